@@ -1,2 +1,4 @@
-//! Placeholder of the first commit.
-fn main() {}
+//! Entry point of the operator.
+fn main() {
+    println!("{}", serde_json::to_string_pretty(&chatcluster::api::crd()).unwrap());
+}

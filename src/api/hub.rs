@@ -1,0 +1,124 @@
+//! `spec.hub`: the servers that clients connect to.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, LocalObjectReference, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rule;
+
+/// The hubs: the servers that clients connect to.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HubSpec {
+    /// How many hub pods run. `kubectl scale chatcluster` and autoscalers set it through the scale subresource. With 0
+    /// nobody is served, and the condition HubReady says so.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+
+    /// The image of the hub. The default is the hub that the operator was installed with. Any image will do that honours
+    /// the hub contract: it listens on `HUB_PORT`, answers `GET /readyz`, and talks to the Redis of `REDIS_SERVER`,
+    /// `REDIS_PORT` and the password in the file `REDIS_PASSWORD_FILE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
+    pub image: Option<String>,
+
+    /// When the kubelet pulls the image: `IfNotPresent`, `Always` or `Never`.
+    pub image_pull_policy: PullPolicy,
+
+    /// Secrets of this namespace with which the hub's and Redis's images are pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+
+    /// The port that the hub listens on inside its pod, at least 1024 because it does not run as root. The container gets it as `HUB_PORT`.
+    #[schemars(range(min = 1024, max = 65535))]
+    pub port: u16,
+
+    /// More environment variables of the hub container. They may refer to those of the hub contract, as in
+    /// `$(REDIS_SERVER):$(REDIS_PORT)`, but not replace them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    #[schemars(extend("x-kubernetes-validations" = [rule("self.all(e, !(e.name in ['REDIS_SERVER', 'REDIS_PORT', 'REDIS_PASSWORD_FILE', 'BACKPLANE_EVENT_KEY', 'POD_NAME', 'POD_IP', 'HUB_PORT']))", "the operator sets REDIS_SERVER, REDIS_PORT, REDIS_PASSWORD_FILE, BACKPLANE_EVENT_KEY, POD_NAME, POD_IP and HUB_PORT itself: remove them from hub.env (the port is hub.port, the event key is eventKey)")]))]
+    pub env: Vec<EnvVar>,
+
+    /// ConfigMaps and Secrets whose keys become environment variables of the hub container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub env_from: Vec<EnvFromSource>,
+
+    /// CPU and memory of one hub. The default requests 50m and 64Mi, without limits.
+    pub resources: ResourceRequirements,
+
+    /// When a hub counts as verified. `Backplane`: once it is seen subscribed on Redis. `Readiness`: once its pod is
+    /// ready, for images that subscribe only when a client comes, as ASP.NET Core SignalR does.
+    pub verify: VerifyMode,
+}
+
+impl Default for HubSpec {
+    fn default() -> Self {
+        Self {
+            replicas: 2,
+            image: None,
+            image_pull_policy: PullPolicy::default(),
+            image_pull_secrets: Vec::new(),
+            port: 8080,
+            env: Vec::new(),
+            env_from: Vec::new(),
+            resources: requests("50m", "64Mi"),
+            verify: VerifyMode::default(),
+        }
+    }
+}
+
+/// Requests for CPU and memory, without limits.
+pub(super) fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
+    ResourceRequirements {
+        requests: Some(BTreeMap::from([
+            ("cpu".to_owned(), Quantity(cpu.to_owned())),
+            ("memory".to_owned(), Quantity(memory.to_owned())),
+        ])),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// When the kubelet pulls an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum PullPolicy {
+    // No doc comments on the variants: schemars would describe each in a `oneOf`, which no structural schema may have.
+    #[default]
+    #[allow(missing_docs)]
+    IfNotPresent,
+    #[allow(missing_docs)]
+    Always,
+    #[allow(missing_docs)]
+    Never,
+}
+
+impl PullPolicy {
+    /// As Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Always => "Always",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// When a hub counts as verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum VerifyMode {
+    #[default]
+    #[allow(missing_docs)]
+    Backplane,
+    #[allow(missing_docs)]
+    Readiness,
+}

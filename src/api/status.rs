@@ -1,0 +1,75 @@
+//! `status`: what the operator has seen.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator has seen of a ChatCluster.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatClusterStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Where clients connect: the host, and the port unless it is 80. Empty until the Service has an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+
+    /// The hubs as seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubStatus>,
+
+    /// Ready (the summary), BackplaneReady, HubReady, Verified, Published and PasswordCurrent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The hubs as seen last.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HubStatus {
+    /// How many hub pods exist.
+    pub replicas: i32,
+
+    /// How many of them are ready.
+    pub ready_replicas: i32,
+
+    /// The label selector of the hub pods, for autoscalers.
+    pub selector: String,
+
+    /// Ready hubs of desired hubs, such as `2/2`.
+    pub summary: String,
+}
+
+/// The types of a ChatCluster's conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionType {
+    /// The summary: the cluster serves clients as its spec says.
+    Ready,
+    /// Redis is up and takes the password.
+    BackplaneReady,
+    /// As many hubs as desired are ready, all of the current template.
+    HubReady,
+    /// Every ready hub has been seen on the backplane.
+    Verified,
+    /// The public Service exists and has an address.
+    Published,
+    /// The password that is in force is the one that the spec names.
+    PasswordCurrent,
+}
+
+impl ConditionType {
+    /// As it stands in `status.conditions[].type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::BackplaneReady => "BackplaneReady",
+            Self::HubReady => "HubReady",
+            Self::Verified => "Verified",
+            Self::Published => "Published",
+            Self::PasswordCurrent => "PasswordCurrent",
+        }
+    }
+}
