@@ -1,2 +1,46 @@
-//! Placeholder of the first commit.
-fn main() {}
+//! `cargo xtask …`: what developers of chatcluster run. Each subcommand has a module; tools are talked to as processes.
+
+mod args;
+mod bridge;
+mod cargo_json;
+mod cluster;
+mod crds;
+mod crossing;
+mod demo;
+mod deps;
+mod images;
+mod install;
+mod interrupt;
+mod kube;
+mod repo;
+mod sh;
+mod signalr;
+mod target;
+mod test;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("xtask: {e:#}"); // for a person: no backtrace, whatever the environment asks for
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Crds { check } => crds::run(check),
+        Command::Cluster(c) => cluster::run(&c),
+        Command::Images(i) => images::run(&i),
+        Command::Deps { list } => deps::run(list),
+        Command::Demo(d) => demo::run(&d),
+        Command::Test(t) => test::run(&t),
+        Command::Crossing(c) => crossing::run(&c),
+        Command::Bridge(b) => bridge::run(&b),
+    }
+}

@@ -1,0 +1,53 @@
+//! The command line, and nothing but its shape.
+
+use crate::{bridge, cluster, crossing, demo, images, test};
+use clap::{Parser, Subcommand};
+
+/// What developers of chatcluster run.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// See it work: build, start a cluster, install, and send a message from every hub to every other
+    Demo(demo::Options),
+    /// Run every check: lint, unit, hub, api, e2e
+    Test(test::Options),
+    /// A cluster for development: the project's own, kind's, or a named kube-context
+    Cluster(cluster::Options),
+    /// Build the operator's and the hub's image
+    Images(images::Options),
+    /// Write what is generated: the CRD, the chart's copy of it, and manifests/install.yaml
+    Crds {
+        /// Write nothing; fail when a file is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Install what this machine lacks for `demo` and `test`
+    Deps {
+        /// Only say what is missing
+        #[arg(long)]
+        list: bool,
+    },
+    /// One chat client for each hub pod; what one says is to arrive at every other
+    #[command(hide = true)]
+    Crossing(crossing::Options),
+    /// Carry connections from a Unix socket to an address of this network namespace
+    #[command(hide = true)]
+    Bridge(bridge::Options),
+}
+
+/// Which cluster: asked for here, in the environment, or found out by `Target::choose`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Where {
+    /// Use the cluster of this kube-context
+    #[arg(long, env = "CHATCLUSTER_CONTEXT", value_name = "NAME", global = true)]
+    pub(crate) context: Option<String>,
+    /// own, kind or context [default: the context if one is named, kind if it and Docker work, else own]
+    #[arg(long, env = "CHATCLUSTER_TARGET", value_name = "TARGET", global = true)]
+    pub(crate) target: Option<crate::target::Choice>,
+}

@@ -1,0 +1,75 @@
+//! What `cargo … --message-format=json` says of the programs that it made.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// An executable that cargo made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// A test runner, rather than the program itself
+    pub(crate) test: bool,
+    /// `bin`, `test`, `lib`, …
+    pub(crate) kind: String,
+}
+
+/// All executables named in cargo's messages, one JSON object a line; other lines are skipped.
+pub(crate) fn programs(messages: &str) -> Vec<Program> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|m| m["reason"] == "compiler-artifact")
+        .filter_map(|m| {
+            Some(Program {
+                name: m["target"]["name"].as_str()?.to_owned(),
+                path: m["executable"].as_str()?.into(),
+                test: m["profile"]["test"].as_bool()?,
+                kind: m["target"]["kind"][0].as_str()?.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// The runner of an integration test.
+pub(crate) fn test_runner(programs: &[Program], name: &str) -> Result<PathBuf> {
+    let found = programs.iter().find(|p| p.test && p.kind == "test" && p.name == name);
+    found.map(|p| p.path.clone()).with_context(|| format!("cargo made no test runner named {name}"))
+}
+
+/// A program of the workspace.
+pub(crate) fn binary(programs: &[Program], name: &str) -> Result<PathBuf> {
+    let found = programs.iter().find(|p| !p.test && p.kind == "bin" && p.name == name);
+    found.map(|p| p.path.clone()).with_context(|| format!("cargo made no program named {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = r#"
+{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"chatcluster"},"profile":{"test":false},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"chatcluster-operator"},"profile":{"test":false},"executable":"/t/debug/chatcluster-operator"}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"chatcluster-operator"},"profile":{"test":true},"executable":"/t/debug/deps/op-1"}
+{"reason":"compiler-artifact","target":{"kind":["test"],"name":"api"},"profile":{"test":true},"executable":"/t/debug/deps/api-2"}
+{"reason":"build-finished","success":true}
+not JSON"#;
+
+    #[test]
+    fn a_test_runner_is_found_by_name() {
+        assert_eq!(test_runner(&programs(SAID), "api").unwrap(), PathBuf::from("/t/debug/deps/api-2"));
+        assert!(test_runner(&programs(SAID), "e2e").is_err());
+    }
+
+    #[test]
+    fn a_program_is_not_mistaken_for_its_unit_tests() {
+        let path = binary(&programs(SAID), "chatcluster-operator").unwrap();
+        assert_eq!(path, PathBuf::from("/t/debug/chatcluster-operator"));
+    }
+
+    #[test]
+    fn only_executables_count() {
+        assert_eq!(programs(SAID).len(), 3);
+    }
+}

@@ -1,0 +1,142 @@
+//! chatcluster on a cluster: images on its nodes or in its registry, then the Helm chart.
+
+use crate::images::{self, Image};
+use crate::target::Target;
+use crate::{crds, kube, repo, sh};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// The Redis that `cluster/` builds, so that nothing is pulled.
+const REDIS: &str = "localhost/redis:7.0.15";
+
+/// Installs what is built, or brings what is installed up to date; returns when the operator is ready.
+pub(crate) fn install(target: &Target, images: &[Image], registry: Option<&str>) -> Result<()> {
+    let mut values = match registry {
+        Some(registry) => pushed(images, registry)?,
+        None => loaded(target, images)?,
+    };
+    if let Some(redis) = redis(target)? {
+        values.push(format!("defaults.redisImage={redis}"));
+    }
+    let mut helm = target.helm()?;
+    helm.args(["upgrade", "--install", "chatcluster", "--namespace", crds::NAMESPACE, "--create-namespace"]);
+    helm.arg(crds::chart()).args(["--wait", "--timeout", "120s"]);
+    for value in values {
+        helm.args(["--set-string", &value]);
+    }
+    sh::quiet(&mut helm).with_context(|| format!("the operator did not become ready. {}", hint(target)))
+}
+
+/// How to look at an operator that does not start.
+fn hint(target: &Target) -> String {
+    let kubectl = match target {
+        Target::Own { .. } => "cargo xtask cluster kubectl --",
+        _ => "kubectl",
+    };
+    format!("See: {kubectl} -n {} describe pods", crds::NAMESPACE)
+}
+
+fn pushed(images: &[Image], registry: &str) -> Result<Vec<String>> {
+    let mut values = Vec::new();
+    for image in images {
+        values.extend(value(image, &images::push(image, registry)?)?);
+    }
+    Ok(values)
+}
+
+fn loaded(target: &Target, images: &[Image]) -> Result<Vec<String>> {
+    let mut values = Vec::new();
+    for image in images {
+        load_once(target, image)?;
+        values.extend(value(image, &image.reference)?);
+    }
+    Ok(values)
+}
+
+/// The chart's values for an image.
+fn value(image: &Image, reference: &str) -> Result<Vec<String>> {
+    if image.name == "chatcluster-hub" {
+        return Ok(vec![format!("defaults.hubImage={reference}")]);
+    }
+    let (repository, tag) = reference.rsplit_once(':').context("an image has a tag")?;
+    Ok(vec![format!("image.repository={repository}"), format!("image.tag={tag}")])
+}
+
+/// Loads an image unless this very cluster has it. Where an older one of the same tag may run, its pods are made anew.
+fn load_once(target: &Target, image: &Image) -> Result<()> {
+    let cluster = kube::get(target, &["namespace", "kube-system"])?;
+    let uid = cluster["metadata"]["uid"].as_str().context("the cluster has no identity")?;
+    let stamp = repo::scratch("images/loaded")?.join(format!("{}-{uid}", image.name));
+    let had = fs::read_to_string(&stamp).ok();
+    if had.as_ref() == Some(&image.digest) {
+        return Ok(());
+    }
+    target.load(&image.archive)?;
+    if had.is_some() {
+        let pods = ["-A", "-l", selector(image), "--ignore-not-found", "--wait=false"];
+        sh::quiet(target.kubectl()?.args(["delete", "pods"]).args(pods))?;
+    }
+    Ok(fs::write(stamp, &image.digest)?)
+}
+
+fn selector(image: &Image) -> &'static str {
+    match image.name {
+        "chatcluster-hub" => "app.kubernetes.io/part-of=chatcluster,app.kubernetes.io/component=hub",
+        _ => "app.kubernetes.io/name=chatcluster-operator",
+    }
+}
+
+/// The Redis to use in place of the chart's default, where there is one to load.
+fn redis(target: &Target) -> Result<Option<&'static str>> {
+    match target {
+        Target::Own { .. } => Ok(Some(REDIS)),
+        Target::Kind { .. } => {
+            let archive = repo::cluster_cache().join("images/redis.tar");
+            if !archive.is_file() {
+                return Ok(None); // the chart's default is pulled
+            }
+            target.load(&archive)?;
+            Ok(Some(REDIS))
+        }
+        Target::Context { .. } => Ok(None),
+    }
+}
+
+/// Takes it off again: every `ChatCluster`, the operator, the CRD.
+pub(crate) fn uninstall(target: &Target) -> Result<()> {
+    ensure!(matches!(target, Target::Context { .. }), "other clusters are ended whole");
+    let kubectl = |args: &[&str]| sh::run(target.kubectl()?.args(args));
+    kubectl(&["delete", "--ignore-not-found", "-f", &sample("lobby").display().to_string()])?;
+    sh::run(target.helm()?.args([
+        "uninstall",
+        "chatcluster",
+        "--ignore-not-found",
+        "--namespace",
+        crds::NAMESPACE,
+    ]))?;
+    println!(
+        "The CRD is kept, and with it any other ChatCluster: kubectl delete crd chatclusters.chatcluster.dev ends them all."
+    );
+    Ok(())
+}
+
+pub(crate) fn sample(name: &str) -> std::path::PathBuf {
+    repo::root().join(format!("manifests/samples/{name}.yaml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_with_a_port_is_not_mistaken_for_a_tag() {
+        let image = Image {
+            name: "chatcluster-operator",
+            reference: String::new(),
+            archive: std::path::PathBuf::new(),
+            digest: String::new(),
+        };
+        let got = value(&image, "registry:5000/team/chatcluster-operator:0.1.0").unwrap();
+        assert_eq!(got, ["image.repository=registry:5000/team/chatcluster-operator", "image.tag=0.1.0"]);
+    }
+}

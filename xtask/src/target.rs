@@ -1,0 +1,251 @@
+//! The cluster that commands act on: the project's own, one of kind, or that of a kube-context.
+
+use crate::args::Where;
+use crate::{repo, sh};
+use anyhow::{Context, Result, bail};
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// What `--target` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// The project's own cluster (`cluster/`)
+    Own,
+    /// A cluster of kind, in Docker
+    Kind,
+    /// The cluster of a kube-context
+    Context,
+}
+
+/// A cluster, and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Made by `cluster/cluster`, under this `CLUSTER_NAME`.
+    Own { name: String },
+    /// Made by kind, under this name.
+    Kind { name: String },
+    /// Someone else's: it is never started or ended from here.
+    Context { name: String },
+}
+
+impl Target {
+    /// The one that was asked for; else kind where it works; else our own.
+    pub(crate) fn choose(wish: &Where, own_name: &str) -> Result<Self> {
+        Self::pick(wish, own_name, kind_works)
+    }
+
+    fn pick(wish: &Where, own_name: &str, kind_works: impl FnOnce() -> bool) -> Result<Self> {
+        let named = |variable, default: &str| env::var(variable).unwrap_or_else(|_| default.to_owned());
+        let choice = match (wish.target, &wish.context) {
+            (Some(Choice::Context), None) => {
+                bail!("which context? Name it: --context NAME or CHATCLUSTER_CONTEXT")
+            }
+            (Some(choice), _) => choice,
+            (None, Some(_)) => Choice::Context,
+            (None, None) if kind_works() => Choice::Kind,
+            (None, None) => Choice::Own,
+        };
+        Ok(match choice {
+            Choice::Own => Self::Own { name: named("CLUSTER_NAME", own_name) },
+            Choice::Kind => Self::Kind { name: named("CHATCLUSTER_KIND_NAME", "chatcluster") },
+            Choice::Context => Self::Context { name: wish.context.clone().unwrap_or_default() },
+        })
+    }
+
+    /// In words, for the person who watches.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Own { name } => format!("the project's own cluster ({name})"),
+            Self::Kind { name } => format!("the kind cluster {name}"),
+            Self::Context { name } => format!("the cluster of the kube-context {name}"),
+        }
+    }
+
+    /// kubectl as administrator; add its arguments.
+    pub(crate) fn kubectl(&self) -> Result<Command> {
+        self.tool("kubectl")
+    }
+
+    /// helm as administrator; add its arguments.
+    pub(crate) fn helm(&self) -> Result<Command> {
+        self.tool("helm")
+    }
+
+    /// A command that runs where the API server and load balancer addresses can be reached, with `KUBECONFIG` set.
+    pub(crate) fn exec(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        match self {
+            Self::Own { .. } => {
+                let mut c = self.script("exec");
+                c.arg(program);
+                Ok(c)
+            }
+            Self::Kind { .. } | Self::Context { .. } => {
+                let mut c = Command::new(program);
+                c.env("KUBECONFIG", self.kubeconfig()?).env("PATH", path_with_ours());
+                Ok(c)
+            }
+        }
+    }
+
+    /// Gives every node an image, from a docker archive.
+    pub(crate) fn load(&self, archive: &Path) -> Result<()> {
+        match self {
+            Self::Own { .. } => sh::quiet(self.script("load").arg(archive)),
+            Self::Kind { name } => {
+                sh::quiet(sh::cmd("kind", ["load", "image-archive", "--name", name]).arg(archive))
+            }
+            Self::Context { .. } => bail!(
+                "images cannot be put on another's cluster: push them to a registry that it pulls from (--registry HOST/PATH)"
+            ),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        match self {
+            Self::Own { .. } => sh::works(self.script("kubectl").args(["get", "--raw", "/readyz"])),
+            Self::Kind { name } => sh::output(&mut sh::cmd("kind", ["get", "clusters"]))
+                .is_ok_and(|list| list.lines().any(|l| l == name)),
+            Self::Context { .. } => true,
+        }
+    }
+
+    /// Starts it unless it runs; builds what that takes.
+    pub(crate) fn up(&self, nodes: u8) -> Result<()> {
+        if self.is_up() {
+            return Ok(());
+        }
+        match self {
+            Self::Own { .. } => {
+                sh::run(&mut self.script("build"))?;
+                sh::run_shielded(&mut self.script("down"))?; // a half-built one, should there be any
+                sh::run(self.script("up").arg(nodes.to_string()))
+            }
+            Self::Kind { name } => {
+                let config = repo::root().join("manifests/kind.yaml");
+                let mut c =
+                    sh::cmd("kind", ["create", "cluster", "--wait", "180s", "--name", name, "--config"]);
+                c.arg(config);
+                if let Ok(image) = env::var("CHATCLUSTER_KIND_IMAGE") {
+                    c.args(["--image", &image]);
+                }
+                sh::run(&mut c)
+            }
+            Self::Context { .. } => Ok(()),
+        }
+    }
+
+    /// Ends it; safe at any time. A named context's cluster is left alone.
+    pub(crate) fn down(&self) -> Result<()> {
+        match self {
+            Self::Own { .. } => sh::run_shielded(&mut self.script("down")),
+            Self::Kind { name } => {
+                sh::run_shielded(&mut sh::cmd("kind", ["delete", "cluster", "--name", name]))
+            }
+            Self::Context { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a Service of type `LoadBalancer` can be counted on to get an address.
+    pub(crate) fn has_load_balancer(&self) -> bool {
+        !matches!(self, Self::Kind { .. })
+    }
+
+    /// `cluster/cluster COMMAND` for our own cluster.
+    pub(crate) fn script(&self, command: &str) -> Command {
+        let mut c = sh::cmd(repo::cluster_script(), [command]);
+        if let Self::Own { name } = self {
+            c.env("CLUSTER_NAME", name);
+        }
+        c
+    }
+
+    fn tool(&self, name: &str) -> Result<Command> {
+        if let Self::Own { .. } = self {
+            return Ok(self.script(name));
+        }
+        if !sh::in_path(name) && !repo::cluster_cache().join("bin").join(name).is_file() {
+            sh::run(sh::cmd(repo::cluster_script(), ["build"]).arg(name))
+                .with_context(|| format!("no {name} here, and it cannot be built: install it"))?;
+        }
+        self.exec(name)
+    }
+
+    /// A kubeconfig of this cluster alone, under the target folder.
+    fn kubeconfig(&self) -> Result<PathBuf> {
+        let (name, text) = match self {
+            Self::Own { .. } => bail!("the own cluster's script brings its kubeconfig"),
+            Self::Kind { name } => {
+                (name, sh::output(&mut sh::cmd("kind", ["get", "kubeconfig", "--name", name]))?)
+            }
+            Self::Context { name } => {
+                let view = ["config", "view", "--minify", "--flatten", "--context", name];
+                (name, sh::output(sh::cmd("kubectl", view).env("PATH", path_with_ours()))?)
+            }
+        };
+        let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let file = repo::scratch("kubeconfig")?.join(safe);
+        let _ = fs::remove_file(&file);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)?
+            .write_all(text.as_bytes())?;
+        Ok(file)
+    }
+}
+
+/// Whether Docker answers and kind is there.
+fn kind_works() -> bool {
+    sh::in_path("kind") && docker_works()
+}
+
+pub(crate) fn docker_works() -> bool {
+    sh::in_path("docker") && sh::works(&mut sh::cmd("docker", ["info"]))
+}
+
+/// The PATH, and last in it the kubectl and helm that our own cluster's build leaves.
+fn path_with_ours() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":");
+    path.push(repo::cluster_cache().join("bin"));
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(target: Option<Choice>, context: Option<&str>) -> Where {
+        Where { target, context: context.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_named_context_wins_over_kind() {
+        let t = Target::pick(&wish(None, Some("prod")), "own", || true).unwrap();
+        assert_eq!(t, Target::Context { name: "prod".into() });
+    }
+
+    #[test]
+    fn kind_is_taken_where_it_works_and_our_own_elsewhere() {
+        assert!(matches!(Target::pick(&wish(None, None), "own", || true).unwrap(), Target::Kind { .. }));
+        assert!(matches!(Target::pick(&wish(None, None), "own", || false).unwrap(), Target::Own { .. }));
+    }
+
+    #[test]
+    fn the_override_wins_and_needs_no_look_at_docker() {
+        let look = || unreachable!("asked for Docker");
+        let t = Target::pick(&wish(Some(Choice::Own), Some("prod")), "own", look).unwrap();
+        assert!(matches!(t, Target::Own { .. }));
+    }
+
+    #[test]
+    fn a_context_must_be_named() {
+        assert!(Target::pick(&wish(Some(Choice::Context), None), "own", || false).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! Whole clusters end to end: images, chart, load balancer, browsers.
+
+use super::{Options, npm, rust};
+use crate::target::{Choice, Target};
+use crate::{cargo_json, crds, images, install, repo, sh};
+use anyhow::Result;
+use std::fs::File;
+use std::process::Command;
+
+/// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
+pub(super) fn own_name() -> String {
+    std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-test".to_owned())
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    for folder in npm::folders()? {
+        npm::install(&folder)?;
+    }
+    let programs = rust::build_test("e2e")?;
+    let runner = cargo_json::test_runner(&programs, "e2e")?;
+    let images = images::build()?;
+
+    let cluster = Cluster { target: target(options)?, keep: options.keep };
+    println!("on {}", cluster.target.describe());
+    cluster.target.up(2)?;
+    install::install(&cluster.target, &images, None)?;
+
+    let mut tests = cluster.target.exec(runner)?;
+    tests.args(&options.filter).current_dir(repo::root());
+    tests.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
+    for image in &images {
+        tests.env(image.name.replace('-', "_").to_uppercase() + "_IMAGE", &image.reference);
+    }
+    let result = sh::run(&mut tests);
+    if result.is_err() {
+        cluster.explain();
+    }
+    result
+}
+
+/// The tests want load balancer addresses and nodes whose power they may cut: our own cluster, unless another is asked for.
+fn target(options: &Options) -> Result<Target> {
+    let mut wish = options.at.clone();
+    if wish.context.is_none() {
+        wish.target = wish.target.or(Some(Choice::Own));
+    }
+    Target::choose(&wish, &own_name())
+}
+
+/// The cluster under test; ended when dropped.
+struct Cluster {
+    target: Target,
+    keep: bool,
+}
+
+impl Cluster {
+    /// Shows what the operator said last, and keeps the whole of it with the cluster's state in files.
+    fn explain(&self) {
+        let operator =
+            ["logs", "-n", crds::NAMESPACE, "-l", "app.kubernetes.io/name=chatcluster-operator", "--prefix"];
+        let dumps: [(&str, &[&str]); 5] = [
+            (
+                "objects.yaml",
+                &[
+                    "get",
+                    "chatclusters,pods,services,statefulsets,deployments,pvc,networkpolicies",
+                    "-A",
+                    "-o",
+                    "yaml",
+                ],
+            ),
+            ("events.txt", &["get", "events", "-A", "--sort-by=.lastTimestamp"]),
+            ("pods.txt", &["describe", "pods", "-A"]),
+            ("operator.log", &[&operator[..], &["--tail=-1"]].concat()),
+            ("operator-previous.log", &[&operator[..], &["--tail=-1", "--previous"]].concat()),
+        ];
+        let kubectl = |args: &[&str]| -> Result<Command> {
+            let mut k = self.target.kubectl()?;
+            k.args(args);
+            Ok(k)
+        };
+        let Ok(folder) = repo::scratch("e2e-failure") else { return };
+        for (name, args) in dumps {
+            if let (Ok(mut k), Ok(file)) = (kubectl(args), File::create(folder.join(name))) {
+                let _ = sh::run_shielded(k.stdout(file).stderr(std::process::Stdio::null()));
+            }
+        }
+        for args in
+            [&["get", "chatclusters,pods,services", "-A"][..], &[&operator[..], &["--tail=40"]].concat()]
+        {
+            let _ = kubectl(args).and_then(|mut k| sh::run_shielded(&mut k));
+        }
+        eprintln!("more in {}: objects, events, pods, the operator's log", folder.display());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.keep {
+            println!("kept: {}", self.target.describe());
+        } else if let Err(e) = self.target.down() {
+            eprintln!("{e:#}");
+        }
+    }
+}

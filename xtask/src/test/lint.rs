@@ -1,0 +1,103 @@
+//! What can be said of the sources without running them.
+
+use super::{npm, report, rust};
+use crate::{crds, interrupt, repo, sh};
+use anyhow::{Result, ensure};
+use std::process::Command;
+use std::time::Instant;
+
+/// Installed if no other is there.
+const CARGO_DENY: &str = "0.18.9";
+
+type Check = fn() -> Result<()>;
+
+pub(super) fn run() -> Result<()> {
+    let checks: [(&str, Check); 8] = [
+        ("rustfmt", rustfmt),
+        ("clippy", clippy),
+        ("cargo-deny", cargo_deny),
+        ("shellcheck", shellcheck),
+        ("generated files", || crds::run(true)),
+        ("chart: helm lint", helm_lint),
+        ("chart: helm template", helm_template),
+        ("web page: types", web_types),
+    ];
+    let mut failed = Vec::new();
+    for (name, check) in checks {
+        interrupt::check()?;
+        println!("{name} …");
+        let start = Instant::now();
+        match check() {
+            Ok(()) => println!("{name}: ok, {}", report::minutes(start.elapsed())),
+            Err(e) => {
+                eprintln!("{name}: FAILED: {e:#}");
+                failed.push(name);
+            }
+        }
+    }
+    ensure!(failed.is_empty(), "{}", failed.join(", "));
+    Ok(())
+}
+
+fn here(program: &str, args: &[&str]) -> Command {
+    let mut c = sh::cmd(program, args);
+    c.current_dir(repo::root());
+    c
+}
+
+fn rustfmt() -> Result<()> {
+    sh::run(&mut here("cargo", &["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    sh::run(rust::cargo("clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn cargo_deny() -> Result<()> {
+    if !sh::works(&mut here("cargo", &["deny", "--version"])) {
+        println!("  installing cargo-deny {CARGO_DENY}");
+        // Unoptimised: it takes two minutes less to build than it will ever save here.
+        sh::run(&mut here(
+            "cargo",
+            &["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version", CARGO_DENY],
+        ))?;
+    }
+    let mut checks = vec!["bans", "licenses", "sources"];
+    if sh::works(&mut here("timeout", &["60", "cargo", "deny", "fetch", "db"])) {
+        checks.insert(0, "advisories");
+    } else {
+        println!("  advisories were NOT checked: their database (on github.com) cannot be fetched");
+    }
+    sh::run(here("cargo", &["deny", "--workspace", "check", "--hide-inclusion-graph"]).args(checks))
+}
+
+/// Every script of the repository, known by its first line.
+fn shellcheck() -> Result<()> {
+    let files = sh::output(&mut here("git", &["grep", "-lIE", "--untracked", "^#!.*[ /](ba)?sh$"]))?;
+    let scripts: Vec<&str> = files.lines().filter(|f| is_script(f)).collect();
+    println!("  {}", scripts.join(" "));
+    sh::run(here("shellcheck", &["--severity=style"]).args(scripts))
+}
+
+/// Whether its first line, rather than some other, names a shell.
+fn is_script(file: &str) -> bool {
+    std::fs::read_to_string(repo::root().join(file)).is_ok_and(|text| text.starts_with("#!"))
+}
+
+fn helm_lint() -> Result<()> {
+    sh::quiet(crds::pinned_helm()?.args(["lint", "--strict"]).arg(crds::chart()))
+}
+
+fn helm_template() -> Result<()> {
+    sh::quiet(
+        crds::pinned_helm()?
+            .args(["template", "chatcluster", "--namespace", crds::NAMESPACE])
+            .arg(crds::chart()),
+    )
+}
+
+fn web_types() -> Result<()> {
+    let web = repo::root().join("hub/web");
+    npm::install(&web)?;
+    sh::run(sh::cmd("npm", ["run", "--silent", "check"]).current_dir(web))
+}

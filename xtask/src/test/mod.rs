@@ -1,0 +1,104 @@
+//! README's second command: every check, in stages.
+
+mod api;
+mod e2e;
+mod lint;
+mod npm;
+mod report;
+mod rust;
+
+use crate::args::Where;
+use crate::{deps, interrupt};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use report::Report;
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these stages
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STAGES")]
+    only: Vec<Stage>,
+    /// Leave the clusters up, to look at
+    #[arg(long)]
+    keep: bool,
+    /// Only end-to-end and API tests whose name contains this
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// Format, clippy, licences and advisories, scripts, generated files, chart, the page's types
+    Lint,
+    /// Unit tests of all crates
+    Unit,
+    /// The hub against a real Redis
+    Hub,
+    /// The operator against a real API server, without containers
+    Api,
+    /// Everything, end to end, on a real cluster
+    E2e,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lint => "lint",
+            Self::Unit => "unit",
+            Self::Hub => "hub",
+            Self::Api => "api",
+            Self::E2e => "e2e",
+        }
+    }
+
+    fn run(self, options: &Options) -> Result<()> {
+        match self {
+            Self::Lint => lint::run(),
+            Self::Unit => rust::unit(),
+            Self::Hub => rust::hub(),
+            Self::Api => api::run(options),
+            Self::E2e => e2e::run(options),
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    interrupt::catch()?;
+    deps::ensure(deps::For::Tests)?;
+    let stages = chosen(&options.only);
+    let mut report = Report::default();
+    for stage in stages {
+        println!("\n━━ {} ━━", stage.name());
+        let start = Instant::now();
+        let result = stage.run(options);
+        if let Err(e) = &result {
+            eprintln!("\n{} failed: {e:#}", stage.name());
+        }
+        report.add(stage.name(), result.is_ok(), start.elapsed());
+        if interrupt::asked() {
+            break;
+        }
+    }
+    println!("\n{report}");
+    interrupt::check()?;
+    if report.all_passed() { Ok(()) } else { bail!("not all stages passed") }
+}
+
+/// In their own order, however they were named; all when none is.
+fn chosen(only: &[Stage]) -> Vec<Stage> {
+    Stage::value_variants().iter().copied().filter(|s| only.is_empty() || only.contains(s)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_keep_their_order() {
+        assert_eq!(chosen(&[Stage::Api, Stage::Lint]), [Stage::Lint, Stage::Api]);
+        assert_eq!(chosen(&[]).len(), 5);
+    }
+}
