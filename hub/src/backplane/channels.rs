@@ -1,0 +1,94 @@
+//! The names of Redis channels.
+
+use std::fmt;
+
+/// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
+/// channels: two clusters on one Redis never mix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventKey(String);
+
+impl EventKey {
+    /// # Errors
+    /// What an event key has to be like.
+    pub fn new(key: &str) -> Result<Self, String> {
+        let fits = |c: char| c.is_ascii_graphic() && c != ':';
+        if key.is_empty() || key.len() > 512 || !key.chars().all(fits) {
+            return Err(
+                "an event key is 1 to 512 visible ASCII characters without a colon, such as `team.lobby`"
+                    .into(),
+            );
+        }
+        Ok(Self(key.to_owned()))
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a channel is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel<'a> {
+    /// The messages of a room.
+    Room(&'a str),
+    /// The beats of all pods.
+    Canary,
+}
+
+/// Makes and reads the channels of one event key.
+#[derive(Debug, Clone)]
+pub struct Channels {
+    room_prefix: String,
+    canary: String,
+}
+
+impl Channels {
+    /// The channels under `key`.
+    pub fn new(key: &EventKey) -> Self {
+        Self { room_prefix: format!("{key}:room:"), canary: format!("{key}:canary") }
+    }
+
+    /// Where a room is heard.
+    pub fn room(&self, name: &str) -> String {
+        format!("{}{name}", self.room_prefix)
+    }
+
+    /// Where the beats are heard.
+    pub fn canary(&self) -> &str {
+        &self.canary
+    }
+
+    /// What a channel is for, if it is one of these.
+    pub fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
+        if channel == self.canary.as_bytes() {
+            return Some(Channel::Canary);
+        }
+        let name = channel.strip_prefix(self.room_prefix.as_bytes())?;
+        std::str::from_utf8(name).ok().map(Channel::Room)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_read_what_they_made() {
+        let channels = Channels::new(&EventKey::new("team.lobby").unwrap());
+
+        assert_eq!(channels.room("a:b ü"), "team.lobby:room:a:b ü");
+        assert_eq!(channels.read("team.lobby:room:a:b ü".as_bytes()), Some(Channel::Room("a:b ü")));
+        assert_eq!(channels.canary(), "team.lobby:canary");
+        assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
+        assert_eq!(channels.read(b"team.lobby2:canary"), None);
+    }
+
+    #[test]
+    fn a_key_that_could_mix_two_clusters_is_refused() {
+        assert!(EventKey::new("a:room").is_err());
+        assert!(EventKey::new("").is_err());
+        assert!(EventKey::new("a b").is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! What all connections share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+
+use crate::backplane::memory::Memory;
+use crate::backplane::{Backplane, Inbound, redis};
+use crate::canary::{Beat, Canary};
+use crate::config::Config;
+use crate::ending::Ending;
+use crate::metrics::{Metrics, Scrape};
+use crate::outbox::{Limits, Outbox};
+use crate::rooms::{ConnectionKey, Rooms};
+
+/// The hub's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long things take at most. The defaults are those of ASP.NET Core; tests use shorter ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// From the WebSocket to the client's handshake.
+    pub handshake: Duration,
+    /// Between two pings of the hub.
+    pub ping: Duration,
+    /// Without a word from a client, before it is taken for gone; clients ping every 15 s.
+    pub silence: Duration,
+    /// For a client to take its last words and to close its side.
+    pub linger: Duration,
+    /// All clients of a hub that shuts down are let go within this time.
+    pub drain: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(15),
+            ping: Duration::from_secs(15),
+            silence: Duration::from_secs(30),
+            linger: Duration::from_secs(1),
+            drain: Duration::from_secs(2),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Hub {
+    /// The hub pod.
+    pub pod: String,
+    /// This process, in a few letters.
+    pub instance: String,
+    /// How long things take.
+    pub timing: Timing,
+    /// How much may wait for a client.
+    pub limits: Limits,
+    /// Who is where.
+    pub rooms: Arc<Rooms>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The beats.
+    pub canary: Arc<Canary>,
+    /// The way of the messages.
+    pub backplane: Backplane,
+    connections: Mutex<HashMap<ConnectionKey, Arc<Outbox>>>,
+    none_left: Notify,
+    draining: AtomicBool,
+    last_key: AtomicU64,
+    last_message: AtomicU64,
+}
+
+impl Hub {
+    /// A hub that starts to connect to its backplane. Needs a Tokio runtime.
+    pub fn start(config: &Config, timing: Timing) -> Arc<Self> {
+        let instance = format!("{:08x}", rand::random::<u32>());
+        let beat = Beat {
+            pod: config.pod.clone(),
+            instance: instance.clone(),
+            version: VERSION.into(),
+            leaving: false,
+        };
+        let inbound =
+            Inbound { rooms: Arc::default(), canary: Arc::new(Canary::new(beat)), metrics: Arc::default() };
+        let (rooms, canary, metrics) =
+            (Arc::clone(&inbound.rooms), Arc::clone(&inbound.canary), Arc::clone(&inbound.metrics));
+        let backplane = match &config.redis {
+            Some(settings) => {
+                Backplane::Redis(redis::start(settings.clone(), &config.pod, &config.event_key, inbound))
+            }
+            None => Backplane::Memory(Memory::new(inbound)),
+        };
+        Arc::new(Self {
+            pod: config.pod.clone(),
+            instance,
+            timing,
+            limits: Limits::default(),
+            rooms,
+            metrics,
+            canary,
+            backplane,
+            connections: Mutex::default(),
+            none_left: Notify::new(),
+            draining: AtomicBool::new(false),
+            last_key: AtomicU64::new(0),
+            last_message: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether clients should come here.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.is_draining() {
+            return Err("shutting down".into());
+        }
+        self.backplane.ready(&self.canary)
+    }
+
+    /// The metrics, as text.
+    pub fn scrape(&self) -> String {
+        let ages = self.canary.ages(Instant::now());
+        self.metrics.text(&Scrape {
+            version: VERSION,
+            backplane: self.backplane.kind(),
+            pod: &self.pod,
+            rooms: self.rooms.count(),
+            canaries: ages.into_iter().map(|(pod, age)| (pod, age.as_secs_f64())).collect(),
+        })
+    }
+
+    /// Unique among the messages of all pods.
+    pub fn next_message_id(&self) -> String {
+        format!("{}-{:x}", self.instance, self.last_message.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_millis() -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes a connection until the result is dropped. While the hub shuts down, it is told so at once.
+    pub fn admit(self: &Arc<Self>) -> Admission {
+        let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
+        let outbox = Arc::new(Outbox::new(self.limits));
+        let mut connections = self.lock();
+        connections.insert(key, Arc::clone(&outbox));
+        drop(connections);
+        // After the insertion, so that either this or the drain sees the other.
+        if self.is_draining() {
+            outbox.end(Ending::Draining);
+        }
+        self.metrics.connections.add(1);
+        Admission { hub: Arc::clone(self), key, outbox }
+    }
+
+    /// Not ready from now on. Gives the connections that have to be let go.
+    pub fn start_draining(&self) -> Vec<Arc<Outbox>> {
+        self.draining.store(true, Ordering::SeqCst);
+        self.lock().values().cloned().collect()
+    }
+
+    /// Waits until no connection is left.
+    pub async fn empty(&self) {
+        loop {
+            let notified = self.none_left.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionKey, Arc<Outbox>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that the hub knows of.
+#[derive(Debug)]
+pub struct Admission {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// The connection.
+    pub key: ConnectionKey,
+    /// Its queue.
+    pub outbox: Arc<Outbox>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut connections = self.hub.lock();
+        connections.remove(&self.key);
+        let none_left = connections.is_empty();
+        drop(connections);
+        self.hub.metrics.connections.subtract(1);
+        if none_left {
+            self.hub.none_left.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Counters, and their text for Prometheus.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only matters to who reads the metrics, so it is kept without ordering.
+#[derive(Debug, Default)]
+pub struct Number(AtomicU64);
+
+impl Number {
+    /// Adds to it.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Takes from it.
+    pub fn subtract(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// Replaces it.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// What it is now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the hub counts.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Open connections.
+    pub connections: Number,
+    /// Records from clients.
+    pub records_in: Number,
+    /// Messages that clients sent to rooms and the backplane took.
+    pub published: Number,
+    /// Messages that clients sent to rooms and the backplane did not take.
+    pub not_published: Number,
+    /// Messages for rooms that came from the backplane.
+    pub heard: Number,
+    /// What came from the backplane and was no message of a hub.
+    pub not_understood: Number,
+    /// Messages queued for a member, once per member.
+    pub deliveries: Number,
+    /// Connections closed because their client read too slowly.
+    pub slow_consumers: Number,
+    /// 1 while subscribed on the backplane.
+    pub backplane_connected: Number,
+    /// Times the backplane was connected again after it was lost.
+    pub backplane_reconnects: Number,
+}
+
+/// What is read anew for each scrape.
+#[derive(Debug)]
+pub struct Scrape<'a> {
+    /// The hub's version.
+    pub version: &'a str,
+    /// `redis` or `memory`.
+    pub backplane: &'a str,
+    /// The hub pod.
+    pub pod: &'a str,
+    /// Rooms with a member here.
+    pub rooms: usize,
+    /// Each pod that was heard on the backplane, this one included, and the age of its last beat in seconds.
+    pub canaries: Vec<(String, f64)>,
+}
+
+impl Metrics {
+    /// Everything, in the text format of Prometheus (version 0.0.4).
+    pub fn text(&self, scrape: &Scrape) -> String {
+        let mut text = String::with_capacity(4096);
+        let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+            head(&mut text, name, kind, help);
+            let _ = writeln!(text, "chatcluster_hub_{name} {value}");
+        };
+        one("connections", "gauge", "Open connections.", self.connections.get());
+        one("rooms", "gauge", "Rooms with a member on this pod.", scrape.rooms as u64);
+        one("records_received_total", "counter", "Records from clients.", self.records_in.get());
+        one("messages_published_total", "counter", "Messages from clients to rooms.", self.published.get());
+        one(
+            "messages_not_published_total",
+            "counter",
+            "Messages from clients to rooms that the backplane did not take.",
+            self.not_published.get(),
+        );
+        one("messages_heard_total", "counter", "Messages for rooms from the backplane.", self.heard.get());
+        one(
+            "messages_not_understood_total",
+            "counter",
+            "What came from the backplane and is no message of a hub.",
+            self.not_understood.get(),
+        );
+        one("deliveries_total", "counter", "Messages queued, once per member.", self.deliveries.get());
+        one(
+            "slow_consumers_total",
+            "counter",
+            "Connections closed because their client read too slowly.",
+            self.slow_consumers.get(),
+        );
+        one(
+            "backplane_connected",
+            "gauge",
+            "1 while subscribed on the backplane.",
+            self.backplane_connected.get(),
+        );
+        one(
+            "backplane_reconnects_total",
+            "counter",
+            "Times the backplane was connected again after it was lost.",
+            self.backplane_reconnects.get(),
+        );
+        head(&mut text, "canary_age_seconds", "gauge", "Age of the last beat heard, per peer pod.");
+        for (peer, age) in &scrape.canaries {
+            let _ = writeln!(text, "chatcluster_hub_canary_age_seconds{{peer=\"{}\"}} {age:.3}", label(peer));
+        }
+        head(&mut text, "build_info", "gauge", "Always 1; the labels say what runs.");
+        let (version, backplane, pod) = (scrape.version, scrape.backplane, label(scrape.pod));
+        let _ = writeln!(
+            text,
+            "chatcluster_hub_build_info{{version=\"{version}\",backplane=\"{backplane}\",pod=\"{pod}\"}} 1"
+        );
+        text
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP chatcluster_hub_{name} {help}\n# TYPE chatcluster_hub_{name} {kind}");
+}
+
+/// A label's value, with what would end it escaped.
+fn label(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_comment_or_a_sample() {
+        let metrics = Metrics::default();
+        metrics.deliveries.add(3);
+
+        let text = metrics.text(&Scrape {
+            version: "1.2.3",
+            backplane: "redis",
+            pod: "hub-0",
+            rooms: 2,
+            canaries: vec![("hub-0".into(), 0.25), ("a\"b".into(), 1.0)],
+        });
+
+        assert!(text.contains("\nchatcluster_hub_deliveries_total 3\n"));
+        assert!(text.contains("\nchatcluster_hub_rooms 2\n"));
+        assert!(text.contains("\nchatcluster_hub_canary_age_seconds{peer=\"hub-0\"} 0.250\n"));
+        assert!(text.contains("\nchatcluster_hub_canary_age_seconds{peer=\"a\\\"b\"} 1.000\n"));
+        assert!(text.contains("_build_info{version=\"1.2.3\",backplane=\"redis\",pod=\"hub-0\"} 1\n"));
+        for line in text.lines().filter(|line| !line.starts_with("# ")) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(name.starts_with("chatcluster_hub_"), "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The queue of one connection: any task puts records in, the connection's writer takes all that has gathered.
+//!
+//! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
+//! of the hub does not depend on its clients.
+
+use std::sync::Mutex;
+use std::task::{Poll, Waker};
+
+use axum::extract::ws::Utf8Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::ending::Ending;
+
+/// How much may wait for a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Records.
+    pub records: usize,
+    /// Bytes of these records. They are shared by all who wait for them, so this bounds delay more than memory.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { records: 4096, bytes: 1024 * 1024 }
+    }
+}
+
+/// Whether a record will be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// The writer has it next.
+    Queued,
+    /// The connection is about to end and takes no more.
+    Ended,
+    /// The queue was full; this record ended the connection.
+    Overflow,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    ended: CancellationToken,
+    limits: Limits,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    records: Vec<Utf8Bytes>,
+    bytes: usize,
+    ending: Option<Ending>,
+    writer: Option<Waker>,
+}
+
+impl Outbox {
+    /// An empty queue.
+    pub fn new(limits: Limits) -> Self {
+        Self { queue: Mutex::default(), ended: CancellationToken::new(), limits }
+    }
+
+    /// Queues a record for the client.
+    pub fn push(&self, record: Utf8Bytes) -> Pushed {
+        let mut queue = self.lock();
+        if queue.ending.is_some() {
+            return Pushed::Ended;
+        }
+        queue.bytes += record.len();
+        if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
+            // What waits will not be read in time; without it, the reason has a chance.
+            queue.records = Vec::new();
+            drop(queue);
+            self.end(Ending::SlowConsumer);
+            return Pushed::Overflow;
+        }
+        queue.records.push(record);
+        let writer = queue.writer.take();
+        drop(queue);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        Pushed::Queued
+    }
+
+    /// Ends the connection, for the first reason that is given.
+    pub fn end(&self, ending: Ending) {
+        let mut queue = self.lock();
+        if queue.ending.is_some() {
+            return;
+        }
+        queue.ending = Some(ending);
+        let writer = queue.writer.take();
+        drop(queue);
+        self.ended.cancel();
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
+    /// Waits until the connection is to end.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
+    /// gives the reason, together with what was still queued. Only one task may wait.
+    pub async fn take(&self, batch: &mut Vec<Utf8Bytes>) -> Option<Ending> {
+        std::future::poll_fn(|context| {
+            let mut queue = self.lock();
+            if queue.records.is_empty() && queue.ending.is_none() {
+                match &mut queue.writer {
+                    Some(writer) => writer.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                return Poll::Pending;
+            }
+            // The writer's empty vector becomes the queue: neither side allocates anew.
+            std::mem::swap(&mut queue.records, batch);
+            queue.bytes = 0;
+            Poll::Ready(queue.ending.clone())
+        })
+        .await
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        // Nothing that is done under this lock panics, and a queue is sound between any two statements.
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Outbox {
+        Outbox::new(Limits { records: 2, bytes: 10 })
+    }
+
+    async fn taken(outbox: &Outbox) -> (Vec<Utf8Bytes>, Option<Ending>) {
+        let mut batch = Vec::new();
+        let ending = outbox.take(&mut batch).await;
+        (batch, ending)
+    }
+
+    #[tokio::test]
+    async fn all_that_gathered_is_taken_at_once_and_in_order() {
+        let outbox = small();
+
+        assert_eq!(outbox.push("a".into()), Pushed::Queued);
+        assert_eq!(outbox.push("b".into()), Pushed::Queued);
+
+        assert_eq!(taken(&outbox).await, (vec!["a".into(), "b".into()], None));
+    }
+
+    #[tokio::test]
+    async fn a_waiting_writer_is_woken() {
+        let outbox = small();
+
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.push("a".into()) });
+
+        assert_eq!(batch, (vec!["a".into()], None));
+    }
+
+    #[tokio::test]
+    async fn one_record_too_many_ends_the_connection() {
+        let outbox = small();
+        outbox.push("a".into());
+        outbox.push("b".into());
+
+        assert_eq!(outbox.push("c".into()), Pushed::Overflow);
+        assert_eq!(outbox.push("d".into()), Pushed::Ended);
+        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::SlowConsumer)));
+    }
+
+    #[tokio::test]
+    async fn one_byte_too_many_ends_the_connection() {
+        let outbox = small();
+
+        assert_eq!(outbox.push("12345678901".into()), Pushed::Overflow);
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_counts_and_what_was_queued_is_still_written() {
+        let outbox = small();
+        outbox.push("a".into());
+
+        outbox.end(Ending::Draining);
+        outbox.end(Ending::Gone);
+
+        outbox.ended().await;
+        assert_eq!(taken(&outbox).await, (vec!["a".into()], Some(Ending::Draining)));
+    }
+}

@@ -1,0 +1,65 @@
+//! How the hub ends: it lets its clients go one by one, so that the other pods do not get all of them at once.
+
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::ending::Ending;
+use crate::hub::Hub;
+
+/// What is left of the grace period when the last client should be gone.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// The signals that ask the hub to end; none is missed from the moment this exists.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// When the system does not let us listen for them.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and gives its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Lets all clients go, evenly and in random order, and waits for them, but not beyond the grace period.
+pub async fn drain(hub: &Hub, grace: Duration) {
+    let start = Instant::now();
+    let deadline = start + grace.saturating_sub(MARGIN).max(grace / 2);
+    let spread = hub.timing.drain.min(grace / 4);
+    let mut outboxes = hub.start_draining();
+    let count = outboxes.len();
+    tracing::info!(connections = count, "closing connections");
+    outboxes.shuffle(&mut rand::rng());
+    for (gone, outbox) in outboxes.into_iter().enumerate() {
+        // Thousands of clients go a few at a time: sleeps are no finer than a millisecond.
+        let due = start + spread.mul_f64(share(gone, count));
+        if due > Instant::now() + Duration::from_millis(1) {
+            sleep(due - Instant::now()).await;
+        }
+        outbox.end(Ending::Draining);
+    }
+    if timeout_at(deadline, hub.empty()).await.is_err() {
+        tracing::warn!("some clients did not close in time");
+    }
+    hub.backplane.close().await;
+}
+
+/// `part` of `whole`, between 0 and 1.
+fn share(part: usize, whole: usize) -> f64 {
+    let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    number(part) / number(whole.max(1))
+}
