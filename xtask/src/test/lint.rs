@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Installed if no other is there.
-const CARGO_DENY: &str = "0.18.9";
+const CARGO_DENY: &str = "0.20.2";
 
 type Check = fn() -> Result<()>;
 
