@@ -1,6 +1,24 @@
 //! The chatcluster operator: it turns one `ChatCluster` object into a running real-time chat service.
 //!
 //! A reconcile is five steps: observe (reads) → validate (pure) → desired (pure) → apply (writes) → status (pure, then
-//! one patch). Each step is a module of that name.
+//! one patch). Each step is a module of that name; [`controller`] strings them together.
 
 pub mod api;
+pub mod apply;
+pub mod backplane;
+pub mod cache;
+pub mod cli;
+pub mod compare;
+pub mod controller;
+pub mod desired;
+pub mod diagnose;
+pub mod events;
+pub mod http;
+pub mod metrics;
+pub mod names;
+pub mod observe;
+pub mod password;
+pub mod status;
+pub mod user_secrets;
+pub mod validate;
+pub mod watches;

@@ -1,4 +1,12 @@
-//! Entry point of the operator.
-fn main() {
-    println!("{}", serde_json::to_string_pretty(&chatcluster::api::crd()).unwrap());
+//! `chatcluster-operator`: see the library's first lines.
+
+use std::process::ExitCode;
+
+/// musl's own allocator makes every thread wait for every other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    chatcluster::cli::main().await
 }

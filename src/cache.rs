@@ -1,0 +1,241 @@
+//! What a watch has seen of one kind, kept for reconciles to read, and what our own writes returned, so that a reconcile
+//! reads its own writes before the watch has delivered them.
+//!
+//! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
+//! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
+
+use crate::names::INSTANCE;
+
+/// Namespace and name.
+pub type Key = (String, String);
+
+/// The objects of one kind.
+#[derive(Debug)]
+pub struct Cache<K> {
+    inner: RwLock<Inner<K>>,
+}
+
+#[derive(Debug)]
+struct Inner<K> {
+    objects: HashMap<Key, Arc<K>>,
+    /// Names by namespace and the `ChatCluster` that the instance label names.
+    by_cluster: HashMap<Key, BTreeSet<String>>,
+    /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
+    listed: Option<BTreeSet<Key>>,
+    synced: bool,
+}
+
+impl<K> Default for Cache<K> {
+    fn default() -> Self {
+        let inner =
+            Inner { objects: HashMap::new(), by_cluster: HashMap::new(), listed: None, synced: false };
+        Self { inner: RwLock::new(inner) }
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
+    /// The object, if it exists.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// All objects whose instance label names the cluster, in the order of their names.
+    pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<K>> {
+        let inner = self.read();
+        let names = inner.by_cluster.get(&(namespace.to_owned(), cluster.to_owned()));
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| inner.objects.get(&(namespace.to_owned(), name.clone())).cloned())
+            .collect()
+    }
+
+    /// Whether the first list is complete.
+    pub fn is_synced(&self) -> bool {
+        self.read().synced
+    }
+
+    /// Keeps what a write of ours returned, unless something newer is known.
+    pub fn remember(&self, object: K) -> Arc<K> {
+        let object = Arc::new(object);
+        let mut inner = self.write();
+        if let Some(listed) = &mut inner.listed {
+            listed.insert(key(&*object));
+        }
+        inner.insert(object.clone());
+        object
+    }
+
+    /// Forgets what a delete of ours removed.
+    pub fn forget(&self, object: &K) {
+        self.write().remove(&key(object));
+    }
+
+    /// Takes an event of the watch. Returns the clusters (namespace and name) that it concerns.
+    pub fn observe(&self, event: Event<K>) -> Vec<Key> {
+        let mut inner = self.write();
+        match event {
+            Event::Init => {
+                inner.listed = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let key = key(&object);
+                let owners = inner.insert(Arc::new(object));
+                if let Some(listed) = &mut inner.listed {
+                    listed.insert(key);
+                }
+                owners
+            }
+            Event::InitDone => {
+                let listed = inner.listed.take().unwrap_or_default();
+                let gone: Vec<Key> =
+                    inner.objects.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+                inner.synced = true;
+                gone.iter().flat_map(|key| inner.remove(key)).collect()
+            }
+            Event::Apply(object) => inner.insert(Arc::new(object)),
+            Event::Delete(object) => {
+                let key = key(&object);
+                let newer = inner.objects.get(&key).is_some_and(|known| version(&**known) > version(&object));
+                if newer {
+                    return Vec::new();
+                }
+                let mut owners: Vec<Key> = cluster_of(&object).into_iter().collect();
+                owners.extend(inner.remove(&key));
+                owners
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner<K>> {
+        self.inner.read().expect("no holder of this lock panics")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner<K>> {
+        self.inner.write().expect("no holder of this lock panics")
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
+    /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
+    fn insert(&mut self, object: Arc<K>) -> Vec<Key> {
+        let key = key(&*object);
+        if self.objects.get(&key).is_some_and(|known| version(&**known) > version(&*object)) {
+            return Vec::new();
+        }
+        let mut owners = self.remove(&key);
+        if let Some(owner) = cluster_of(&*object) {
+            self.by_cluster.entry(owner.clone()).or_default().insert(key.1.clone());
+            owners.push(owner);
+        }
+        self.objects.insert(key, object);
+        owners
+    }
+
+    /// Returns the cluster that the object belonged to.
+    fn remove(&mut self, key: &Key) -> Vec<Key> {
+        let Some(object) = self.objects.remove(key) else { return Vec::new() };
+        let Some(owner) = cluster_of(&*object) else { return Vec::new() };
+        if let Some(names) = self.by_cluster.get_mut(&owner) {
+            names.remove(&key.1);
+            if names.is_empty() {
+                self.by_cluster.remove(&owner);
+            }
+        }
+        vec![owner]
+    }
+}
+
+fn key<K: Resource>(object: &K) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn cluster_of<K: Resource>(object: &K) -> Option<Key> {
+    let name = object.labels().get(INSTANCE)?;
+    Some((object.namespace().unwrap_or_default(), name.clone()))
+}
+
+/// The resource version as a number. One that is no number counts as the newest: no order of ours is better than the server's.
+fn version<K: Resource>(object: &K) -> u64 {
+    object.resource_version().and_then(|v| v.parse().ok()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use std::collections::BTreeMap;
+
+    fn object(name: &str, version: u32, cluster: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some(name.to_owned());
+        object.metadata.namespace = Some("ns".to_owned());
+        object.metadata.resource_version = Some(version.to_string());
+        object.metadata.labels = Some(BTreeMap::from([(INSTANCE.to_owned(), cluster.to_owned())]));
+        object
+    }
+
+    fn version_of(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
+        cache.get("ns", name).and_then(|o| o.resource_version())
+    }
+
+    fn lobby() -> Vec<Key> {
+        vec![("ns".to_owned(), "lobby".to_owned())]
+    }
+
+    #[test]
+    fn an_older_event_does_not_undo_our_own_write() {
+        let cache = Cache::default();
+        cache.remember(object("a", 7, "lobby"));
+
+        assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))), Vec::new());
+        assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))), Vec::new());
+
+        assert_eq!(version_of(&cache, "a").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_deletion_after_our_write_is_seen() {
+        let cache = Cache::default();
+        cache.remember(object("a", 7, "lobby"));
+
+        let concerned = cache.observe(Event::Delete(object("a", 8, "lobby")));
+
+        assert!(concerned.starts_with(&lobby()));
+        assert_eq!(version_of(&cache, "a"), None);
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_is_gone_but_not_what_we_wrote_meanwhile() {
+        let cache = Cache::default();
+        cache.observe(Event::Apply(object("gone", 1, "lobby")));
+
+        cache.observe(Event::Init);
+        cache.observe(Event::InitApply(object("listed", 2, "lobby")));
+        cache.remember(object("written", 3, "lobby"));
+        let concerned = cache.observe(Event::InitDone);
+
+        assert_eq!(concerned, lobby());
+        assert!(cache.is_synced());
+        let names: Vec<_> = cache.of_cluster("ns", "lobby").iter().map(|o| o.name_any()).collect();
+        assert_eq!(names, ["listed", "written"]);
+    }
+
+    #[test]
+    fn an_object_that_changes_hands_concerns_both_clusters() {
+        let cache = Cache::default();
+        cache.observe(Event::Apply(object("a", 1, "lobby")));
+
+        let concerned = cache.observe(Event::Apply(object("a", 2, "other")));
+
+        assert_eq!(concerned, [("ns".into(), "lobby".into()), ("ns".into(), "other".into())]);
+        assert!(cache.of_cluster("ns", "lobby").is_empty());
+    }
+}

@@ -1,0 +1,227 @@
+//! Does an object still have what we want of it? Desired ⊆ actual, lists by their merge keys.
+//!
+//! What the API server or others added (defaults, a status, annotations, a sidecar) is not ours and makes no difference.
+//! The merge keys and atomic fields are those of Kubernetes' OpenAPI (`x-kubernetes-list-map-keys`, `x-kubernetes-map-type`).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// The first place where an object differs from what we want. It names the field and no value: that may be a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The path, such as `spec.template.spec.containers[hub].image`.
+    pub path: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+/// The first field of `desired` whose value `actual` lacks; `None` where there is none.
+pub fn difference(desired: &Value, actual: &Value) -> Option<Difference> {
+    value(desired, actual, "").map(|path| Difference { path })
+}
+
+fn value(desired: &Value, actual: &Value, path: &str) -> Option<String> {
+    match (desired, actual) {
+        (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path),
+        (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path),
+        (desired, Value::Null) if is_empty(desired) => None,
+        (Value::String(desired), Value::String(actual)) if same_text(desired, actual, path) => None,
+        (desired, actual) => (desired != actual).then(|| path.to_owned()),
+    }
+}
+
+fn object(desired: &Map<String, Value>, actual: &Map<String, Value>, path: &str) -> Option<String> {
+    if is_atomic_map(path)
+        && let Some(extra) = actual.keys().find(|key| !desired.contains_key(*key))
+    {
+        return Some(join(path, extra));
+    }
+    desired
+        .iter()
+        .find_map(|(key, wanted)| value(wanted, actual.get(key).unwrap_or(&Value::Null), &join(path, key)))
+}
+
+fn array(desired: &[Value], actual: &[Value], path: &str) -> Option<String> {
+    let Some(keys) = merge_keys(path) else {
+        // An atomic list is one value: someone's extra element is a difference too.
+        if desired.len() != actual.len() {
+            return Some(path.to_owned());
+        }
+        return desired
+            .iter()
+            .zip(actual)
+            .enumerate()
+            .find_map(|(i, (d, a))| value(d, a, &format!("{path}[{i}]")));
+    };
+    desired.iter().find_map(|wanted| {
+        let same = |other: &&Value| keys.iter().all(|key| wanted.get(key) == other.get(key));
+        let name = match wanted.get(keys[0]) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let path = format!("{path}[{name}]");
+        match actual.iter().find(same) {
+            Some(found) => value(wanted, found, &path),
+            None => Some(path),
+        }
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// The keys by which elements of a list are told apart; `None` for atomic lists.
+fn merge_keys(path: &str) -> Option<&'static [&'static str]> {
+    match last(path) {
+        "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" => Some(&["name"]),
+        "volumeMounts" => Some(&["mountPath"]),
+        "ownerReferences" => Some(&["uid"]),
+        "topologySpreadConstraints" => Some(&["topologyKey", "whenUnsatisfiable"]),
+        "ports" if path == "spec.ports" => Some(&["port", "protocol"]),
+        "ports" if path.contains("containers[") => Some(&["containerPort", "protocol"]),
+        _ => None,
+    }
+}
+
+/// Maps that are one value: someone's extra key is a difference too.
+fn is_atomic_map(path: &str) -> bool {
+    matches!(last(path), "selector" | "podSelector" | "namespaceSelector" | "matchLabels" | "labelSelector")
+}
+
+/// Equal, or two spellings of one quantity (`1Gi` and `1024Mi`) where a quantity stands.
+fn same_text(desired: &str, actual: &str, path: &str) -> bool {
+    desired == actual
+        || ((path.contains(".resources.") || path.contains(".sizeLimit"))
+            && quantity(desired).is_some_and(|amount| Some(amount) == quantity(actual)))
+}
+
+/// A quantity in thousandths. See <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
+fn quantity(text: &str) -> Option<i128> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let (numerator, denominator): (i128, i128) = match suffix {
+        "m" => (1, 1000),
+        "" => (1, 1),
+        "k" => (1000, 1),
+        "M" => (1_000_000, 1),
+        "G" => (1_000_000_000, 1),
+        "T" => (1_000_000_000_000, 1),
+        "P" => (1_000_000_000_000_000, 1),
+        "Ki" => (1 << 10, 1),
+        "Mi" => (1 << 20, 1),
+        "Gi" => (1 << 30, 1),
+        "Ti" => (1 << 40, 1),
+        "Pi" => (1 << 50, 1),
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.len() > 9 {
+        return None;
+    }
+    let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scaled = mantissa.checked_mul(1000)?.checked_mul(numerator)?;
+    let divisor = denominator * scale;
+    (scaled % divisor == 0).then_some(scaled / divisor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn differs_at(desired: &Value, actual: &Value, path: &str) {
+        assert_eq!(difference(desired, actual).map(|d| d.path).as_deref(), Some(path));
+    }
+
+    #[test]
+    fn what_others_added_makes_no_difference() {
+        let desired = json!({"metadata": {"labels": {"a": "1"}}, "spec": {"replicas": 2}});
+        let actual = json!({
+            "metadata": {"labels": {"a": "1", "team": "x"}, "annotations": {"note": "y"}},
+            "spec": {"replicas": 2, "paused": false}, "status": {}
+        });
+
+        assert_eq!(difference(&desired, &actual), None);
+    }
+
+    #[test]
+    fn a_changed_or_missing_field_is_named() {
+        let desired = json!({"spec": {"replicas": 2, "type": "ClusterIP"}});
+
+        differs_at(&desired, &json!({"spec": {"replicas": 3, "type": "ClusterIP"}}), "spec.replicas");
+        differs_at(&desired, &json!({"spec": {"replicas": 2}}), "spec.type");
+    }
+
+    #[test]
+    fn keyed_lists_are_compared_by_key_and_others_elements_are_theirs() {
+        let list = |env: Value| json!({"spec": {"containers": [{"name": "hub", "env": env}]}});
+        let desired = list(json!([{"name": "A", "value": "1"}]));
+
+        let sidecar_and_more = json!({"spec": {"containers": [
+            {"name": "sidecar"}, {"name": "hub", "env": [{"name": "B"}, {"name": "A", "value": "1"}]}
+        ]}});
+        assert_eq!(difference(&desired, &sidecar_and_more), None);
+        differs_at(
+            &desired,
+            &list(json!([{"name": "A", "value": "2"}])),
+            "spec.containers[hub].env[A].value",
+        );
+        differs_at(&desired, &list(json!([])), "spec.containers[hub].env[A]");
+    }
+
+    #[test]
+    fn an_atomic_list_is_one_value() {
+        let desired = json!({"spec": {"ingress": [{"ports": [{"port": 6379}]}]}});
+        let opened = json!({"spec": {"ingress": [{"ports": [{"port": 6379}]}, {}]}});
+
+        differs_at(&desired, &opened, "spec.ingress");
+    }
+
+    #[test]
+    fn an_atomic_map_is_one_value() {
+        let desired = json!({"spec": {"selector": {"a": "1"}}});
+
+        differs_at(&desired, &json!({"spec": {"selector": {"a": "1", "b": "2"}}}), "spec.selector.b");
+    }
+
+    #[test]
+    fn an_empty_list_that_is_ours_is_the_same_as_none_and_another_than_a_full_one() {
+        let desired = json!({"spec": {"externalIPs": []}});
+
+        assert_eq!(difference(&desired, &json!({"spec": {}})), None);
+        differs_at(&desired, &json!({"spec": {"externalIPs": ["192.0.2.1"]}}), "spec.externalIPs");
+    }
+
+    #[test]
+    fn two_spellings_of_a_quantity_are_the_same() {
+        let with = |q: &str| json!({"resources": {"requests": {"cpu": q}}});
+        let container =
+            |q: &str| json!({"spec": {"containers": [{"name": "hub", "resources": with(q)["resources"]}]}});
+
+        assert_eq!(difference(&container("0.5"), &container("500m")), None);
+        assert_eq!(difference(&container("1024Mi"), &container("1Gi")), None);
+        assert!(difference(&container("0.5"), &container("501m")).is_some());
+    }
+}

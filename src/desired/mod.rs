@@ -1,0 +1,70 @@
+//! What a cluster should look like: pure functions from ([`Cluster`], [`Auth`]) to typed Kubernetes objects, one file per
+//! group of children. Nothing here reads or writes; everything is tested by comparing whole objects.
+
+mod auth;
+mod backplane;
+mod config;
+mod hub;
+mod pod;
+mod policy;
+mod public;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::names::{self, Component};
+use crate::validate::{Auth, Cluster, Defaults};
+
+/// Every child of a `ChatCluster`. Where it is applied it is destructured without `..`, so that a forgotten child does
+/// not compile. `None`: there should be none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Children {
+    /// `<name>-redis-auth`.
+    pub auth: Secret,
+    /// `<name>-redis-config`.
+    pub redis_config: ConfigMap,
+    /// `<name>-redis-nodes`.
+    pub redis_nodes: Service,
+    /// `<name>-redis`: the hostname that hubs use.
+    pub redis_service: Service,
+    /// `<name>-redis`: who may reach Redis.
+    pub redis_policy: Option<NetworkPolicy>,
+    /// `<name>-hub`: who may reach the hubs.
+    pub hub_policy: Option<NetworkPolicy>,
+    /// `<name>-redis`.
+    pub redis_set: StatefulSet,
+    /// `<name>-hub`.
+    pub hub_deployment: Deployment,
+    /// `<name>`: the public address; `None` until the cluster may be public.
+    pub public_service: Option<Service>,
+}
+
+/// All children of `cluster`. `public`: whether the cluster may have its public address by now.
+pub fn children(cluster: &Cluster, auth: &Auth, defaults: &Defaults, public: bool) -> Children {
+    let policies = cluster.spec.network_policy.enabled;
+    let redis_config = config::redis_config(cluster);
+    Children {
+        auth: auth::secret(cluster, auth),
+        redis_nodes: backplane::nodes_service(cluster),
+        redis_service: backplane::service(cluster),
+        redis_policy: policies.then(|| policy::redis(cluster, defaults.operator_namespace.as_deref())),
+        hub_policy: policies.then(|| policy::hub(cluster)),
+        redis_set: backplane::stateful_set(cluster, auth, &config::hash(&redis_config)),
+        hub_deployment: hub::deployment(cluster),
+        public_service: public.then(|| public::service(cluster)),
+        redis_config,
+    }
+}
+
+/// The metadata of the child `name`.
+fn meta(cluster: &Cluster, name: String, component: Component) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(cluster.namespace.clone()),
+        labels: Some(names::labels(&cluster.name, component)),
+        owner_references: Some(vec![cluster.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}

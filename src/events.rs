@@ -1,0 +1,258 @@
+//! Kubernetes events about a `ChatCluster`: what the operator decided, said once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use tracing::warn;
+
+use crate::api::{ChatClusterStatus, ConditionType};
+use crate::apply::{Applied, Outcome};
+use crate::names::OPERATOR;
+use crate::status::{Reason, find};
+
+/// The same event about the same cluster is said again after this time at the earliest.
+const QUIET: Duration = Duration::from_secs(60);
+/// The longest note that the API takes, in bytes.
+const LONGEST_NOTE: usize = 1024;
+
+/// What is to be said about a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Whether a person should look.
+    pub warning: bool,
+    /// In CamelCase.
+    pub reason: String,
+    /// In a sentence.
+    pub note: String,
+    /// The child that it is about, if it is about one.
+    pub related: Option<ObjectReference>,
+}
+
+/// What to say of the writes: of the first making of a cluster once, of each repair, and not of what the spec asked for.
+/// `settled`: the spec had been brought about before, so that a missing child was deleted by someone.
+pub fn of_writes(applied: &[Applied], settled: bool) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut created = Vec::new();
+    for Applied { child, outcome } in applied {
+        let name = format!(
+            "{} {}",
+            child.kind.as_deref().unwrap_or("object"),
+            child.name.as_deref().unwrap_or_default()
+        );
+        match outcome {
+            Outcome::Repaired(difference) => notices.push(repaired(
+                child,
+                format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
+            )),
+            Outcome::Created if settled => {
+                notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
+            }
+            Outcome::Created => created.push(name),
+            Outcome::Unchanged | Outcome::Updated | Outcome::Removed | Outcome::Leaving => {}
+        }
+    }
+    if created.len() > 1 {
+        notices.push(Notice {
+            warning: false,
+            reason: "Created".to_owned(),
+            note: format!("made {}", created.join(", ")),
+            related: None,
+        });
+    }
+    notices
+}
+
+fn repaired(child: &ObjectReference, note: String) -> Notice {
+    // Its version changes with every write and would make every event another one.
+    let related = ObjectReference { resource_version: None, ..child.clone() };
+    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(related) }
+}
+
+/// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
+pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<Notice> {
+    let news = |condition: &&Condition| {
+        !before.conditions.iter().any(|old| old.type_ == condition.type_ && old.reason == condition.reason)
+    };
+    let mut notices: Vec<Notice> = Vec::new();
+    for condition in after.conditions.iter().filter(news) {
+        let waited_for = condition.status == "True"
+            && [ConditionType::Verified, ConditionType::Published]
+                .iter()
+                .any(|t| t.as_str() == condition.type_);
+        let problem = Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == condition.reason);
+        // The summary repeats the reason of the condition that it sums up.
+        if (waited_for || problem) && !notices.iter().any(|notice| notice.reason == condition.reason) {
+            notices.push(Notice {
+                warning: problem,
+                reason: condition.reason.clone(),
+                note: condition.message.clone(),
+                related: None,
+            });
+        }
+    }
+    let paused =
+        |status| find(status, ConditionType::Ready).is_some_and(|c| c.reason == Reason::Paused.as_str());
+    if paused(after) != paused(before) {
+        let (reason, note) = if paused(after) {
+            ("Paused", "the operator changes nothing until spec.paused is false")
+        } else {
+            ("Resumed", "the operator is at work again")
+        };
+        notices.push(Notice {
+            warning: false,
+            reason: reason.to_owned(),
+            note: note.to_owned(),
+            related: None,
+        });
+    }
+    notices
+}
+
+/// Writes events.
+pub struct Publisher {
+    client: Client,
+    instance: String,
+    /// When what was said last, by the cluster's uid, the reason and the note.
+    said: Mutex<HashMap<(String, String, String), Instant>>,
+}
+
+impl Publisher {
+    /// `instance`: the name of the operator's pod.
+    pub fn new(client: Client, instance: String) -> Self {
+        Self { client, instance, said: Mutex::default() }
+    }
+
+    /// Says `notice` about the cluster, unless it was said a moment ago. An event that cannot be written is logged and
+    /// lost: events are a courtesy, and no reconcile fails for one.
+    pub async fn publish(&self, cluster: &ObjectReference, notice: Notice) {
+        if !self.is_new(cluster, &notice) {
+            return;
+        }
+        let namespace = cluster.namespace.as_deref().unwrap_or("default");
+        let event = self.event(cluster, notice);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        if let Err(error) = api.create(&PostParams::default(), &event).await {
+            warn!(%error, reason = event.reason.as_deref(), "an event could not be written");
+        }
+    }
+
+    fn is_new(&self, cluster: &ObjectReference, notice: &Notice) -> bool {
+        let now = Instant::now();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|_, at| now.duration_since(*at) < QUIET);
+        let key = (cluster.uid.clone().unwrap_or_default(), notice.reason.clone(), notice.note.clone());
+        said.insert(key, now).is_none()
+    }
+
+    fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
+        let now = Timestamp::now();
+        let name = cluster.name.as_deref().unwrap_or_default();
+        let mut note = notice.note;
+        let mut end = note.len().min(LONGEST_NOTE);
+        while !note.is_char_boundary(end) {
+            end -= 1;
+        }
+        note.truncate(end);
+        Event {
+            metadata: ObjectMeta {
+                // As client-go names them: unique, and grouped by the object in a listing.
+                name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+                namespace: cluster.namespace.clone(),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(now)),
+            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+            action: Some("Reconcile".to_owned()),
+            reason: Some(notice.reason),
+            note: Some(note),
+            regarding: Some(cluster.clone()),
+            related: notice.related,
+            reporting_controller: Some(OPERATOR.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            ..Event::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Difference;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    fn applied(name: &str, outcome: Outcome) -> Applied {
+        let child = ObjectReference {
+            kind: Some("Service".into()),
+            name: Some(name.into()),
+            ..ObjectReference::default()
+        };
+        Applied { child, outcome }
+    }
+
+    fn status(conditions: &[(&str, bool, &str)]) -> ChatClusterStatus {
+        let condition = |(type_, holds, reason): &(&str, bool, &str)| Condition {
+            type_: (*type_).to_owned(),
+            status: if *holds { "True" } else { "False" }.to_owned(),
+            reason: (*reason).to_owned(),
+            message: format!("about {reason}"),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        };
+        ChatClusterStatus {
+            conditions: conditions.iter().map(condition).collect(),
+            ..ChatClusterStatus::default()
+        }
+    }
+
+    fn reasons(notices: &[Notice]) -> Vec<&str> {
+        notices.iter().map(|notice| notice.reason.as_str()).collect()
+    }
+
+    #[test]
+    fn the_making_of_a_cluster_is_one_event() {
+        let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
+
+        let notices = of_writes(&made, false);
+
+        assert_eq!(reasons(&notices), ["Created"]);
+        assert_eq!(notices[0].note, "made Service a, Service b");
+    }
+
+    #[test]
+    fn each_repair_is_an_event_that_names_the_child_and_the_field() {
+        let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
+
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], true);
+
+        assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
+        assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));
+        assert!(notices[1].note.starts_with("Service b was deleted"));
+    }
+
+    #[test]
+    fn a_problem_is_said_once_though_the_summary_repeats_it() {
+        let before = status(&[("Ready", false, "RedisStarting")]);
+        let after = status(&[("Ready", false, "ImagePullFailed"), ("HubReady", false, "ImagePullFailed")]);
+
+        let notices = of_conditions(&before, &after);
+
+        assert_eq!(reasons(&notices), ["ImagePullFailed"]);
+        assert!(notices[0].warning);
+        assert_eq!(of_conditions(&after, &after), []);
+    }
+
+    #[test]
+    fn steps_on_the_way_are_not_events_and_arriving_is() {
+        let before = status(&[("Verified", false, "WaitingForHubs"), ("HubReady", false, "RollingOut")]);
+        let after = status(&[("Verified", true, "Verified"), ("HubReady", true, "Ready")]);
+
+        assert_eq!(reasons(&of_conditions(&before, &after)), ["Verified"]);
+    }
+}

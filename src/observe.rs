@@ -1,0 +1,123 @@
+//! Reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod, Secret, Service};
+use kube::{Resource, ResourceExt};
+
+use crate::apply::is_controlled_by;
+use crate::backplane::{Backplane, Question, Report};
+use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
+use crate::user_secrets::{NoAnswer, UserSecrets};
+use crate::validate::{Cluster, UserSecret, auth_of};
+use crate::watches::Caches;
+
+/// What is known of one cluster.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// `<name>-redis-auth`, if it is ours.
+    pub auth: Option<Arc<Secret>>,
+    /// The Secret that the spec refers to.
+    pub user_secret: UserSecret,
+    /// `<name>-redis`.
+    pub redis_set: Option<Arc<StatefulSet>>,
+    /// `<name>-hub`.
+    pub hub_deployment: Option<Arc<Deployment>>,
+    /// `<name>`.
+    pub public_service: Option<Arc<Service>>,
+    /// Redis's pod.
+    pub redis_pod: Option<Arc<Pod>>,
+    /// The hubs' pods that are not being deleted.
+    pub hub_pods: Vec<Arc<Pod>>,
+    /// The claim of Redis's volume.
+    pub claim: Option<Arc<PersistentVolumeClaim>>,
+    /// Whether the claim's storage class exists.
+    pub storage_class_exists: bool,
+    /// What Redis said.
+    pub report: Report,
+    /// The ready hubs that Redis does not show subscribed.
+    pub unseen: Vec<String>,
+}
+
+/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis.
+pub async fn observe(
+    cluster: &Cluster,
+    caches: &Caches,
+    user_secrets: &UserSecrets,
+    backplane: &Backplane,
+) -> Result<Observed, NoAnswer> {
+    let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
+    let wanted = cluster.spec.redis.auth.existing_secret.as_ref();
+    let user_secret = user_secrets.follow(namespace, name, wanted).await?;
+
+    let pods = caches.pods.of_cluster(namespace, name);
+    let of_component = |component: Component| {
+        pods.iter()
+            .filter(move |pod| pod.labels().get(COMPONENT).map(String::as_str) == Some(component.as_str()))
+    };
+    let redis_pod =
+        of_component(Component::Backplane).find(|pod| pod.name_any() == names::redis_pod(name)).cloned();
+    let hub_pods: Vec<_> =
+        of_component(Component::Hub).filter(|pod| pod.meta().deletion_timestamp.is_none()).cloned().collect();
+
+    let auth = ours(caches.secrets.get(namespace, &names::redis_auth(name)), cluster);
+    let known = auth.as_deref().and_then(auth_of);
+    let mut report = Report::NotAsked;
+    let mut unseen = Vec::new();
+    if let (Some(known), Some(pod)) = (known, redis_pod.as_deref())
+        && let Some(question) = question(pod, &hub_pods, known.revision)
+    {
+        report = backplane.ask(&cluster.uid, &question, &known.password).await;
+        unseen = question.unseen(&report).into_iter().map(str::to_owned).collect();
+    }
+
+    let claim = caches.claims.get(namespace, &names::redis_claim(name));
+    let class = claim.as_ref().and_then(|c| c.spec.as_ref()?.storage_class_name.clone());
+    Ok(Observed {
+        auth,
+        user_secret,
+        redis_set: ours(caches.stateful_sets.get(namespace, &names::redis(name)), cluster),
+        hub_deployment: ours(caches.deployments.get(namespace, &names::hub(name)), cluster),
+        public_service: ours(caches.services.get(namespace, name), cluster),
+        redis_pod,
+        hub_pods,
+        claim,
+        storage_class_exists: class.is_some_and(|class| caches.storage_classes.get("", &class).is_some()),
+        report,
+        unseen,
+    })
+}
+
+fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>> {
+    object.filter(|object| is_controlled_by(&**object, &cluster.uid))
+}
+
+/// What to ask Redis: once its container runs and its pod has an address.
+fn question(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<Question> {
+    let container = container_status(redis, REDIS_CONTAINER)?;
+    container.state.as_ref()?.running.as_ref()?;
+    Some(Question {
+        redis: (redis.uid()?, container.restart_count, is_ready(redis)),
+        address: address(redis)?,
+        revision,
+        hubs: hubs.iter().filter(|hub| is_ready(hub)).map(|hub| (hub.name_any(), address(hub))).collect(),
+    })
+}
+
+/// The status of one of a pod's containers.
+pub fn container_status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|status| status.name == container)
+}
+
+/// Whether the pod is ready and not being deleted.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+fn address(pod: &Pod) -> Option<IpAddr> {
+    pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}

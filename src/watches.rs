@@ -1,0 +1,145 @@
+//! The watches: one per kind, shared by all clusters, each filling a cache and naming the clusters that an event concerns.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::runtime::{WatchStreamExt, utils::StreamBackoff};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::api::ChatCluster;
+use crate::cache::{Cache, Key};
+use crate::names::{MANAGED_BY, OPERATOR};
+
+/// Where the names of clusters to reconcile go.
+pub type Triggers = UnboundedSender<ObjectRef<ChatCluster>>;
+
+/// Everything that reconciles read, by kind.
+#[derive(Debug, Default)]
+pub struct Caches {
+    /// Secrets that the operator made.
+    pub secrets: Cache<Secret>,
+    /// `ConfigMaps` that the operator made.
+    pub config_maps: Cache<ConfigMap>,
+    /// Services that the operator made.
+    pub services: Cache<Service>,
+    /// `StatefulSets` that the operator made.
+    pub stateful_sets: Cache<StatefulSet>,
+    /// Deployments that the operator made.
+    pub deployments: Cache<Deployment>,
+    /// Network policies that the operator made.
+    pub policies: Cache<NetworkPolicy>,
+    /// Pods of the clusters.
+    pub pods: Cache<Pod>,
+    /// Claims of the clusters.
+    pub claims: Cache<PersistentVolumeClaim>,
+    /// The names of all storage classes.
+    pub storage_classes: Cache<PartialObjectMeta<StorageClass>>,
+}
+
+impl Caches {
+    /// The kinds whose first list is not complete yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let Self {
+            secrets,
+            config_maps,
+            services,
+            stateful_sets,
+            deployments,
+            policies,
+            pods,
+            claims,
+            storage_classes,
+        } = self;
+        [
+            ("secrets", secrets.is_synced()),
+            ("configmaps", config_maps.is_synced()),
+            ("services", services.is_synced()),
+            ("statefulsets", stateful_sets.is_synced()),
+            ("deployments", deployments.is_synced()),
+            ("networkpolicies", policies.is_synced()),
+            ("pods", pods.is_synced()),
+            ("persistentvolumeclaims", claims.is_synced()),
+            ("storageclasses", storage_classes.is_synced()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, synced)| (!synced).then_some(kind))
+        .collect()
+    }
+}
+
+/// Starts all watches. The receiver becomes true when every cache is complete: no reconcile may run before, or it would
+/// make again what exists.
+pub fn start(client: &Client, caches: &Arc<Caches>, triggers: &Triggers) -> watch::Receiver<bool> {
+    let (synced, receiver) = watch::channel(false);
+    let watches = Watches { caches: caches.clone(), triggers: triggers.clone(), synced: Arc::new(synced) };
+    let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.secrets);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.config_maps);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.services);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.stateful_sets);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.deployments);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.policies);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.pods);
+    watches.start(Api::all(client.clone()), ours, |caches| &caches.claims);
+    watches.start(Api::all(client.clone()), Config::default(), |caches| &caches.storage_classes);
+    receiver
+}
+
+struct Watches {
+    caches: Arc<Caches>,
+    triggers: Triggers,
+    synced: Arc<watch::Sender<bool>>,
+}
+
+impl Watches {
+    fn start<K>(&self, api: Api<K>, config: Config, cache: fn(&Caches) -> &Cache<K>)
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
+        let mut events = Box::pin(events(api, config));
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                let listed = matches!(event, Event::InitDone);
+                for cluster in cache(&caches).observe(event) {
+                    trigger(&triggers, &cluster);
+                }
+                if listed && caches.missing().is_empty() {
+                    synced.send_replace(true);
+                }
+            }
+        });
+    }
+}
+
+/// The events of a watch that never ends: errors are logged, and it tries again with back-off and jitter.
+pub(crate) fn events<K>(api: Api<K>, config: Config) -> impl Stream<Item = Event<K>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let stream = watcher(api, config).modify(|object| object.managed_fields_mut().clear());
+    StreamBackoff::new(stream, watcher::DefaultBackoff::default()).filter_map(|event| {
+        let event = event
+            .inspect_err(|error| warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again"))
+            .ok();
+        std::future::ready(event)
+    })
+}
+
+/// Has the cluster (namespace and name) reconciled.
+pub(crate) fn trigger(triggers: &Triggers, (namespace, name): &Key) {
+    // The receiver is gone only when the operator is shutting down.
+    let _ = triggers.unbounded_send(ObjectRef::new(name).within(namespace));
+}
