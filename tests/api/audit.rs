@@ -1,0 +1,61 @@
+//! The API server's audit log: every request that anyone made, by user agent.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use serde_json::Value;
+
+use crate::support::{Kind, Namespace, SOON, env};
+
+/// A place in the audit log: what is asked of it is what came after.
+pub(crate) struct Audit {
+    from: u64,
+}
+
+impl Audit {
+    /// From here on.
+    pub(crate) fn from_now() -> Self {
+        let from = std::fs::metadata(path()).map_or(0, |file| file.len());
+        Self { from }
+    }
+
+    /// What the operator asked of this namespace so far, as `verb uri`. The log lags a little, so a request of our own
+    /// marks the point up to which it must have been written.
+    pub(crate) async fn requests(&self, ns: &Namespace) -> Vec<String> {
+        let marker = format!("audit-marker-{:08x}", rand::random::<u32>());
+        ns.child(Kind::ConfigMap, &marker).find().await;
+        let log = ns
+            .eventually(SOON, "the audit log has our marker", async || {
+                let log = self.read();
+                if log.contains(&marker) { Ok(log) } else { Err("it does not".into()) }
+            })
+            .await;
+        log.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|entry| entry["stage"] == "ResponseComplete")
+            .filter(|entry| {
+                entry["userAgent"].as_str().is_some_and(|a| a.starts_with("chatcluster-operator"))
+            })
+            .filter(|entry| entry["objectRef"]["namespace"] == ns.name.as_str())
+            .map(|entry| {
+                format!(
+                    "{} {}",
+                    entry["verb"].as_str().unwrap_or("?"),
+                    entry["requestURI"].as_str().unwrap_or("?")
+                )
+            })
+            .collect()
+    }
+
+    fn read(&self) -> String {
+        let mut file = std::fs::File::open(path()).unwrap_or_else(|error| panic!("{}: {error}", path()));
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(self.from))
+            .and_then(|_| file.read_to_end(&mut text))
+            .expect("the audit log");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+fn path() -> String {
+    env("CHATCLUSTER_AUDIT_LOG")
+}

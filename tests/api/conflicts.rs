@@ -1,0 +1,106 @@
+//! An object of a child's name that is not ours is never seized.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::operator;
+use crate::support::{Child, Kind, Namespace, SOON};
+
+/// Someone else's object of this kind and name.
+fn foreign(kind: Kind, name: &str) -> Value {
+    let pod = json!({
+        "metadata": {"labels": {"app": "other"}},
+        "spec": {"containers": [{"name": "c", "image": "localhost/other:1"}]},
+    });
+    let selector = json!({"matchLabels": {"app": "other"}});
+    let (version, rest) = match kind {
+        Kind::Secret => ("v1", json!({"stringData": {"redis.password": "theirs"}})),
+        Kind::ConfigMap => ("v1", json!({"data": {"redis.conf": "theirs"}})),
+        Kind::Service => ("v1", json!({"spec": {"ports": [{"port": 1234}], "selector": {"app": "other"}}})),
+        Kind::Deployment => {
+            ("apps/v1", json!({"spec": {"replicas": 0, "selector": selector, "template": pod}}))
+        }
+        Kind::StatefulSet => (
+            "apps/v1",
+            json!({"spec": {"replicas": 0, "serviceName": "x", "selector": selector, "template": pod}}),
+        ),
+        Kind::NetworkPolicy => ("networking.k8s.io/v1", json!({"spec": {"podSelector": selector}})),
+        Kind::Pod | Kind::PersistentVolumeClaim => unreachable!("not a child"),
+    };
+    let mut object = rest;
+    object["apiVersion"] = json!(version);
+    object["kind"] = json!(format!("{kind:?}"));
+    object["metadata"] = json!({"name": name});
+    object
+}
+
+#[tokio::test]
+async fn a_foreign_object_of_a_childs_name_is_named_not_seized_and_its_removal_heals() {
+    let ns = operator::namespace("foreign").await;
+    let kinds = [
+        ("secret", Kind::Secret, "-redis-auth"),
+        ("config", Kind::ConfigMap, "-redis-config"),
+        ("nodes", Kind::Service, "-redis-nodes"),
+        ("hostname", Kind::Service, "-redis"),
+        ("public", Kind::Service, ""),
+        ("redis", Kind::StatefulSet, "-redis"),
+        ("hub", Kind::Deployment, "-hub"),
+        ("policy", Kind::NetworkPolicy, "-redis"),
+    ];
+
+    join_all(kinds.map(|(name, kind, suffix)| one_foreign_object(&ns, name, kind, suffix))).await;
+}
+
+async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str) {
+    let theirs = ns.child(kind, &format!("{name}{suffix}"));
+    ns.apply(foreign(kind, &theirs.name)).await;
+    let before = stable(&theirs).await;
+
+    let chat = ns.chat(name, json!({"service": {"publish": "Immediately"}})).await;
+
+    let condition = chat.becomes("Ready", "False", "NameTaken", SOON).await;
+    let kind_name = format!("{kind:?}");
+    assert!(condition.message.contains(&kind_name), "names the kind of {theirs}: {}", condition.message);
+    assert!(condition.message.contains(&theirs.name), "names {theirs}: {}", condition.message);
+    let event = chat.tells("NameTaken", &[&theirs.name]).await;
+    assert_eq!(event.type_.as_deref(), Some("Warning"));
+    assert_eq!(stable(&theirs).await, before, "{theirs} was changed");
+
+    theirs.delete().await;
+
+    ns.eventually(SOON, &format!("{theirs} is ours"), async || {
+        let now = theirs.seen().await?;
+        let owner = &now["metadata"]["ownerReferences"][0]["name"];
+        if owner == name { Ok(()) } else { Err(format!("owned by {owner}")) }
+    })
+    .await;
+    ns.eventually(SOON, &format!("{name} speaks of it no more"), async || {
+        let status = chat.get().await.status.unwrap_or_default();
+        let ready = status.conditions.into_iter().find(|c| c.type_ == "Ready").ok_or("no condition Ready")?;
+        if ready.reason == "NameTaken" { Err(ready.message) } else { Ok(()) }
+    })
+    .await;
+}
+
+/// What of an object only changes when someone changes it.
+async fn stable(object: &Child) -> Value {
+    let mut value = object.get().await;
+    value["status"] = Value::Null; // a StatefulSet's controller writes it
+    value["metadata"]["resourceVersion"] = Value::Null;
+    value["metadata"]["managedFields"] = Value::Null;
+    value
+}
+
+#[tokio::test]
+async fn a_child_of_one_chatcluster_is_foreign_to_another() {
+    let ns = operator::namespace("twins").await;
+    let first = ns.chat("a", json!({"service": {"publish": "Immediately"}})).await;
+    first.has_all_children().await;
+
+    let second = ns.chat("a-redis", json!({"service": {"publish": "Immediately"}})).await; // its Service would be a-redis
+
+    second.becomes("Ready", "False", "NameTaken", SOON).await;
+    let service = first.child(Kind::Service, "-redis").get().await;
+    assert_eq!(service["metadata"]["ownerReferences"][0]["name"], "a");
+    assert_eq!(service["spec"]["ports"][0]["port"], 6379);
+}

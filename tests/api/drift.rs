@@ -1,0 +1,212 @@
+//! Children that vanish or change behind the operator's back are repaired at once; what is not ours is left alone.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::operator;
+use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
+
+/// Repairs are made on a watch event, so about a second; the rest is for a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+async fn lobby(ns: &Namespace) -> Chat<'_> {
+    let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
+    let lobby = ns.chat("lobby", spec).await;
+    lobby.has_all_children().await;
+    lobby.becomes("HubReady", "True", "Ready", SOON).await;
+    lobby
+}
+
+#[tokio::test]
+async fn every_deleted_child_comes_back() {
+    let ns = operator::namespace("deleted").await;
+    let lobby = lobby(&ns).await;
+
+    for child in lobby.children() {
+        let before = child.uid().await;
+        let start = Instant::now();
+
+        child.delete().await;
+
+        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || {
+            let now = child.seen().await?;
+            if now["metadata"]["uid"] == before.as_str() { Err("it has not gone yet".into()) } else { Ok(()) }
+        })
+        .await;
+        println!("{child} came back in {:?}", start.elapsed());
+        let event = lobby.tells("Repaired", &[&child.name]).await;
+        assert_eq!(event.related.expect("the child").kind, Some(format!("{:?}", child.kind)));
+    }
+}
+
+/// What someone changes (an RFC 6902 operation) and where the operator must bring back the old value.
+fn changes() -> Vec<(Kind, &'static str, Value)> {
+    let hub = "/spec/template/spec/containers/0";
+    let at = |pointer: &str| format!("{hub}{pointer}");
+    let replace = |path: &str, value: Value| json!({"op": "replace", "path": path, "value": value});
+    let remove = |path: &str| json!({"op": "remove", "path": path});
+    let component = "/metadata/labels/app.kubernetes.io~1component";
+    vec![
+        (Kind::Deployment, "-hub", replace("/spec/replicas", json!(5))),
+        (Kind::Deployment, "-hub", replace(&at("/image"), json!("localhost/another:1"))),
+        (Kind::Deployment, "-hub", replace(&at("/securityContext/allowPrivilegeEscalation"), json!(true))),
+        (Kind::Deployment, "-hub", replace("/spec/template/spec/automountServiceAccountToken", json!(true))),
+        (Kind::Deployment, "-hub", remove(&at("/env/0"))),
+        (Kind::Deployment, "-hub", replace(&at("/readinessProbe/httpGet/path"), json!("/"))),
+        (Kind::StatefulSet, "-redis", replace("/spec/replicas", json!(0))),
+        (Kind::StatefulSet, "-redis", replace(&at("/image"), json!("localhost/another:1"))),
+        (Kind::StatefulSet, "-redis", replace(&at("/securityContext/readOnlyRootFilesystem"), json!(false))),
+        (Kind::ConfigMap, "-redis-config", replace("/data/redis.conf", json!("protected-mode no\n"))),
+        (Kind::ConfigMap, "-redis-config", remove("/data/redis.conf")),
+        (Kind::Secret, "-redis-auth", replace("/data/users.acl", json!("dXNlciBkZWZhdWx0IG9uIG5vcGFzcwo="))),
+        (Kind::Secret, "-redis-auth", remove("/data/redis.server")),
+        (Kind::Service, "-redis", replace("/spec/ports/0/port", json!(6380))),
+        (Kind::Service, "-redis", replace("/spec/type", json!("LoadBalancer"))),
+        (Kind::Service, "", replace("/spec/ports/0/port", json!(81))),
+        (Kind::Service, "", replace("/spec/selector/app.kubernetes.io~1component", json!("backplane"))),
+        (Kind::NetworkPolicy, "-redis", replace("/spec/ingress", json!([{}]))),
+        (Kind::NetworkPolicy, "-redis", json!({"op": "add", "path": "/spec/ingress/-", "value": {}})),
+        (Kind::NetworkPolicy, "-hub", replace("/spec/podSelector", json!({}))),
+        (Kind::Service, "-redis", replace(component, json!("hub"))),
+        (Kind::Deployment, "-hub", remove(component)),
+        (Kind::ConfigMap, "-redis-config", remove("/metadata/ownerReferences")),
+    ]
+}
+
+#[tokio::test]
+async fn every_change_to_a_field_of_ours_is_undone() {
+    let ns = operator::namespace("changed").await;
+    let lobby = lobby(&ns).await;
+
+    for (kind, suffix, change) in changes() {
+        let child = lobby.child(kind, suffix);
+        let path = change["path"].as_str().expect("a path").trim_end_matches("/-").to_owned();
+        let before = child.get().await.pointer(&path).cloned();
+        assert!(before.is_some(), "{child} has no {path}: the test is out of date");
+
+        child.edit(json!([change])).await;
+
+        ns.eventually(AT_ONCE, &format!("{child} is as it was after {change}"), async || {
+            let now = child.seen().await?.pointer(&path).cloned();
+            if now == before { Ok(()) } else { Err(format!("{path} is {now:?}")) }
+        })
+        .await;
+    }
+
+    let event = lobby.tells("Repaired", &["lobby-hub", "image"]).await;
+    assert_eq!(event.related.and_then(|child| child.name).as_deref(), Some("lobby-hub"));
+    lobby.tells("Repaired", &["lobby-redis-config", "redis.conf"]).await;
+}
+
+#[tokio::test]
+async fn what_others_put_on_our_objects_stays() {
+    let ns = operator::namespace("theirs").await;
+    let lobby = lobby(&ns).await;
+    let service = lobby.child(Kind::Service, "");
+    let hub = lobby.child(Kind::Deployment, "-hub");
+    let node_port = service.get().await["spec"]["ports"][0]["nodePort"].clone();
+    assert!(node_port.is_number(), "the API server gave the Service a node port");
+
+    let note = json!({"metadata": {"annotations": {"example.com/note": "mine"}, "labels": {"example.com/team": "a"}}});
+    for child in lobby.children() {
+        child.merge(note.clone()).await;
+    }
+    let restart = json!({"kubectl.kubernetes.io/restartedAt": "now"});
+    hub.merge(json!({"spec": {"template": {"metadata": {"annotations": restart}}}})).await;
+    lobby.set(json!({"hub": {"env": [{"name": "NEW", "value": "1"}]}, "service": {"port": 8000}})).await;
+
+    ns.eventually(AT_ONCE, "the new spec reaches the children", async || {
+        let (hub, service) = (hub.get().await, service.get().await);
+        let env = hub["spec"]["template"]["spec"]["containers"][0]["env"].to_string();
+        let port = &service["spec"]["ports"][0]["port"];
+        if env.contains("\"NEW\"") && *port == 8000 { Ok(()) } else { Err(format!("{env}, {port}")) }
+    })
+    .await;
+    for child in lobby.children() {
+        let metadata = child.get().await["metadata"].clone();
+        assert_eq!(metadata["annotations"]["example.com/note"], "mine", "{child}");
+        assert_eq!(metadata["labels"]["example.com/team"], "a", "{child}");
+    }
+    let template = &hub.get().await["spec"]["template"];
+    assert_eq!(
+        template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"], "now",
+        "kubectl rollout restart"
+    );
+    assert_eq!(
+        service.get().await["spec"]["ports"][0]["nodePort"],
+        node_port,
+        "the node port of the API server"
+    );
+}
+
+#[tokio::test]
+async fn what_the_spec_no_longer_says_is_taken_back() {
+    let ns = operator::namespace("taken").await;
+    let lobby = lobby(&ns).await;
+    let hub = lobby.child(Kind::Deployment, "-hub");
+    let service = lobby.child(Kind::Service, "");
+    let has = async |expected: bool| {
+        ns.eventually(AT_ONCE, &format!("what the spec adds is there: {expected}"), async || {
+            let container = hub.get().await["spec"]["template"]["spec"]["containers"][0].clone();
+            let annotations = service.get().await["metadata"]["annotations"].clone();
+            let seen = [
+                container["env"].to_string().contains("\"NEW\""),
+                container["resources"]["limits"]["memory"] == "128Mi",
+                annotations["example.com/cloud"] == "fast",
+            ];
+            if seen == [expected; 3] {
+                Ok(())
+            } else {
+                Err(format!("{seen:?}: {container:#} {annotations:#}"))
+            }
+        })
+        .await;
+    };
+
+    lobby
+        .set(json!({
+            "hub": {"env": [{"name": "NEW", "value": "1"}], "resources": {"limits": {"memory": "128Mi"}}},
+            "service": {"annotations": {"example.com/cloud": "fast"}},
+        }))
+        .await;
+    has(true).await;
+    lobby.set(json!({"hub": {"env": null, "resources": null}, "service": {"annotations": null}})).await;
+
+    has(false).await;
+}
+
+#[tokio::test]
+async fn a_paused_cluster_is_left_alone_until_it_resumes() {
+    let ns = operator::namespace("paused").await;
+    let lobby = lobby(&ns).await;
+    lobby.set(json!({"paused": true})).await;
+    lobby.becomes("Ready", "False", "Paused", SOON).await;
+    let config = lobby.child(Kind::ConfigMap, "-redis-config");
+    let hub = lobby.child(Kind::Deployment, "-hub");
+
+    config.delete().await;
+    hub.merge(json!({"spec": {"replicas": 1}})).await;
+    lobby.set(json!({"hub": {"port": 9000}})).await;
+
+    lobby.becomes("Ready", "False", "Paused", SOON).await; // it has seen the new spec
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(config.find().await, None, "the ConfigMap was repaired in the pause");
+    let seen = hub.get().await;
+    assert_eq!(seen["spec"]["replicas"], 1, "the Deployment was repaired in the pause");
+    assert_eq!(seen["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"], 8080);
+
+    lobby.set(json!({"paused": false})).await;
+
+    ns.eventually(AT_ONCE, "all is caught up on", async || {
+        config.seen().await?;
+        let spec = &hub.get().await["spec"];
+        let port = &spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"];
+        if spec["replicas"] == 2 && *port == 9000 {
+            Ok(())
+        } else {
+            Err(format!("{} replicas, {port}", spec["replicas"]))
+        }
+    })
+    .await;
+}

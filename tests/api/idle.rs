@@ -1,0 +1,108 @@
+//! A reconcile that finds nothing to do asks nothing of the API server, also right after a restart.
+
+use serde_json::json;
+
+use crate::audit::Audit;
+use crate::operator;
+use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
+
+/// A cluster that has come as far as it can without a Redis, and about which the operator has nothing more to say.
+async fn settled<'a>(ns: &'a Namespace, name: &str) -> Chat<'a> {
+    let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
+    let chat = ns.chat(name, spec).await;
+    chat.has_all_children().await;
+    chat.becomes("HubReady", "True", "Ready", SOON).await;
+    chat.becomes("BackplaneReady", "False", "Unreachable", SOON).await;
+    ns.eventually(SOON, "the operator is done with it", async || {
+        let audit = Audit::from_now();
+        tokio::time::sleep(A_WHILE).await;
+        let requests = audit.requests(ns).await;
+        if requests.is_empty() { Ok(()) } else { Err(format!("{requests:#?}")) }
+    })
+    .await;
+    chat
+}
+
+#[tokio::test]
+async fn a_reconcile_with_nothing_to_do_makes_no_request() {
+    let ns = operator::namespace("idle").await;
+    let lobby = settled(&ns, "lobby").await;
+    let before = reconciles_of(&lobby);
+    let audit = Audit::from_now();
+
+    lobby.touch().await;
+
+    ns.eventually(SOON, "the operator reconciles it", async || {
+        if reconciles_of(&lobby) > before { Ok(()) } else { Err(format!("still {before} reconciles")) }
+    })
+    .await;
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(audit.requests(&ns).await, Vec::<String>::new());
+}
+
+/// How often the operator's log says that it reconciled this cluster.
+fn reconciles_of(chat: &Chat<'_>) -> usize {
+    let log = std::fs::read_to_string(operator::log()).expect("the operator's log");
+    log.lines().filter(|line| line.contains("reconciled") && line.contains(&chat.ns.name)).count()
+}
+
+#[tokio::test]
+async fn a_restarted_operator_writes_nothing_and_keeps_the_password() {
+    let ns = operator::namespace("restart").await;
+    let lobby = settled(&ns, "lobby").await;
+    let password = lobby.password().await;
+    let before = reconciles_of(&lobby);
+    let audit = Audit::from_now();
+
+    operator::restart().await;
+
+    ns.eventually(SOON * 3, "the new operator reconciles it", async || {
+        if reconciles_of(&lobby) > before { Ok(()) } else { Err(format!("still {before} reconciles")) }
+    })
+    .await;
+    tokio::time::sleep(A_WHILE).await;
+    let writes: Vec<String> = audit
+        .requests(&ns)
+        .await
+        .into_iter()
+        .filter(|request| {
+            !request.starts_with("get ") && !request.starts_with("list ") && !request.starts_with("watch ")
+        })
+        .collect();
+    assert_eq!(writes, Vec::<String>::new());
+    assert_eq!(lobby.password().await, password);
+}
+
+#[tokio::test]
+async fn the_password_survives_a_secret_that_lost_its_labels_and_a_restart() {
+    let ns = operator::namespace("labels").await;
+    let lobby = settled(&ns, "lobby").await;
+    let password = lobby.password().await;
+    let secret = lobby.child(Kind::Secret, "-redis-auth");
+    let uid = secret.uid().await;
+    let labels = secret.get().await["metadata"]["labels"].clone();
+
+    secret.merge(json!({"metadata": {"labels": null}})).await;
+
+    ns.eventually(SOON, "the Secret has its labels again", async || {
+        let now = secret.seen().await?["metadata"]["labels"].clone();
+        if now == labels { Ok(()) } else { Err(format!("{now}")) }
+    })
+    .await;
+    assert_eq!(secret.uid().await, uid, "the same Secret");
+    assert_eq!(lobby.password().await, password, "the same password");
+
+    lobby.set(json!({"paused": true})).await;
+    lobby.becomes("Ready", "False", "Paused", SOON).await;
+    secret.merge(json!({"metadata": {"labels": null}})).await;
+    operator::restart().await; // whose caches know nothing of the Secret, if they go by labels
+    lobby.set(json!({"paused": false})).await;
+
+    ns.eventually(SOON * 3, "the Secret has its labels again", async || {
+        let now = secret.seen().await?["metadata"]["labels"].clone();
+        if now == labels { Ok(()) } else { Err(format!("{now}")) }
+    })
+    .await;
+    assert_eq!(secret.uid().await, uid, "the same Secret");
+    assert_eq!(lobby.password().await, password, "the same password");
+}

@@ -1,0 +1,19 @@
+//! The operator against a real API server: scheduler, controllers and garbage collection are real, nodes are not. No
+//! container runs, so hubs look ready at once and Redis never answers; what needs real pods is in `tests/e2e`.
+//!
+//! Run with `cargo xtask test --only api`, which builds the operator and this binary and starts the control plane. The
+//! tests start one operator as a process and share it; each has its own namespace.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod audit;
+mod children;
+mod conflicts;
+mod crd;
+mod drift;
+mod idle;
+mod lifecycle;
+mod operator;
+mod rules;
+mod secrets;

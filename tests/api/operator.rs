@@ -1,0 +1,86 @@
+//! The operator as a process of ours, and what it needs in the cluster: the CRD and a namespace of its own.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use tokio::sync::OnceCell;
+
+use crate::support::{Namespace, env, kubectl, operator_logs_are_in, repo};
+
+static SET_UP: OnceCell<()> = OnceCell::const_new();
+static RUNNING: Mutex<Option<Process>> = Mutex::new(None);
+
+struct Process {
+    pid: u32,
+    waits: JoinHandle<()>,
+}
+
+/// A namespace for a test, with the operator running.
+pub(crate) async fn namespace(theme: &str) -> Namespace {
+    SET_UP.get_or_init(set_up).await;
+    Namespace::new(theme).await
+}
+
+async fn set_up() {
+    crate::support::client().await;
+    let crds = repo().join("crds");
+    let applied = kubectl(&["apply", "--server-side", "--filename", &crds.display().to_string()]).await;
+    applied.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
+    let established = "--for=condition=Established";
+    let established =
+        kubectl(&["wait", established, "crd/chatclusters.chatcluster.dev", "--timeout=30s"]).await;
+    established.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
+    let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await; // it may be there from an earlier run
+
+    operator_logs_are_in(log());
+    let _ = std::fs::remove_file(log());
+    *RUNNING.lock().unwrap() = Some(start());
+}
+
+/// Ends the operator as Kubernetes would, and starts it anew.
+pub(crate) async fn restart() {
+    tokio::task::spawn_blocking(|| {
+        let mut running = RUNNING.lock().unwrap();
+        let old = running.take().expect("the operator runs");
+        let ended = Command::new("kill").arg(old.pid.to_string()).status().expect("kill");
+        assert!(ended.success(), "the operator was not there any more; its log: {}", log().display());
+        old.waits.join().expect("the operator ends");
+        *running = Some(start());
+    })
+    .await
+    .expect("the operator restarts");
+}
+
+pub(crate) fn log() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("api-operator.log")
+}
+
+/// The operator dies with us however we end: the kernel tells it when the thread that started it is gone, which is why
+/// that thread has nothing else to do.
+fn start() -> Process {
+    let (tell, started) = mpsc::channel();
+    let operator = env("CHATCLUSTER_OPERATOR_BIN");
+    let waits = std::thread::spawn(move || {
+        let log = File::options().create(true).append(true).open(log()).expect("the operator's log file");
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--", &operator, "run"])
+            .env("HUB_IMAGE", "localhost/hub:sim")
+            .env("REDIS_IMAGE", "localhost/redis:sim")
+            .env("POD_NAMESPACE", "chatcluster-system")
+            .env("POD_NAME", "operator-of-the-api-tests")
+            .env("HTTP_PORT", "0")
+            .env("RUST_LOG", "info,chatcluster=debug")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the operator's log file"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("setpriv {operator}: {error}"));
+        let _ = tell.send(child.id());
+        let _ = child.wait();
+    });
+    let pid = started.recv().expect("the operator starts");
+    Process { pid, waits }
+}

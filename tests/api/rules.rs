@@ -1,0 +1,253 @@
+//! What the API server itself refuses, each with a message that says what to do instead.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::operator;
+use crate::support::{Chat, kubectl};
+
+/// Specs that cannot be created, and a part of what the API server says.
+fn refused_from_the_start() -> Vec<(Value, &'static str)> {
+    let env = |name: &str| json!({"hub": {"env": [{"name": name, "value": "x"}]}});
+    let many = |n: usize| (0..n).map(|i| (format!("k{i}"), json!("v"))).collect::<serde_json::Map<_, _>>();
+    let names = |n: usize| (0..n).map(|i| json!({"name": format!("n{i}")})).collect::<Vec<_>>();
+    let refs =
+        |n: usize| (0..n).map(|i| json!({"configMapRef": {"name": format!("n{i}")}})).collect::<Vec<_>>();
+    let long = "x".repeat(2000);
+    let mut cases = vec![
+        // hub
+        (json!({"hub": {"replicas": -1}}), "spec.hub.replicas in body should be greater than or equal to 0"),
+        (
+            json!({"hub": {"replicas": 1001}}),
+            "spec.hub.replicas in body should be less than or equal to 1000",
+        ),
+        (json!({"hub": {"image": ""}}), "spec.hub.image"),
+        (json!({"hub": {"image": "a b"}}), "spec.hub.image in body should match"),
+        (json!({"hub": {"image": long}}), "may not be more than 512"),
+        (json!({"hub": {"imagePullPolicy": "Sometimes"}}), "\"IfNotPresent\", \"Always\", \"Never\""),
+        (json!({"hub": {"imagePullSecrets": names(17)}}), "must have at most 16 items"),
+        (json!({"hub": {"port": 80}}), "spec.hub.port in body should be greater than or equal to 1024"),
+        (json!({"hub": {"port": 65536}}), "spec.hub.port in body should be less than or equal to 65535"),
+        (json!({"hub": {"env": names(65)}}), "must have at most 64 items"),
+        (json!({"hub": {"env": [{"name": "A"}, {"name": "A"}]}}), "Duplicate value"),
+        (json!({"hub": {"envFrom": refs(17)}}), "must have at most 16 items"),
+        (json!({"hub": {"verify": "Never"}}), "\"Backplane\", \"Readiness\""),
+        // redis
+        (json!({"redis": {"image": ""}}), "spec.redis.image"),
+        (json!({"redis": {"image": "a b"}}), "spec.redis.image in body should match"),
+        (json!({"redis": {"image": long}}), "may not be more than 512"),
+        (json!({"redis": {"persistence": "Sometimes"}}), "\"AppendOnly\", \"Snapshot\", \"None\""),
+        (json!({"redis": {"storage": {"size": "0"}}}), "spec.redis.storage.size in body should match"),
+        (json!({"redis": {"storage": {"size": "a lot"}}}), "spec.redis.storage.size in body should match"),
+        (json!({"redis": {"storage": {"size": "-1Gi"}}}), "spec.redis.storage.size in body should match"),
+        (json!({"redis": {"storage": {"storageClassName": ""}}}), "spec.redis.storage.storageClassName"),
+        (
+            json!({"redis": {"config": {"Max Memory": "1"}}}),
+            "by their lower-case names, such as maxmemory: 100mb",
+        ),
+        (json!({"redis": {"config": {"maxmemory": "1\nrequirepass x"}}}), "should match"),
+        (json!({"redis": {"config": {"maxmemory": long}}}), "may not be more than 1024"),
+        (json!({"redis": {"config": many(65)}}), "must have at most 64 items"),
+        (
+            json!({"redis": {"auth": {"existingSecret": {"key": "k"}}}}),
+            "spec.redis.auth.existingSecret.name: Required",
+        ),
+        (json!({"redis": {"auth": {"existingSecret": {"name": ""}}}}), "spec.redis.auth.existingSecret.name"),
+        (
+            json!({"redis": {"auth": {"existingSecret": {"name": "s", "key": "a/b"}}}}),
+            "existingSecret.key in body should match",
+        ),
+        // eventKey
+        (json!({"eventKey": ""}), "spec.eventKey"),
+        (json!({"eventKey": "a b"}), "spec.eventKey in body should match"),
+        (json!({"eventKey": "*"}), "spec.eventKey in body should match"),
+        (json!({"eventKey": "x".repeat(129)}), "may not be more than 128"),
+        // service
+        (json!({"service": {"type": "ExternalName"}}), "\"LoadBalancer\", \"NodePort\", \"ClusterIP\""),
+        (json!({"service": {"port": 0}}), "spec.service.port in body should be greater than or equal to 1"),
+        (
+            json!({"service": {"port": 65536}}),
+            "spec.service.port in body should be less than or equal to 65535",
+        ),
+        (json!({"service": {"annotations": many(65)}}), "must have at most 64 items"),
+        (json!({"service": {"publish": "Later"}}), "\"WhenVerified\", \"Immediately\""),
+        (json!({"service": {"externalTrafficPolicy": "Global"}}), "\"Cluster\", \"Local\""),
+        (
+            json!({"service": {"type": "NodePort", "loadBalancerClass": "x"}}),
+            "needs service.type LoadBalancer",
+        ),
+        (
+            json!({"service": {"type": "ClusterIP", "loadBalancerSourceRanges": ["203.0.113.0/24"]}}),
+            "change the type or remove the ranges",
+        ),
+        (
+            json!({"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}),
+            "needs service.type LoadBalancer or NodePort",
+        ),
+        (json!({"service": {"loadBalancerSourceRanges": ["203.0.113.0"]}}), "such as 203.0.113.0/24"),
+        (
+            json!({"service": {"loadBalancerSourceRanges": vec!["203.0.113.0/24"; 65]}}),
+            "must have at most 64 items",
+        ),
+        (json!({"networkPolicy": {"enabled": "yes"}}), "spec.networkPolicy.enabled"),
+        (json!({"paused": "yes"}), "spec.paused"),
+    ];
+    for name in [
+        "REDIS_SERVER",
+        "REDIS_PORT",
+        "REDIS_PASSWORD_FILE",
+        "BACKPLANE_EVENT_KEY",
+        "POD_NAME",
+        "POD_IP",
+        "HUB_PORT",
+    ] {
+        cases.push((env(name), "remove them from hub.env"));
+    }
+    for directive in
+        ["aclfile", "requirepass", "port", "bind", "dir", "save", "appendonly", "include", "loadmodule"]
+    {
+        cases.push((
+            json!({"redis": {"config": {directive: "x"}}}),
+            "the operator sets this directive itself",
+        ));
+    }
+    cases
+}
+
+/// What a cluster is, what it cannot become, and a part of what the API server says.
+fn refused_later() -> Vec<(Value, Value, &'static str)> {
+    vec![
+        (json!({}), json!({"eventKey": "new"}), "eventKey can be set when the cluster is created, not added"),
+        (json!({"eventKey": "a"}), json!({"eventKey": null}), "not added or removed later"),
+        (json!({"eventKey": "a"}), json!({"eventKey": "b"}), "eventKey cannot be changed"),
+        (json!({}), json!({"redis": {"persistence": "None"}}), "persistence cannot change between None and"),
+        (
+            json!({"redis": {"persistence": "None"}}),
+            json!({"redis": {"persistence": "Snapshot"}}),
+            "persistence cannot",
+        ),
+        (json!({}), json!({"redis": {"storage": {"size": "512Mi"}}}), "storage.size cannot change yet"),
+        (json!({}), json!({"redis": {"storage": {"size": "2Gi"}}}), "storage.size cannot change yet"),
+        (
+            json!({}),
+            json!({"redis": {"storage": {"storageClassName": "a"}}}),
+            "storageClassName cannot change",
+        ),
+        (
+            json!({"redis": {"storage": {"storageClassName": "a"}}}),
+            json!({"redis": {"storage": {"storageClassName": "b"}}}),
+            "storageClassName cannot change",
+        ),
+        (
+            json!({"redis": {"storage": {"storageClassName": "a"}}}),
+            json!({"redis": {"storage": {"storageClassName": null}}}),
+            "storageClassName cannot change",
+        ),
+        (json!({}), json!({"service": {"loadBalancerClass": "a"}}), "set service.type to ClusterIP first"),
+        (
+            json!({"service": {"loadBalancerClass": "a"}}),
+            json!({"service": {"loadBalancerClass": "b"}}),
+            "set service.type to ClusterIP first",
+        ),
+        (
+            json!({"service": {"loadBalancerClass": "a"}}),
+            json!({"service": {"loadBalancerClass": null}}),
+            "set service.type to ClusterIP first",
+        ),
+    ]
+}
+
+/// What a cluster is, and what it may well become.
+fn allowed_later() -> Vec<(Value, Value)> {
+    vec![
+        (json!({}), json!({"redis": {"persistence": "Snapshot"}})),
+        (json!({}), json!({"redis": {"storage": {"size": "1024Mi"}}})), // the same size in other words
+        (json!({}), json!({"redis": {"storage": {"retain": false}}})),
+        (json!({}), json!({"service": {"type": "ClusterIP"}})),
+        (
+            json!({"service": {"type": "ClusterIP"}}),
+            json!({"service": {"type": "LoadBalancer", "loadBalancerClass": "a"}}),
+        ),
+        (json!({}), json!({"hub": {"replicas": 0}})),
+        (json!({"eventKey": "a"}), json!({"eventKey": "a", "paused": false})),
+    ]
+}
+
+fn refused_names() -> Vec<(String, &'static str)> {
+    vec![
+        ("x".repeat(41), "at most 40 characters"),
+        ("9lives".into(), "begin with a letter"),
+        ("a.b".into(), "use lower-case letters, digits and '-'"),
+    ]
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_refused_with_its_message() {
+    let ns = operator::namespace("rules").await;
+    let mut wrong = Vec::new();
+    let mut said = String::new();
+    let mut check = |case: String, answer: Result<(), String>, expected: &str| match answer {
+        Err(message) if message.contains(expected) => said.push_str(&message),
+        Err(message) => wrong.push(format!("{case}: expected “{expected}”, but it said: {message}")),
+        Ok(()) => wrong.push(format!("{case}: expected “{expected}”, but it was accepted")),
+    };
+
+    for (spec, expected) in refused_from_the_start() {
+        let answer = Chat::named(&ns, "never").try_create(spec.clone(), true).await;
+        check(spec.to_string(), answer.map(|_| ()).map_err(|e| e.to_string()), expected);
+    }
+    for (name, expected) in refused_names() {
+        let answer = Chat::named(&ns, &name).try_create(json!({}), true).await;
+        check(name, answer.map(|_| ()).map_err(|e| e.to_string()), expected);
+    }
+    for (i, (before, change, expected)) in refused_later().into_iter().enumerate() {
+        let chat = ns.chat(&format!("refused-{i}"), paused(before.clone())).await;
+        let answer = chat.try_set(change.clone(), true).await;
+        check(format!("{before} then {change}"), answer.map(|_| ()).map_err(|e| e.to_string()), expected);
+    }
+
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(rules_not_tried(&said).await, BTreeSet::new(), "rules of the CRD without a case here");
+}
+
+#[tokio::test]
+async fn what_breaks_no_rule_is_accepted() {
+    let ns = operator::namespace("allowed").await;
+
+    for (i, (before, change)) in allowed_later().into_iter().enumerate() {
+        let chat = ns.chat(&format!("allowed-{i}"), paused(before.clone())).await;
+        let changed = chat.try_set(change.clone(), true).await;
+        changed.unwrap_or_else(|error| panic!("{before} then {change}: {error}"));
+    }
+    let longest = "x".repeat(40);
+    let created = Chat::named(&ns, &longest).try_create(json!({}), true).await;
+    created.unwrap_or_else(|error| panic!("a name of 40 characters: {error}"));
+}
+
+/// The operator has nothing to do with these: it is the API server that is asked.
+fn paused(mut spec: Value) -> Value {
+    spec["paused"] = json!(true);
+    spec
+}
+
+/// The messages of the CRD's own rules that have never been said.
+async fn rules_not_tried(said: &str) -> BTreeSet<String> {
+    fn messages(node: &Value, into: &mut BTreeSet<String>) {
+        for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            into.insert(rule["message"].as_str().unwrap_or("a rule without a message").to_owned());
+        }
+        match node {
+            Value::Object(fields) => fields.values().for_each(|field| messages(field, into)),
+            Value::Array(items) => items.iter().for_each(|item| messages(item, into)),
+            _ => (),
+        }
+    }
+    let crd =
+        kubectl(&["get", "crd", "chatclusters.chatcluster.dev", "--output=json"]).await.expect("the CRD");
+    let mut all = BTreeSet::new();
+    messages(&serde_json::from_str(&crd).expect("JSON"), &mut all);
+    assert!(!all.is_empty(), "the CRD has no rules");
+    all.retain(|message| !said.contains(message.as_str()));
+    all
+}

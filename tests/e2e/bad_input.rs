@@ -1,0 +1,142 @@
+//! What a user may get wrong, or a cluster may lack: each shows in a condition and an event that name the object and the
+//! remedy, and heals by itself once mended.
+
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use serde_json::json;
+
+use crate::pods::Probe;
+use crate::support::{Chat, Kind, Namespace, PODS};
+
+/// It is not ready for this reason; both the condition of this type and a warning name these things.
+async fn complains(chat: &Chat<'_>, type_: &str, reason: &str, names: &[&str]) -> Condition {
+    let condition = chat.becomes(type_, "False", reason, PODS).await;
+    for name in names {
+        assert!(condition.message.contains(name), "{name} is not named: {}", condition.message);
+    }
+    chat.becomes("Ready", "False", reason, PODS).await;
+    let event = chat.tells(reason, names).await;
+    assert_eq!(event.type_.as_deref(), Some("Warning"), "{event:?}");
+    println!("{reason}: {}", condition.message);
+    condition
+}
+
+#[tokio::test]
+async fn a_missing_secret_and_then_a_missing_key() {
+    let ns = Namespace::new("no-secret").await;
+    let auth = json!({"existingSecret": {"name": "mine", "key": "pass"}});
+    let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None", "auth": auth}})).await;
+    let secret = |data| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data});
+
+    complains(&lobby, "PasswordCurrent", "SecretMissing", &["mine"]).await;
+    ns.apply(secret(json!({"another": "x"}))).await;
+    complains(&lobby, "PasswordCurrent", "SecretKeyMissing", &["mine", "pass"]).await;
+    ns.apply(secret(json!({"pass": "correct-horse-battery-staple"}))).await;
+
+    lobby.becomes_ready().await;
+    assert_eq!(lobby.password().await, "correct-horse-battery-staple");
+}
+
+#[tokio::test]
+async fn a_hub_image_that_cannot_be_pulled() {
+    let ns = Namespace::new("no-hub-image").await;
+    let spec = json!({"hub": {"image": "localhost/no-such-hub:1"}, "redis": {"persistence": "None"}});
+    let lobby = ns.chat("lobby", spec).await;
+
+    complains(&lobby, "HubReady", "ImagePullFailed", &["localhost/no-such-hub:1"]).await;
+    lobby.set(json!({"hub": {"image": null}})).await;
+
+    lobby.becomes_ready().await;
+}
+
+#[tokio::test]
+async fn a_redis_image_that_cannot_be_pulled() {
+    let ns = Namespace::new("no-redis-image").await;
+    let lobby = ns.chat("lobby", json!({"redis": {"image": "localhost/no-such-redis:1"}})).await;
+
+    complains(&lobby, "BackplaneReady", "ImagePullFailed", &["localhost/no-such-redis:1"]).await;
+    lobby.set(json!({"redis": {"image": null}})).await;
+
+    lobby.becomes_ready().await;
+}
+
+#[tokio::test]
+async fn a_bad_image_later_on_leaves_the_old_hubs_serving() {
+    let ns = Namespace::new("bad-rollout").await;
+    let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
+    lobby.becomes_ready().await;
+
+    lobby.set(json!({"hub": {"image": "localhost/no-such-hub:1"}})).await;
+
+    complains(&lobby, "HubReady", "ImagePullFailed", &["localhost/no-such-hub:1"]).await;
+    let ready = lobby.child(Kind::Deployment, "-hub").get().await["status"]["readyReplicas"].clone();
+    assert_eq!(ready, 2, "the hubs of before serve on");
+    assert!(lobby.child(Kind::Service, "").find().await.is_some(), "the public Service is not taken away");
+    lobby.set(json!({"hub": {"image": null}})).await;
+    lobby.becomes_ready().await;
+}
+
+#[tokio::test]
+async fn a_storage_class_that_is_not_there() {
+    let ns = Namespace::new("no-class").await;
+    let class = format!("fast-{}", ns.name);
+    let lobby = ns.chat("lobby", json!({"redis": {"storage": {"storageClassName": class}}})).await;
+
+    complains(&lobby, "BackplaneReady", "StorageClassMissing", &[&class]).await;
+    let classes: Api<StorageClass> = Api::all(ns.client.clone());
+    let any = classes.list(&ListParams::default()).await.expect("storage classes").items;
+    let mut like = any.into_iter().next().expect("the cluster has a storage class");
+    like.metadata =
+        serde_json::from_value(json!({"name": class, "annotations": like.metadata.annotations.map(|mut a| {
+            a.retain(|name, _| !name.contains("kubernetes.io/"));
+            a
+        })}))
+        .expect("metadata");
+    classes.create(&PostParams::default(), &like).await.expect("creating the StorageClass");
+
+    lobby.becomes_ready().await;
+    classes.delete(&class, &DeleteParams::default()).await.expect("deleting the StorageClass");
+}
+
+#[tokio::test]
+async fn a_redis_that_rejects_the_password() {
+    let ns = Namespace::new("rejected").await;
+    let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
+    lobby.becomes_ready().await;
+    let probe = Probe::like_a_hub(&lobby).await;
+    probe.reaches_redis().await;
+
+    // Someone changes it in the running Redis, and cuts everyone off.
+    assert_eq!(probe.redis("acl setuser default resetpass '>other'").await.as_deref(), Ok("OK"));
+    for kind in ["pubsub", "normal"] {
+        let killed = probe.redis_as("REDISCLI_AUTH=other", &format!("client kill type {kind}")).await;
+        killed.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    complains(&lobby, "BackplaneReady", "PasswordRejected", &["lobby-redis"]).await;
+    assert_eq!(probe.redis_as("REDISCLI_AUTH=other", "acl load").await.as_deref(), Ok("OK"));
+    lobby.becomes_ready().await;
+}
+
+#[tokio::test]
+async fn an_object_of_a_childs_name_that_is_not_ours() {
+    let ns = Namespace::new("taken").await;
+    ns.apply(json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "lobby"},
+        "spec": {"ports": [{"port": 1234}], "selector": {"app": "theirs"}},
+    }))
+    .await;
+    let theirs = ns.child(Kind::Service, "lobby");
+    let before = theirs.get().await;
+
+    let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
+
+    lobby.becomes("Ready", "False", "NameTaken", PODS).await;
+    lobby.tells("NameTaken", &["Service", "lobby"]).await;
+    assert_eq!(theirs.get().await, before, "it was not seized");
+    theirs.delete().await;
+    lobby.becomes_ready().await;
+}

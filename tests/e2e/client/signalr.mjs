@@ -1,0 +1,91 @@
+// Chat clients made of npm's unmodified @microsoft/signalr, each with a name, driven by lines on stdin (see lines.mjs).
+//
+// connect {client, url, avoid: [pod], seconds, skipNegotiation}  until a pod is reached that is not to be avoided
+// join {client, room}   leave {client, room}   send {client, room, text}   stop {client}
+// Events: message {client, room, from, text, pod}, reconnecting {client}, reconnected {client, pod}, closed {client, error}
+
+import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
+import { happened, serve, until } from './lines.mjs'
+
+const clients = new Map()
+const patiently = { nextRetryDelayInMilliseconds: () => 300 }
+
+const commands = {
+  async connect({ client, url, avoid = [], seconds = 30, skipNegotiation = false }) {
+    let tries = 0
+    const seen = new Set()
+    const what = `a hub other than [${avoid}] at ${url}`
+    const connection = await until(seconds, what, async () => {
+      tries += 1
+      const { connection, pod } = await open(client, url, skipNegotiation)
+      seen.add(pod)
+      if (!avoid.includes(pod)) return connection
+      connection.joined.clear()
+      await connection.stop()
+      throw new Error(`after ${tries} tries only ${[...seen]}`)
+    })
+    clients.set(client, connection)
+    return { pod: connection.pod, connectionId: connection.connectionId, tries }
+  },
+  async join({ client, room }) {
+    const connection = clients.get(client)
+    connection.joined.add(room)
+    return connection.invoke('Join', room, client)
+  },
+  async leave({ client, room }) {
+    const connection = clients.get(client)
+    connection.joined.delete(room)
+    return connection.invoke('Leave', room)
+  },
+  send: ({ client, room, text }) => clients.get(client).invoke('Send', room, text),
+  async stop({ client }) {
+    const connection = clients.get(client)
+    clients.delete(client)
+    await connection.stop()
+  },
+}
+
+// A connection that has been welcomed, with the pod that serves it; after a reconnection it joins its rooms again.
+async function open(client, url, skipNegotiation) {
+  const options = skipNegotiation ? { skipNegotiation, transport: HttpTransportType.WebSockets } : {}
+  const connection = new HubConnectionBuilder()
+    .withUrl(url, options)
+    .withAutomaticReconnect(patiently)
+    .configureLogging(LogLevel.None)
+    .build()
+  connection.joined = new Set()
+  let welcomed
+  const expectWelcome = () =>
+    new Promise((resolve) => {
+      welcomed = resolve
+    })
+  let welcome = expectWelcome()
+
+  connection.on('welcome', ({ pod }) => {
+    connection.pod = pod
+    welcomed()
+  })
+  connection.on('message', (message) => happened('message', { client, ...message }))
+  connection.onreconnecting(() => {
+    welcome = expectWelcome()
+    happened('reconnecting', { client })
+  })
+  connection.onreconnected(async () => {
+    try {
+      await welcome
+      for (const room of connection.joined) await connection.invoke('Join', room, client)
+      happened('reconnected', { client, pod: connection.pod })
+    } catch {
+      // lost again meanwhile: the next reconnection joins
+    }
+  })
+  connection.onclose((error) => {
+    if (clients.get(client) === connection) happened('closed', { client, error: error?.message })
+  })
+
+  await connection.start()
+  await welcome
+  return { connection, pod: connection.pod }
+}
+
+serve(commands)

@@ -1,0 +1,169 @@
+//! A handle on one `ChatCluster`: what a user does to it, and what it says.
+
+use std::time::Duration;
+
+use chatcluster::api::ChatCluster;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, DynamicObject};
+use serde_json::{Value, json};
+
+use super::{Child, Kind, Namespace, PODS, SOON, children};
+
+/// One `ChatCluster` of a test's namespace.
+pub(crate) struct Chat<'a> {
+    pub(crate) ns: &'a Namespace,
+    pub(crate) name: String,
+}
+
+impl<'a> Chat<'a> {
+    pub(crate) fn named(ns: &'a Namespace, name: &str) -> Self {
+        Self { ns, name: name.to_owned() }
+    }
+
+    pub(crate) fn api(&self) -> Api<ChatCluster> {
+        Api::namespaced(self.ns.client.clone(), &self.ns.name)
+    }
+
+    /// Creates it from raw JSON, because the typed object would fill in the defaults that the API server has to.
+    pub(super) async fn create(&self, spec: Value) {
+        let created = self.try_create(spec, false).await;
+        created.unwrap_or_else(|error| panic!("creating ChatCluster {}: {error}", self.name));
+    }
+
+    pub(crate) async fn try_create(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
+        let resource = ApiResource::erase::<ChatCluster>(&());
+        let api = Api::namespaced_with(self.ns.client.clone(), &self.ns.name, &resource);
+        let object = DynamicObject::new(&self.name, &resource).data(json!({"spec": spec}));
+        api.create(&PostParams { dry_run, ..PostParams::default() }, &object).await
+    }
+
+    /// A merge patch of the spec: null removes a field.
+    pub(crate) async fn set(&self, spec: Value) {
+        let changed = self.try_set(spec, false).await;
+        changed.unwrap_or_else(|error| panic!("changing ChatCluster {}: {error}", self.name));
+    }
+
+    pub(crate) async fn try_set(&self, spec: Value, dry_run: bool) -> kube::Result<ChatCluster> {
+        let params = PatchParams { dry_run, ..PatchParams::default() };
+        self.api().patch(&self.name, &params, &Patch::Merge(json!({"spec": spec}))).await
+    }
+
+    /// Changes something that the operator has no opinion on, so that it reconciles.
+    pub(crate) async fn touch(&self) {
+        let touched =
+            json!({"metadata": {"annotations": {"example.com/touched": rand::random::<u32>().to_string()}}});
+        let touched = self.api().patch(&self.name, &PatchParams::default(), &Patch::Merge(touched)).await;
+        touched.unwrap_or_else(|error| panic!("annotating ChatCluster {}: {error}", self.name));
+    }
+
+    pub(crate) async fn get(&self) -> ChatCluster {
+        self.api().get(&self.name).await.unwrap_or_else(|error| panic!("ChatCluster {}: {error}", self.name))
+    }
+
+    pub(crate) async fn delete(&self) {
+        let deleted = self.api().delete(&self.name, &DeleteParams::background()).await;
+        deleted.unwrap_or_else(|error| panic!("deleting ChatCluster {}: {error}", self.name));
+    }
+
+    /// Waits until a condition has this status and reason, for the spec as it is now.
+    pub(crate) async fn becomes(
+        &self,
+        type_: &str,
+        status: &str,
+        reason: &str,
+        bound: Duration,
+    ) -> Condition {
+        let what = format!("ChatCluster {} gets {type_}={status}, {reason}", self.name);
+        self.ns
+            .eventually(bound, &what, async || {
+                let chat = self.get().await;
+                let conditions = chat.status.unwrap_or_default().conditions;
+                let Some(condition) = conditions.into_iter().find(|c| c.type_ == type_) else {
+                    return Err(format!("no condition {type_}"));
+                };
+                let now = condition.observed_generation == chat.metadata.generation;
+                if now && condition.status == status && condition.reason == reason {
+                    Ok(condition)
+                } else {
+                    Err(format!("{condition:?}"))
+                }
+            })
+            .await
+    }
+
+    /// Waits until it serves clients as its spec says.
+    pub(crate) async fn becomes_ready(&self) {
+        self.becomes("Ready", "True", "Ready", PODS).await;
+    }
+
+    /// Waits until an event of the operator has this reason and these words in its note.
+    pub(crate) async fn tells(&self, reason: &str, words: &[&str]) -> Event {
+        let what = format!("an event {reason} about ChatCluster {} with {words:?} in its note", self.name);
+        self.ns
+            .eventually(SOON, &what, async || {
+                let events = self.events().await;
+                let seen: Vec<String> = events
+                    .iter()
+                    .map(|e| format!("{:?}: {}", e.reason.as_deref(), e.note.as_deref().unwrap_or_default()))
+                    .collect();
+                events
+                    .into_iter()
+                    .find(|e| {
+                        let note = e.note.as_deref().unwrap_or_default();
+                        e.reason.as_deref() == Some(reason) && words.iter().all(|word| note.contains(word))
+                    })
+                    .ok_or_else(|| format!("{seen:#?}"))
+            })
+            .await
+    }
+
+    /// What the operator told about it.
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        let api: Api<Event> = Api::namespaced(self.ns.client.clone(), &self.ns.name);
+        let events =
+            api.list(&ListParams::default()).await.unwrap_or_else(|error| panic!("listing events: {error}"));
+        events
+            .items
+            .into_iter()
+            .filter(|e| {
+                let about = e.regarding.as_ref();
+                e.reporting_controller.as_deref() == Some("chatcluster-operator")
+                    && about.and_then(|o| o.kind.as_deref()) == Some("ChatCluster")
+                    && about.and_then(|o| o.name.as_deref()) == Some(&self.name)
+            })
+            .collect()
+    }
+
+    /// The child of this kind; `suffix` is what its name has after that of the `ChatCluster`, such as `-redis`.
+    pub(crate) fn child(&self, kind: Kind, suffix: &str) -> Child {
+        self.ns.child(kind, &format!("{}{suffix}", self.name))
+    }
+
+    /// All children, as when the Service is published.
+    pub(crate) fn children(&self) -> Vec<Child> {
+        children(&self.name).iter().map(|(kind, name)| self.ns.child(*kind, name)).collect()
+    }
+
+    /// Waits until all children are there.
+    pub(crate) async fn has_all_children(&self) {
+        for child in self.children() {
+            self.ns.eventually(SOON, &format!("{child} is made"), async || child.seen().await).await;
+        }
+    }
+
+    /// The password of its Redis, as the Secret has it.
+    pub(crate) async fn password(&self) -> String {
+        self.secret_key("redis.password").await
+    }
+
+    /// A key of its Secret, decoded.
+    pub(crate) async fn secret_key(&self, key: &str) -> String {
+        let api: Api<k8s_openapi::api::core::v1::Secret> =
+            Api::namespaced(self.ns.client.clone(), &self.ns.name);
+        let secret = api.get(&format!("{}-redis-auth", self.name)).await.expect("the cluster's Secret");
+        let value = secret.data.unwrap_or_default().remove(key);
+        String::from_utf8(value.unwrap_or_else(|| panic!("the Secret has no key {key}")).0).expect("text")
+    }
+}

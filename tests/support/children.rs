@@ -1,0 +1,114 @@
+//! The objects that the operator makes, as JSON: tests point at fields rather than at types.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::Client;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
+use serde_json::Value;
+
+/// The kinds of objects that tests look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ConfigMap,
+    Deployment,
+    NetworkPolicy,
+    PersistentVolumeClaim,
+    Pod,
+    Secret,
+    Service,
+    StatefulSet,
+}
+
+impl Kind {
+    pub(crate) fn resource(self) -> ApiResource {
+        match self {
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+            Self::Pod => ApiResource::erase::<Pod>(&()),
+            Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+        }
+    }
+}
+
+/// Every child of a `ChatCluster` of this name, with a published Service and network policies.
+pub(crate) fn children(name: &str) -> [(Kind, String); 9] {
+    [
+        (Kind::Secret, format!("{name}-redis-auth")),
+        (Kind::ConfigMap, format!("{name}-redis-config")),
+        (Kind::Service, format!("{name}-redis-nodes")),
+        (Kind::Service, format!("{name}-redis")),
+        (Kind::Service, name.to_owned()),
+        (Kind::StatefulSet, format!("{name}-redis")),
+        (Kind::Deployment, format!("{name}-hub")),
+        (Kind::NetworkPolicy, format!("{name}-redis")),
+        (Kind::NetworkPolicy, format!("{name}-hub")),
+    ]
+}
+
+/// One object of a namespace, there or not.
+#[derive(Clone)]
+pub(crate) struct Child {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    api: Api<DynamicObject>,
+}
+
+impl Child {
+    pub(super) fn new(client: Client, namespace: &str, kind: Kind, name: &str) -> Self {
+        Self { kind, name: name.to_owned(), api: Api::namespaced_with(client, namespace, &kind.resource()) }
+    }
+
+    /// The object, if it is there and not on its way out.
+    pub(crate) async fn find(&self) -> Option<Value> {
+        let object = self.api.get_opt(&self.name).await.unwrap_or_else(|error| panic!("{self}: {error}"))?;
+        let object = serde_json::to_value(object).expect("an object is JSON");
+        object["metadata"]["deletionTimestamp"].is_null().then_some(object)
+    }
+
+    /// The object, which must be there.
+    pub(crate) async fn get(&self) -> Value {
+        self.find().await.unwrap_or_else(|| panic!("{self} is not there"))
+    }
+
+    /// As `find`, for waits.
+    pub(crate) async fn seen(&self) -> Result<Value, String> {
+        self.find().await.ok_or_else(|| format!("{self} is not there"))
+    }
+
+    pub(crate) async fn uid(&self) -> String {
+        self.get().await["metadata"]["uid"].as_str().expect("every object has a uid").to_owned()
+    }
+
+    /// A JSON merge patch, as `kubectl edit` would send it.
+    pub(crate) async fn merge(&self, patch: Value) {
+        let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
+        if let Err(error) = self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
+            panic!("patching {self}: {error}");
+        }
+    }
+
+    /// A JSON patch (RFC 6902).
+    pub(crate) async fn edit(&self, patch: Value) {
+        let operations = serde_json::from_value(patch).expect("an RFC 6902 patch");
+        let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
+        if let Err(error) = self.api.patch(&self.name, &params, &Patch::Json::<()>(operations)).await {
+            panic!("patching {self}: {error}");
+        }
+    }
+
+    pub(crate) async fn delete(&self) {
+        let params = DeleteParams::background();
+        self.api.delete(&self.name, &params).await.unwrap_or_else(|error| panic!("deleting {self}: {error}"));
+    }
+}
+
+impl std::fmt::Display for Child {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.name)
+    }
+}

@@ -1,0 +1,149 @@
+//! A namespace per test: made with it, deleted with it, and described when it fails.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use rand::Rng as _;
+use serde_json::{Value, json};
+
+use super::{Chat, Child, Kind, client};
+
+const POLL: Duration = Duration::from_millis(150);
+
+/// A namespace that admits only pods of the `restricted` standard. Dropping it deletes it, unless `CHATCLUSTER_KEEP` is set.
+pub(crate) struct Namespace {
+    pub(crate) name: String,
+    pub(crate) client: Client,
+}
+
+impl Namespace {
+    /// Makes one whose name begins with what the test is about.
+    pub(crate) async fn new(theme: &str) -> Self {
+        let client = client().await;
+        let name = format!("{theme}-{:06x}", rand::rng().random_range(0..0x0100_0000));
+        let this = Self { name, client };
+        this.apply(json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": this.name,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted", "chatcluster.dev/test": theme},
+            },
+        }))
+        .await;
+        this
+    }
+
+    /// Applies an object as a user would; in this namespace unless it has none.
+    pub(crate) async fn apply(&self, object: Value) {
+        self.try_apply(object).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(crate) async fn try_apply(&self, object: Value) -> Result<(), String> {
+        let args = ["apply", "--server-side", "--field-manager=a-user", "--force-conflicts"];
+        let mut args = args.to_vec();
+        if object["kind"] != "Namespace" {
+            args.extend(["--namespace", &self.name]);
+        }
+        args.extend(["--filename", "-"]);
+        super::kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
+    }
+
+    /// Makes a `ChatCluster` with exactly this spec.
+    pub(crate) async fn chat(&self, name: &str, spec: Value) -> Chat<'_> {
+        let chat = Chat::named(self, name);
+        chat.create(spec).await;
+        chat
+    }
+
+    /// Any object of this namespace by kind and name, there or not.
+    pub(crate) fn child(&self, kind: Kind, name: &str) -> Child {
+        Child::new(self.client.clone(), &self.name, kind, name)
+    }
+
+    /// Waits until the attempt gives a value. `Err` is what was seen instead, shown when the bound is over.
+    pub(crate) async fn eventually<T>(
+        &self,
+        bound: Duration,
+        what: &str,
+        mut attempt: impl AsyncFnMut() -> Result<T, String>,
+    ) -> T {
+        let start = Instant::now();
+        loop {
+            let seen = match attempt().await {
+                Ok(value) => return value,
+                Err(seen) => seen,
+            };
+            assert!(
+                start.elapsed() < bound,
+                "not within {bound:?}: {what}\nseen last: {seen}\n{}",
+                self.report()
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// What a person would look at first when a test failed.
+    pub(crate) fn report(&self) -> String {
+        let mut report = format!("\n──── namespace {} ────\n", self.name);
+        let conditions = "{range .items[*]}{.metadata.name}: generation {.metadata.generation}, seen \
+             {.status.observedGeneration}{'\\n'}{range .status.conditions[*]}  {.type} {.status} {.reason}: \
+             {.message}{'\\n'}{end}{end}"
+            .replace('\'', "\"");
+        let all = "statefulsets,deployments,pods,services,persistentvolumeclaims,secrets,configmaps,networkpolicies";
+        for args in [
+            &["get", "chatclusters", "--output", &format!("jsonpath={conditions}")][..],
+            &["get", all, "--output", "wide"],
+            &["events", "--types=Normal,Warning"],
+        ] {
+            let output = Command::new("kubectl").args(["--namespace", &self.name]).args(args).output();
+            let text = output.map_or_else(
+                |e| e.to_string(),
+                |o| format!("{}{}", String::from_utf8_lossy(&o.stdout), String::from_utf8_lossy(&o.stderr)),
+            );
+            let _ = writeln!(report, "\n$ kubectl {} …\n{}", args[..2].join(" "), tail(&text, 60));
+        }
+        let _ = writeln!(report, "\n──── the operator's log ────\n{}", operator_log(&self.name));
+        report
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if std::env::var_os("CHATCLUSTER_KEEP").is_none() {
+            let _ =
+                Command::new("kubectl").args(["delete", "namespace", &self.name, "--wait=false"]).output();
+        }
+    }
+}
+
+static OPERATOR_LOG: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says where the operator writes its log, when the tests run it as a process. Otherwise it is asked of its Deployment.
+pub(crate) fn operator_logs_are_in(path: PathBuf) {
+    let _ = OPERATOR_LOG.set(path);
+}
+
+/// The last lines of the operator's log that speak of a namespace.
+fn operator_log(namespace: &str) -> String {
+    let text = match OPERATOR_LOG.get() {
+        Some(path) => std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string()),
+        None => Command::new("kubectl")
+            .args(["logs", "--namespace=chatcluster-system", "--prefix", "--tail=2000"])
+            .args(["--selector=app.kubernetes.io/name=chatcluster-operator"])
+            .output()
+            .map_or_else(|error| error.to_string(), |o| String::from_utf8_lossy(&o.stdout).into_owned()),
+    };
+    let ours: String =
+        text.lines().filter(|line| line.contains(namespace)).map(|line| format!("{line}\n")).collect();
+    if ours.is_empty() { tail(&text, 15) } else { tail(&ours, 25) }
+}
+
+fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
