@@ -51,11 +51,18 @@ pub(crate) fn chart() -> PathBuf {
 
 /// The CRD as the operator prints it.
 fn crd() -> Result<String> {
-    let mut cargo = sh::cmd(
-        "cargo",
-        ["run", "--quiet", "--locked", "--package", "chatcluster", "--bin", "chatcluster-operator"],
-    );
-    let yaml = sh::output(cargo.args(["--", "crd"]).current_dir(repo::root()))?;
+    let run = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "chatcluster",
+        "--bin",
+        "chatcluster-operator",
+        "--",
+        "crd",
+    ];
+    let yaml = sh::output(&mut sh::cargo(run))?;
     anyhow::ensure!(
         yaml.contains("kind: CustomResourceDefinition"),
         "`chatcluster-operator crd` printed no CRD"

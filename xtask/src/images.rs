@@ -92,12 +92,12 @@ pub(crate) fn push(image: &Image, registry: &str) -> Result<String> {
 fn binaries() -> Result<PathBuf> {
     let triple = deps::musl_target();
     deps::rustup_target()?;
-    let mut cargo = sh::cmd("cargo", ["build", "--locked", "--release", "--target", &triple]);
+    let mut cargo = sh::cargo(["build", "--locked", "--release", "--target", &triple]);
     cargo.args(["--package", "chatcluster", "--package", "chatcluster-hub"]);
     for name in NAMES {
         cargo.args(["--bin", name]);
     }
-    sh::run(cargo.current_dir(repo::root()))?;
+    sh::run(&mut cargo)?;
     Ok(repo::target_dir().join(triple).join("release"))
 }
 

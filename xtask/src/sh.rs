@@ -1,7 +1,8 @@
 //! Running tools. A failure names the command as one could type it, and what it said.
 
-use crate::interrupt;
+use crate::{interrupt, repo};
 use anyhow::{Context, Result, bail};
+use std::env;
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,20 @@ use std::time::{Duration, Instant};
 pub(crate) fn cmd<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Command {
     let mut c = Command::new(program);
     c.args(args);
+    c
+}
+
+/// cargo at the root of the workspace, without what the cargo that runs us has put into the environment: the build scripts
+/// of some crates look at it, and would compile them anew in each of the two worlds.
+pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
+    let mut c = cmd("cargo", args);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            c.env_remove(&name);
+        }
+    }
+    c.current_dir(repo::root());
     c
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Options, rust};
 use crate::target::Target;
-use crate::{cargo_json, repo, sh};
+use crate::{cargo_json, interrupt, repo, sh};
 use anyhow::Result;
 
 /// How many fake nodes
@@ -23,7 +23,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     tests.env("CHATCLUSTER_OPERATOR_BIN", operator).env("CHATCLUSTER_REPO", repo::root());
     tests.env("CHATCLUSTER_CLUSTER", repo::cluster_script()).current_dir(repo::root());
     let result = sh::run(&mut tests);
-    if result.is_err() {
+    if result.is_err() && !interrupt::asked() {
         sim.explain();
     }
     result

@@ -1,10 +1,12 @@
 //! Whole clusters end to end: images, chart, load balancer, browsers.
 
 use super::{Options, npm, rust};
+use crate::images::{self, Image};
 use crate::target::{Choice, Target};
-use crate::{cargo_json, crds, images, install, repo, sh};
+use crate::{cargo_json, crds, install, interrupt, repo, sh};
 use anyhow::Result;
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 /// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
@@ -22,17 +24,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
 
     let cluster = Cluster { target: target(options)?, keep: options.keep };
     println!("on {}", cluster.target.describe());
-    cluster.target.up(2)?;
-    install::install(&cluster.target, &images, None)?;
-
-    let mut tests = cluster.target.exec(runner)?;
-    tests.args(&options.filter).current_dir(repo::root());
-    tests.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
-    for image in &images {
-        tests.env(image.name.replace('-', "_").to_uppercase() + "_IMAGE", &image.reference);
-    }
-    let result = sh::run(&mut tests);
-    if result.is_err() {
+    let result = cluster.test(&runner, &images, options);
+    if result.is_err() && !interrupt::asked() {
         cluster.explain();
     }
     result
@@ -54,6 +47,15 @@ struct Cluster {
 }
 
 impl Cluster {
+    fn test(&self, runner: &Path, images: &[Image], options: &Options) -> Result<()> {
+        self.target.up(2)?;
+        install::install(&self.target, images, options.registry.as_deref())?;
+        let mut tests = self.target.exec(runner)?;
+        tests.args(&options.filter).current_dir(repo::root());
+        tests.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
+        sh::run(&mut tests)
+    }
+
     /// Shows what the operator said last, and keeps the whole of it with the cluster's state in files.
     fn explain(&self) {
         let operator =

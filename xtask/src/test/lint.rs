@@ -46,7 +46,7 @@ fn here(program: &str, args: &[&str]) -> Command {
 }
 
 fn rustfmt() -> Result<()> {
-    sh::run(&mut here("cargo", &["fmt", "--all", "--check"]))
+    sh::run(&mut sh::cargo(["fmt", "--all", "--check"]))
 }
 
 fn clippy() -> Result<()> {
@@ -54,13 +54,18 @@ fn clippy() -> Result<()> {
 }
 
 fn cargo_deny() -> Result<()> {
-    if !sh::works(&mut here("cargo", &["deny", "--version"])) {
+    if !sh::works(&mut sh::cargo(["deny", "--version"])) {
         println!("  installing cargo-deny {CARGO_DENY}");
-        // Unoptimised: it takes two minutes less to build than it will ever save here.
-        sh::run(&mut here(
-            "cargo",
-            &["install", "--quiet", "--locked", "--debug", "cargo-deny", "--version", CARGO_DENY],
-        ))?;
+        // Unoptimised: it takes minutes less to build than it will ever save here.
+        sh::run(&mut sh::cargo([
+            "install",
+            "--quiet",
+            "--locked",
+            "--debug",
+            "cargo-deny",
+            "--version",
+            CARGO_DENY,
+        ]))?;
     }
     let mut checks = vec!["bans", "licenses", "sources"];
     if sh::works(&mut here("timeout", &["60", "cargo", "deny", "fetch", "db"])) {
@@ -68,7 +73,8 @@ fn cargo_deny() -> Result<()> {
     } else {
         println!("  advisories were NOT checked: their database (on github.com) cannot be fetched");
     }
-    sh::run(here("cargo", &["deny", "--workspace", "check", "--hide-inclusion-graph"]).args(checks))
+    let quietly = ["deny", "--log-level", "error", "--workspace", "check", "--hide-inclusion-graph"];
+    sh::run(sh::cargo(quietly).args(checks))
 }
 
 /// Every script of the repository, known by its first line.

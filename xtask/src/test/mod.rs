@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Only end-to-end and API tests whose name contains this
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
+    /// Push the images to this registry instead of loading them on the nodes (needed with --context)
+    #[arg(long, env = "CHATCLUSTER_REGISTRY", value_name = "HOST/PATH")]
+    registry: Option<String>,
     #[command(flatten)]
     at: Where,
 }

@@ -1,7 +1,7 @@
 //! Tests that cargo runs.
 
 use crate::cargo_json::{self, Program};
-use crate::{repo, sh};
+use crate::sh;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -9,9 +9,7 @@ use std::process::{Command, Stdio};
 /// cargo at the root of the workspace. Always for the whole of it, picking by target: with `--package` the crates below
 /// would get other features, and be compiled once more.
 pub(super) fn cargo(subcommand: &str) -> Command {
-    let mut c = sh::cmd("cargo", [subcommand, "--locked", "--workspace"]);
-    c.current_dir(repo::root());
-    c
+    sh::cargo([subcommand, "--locked", "--workspace"])
 }
 
 pub(super) fn unit() -> Result<()> {
@@ -20,9 +18,7 @@ pub(super) fn unit() -> Result<()> {
 
 /// The hub's integration tests.
 pub(super) fn hub() -> Result<()> {
-    let metadata = sh::output(
-        sh::cmd("cargo", ["metadata", "--no-deps", "--format-version=1"]).current_dir(repo::root()),
-    )?;
+    let metadata = sh::output(&mut sh::cargo(["metadata", "--no-deps", "--format-version=1"]))?;
     let tests = integration_tests(&serde_json::from_str(&metadata)?, "chatcluster-hub");
     anyhow::ensure!(!tests.is_empty(), "the hub has no integration tests");
     let mut c = cargo("test");
