@@ -79,7 +79,7 @@ fn table(page: &Path) -> std::io::Result<String> {
         let name =
             file.strip_prefix(page).expect("it is below the page").to_string_lossy().replace('\\', "/");
         let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
-        let media_type = media_type(&name);
+        let (media_type, file) = (media_type(&name), file.to_string_lossy());
         let _ = writeln!(
             table,
             "Asset {{ path: {path:?}, media_type: {media_type:?}, content: include_bytes!({file:?}) }},"

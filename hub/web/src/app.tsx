@@ -30,7 +30,7 @@ export function App({ chat }: { chat: Chat }) {
       status: setStatus,
       welcome: setWelcome,
       message: add,
-      rejoined: ({ room }) => note(`Connected again, and back in ${room}. Messages may have been missed.`),
+      rejoined: ({ room }) => note(`Connected, and in ${room}. Messages may have been missed meanwhile.`),
       failed: setError,
     });
   }, [chat]);
@@ -40,8 +40,8 @@ export function App({ chat }: { chat: Chat }) {
     remember("name", next.name);
     remember("room", next.room);
     try {
-      await chat.join(next);
-      if (next.room !== place?.room) note(`You are in ${next.room}.`);
+      const joined = await chat.join(next);
+      if (joined && next.room !== place?.room) note(`You are in ${next.room}.`);
       setPlace(next);
     } catch (failure) {
       setError(reason(failure));

@@ -36,7 +36,7 @@ export interface Listener {
   status(status: Status): void;
   welcome(welcome: Welcome): void;
   message(message: Message): void;
-  /** Back in the room after the connection was lost. */
+  /** In the room after the connection came, or came back. */
   rejoined(place: Place): void;
   failed(reason: string): void;
 }
@@ -87,13 +87,14 @@ export class Chat {
     void this.#start();
   }
 
-  /** Goes to a room, and leaves the one before. While not connected, this is done later. */
-  async join(place: Place): Promise<void> {
+  /** Goes to a room, and leaves the one before. While not connected this is done later, and gives false. */
+  async join(place: Place): Promise<boolean> {
     const before = this.#place;
     this.#place = place;
-    if (this.#connection.state !== "Connected") return;
+    if (this.#connection.state !== "Connected") return false;
     if (before && before.room !== place.room) await this.#connection.invoke("Leave", before.room);
     await this.#connection.invoke("Join", place.room, place.name);
+    return true;
   }
 
   /** Sends to the room; fails unless the hub confirmed it. */

@@ -1,0 +1,94 @@
+//! How a hub starts and ends.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Balancer, Client, Folder, HubProcess, RawClient, Redis, hub_command, until};
+
+#[tokio::test]
+async fn a_hub_that_is_told_to_end_sends_its_clients_to_the_other_one() {
+    let redis = Redis::start("s3cret").await;
+    let folder = Folder::new();
+    let file = folder.write("password", "s3cret");
+    let mut a = HubProcess::with(&redis, &file, "hub-a").await;
+    let b = HubProcess::with(&redis, &file, "hub-b").await;
+    let balancer = Balancer::before(vec![a.address(), b.address()]).await;
+    let mut ada = Client::join(&balancer.url(), "lobby", "Ada").await;
+    let mut grace = Client::join(&b.url(), "lobby", "Grace").await;
+    assert_eq!(ada.event("welcome").await["pod"], "hub-a");
+
+    let asked = Instant::now();
+    a.terminate().await;
+
+    assert_eq!(ada.event("reconnecting").await, json!(null), "allowReconnect, and no error");
+    ada.event("reconnected").await;
+    assert_eq!(ada.event("welcome").await["pod"], "hub-b");
+    assert!(a.ended().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(20), "the grace period: {:?}", asked.elapsed());
+    ada.invoke("Join", &json!(["lobby", "Ada"])).await.unwrap();
+    ada.invoke("Send", &json!(["lobby", "back"])).await.unwrap();
+    assert_eq!(grace.hears().await, ("Ada".into(), "back".into()));
+}
+
+#[tokio::test]
+async fn an_end_is_announced_and_accepts_nobody_new() {
+    let mut hub = HubProcess::alone().await;
+    let mut client = RawClient::join(hub.address(), "lobby").await;
+    let _handshaking = RawClient::open(hub.address()).await;
+
+    hub.terminate().await;
+
+    let (records, code) = client.rest().await;
+    assert_eq!(records, [r#"{"type":7,"allowReconnect":true}"#]);
+    assert_eq!(code.map(u16::from), Some(1001));
+    until("nobody is accepted", async || hub.get("/healthz").await.is_none().then_some(())).await;
+    assert!(hub.ended().await.success());
+}
+
+#[tokio::test]
+async fn clients_that_do_not_answer_do_not_keep_a_hub_from_ending() {
+    let mut hub = HubProcess::alone().await;
+    let mut deaf = Vec::new();
+    for _ in 0..20 {
+        deaf.push(RawClient::join(hub.address(), "lobby").await);
+    }
+
+    let asked = Instant::now();
+    hub.terminate().await;
+
+    assert!(hub.ended().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(20), "the grace period: {:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn wrong_flags_are_refused_in_one_line() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--port", "x"], "a port is a number"),
+        (&["--redis", "redis://:hunter2@redis"], "--redis-password-file"),
+        (&["--redis", "a", "--redis-server", "b"], "cannot be used with"),
+        (&["--event-key", "a:b"], "without a colon"),
+        (&["--pod-name", "a b"], "without a space"),
+    ];
+    for (arguments, reason) in cases {
+        let output = hub_command(arguments).output().await.unwrap();
+
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(told.starts_with("chatcluster-hub: ") && told.contains(reason), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let output = hub_command(&["--listen", &address]).output().await.unwrap();
+
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(told.contains(&format!("cannot listen on {address}")), "{told}");
+}

@@ -1,0 +1,135 @@
+//! A hub as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::{Redis, signal, until, within};
+
+pub(crate) struct HubProcess {
+    process: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+/// The binary with these arguments, and nothing of our own environment that could change what it does.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatcluster-hub"));
+    command.args(arguments).env_clear().env("LOG_FORMAT", "json").env("RUST_LOG", "debug").kill_on_drop(true);
+    command
+}
+
+impl HubProcess {
+    /// A hub without Redis.
+    pub(crate) async fn alone() -> Self {
+        Self::start(&["--pod-name", "hub-alone"]).await
+    }
+
+    /// A hub of `redis`, ready.
+    pub(crate) async fn with(redis: &Redis, password_file: &Path, pod: &str) -> Self {
+        let hub = Self::start_with(redis, password_file, pod, &[]).await;
+        hub.ready().await;
+        hub
+    }
+
+    /// A hub of `redis`, ready or not.
+    pub(crate) async fn start_with(redis: &Redis, password_file: &Path, pod: &str, more: &[&str]) -> Self {
+        let port = redis.port().to_string();
+        let file = password_file.to_str().expect("the path is UTF-8");
+        let arguments = ["--redis-server", "127.0.0.1", "--redis-port", &port, "--redis-password-file", file];
+        Self::start(&[&arguments, ["--pod-name", pod].as_slice(), more].concat()).await
+    }
+
+    async fn start(arguments: &[&str]) -> Self {
+        let mut process = command(arguments)
+            .env("HUB_LISTEN", "127.0.0.1:0")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the hub starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its log is a pipe")).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let address = within("the hub listens", async {
+            while let Some(line) = lines.next_line().await.expect("the log is readable") {
+                note(&log, &line);
+                let line: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
+                if line["message"] == "listening" {
+                    let address = line["address"].as_str().expect("it says where");
+                    return address.parse().expect("it says where");
+                }
+            }
+            panic!("the hub ended: {}", log.lock().unwrap());
+        })
+        .await;
+        let rest = Arc::clone(&log);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                note(&rest, &line);
+            }
+        });
+        Self { process, address, log }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hub", self.address)
+    }
+
+    /// All that it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The status and text of a path, or `None` when nobody listens.
+    pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer))
+    }
+
+    pub(crate) async fn ready(&self) {
+        until("the hub is ready", async || self.get("/readyz").await.filter(|(status, _)| *status == 200))
+            .await;
+    }
+
+    /// Waits until it is not ready, and gives the reason.
+    pub(crate) async fn not_ready_because(&self, reason: &str) -> String {
+        until(&format!("the hub is not ready: {reason}"), async || {
+            let (status, answer) = self.get("/readyz").await?;
+            (status == 503 && answer.contains(reason)).then_some(answer)
+        })
+        .await
+    }
+
+    /// A number of `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await.expect("the hub answers");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().expect("a metric is a number")
+    }
+
+    pub(crate) async fn terminate(&self) {
+        signal(self.process.id().expect("the hub runs"), "TERM").await;
+    }
+
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        within("the hub ends", self.process.wait()).await.expect("the hub's end can be seen")
+    }
+}
+
+fn note(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}

@@ -1,0 +1,82 @@
+//! What the tests run: Redis, hubs, clients; and how they wait.
+
+mod balancer;
+mod hub;
+mod npm;
+mod raw;
+mod redis;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+pub(crate) use balancer::Balancer;
+pub(crate) use hub::{HubProcess, command as hub_command};
+pub(crate) use npm::Client;
+pub(crate) use raw::RawClient;
+pub(crate) use redis::Redis;
+
+/// How long anything may take before a test fails: far more than it does, for a machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for `what`, and fails the test if it does not come.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {} s in vain: {what}", PATIENCE.as_secs()),
+    }
+}
+
+/// Waits until `check` gives something: for what can only be asked, and does not tell by itself.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+    within(what, async {
+        loop {
+            if let Some(value) = check().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+/// A new folder that is removed in the end.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("chatcluster-hub-{}-{count}", std::process::id()));
+        std::fs::create_dir(&path).expect("a new folder for temporary files");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file as a mounted Secret changes: at once, and not in parts.
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        let new = self.0.join(format!("{name}.new"));
+        std::fs::write(&new, content).expect("a temporary file can be written");
+        std::fs::rename(&new, &path).expect("a temporary file can be renamed");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Sends a signal to a process that this test started.
+pub(crate) async fn signal(pid: u32, name: &str) {
+    let sent =
+        tokio::process::Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await;
+    assert!(sent.is_ok_and(|status| status.success()), "kill -{name} {pid}");
+}

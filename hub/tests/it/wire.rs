@@ -1,0 +1,182 @@
+//! The protocol's edges, on a bare WebSocket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatcluster_hub::config::Config;
+use chatcluster_hub::hub::{Hub, Timing};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{HubProcess, RawClient, until};
+
+/// A hub in this process, for times that a real one does not have.
+async fn hub_with(timing: Timing) -> (Arc<Hub>, SocketAddr) {
+    let arguments = ["hub", "--listen", "127.0.0.1:0", "--pod-name", "hub-here"];
+    let config = Config::read(arguments.map(String::from)).expect("the flags are right");
+    let listener = TcpListener::bind(config.listen).await.expect("a free port");
+    let address = listener.local_addr().expect("the port has a number");
+    let hub = Hub::start(&config, timing);
+    tokio::spawn(chatcluster_hub::serve(listener, Arc::clone(&hub), CancellationToken::new()));
+    (hub, address)
+}
+
+#[tokio::test]
+async fn records_may_be_split_and_joined_in_any_way() {
+    let hub = HubProcess::alone().await;
+    let mut client = RawClient::open(hub.address()).await;
+    let join = r#"{"type":1,"invocationId":"1","target":"Join","arguments":["lobby"]}"#;
+
+    client.write("{\"protocol\":\"js").await;
+    client.write(&format!("on\",\"version\":1}}\x1e{join}\x1e{{\"type\":6")).await;
+    client.write(&format!("}}\x1e{}", join.replace("\"1\"", "\"2\""))).await;
+    client.write("\x1e").await;
+
+    assert_eq!(client.record().await, "{}");
+    assert!(client.record().await.contains("\"welcome\""));
+    assert!(client.record().await.starts_with(r#"{"type":3,"invocationId":"1","result":{"room":"lobby""#));
+    assert!(client.record().await.starts_with(r#"{"type":3,"invocationId":"2","result":{"room":"lobby""#));
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_is_refused_with_a_reason() {
+    let hub = HubProcess::alone().await;
+    let refused = async |first: &str| {
+        let mut client = RawClient::open(hub.address()).await;
+        client.write(first).await;
+        let (records, code) = client.rest().await;
+        assert_eq!(code.map(u16::from), Some(1002));
+        records
+    };
+
+    assert_eq!(
+        refused("{\"protocol\":\"messagepack\",\"version\":1}\x1e").await,
+        [r#"{"error":"The protocol 'messagepack' is not supported; this hub speaks 'json'."}"#]
+    );
+    assert_eq!(
+        refused("{\"protocol\":\"json\",\"version\":2}\x1e").await,
+        [r#"{"error":"Version 2 of the protocol 'json' is not supported; this hub speaks version 1."}"#]
+    );
+    for garbage in ["GET / HTTP/1.1\x1e", "\x1e", "{\"type\":6}\x1e"] {
+        assert!(refused(garbage).await[0].contains("The handshake is malformed"), "{garbage}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_not_waited_for() {
+    let (_, address) = hub_with(Timing { handshake: Duration::from_millis(200), ..Timing::default() }).await;
+    let mut client = RawClient::open(address).await;
+
+    let (records, _) = client.rest().await;
+
+    assert_eq!(records, [r#"{"error":"The handshake did not come in time."}"#]);
+}
+
+#[tokio::test]
+async fn a_malformed_record_closes_its_sender_with_a_reason_and_nobody_else() {
+    let hub = HubProcess::alone().await;
+    let mut bystander = RawClient::join(hub.address(), "lobby").await;
+
+    for bad in
+        ["nonsense", "{}", "[]", "{\"type\":1}", "{\"type\":\"x\"}", "\u{0}", "{\"type\":1,\"target\":["]
+    {
+        let mut client = RawClient::shaken(hub.address()).await;
+        client.write(&format!("{bad}\x1e")).await;
+        let (records, code) = client.rest().await;
+        assert!(records[0].starts_with(r#"{"type":7,"error":"A message is malformed"#), "{bad}: {records:?}");
+        assert_eq!(records.len(), 1);
+        assert_eq!(code.map(u16::from), Some(1002));
+    }
+
+    bystander.write("{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"here\"]}\x1e").await;
+    assert!(bystander.record().await.contains("\"text\":\"here\""));
+    assert!(!hub.log().contains("panic"), "{}", hub.log());
+}
+
+#[tokio::test]
+async fn a_record_without_end_is_refused() {
+    let hub = HubProcess::alone().await;
+    let mut client = RawClient::shaken(hub.address()).await;
+
+    for _ in 0..5 {
+        client.write(&"x".repeat(8_000)).await;
+    }
+
+    let (records, code) = client.rest().await;
+    assert_eq!(
+        records,
+        [r#"{"type":7,"error":"A message is larger than 32768 bytes; send less in one message."}"#]
+    );
+    assert_eq!(code.map(u16::from), Some(1009));
+}
+
+#[tokio::test]
+async fn what_is_not_understood_but_well_formed_is_ignored() {
+    let hub = HubProcess::alone().await;
+    let mut client = RawClient::shaken(hub.address()).await;
+
+    client
+        .write("{\"type\":5,\"invocationId\":\"9\"}\x1e{\"type\":42}\x1e{\"type\":9,\"sequenceId\":1}\x1e")
+        .await;
+    client
+        .write("{\"type\":1,\"invocationId\":\"1\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e")
+        .await;
+
+    assert_eq!(client.record().await, r#"{"type":3,"invocationId":"1","result":null}"#);
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_is_let_go_without_a_word() {
+    let hub = HubProcess::alone().await;
+    let mut client = RawClient::shaken(hub.address()).await;
+
+    client.write("{\"type\":7}\x1e").await;
+
+    let (records, code) = client.rest().await;
+    assert_eq!((records.len(), code.map(u16::from)), (0, Some(1000)));
+}
+
+#[tokio::test]
+async fn a_quiet_client_is_pinged_and_let_go_when_it_stays_silent() {
+    let timing = Timing {
+        ping: Duration::from_millis(100),
+        silence: Duration::from_millis(1_000),
+        ..Timing::default()
+    };
+    let (_, address) = hub_with(timing).await;
+    let mut client = RawClient::shaken(address).await;
+
+    let (mut records, _) = client.rest().await;
+
+    let last = records.pop().unwrap();
+    assert_eq!(last, r#"{"type":7,"error":"Nothing was heard of you for too long.","allowReconnect":true}"#);
+    assert!(records.len() >= 2 && records.iter().all(|record| record == r#"{"type":6}"#), "{records:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
+    // It is given long enough to read its last words on a busy machine.
+    let (hub, address) = hub_with(Timing { linger: Duration::from_secs(30), ..Timing::default() }).await;
+    let mut slow = RawClient::join(address, "lobby").await;
+    let mut quick = RawClient::join(address, "lobby").await;
+    let text = "x".repeat(30_000);
+    let send = format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e");
+
+    // The kernel's buffers take some megabytes before the hub's own queue fills.
+    let mut sent = 0;
+    while hub.metrics.slow_consumers.get() == 0 {
+        assert!(sent < 10_000, "the queue has a bound");
+        quick.write(&send).await;
+        assert!(quick.record().await.contains(&text), "whoever reads hears everything");
+        sent += 1;
+    }
+
+    let (records, _) = slow.rest().await;
+    assert!(records.last().unwrap().contains("You read too slowly"), "{:?}", records.last());
+    assert!(records.len() <= sent, "some were lost, which is the point");
+    drop(slow);
+    until("only the quick one is left", async || (hub.metrics.connections.get() == 1).then_some(())).await;
+    quick.write(&send).await;
+    assert!(quick.record().await.contains(&text));
+}
