@@ -49,7 +49,6 @@ async fn every_child_is_owned_by_its_chatcluster_and_labelled() {
                 "name": "lobby",
                 "uid": uid,
                 "controller": true,
-                "blockOwnerDeletion": true,
             }]),
             "owner references of {child}"
         );

@@ -35,8 +35,7 @@ async fn every_deleted_child_comes_back() {
         })
         .await;
         println!("{child} came back in {:?}", start.elapsed());
-        let event = lobby.tells("Repaired", &[&child.name]).await;
-        assert_eq!(event.related.expect("the child").kind, Some(format!("{:?}", child.kind)));
+        lobby.tells_of_repair(&child, &[]).await;
     }
 }
 
@@ -94,9 +93,8 @@ async fn every_change_to_a_field_of_ours_is_undone() {
         .await;
     }
 
-    let event = lobby.tells("Repaired", &["lobby-hub", "image"]).await;
-    assert_eq!(event.related.and_then(|child| child.name).as_deref(), Some("lobby-hub"));
-    lobby.tells("Repaired", &["lobby-redis-config", "redis.conf"]).await;
+    lobby.tells_of_repair(&lobby.child(Kind::Deployment, "-hub"), &["image"]).await;
+    lobby.tells_of_repair(&lobby.child(Kind::ConfigMap, "-redis-config"), &["redis.conf"]).await;
 }
 
 #[tokio::test]

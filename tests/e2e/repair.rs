@@ -40,7 +40,7 @@ async fn each_deleted_child_comes_back_and_messages_flow_again() {
             "{child} came back in {back:?}, and people talked and it was ready after {:?}",
             start.elapsed()
         );
-        lobby.tells("Repaired", &[&child.name]).await;
+        lobby.tells_of_repair(&child, &[]).await;
         assert_eq!(lobby.password().await == password, child.kind != Kind::Secret, "{child}: the password");
     }
 

@@ -100,21 +100,37 @@ impl<'a> Chat<'a> {
 
     /// Waits until an event of the operator has this reason and these words in its note.
     pub(crate) async fn tells(&self, reason: &str, words: &[&str]) -> Event {
-        let what = format!("an event {reason} about ChatCluster {} with {words:?} in its note", self.name);
+        let what = format!("{reason} with {words:?} in its note");
+        self.tells_that(&what, |event| {
+            let note = event.note.as_deref().unwrap_or_default();
+            event.reason.as_deref() == Some(reason) && words.iter().all(|word| note.contains(word))
+        })
+        .await
+    }
+
+    /// Waits until an event tells that a child was repaired: of this kind and name, and the note has these words.
+    pub(crate) async fn tells_of_repair(&self, child: &Child, words: &[&str]) {
+        let what = format!("Repaired, related to {child}, with {words:?} in its note");
+        self.tells_that(&what, |event| {
+            let (note, related) = (event.note.as_deref().unwrap_or_default(), event.related.as_ref());
+            event.reason.as_deref() == Some("Repaired")
+                && related.and_then(|r| r.kind.as_deref()) == Some(&format!("{:?}", child.kind))
+                && related.and_then(|r| r.name.as_deref()) == Some(&child.name)
+                && note.contains(&child.name)
+                && words.iter().all(|word| note.contains(word))
+        })
+        .await;
+    }
+
+    async fn tells_that(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Event {
+        let what = format!("an event about ChatCluster {}: {what}", self.name);
         self.ns
             .eventually(SOON, &what, async || {
                 let events = self.events().await;
-                let seen: Vec<String> = events
-                    .iter()
-                    .map(|e| format!("{:?}: {}", e.reason.as_deref(), e.note.as_deref().unwrap_or_default()))
-                    .collect();
-                events
-                    .into_iter()
-                    .find(|e| {
-                        let note = e.note.as_deref().unwrap_or_default();
-                        e.reason.as_deref() == Some(reason) && words.iter().all(|word| note.contains(word))
-                    })
-                    .ok_or_else(|| format!("{seen:#?}"))
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let seen: Vec<String> =
+                    events.iter().map(|e| format!("{}: {}", text(&e.reason), text(&e.note))).collect();
+                events.into_iter().find(|event| is_it(event)).ok_or_else(|| format!("{seen:#?}"))
             })
             .await
     }
