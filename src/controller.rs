@@ -143,6 +143,7 @@ async fn reconcile(object: Arc<ChatCluster>, context: Arc<Context>) -> Result<Ac
     let started = Instant::now();
     let result = context.reconcile(&object).await;
     context.metrics.reconciled(started.elapsed(), result.is_ok());
+    debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     if result.is_ok() {
         context.remember(&object, |memory| memory.failures = 0);
     }
