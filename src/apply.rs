@@ -76,6 +76,15 @@ pub enum ApplyError {
         /// What it says.
         message: String,
     },
+    /// The object is ours and the watch did not show it: someone took our label away. What was to be written did not
+    /// reckon with it, so the reconcile starts over, and now knows it.
+    #[error("{kind} {name} is there, without the label by which it is watched")]
+    Overlooked {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
     /// The request failed, and will be made again.
     #[error("writing {kind} {name} failed: {source}")]
     Transient {
@@ -183,8 +192,10 @@ impl Applier<'_> {
                     return Ok(applied(&created, Outcome::Created));
                 }
                 Err(error) if is_conflict(&error) => match api.get_opt(&name).await.map_err(fail)? {
-                    // It was there, but without our label: someone else's, or ours and tampered with.
-                    Some(actual) if self.owns(&actual) => cache.remember(actual),
+                    Some(actual) if self.owns(&actual) => {
+                        cache.remember(actual);
+                        return Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name });
+                    }
                     Some(actual) => return Err(self.taken(&actual)),
                     None => return Ok(applied(&desired, Outcome::Leaving)),
                 },

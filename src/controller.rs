@@ -162,7 +162,6 @@ fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, context: Arc<Context>)
 }
 
 impl Context {
-    #[tracing::instrument(skip_all, fields(cluster = %object.name_any(), namespace = object.namespace()))]
     async fn reconcile(&self, object: &ChatCluster) -> Result<Action, ReconcileError> {
         if object.meta().deletion_timestamp.is_some() {
             return Ok(Action::await_change());
@@ -181,18 +180,23 @@ impl Context {
         let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
         let mut applied = Vec::new();
         let mut failures = Vec::new();
+        let mut overlooked = false;
         if let Some(auth) = in_force.filter(|_| !cluster.spec.paused) {
             let children = children(&cluster, &auth, &self.defaults, public);
             let applier = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
             for result in applier.apply(children).await {
                 match result {
                     Ok(done) => applied.push(done),
+                    Err(ApplyError::Overlooked { .. }) => overlooked = true,
                     Err(error @ ApplyError::Transient { .. }) => return Err(ReconcileError::Apply(error)),
                     Err(error) => failures.push(error),
                 }
             }
         }
         self.report_writes(object, &applied, is_settled(object, &before)).await;
+        if overlooked {
+            return Ok(Action::requeue(Duration::ZERO));
+        }
 
         let waits_for_own_writes = failures.is_empty() && applied.iter().any(|done| is_news(&done.outcome));
         if !waits_for_own_writes {
