@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 
 /// The Redis that `cluster/` builds, so that nothing is pulled.
-const REDIS: &str = "localhost/redis:7.0.15";
+pub(crate) const REDIS: &str = "localhost/redis:7.0.15";
 
 /// Installs what is built, or brings what is installed up to date; returns when the operator is ready.
 pub(crate) fn install(target: &Target, images: &[Image], registry: Option<&str>) -> Result<()> {

@@ -99,13 +99,13 @@ pub(crate) fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The command as one could type it.
+/// The command as one could type it, with the variables that were set for it.
 pub(crate) fn line(c: &Command) -> String {
-    std::iter::once(c.get_program())
-        .chain(c.get_args())
-        .map(|a| quote(&a.to_string_lossy()))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let set = c
+        .get_envs()
+        .filter_map(|(k, v)| Some(format!("{}={}", k.to_string_lossy(), quote(&v?.to_string_lossy()))));
+    let words = std::iter::once(c.get_program()).chain(c.get_args()).map(|a| quote(&a.to_string_lossy()));
+    set.chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn quote(word: &str) -> String {
@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_command_line_can_be_typed_again() {
-        assert_eq!(line(&cmd("echo", ["a b", "it's", "c=d", ""])), r"echo 'a b' 'it'\''s' c=d ''");
+        let mut c = cmd("echo", ["a b", "it's", "c=d", ""]);
+        assert_eq!(line(c.env("X", "y z").env_remove("Z")), r"X='y z' echo 'a b' 'it'\''s' c=d ''");
     }
 
     #[test]

@@ -164,6 +164,12 @@ impl Target {
         c
     }
 
+    /// Where our own cluster keeps logs and state, as its script computes it.
+    pub(crate) fn state(&self) -> Option<PathBuf> {
+        let Self::Own { name } = self else { return None };
+        Some(env::var_os("CLUSTER_STATE").map_or_else(|| Path::new("/run").join(name), PathBuf::from))
+    }
+
     fn tool(&self, name: &str) -> Result<Command> {
         if let Self::Own { .. } = self {
             return Ok(self.script(name));

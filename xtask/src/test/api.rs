@@ -4,9 +4,15 @@ use super::{Options, rust};
 use crate::target::Target;
 use crate::{cargo_json, interrupt, repo, sh};
 use anyhow::Result;
+use std::path::PathBuf;
+
+/// How many tests run at once: they mostly wait.
+const AT_ONCE: &str = "6";
 
 /// How many fake nodes
 const NODES: &str = "3";
+/// How many tests at once: they mostly wait.
+const THREADS: &str = "6";
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let programs = rust::build_test("api")?;
@@ -19,9 +25,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     sh::run(sim.target.script("sim").arg(NODES))?;
 
     let mut tests = sim.target.script("sim-exec");
-    tests.arg(runner).args(&options.filter);
-    tests.env("CHATCLUSTER_OPERATOR_BIN", operator).env("CHATCLUSTER_REPO", repo::root());
-    tests.env("CHATCLUSTER_CLUSTER", repo::cluster_script()).current_dir(repo::root());
+    tests.arg(runner).args(&options.filter).current_dir(repo::root());
+    tests
+        .env("CHATCLUSTER_OPERATOR_BIN", operator)
+        .env("CHATCLUSTER_AUDIT_LOG", sim.state().join("sim/audit.log"));
+    rust::test_environment(&mut tests, options, THREADS);
     let result = sh::run(&mut tests);
     if result.is_err() && !interrupt::asked() {
         sim.explain();
@@ -36,22 +44,34 @@ struct Sim {
 }
 
 impl Sim {
-    /// What remains in the API server, and where its logs are.
+    /// Where its API server writes down every request.
+    fn audit_log(&self) -> String {
+        let state = std::env::var("CLUSTER_STATE");
+        format!("{}/sim/audit.log", state.unwrap_or_else(|_| format!("/run/{}", super::e2e::own_name())))
+    }
+
+    fn state(&self) -> PathBuf {
+        self.target.state().unwrap_or_default()
+    }
+
+    /// What remains in the API server. The tests themselves say where the operator's log is.
     fn explain(&self) {
         let show = ["chatclusters,statefulsets,deployments,services,events", "-A"];
         let _ = sh::run_shielded(self.target.script("sim-exec").args(["kubectl", "get"]).args(show));
-        if let Target::Own { name } = &self.target {
-            eprintln!(
-                "logs of the control plane: /run/{name}/log with --keep, and what it was asked: /run/{name}/sim/audit.log"
-            );
-        }
+        eprintln!(
+            "with --keep the control plane stays, and its logs: {}",
+            self.state().join("log").display()
+        );
     }
 }
 
 impl Drop for Sim {
     fn drop(&mut self) {
         if self.keep {
-            println!("kept: {} sim-exec kubectl …", sh::line(&self.target.script("")));
+            println!(
+                "kept: {}",
+                sh::line(self.target.script("sim-exec").args(["kubectl", "get", "chatclusters", "-A"]))
+            );
         } else if let Err(e) = sh::run_shielded(&mut self.target.script("sim-down")) {
             eprintln!("{e:#}");
         }

@@ -14,6 +14,9 @@ pub(super) fn own_name() -> String {
     std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-test".to_owned())
 }
 
+/// How many tests at once: each has pods that start and end.
+const THREADS: &str = "2";
+
 pub(super) fn run(options: &Options) -> Result<()> {
     for folder in npm::folders()? {
         npm::install(&folder)?;
@@ -52,7 +55,8 @@ impl Cluster {
         install::install(&self.target, images, options.registry.as_deref())?;
         let mut tests = self.target.exec(runner)?;
         tests.args(&options.filter).current_dir(repo::root());
-        tests.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
+        tests.env("CHATCLUSTER_REDIS_IMAGE", install::REDIS);
+        rust::test_environment(&mut tests, options, THREADS);
         sh::run(&mut tests)
     }
 

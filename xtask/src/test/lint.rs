@@ -50,7 +50,14 @@ fn rustfmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    sh::run(rust::cargo("clippy").args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
+    let warnings = ["--", "-D", "warnings"];
+    sh::run(rust::cargo("clippy").args(["--quiet", "--all-targets"]).args(warnings))?;
+    let mut others = rust::cargo("clippy");
+    others.arg("--quiet");
+    for test in rust::cluster_tests()? {
+        others.args(["--test", &test]);
+    }
+    sh::run(others.args(warnings))
 }
 
 fn cargo_deny() -> Result<()> {

@@ -1,7 +1,8 @@
 //! Tests that cargo runs.
 
+use super::Options;
 use crate::cargo_json::{self, Program};
-use crate::sh;
+use crate::{repo, sh};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -18,8 +19,7 @@ pub(super) fn unit() -> Result<()> {
 
 /// The hub's integration tests.
 pub(super) fn hub() -> Result<()> {
-    let metadata = sh::output(&mut sh::cargo(["metadata", "--no-deps", "--format-version=1"]))?;
-    let tests = integration_tests(&serde_json::from_str(&metadata)?, "chatcluster-hub");
+    let tests = integration_tests(&metadata()?, |package, _| package == "chatcluster-hub");
     anyhow::ensure!(!tests.is_empty(), "the hub has no integration tests");
     let mut c = cargo("test");
     for test in tests {
@@ -31,18 +31,46 @@ pub(super) fn hub() -> Result<()> {
 /// Compiles an integration test of the workspace, and with it the programs of its package.
 pub(super) fn build_test(name: &str) -> Result<Vec<Program>> {
     let mut c = cargo("test");
-    c.args(["--no-run", "--message-format=json-render-diagnostics", "--bins", "--test", name]);
+    c.args(["--no-run", "--message-format=json-render-diagnostics", "--test", name]);
     let out = c.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     anyhow::ensure!(out.status.success(), "`{}` failed", sh::line(&c));
     Ok(cargo_json::programs(&String::from_utf8_lossy(&out.stdout)))
 }
 
-/// The names of a package's integration tests.
-fn integration_tests(metadata: &Value, package: &str) -> Vec<String> {
-    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let targets =
-        packages.iter().filter(|p| p["name"] == package).filter_map(|p| p["targets"].as_array()).flatten();
-    targets.filter(|t| t["kind"][0] == "test").filter_map(|t| t["name"].as_str().map(str::to_owned)).collect()
+/// What `tests/README.md` promises to both runners.
+pub(super) fn test_environment(runner: &mut Command, options: &Options, threads: &str) {
+    runner.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        runner.env("RUST_TEST_THREADS", threads);
+    }
+    if options.keep {
+        runner.env("CHATCLUSTER_KEEP", "1");
+    }
+}
+
+/// The integration tests that `--all-targets` leaves out, as they need a cluster.
+pub(super) fn cluster_tests() -> Result<Vec<String>> {
+    Ok(integration_tests(&metadata()?, |_, target| target["test"] == false))
+}
+
+fn metadata() -> Result<Value> {
+    let text = sh::output(&mut sh::cargo(["metadata", "--no-deps", "--format-version=1"]))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The names of the integration tests that are wanted, by their package and by what cargo says of them.
+fn integration_tests(metadata: &Value, wanted: impl Fn(&str, &Value) -> bool) -> Vec<String> {
+    let list = |v: &'_ Value| v.as_array().cloned().unwrap_or_default();
+    let mut names = Vec::new();
+    for package in list(&metadata["packages"]) {
+        for target in list(&package["targets"]) {
+            let test = target["kind"][0] == "test";
+            if test && wanted(package["name"].as_str().unwrap_or_default(), &target) {
+                names.extend(target["name"].as_str().map(str::to_owned));
+            }
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -55,8 +83,9 @@ mod tests {
         let metadata = json!({"packages": [
             {"name": "chatcluster-hub", "targets": [
                 {"kind": ["bin"], "name": "chatcluster-hub"}, {"kind": ["test"], "name": "redis"}]},
-            {"name": "chatcluster", "targets": [{"kind": ["test"], "name": "api"}]},
+            {"name": "chatcluster", "targets": [{"kind": ["test"], "name": "api", "test": false}]},
         ]});
-        assert_eq!(integration_tests(&metadata, "chatcluster-hub"), ["redis"]);
+        assert_eq!(integration_tests(&metadata, |p, _| p == "chatcluster-hub"), ["redis"]);
+        assert_eq!(integration_tests(&metadata, |_, t| t["test"] == false), ["api"]);
     }
 }
