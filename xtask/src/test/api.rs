@@ -6,9 +6,6 @@ use crate::{cargo_json, interrupt, repo, sh};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// How many tests run at once: they mostly wait.
-const AT_ONCE: &str = "6";
-
 /// How many fake nodes
 const NODES: &str = "3";
 /// How many tests at once: they mostly wait.
@@ -44,12 +41,6 @@ struct Sim {
 }
 
 impl Sim {
-    /// Where its API server writes down every request.
-    fn audit_log(&self) -> String {
-        let state = std::env::var("CLUSTER_STATE");
-        format!("{}/sim/audit.log", state.unwrap_or_else(|_| format!("/run/{}", super::e2e::own_name())))
-    }
-
     fn state(&self) -> PathBuf {
         self.target.state().unwrap_or_default()
     }
