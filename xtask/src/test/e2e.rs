@@ -3,11 +3,11 @@
 use super::{Options, npm, rust};
 use crate::images::{self, Image};
 use crate::target::{Choice, Target};
-use crate::{cargo_json, crds, install, interrupt, repo, sh};
+use crate::{cargo_json, install, interrupt, repo, sh};
 use anyhow::Result;
 use std::fs::File;
 use std::path::Path;
-use std::process::Command;
+use std::process::Stdio;
 
 /// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
 pub(super) fn own_name() -> String {
@@ -43,6 +43,24 @@ fn target(options: &Options) -> Result<Target> {
     Target::choose(&wish, &own_name())
 }
 
+/// The operator's log.
+const LOGS: &str = "logs -n chatcluster-system -l app.kubernetes.io/name=chatcluster-operator --prefix";
+
+/// What is kept of a cluster on which tests failed: file, and kubectl's arguments.
+const DUMPS: [(&str, &str); 5] = [
+    (
+        "objects.yaml",
+        "get chatclusters,pods,services,statefulsets,deployments,pvc,networkpolicies -A -o yaml",
+    ),
+    ("events.txt", "get events -A --sort-by=.lastTimestamp"),
+    ("pods.txt", "describe pods -A"),
+    ("operator.log", "logs -n chatcluster-system -l app.kubernetes.io/name=chatcluster-operator --tail=-1"),
+    (
+        "operator-before.log",
+        "logs -n chatcluster-system -l app.kubernetes.io/name=chatcluster-operator --tail=-1 --previous",
+    ),
+];
+
 /// The cluster under test; ended when dropped.
 struct Cluster {
     target: Target,
@@ -60,41 +78,18 @@ impl Cluster {
         sh::run(&mut tests)
     }
 
-    /// Shows what the operator said last, and keeps the whole of it with the cluster's state in files.
+    /// Shows what is there and what the operator said last; writes down the whole of it.
     fn explain(&self) {
-        let operator =
-            ["logs", "-n", crds::NAMESPACE, "-l", "app.kubernetes.io/name=chatcluster-operator", "--prefix"];
-        let dumps: [(&str, &[&str]); 5] = [
-            (
-                "objects.yaml",
-                &[
-                    "get",
-                    "chatclusters,pods,services,statefulsets,deployments,pvc,networkpolicies",
-                    "-A",
-                    "-o",
-                    "yaml",
-                ],
-            ),
-            ("events.txt", &["get", "events", "-A", "--sort-by=.lastTimestamp"]),
-            ("pods.txt", &["describe", "pods", "-A"]),
-            ("operator.log", &[&operator[..], &["--tail=-1"]].concat()),
-            ("operator-previous.log", &[&operator[..], &["--tail=-1", "--previous"]].concat()),
-        ];
-        let kubectl = |args: &[&str]| -> Result<Command> {
-            let mut k = self.target.kubectl()?;
-            k.args(args);
-            Ok(k)
-        };
         let Ok(folder) = repo::scratch("e2e-failure") else { return };
-        for (name, args) in dumps {
-            if let (Ok(mut k), Ok(file)) = (kubectl(args), File::create(folder.join(name))) {
-                let _ = sh::run_shielded(k.stdout(file).stderr(std::process::Stdio::null()));
+        for (name, args) in DUMPS {
+            if let (Ok(mut kubectl), Ok(file)) = (self.target.kubectl(), File::create(folder.join(name))) {
+                let _ = sh::run_shielded(kubectl.args(args.split(' ')).stdout(file).stderr(Stdio::null()));
             }
         }
-        for args in
-            [&["get", "chatclusters,pods,services", "-A"][..], &[&operator[..], &["--tail=40"]].concat()]
-        {
-            let _ = kubectl(args).and_then(|mut k| sh::run_shielded(&mut k));
+        for args in ["get chatclusters,pods,services -A", &format!("{LOGS} --tail=40")] {
+            if let Ok(mut kubectl) = self.target.kubectl() {
+                let _ = sh::run_shielded(kubectl.args(args.split(' ')));
+            }
         }
         eprintln!("more in {}: objects, events, pods, the operator's log", folder.display());
     }
