@@ -139,11 +139,8 @@ async fn a_client_that_says_goodbye_is_let_go_without_a_word() {
 
 #[tokio::test]
 async fn a_quiet_client_is_pinged_and_let_go_when_it_stays_silent() {
-    let timing = Timing {
-        ping: Duration::from_millis(100),
-        silence: Duration::from_millis(1_000),
-        ..Timing::default()
-    };
+    let timing =
+        Timing { ping: Duration::from_millis(100), silence: Duration::from_secs(1), ..Timing::default() };
     let (_, address) = hub_with(timing).await;
     let mut client = RawClient::shaken(address).await;
 
@@ -161,13 +158,13 @@ async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
     let mut slow = RawClient::join(address, "lobby").await;
     let mut quick = RawClient::join(address, "lobby").await;
     let text = "x".repeat(30_000);
-    let send = format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e");
+    let message = format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e");
 
     // The kernel's buffers take some megabytes before the hub's own queue fills.
     let mut sent = 0;
     while hub.metrics.slow_consumers.get() == 0 {
         assert!(sent < 10_000, "the queue has a bound");
-        quick.write(&send).await;
+        quick.write(&message).await;
         assert!(quick.record().await.contains(&text), "whoever reads hears everything");
         sent += 1;
     }
@@ -177,6 +174,6 @@ async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
     assert!(records.len() <= sent, "some were lost, which is the point");
     drop(slow);
     until("only the quick one is left", async || (hub.metrics.connections.get() == 1).then_some(())).await;
-    quick.write(&send).await;
+    quick.write(&message).await;
     assert!(quick.record().await.contains(&text));
 }

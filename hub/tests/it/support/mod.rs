@@ -18,14 +18,14 @@ pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
 
 /// How long anything may take before a test fails: far more than it does, for a machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for `what`, and fails the test if it does not come.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {} s in vain: {what}", PATIENCE.as_secs()),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
+        panic!("waited {} s in vain: {what}", PATIENCE.as_secs())
+    };
+    value
 }
 
 /// Waits until `check` gives something: for what can only be asked, and does not tell by itself.

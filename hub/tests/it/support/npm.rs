@@ -41,7 +41,7 @@ impl Client {
 
     async fn start(mut self) -> Self {
         let id = self.act("start", "", &json!([])).await.expect("the client connects");
-        self.connection_id = id.as_str().unwrap_or_default().to_owned();
+        id.as_str().unwrap_or_default().clone_into(&mut self.connection_id);
         self
     }
 
