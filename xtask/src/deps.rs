@@ -6,11 +6,17 @@ use anyhow::{Result, ensure};
 /// Beside the cluster's packages, which `cluster/cluster missing` knows: name, the program that shows it is there, why.
 const PACKAGES: [(&str, &str, &str); 5] = [
     ("musl-tools", "musl-gcc", "links the static binaries of the images"),
+    ("nodejs", "node", "builds the chat page, and runs npm's client in tests"),
+    ("npm", "npm", "brings what the page and that client are made of"),
     ("shellcheck", "shellcheck", "checks the scripts"),
     ("chromium", "chromium", "opens the chat page in the end-to-end tests"),
-    ("nodejs", "node", "runs the npm client in the end-to-end tests, and the page's type check"),
-    ("npm", "npm", "brings that client"),
 ];
+/// Those that only tests need.
+const FOR_TESTS: [&str; 2] = ["shellcheck", "chromium"];
+
+/// The oldest Node.js that builds the page, and the one that is taken from npm where Debian's is older.
+const NODE_OLDEST: (u32, u32) = (20, 19);
+const NODE: &str = "node@22.23.3";
 
 /// How much of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,15 +27,22 @@ pub(crate) enum For {
     Tests,
 }
 
+impl For {
+    fn own_cluster(self) -> bool {
+        !matches!(self, Self::Demo { own_cluster: false })
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Missing {
+    kind: &'static str,
     name: String,
     why: &'static str,
 }
 
 pub(crate) fn run(list: bool) -> Result<()> {
     if list {
-        say(&packages(For::Tests)?, rustup_lacks_target());
+        say(&all_missing(For::Tests)?);
         return Ok(());
     }
     ensure(For::Tests)?;
@@ -40,57 +53,85 @@ pub(crate) fn run(list: bool) -> Result<()> {
 /// Installs what is missing, having said so. Needs root only then.
 pub(crate) fn ensure(purpose: For) -> Result<()> {
     ensure!(
-        sh::in_path("go") || !matches!(purpose, For::Demo { own_cluster: true } | For::Tests),
+        sh::in_path("go") || !purpose.own_cluster(),
         "Go is needed to build the cluster's programs: install it from https://go.dev/dl/"
     );
-    let missing = packages(purpose)?;
-    say(&missing, rustup_lacks_target());
-    if !missing.is_empty() {
-        install(&missing)?;
+    let missing = all_missing(purpose)?;
+    say(&missing);
+    let packages: Vec<_> = missing.iter().filter(|m| m.kind == DEBIAN).map(|m| m.name.as_str()).collect();
+    if !packages.is_empty() {
+        install(&packages)?;
+    }
+    if node_is_old() {
+        sh::quiet(&mut sh::cmd(
+            "npm",
+            ["install", "--global", "--prefix", "/usr/local", "--allow-scripts=node", NODE],
+        ))?;
+        ensure!(!node_is_old(), "{NODE} is in /usr/local/bin, but another comes first in PATH");
     }
     rustup_target()
 }
 
-fn packages(purpose: For) -> Result<Vec<Missing>> {
-    let cluster = "runs a cluster on this machine";
-    let mut missing = Vec::new();
-    if !matches!(purpose, For::Demo { own_cluster: false }) {
-        let names = sh::output(&mut sh::cmd(repo::cluster_script(), ["missing"]))?;
-        missing.extend(names.lines().map(|n| Missing { name: n.to_owned(), why: cluster }));
+const DEBIAN: &str = "Debian package";
+
+fn all_missing(purpose: For) -> Result<Vec<Missing>> {
+    let mut missing = packages(purpose)?;
+    let mut add = |kind, name: &str, why| missing.push(Missing { kind, name: name.to_owned(), why });
+    if node_is_old() || !sh::in_path("node") {
+        add("npm package", NODE, "if Debian's Node.js is too old for the page's tools");
     }
-    for (name, program, why) in PACKAGES {
-        let wanted = purpose == For::Tests || name == "musl-tools";
-        if wanted && !sh::in_path(program) && missing.iter().all(|m| m.name != name) {
-            missing.push(Missing { name: name.to_owned(), why });
-        }
+    if rustup_lacks_target() {
+        add("Rust target", &musl_target(), "the images' binaries are static");
     }
     Ok(missing)
 }
 
-fn say(missing: &[Missing], target: bool) {
-    if missing.is_empty() && !target {
-        return;
+fn packages(purpose: For) -> Result<Vec<Missing>> {
+    let mut missing = Vec::new();
+    let mut add = |name: &str, why| missing.push(Missing { kind: DEBIAN, name: name.to_owned(), why });
+    if purpose.own_cluster() {
+        let names = sh::output(&mut sh::cmd(repo::cluster_script(), ["missing"]))?;
+        names.lines().for_each(|name| add(name, "runs a cluster on this machine"));
     }
-    println!("This machine lacks, and now gets:");
+    for (name, program, why) in PACKAGES {
+        let wanted = purpose == For::Tests || !FOR_TESTS.contains(&name);
+        if wanted && !sh::in_path(program) {
+            add(name, why);
+        }
+    }
+    missing.sort_by(|a, b| a.name.cmp(&b.name));
+    missing.dedup_by(|a, b| a.name == b.name);
+    Ok(missing)
+}
+
+fn say(missing: &[Missing]) {
+    if !missing.is_empty() {
+        println!("This machine lacks, and gets:");
+    }
     for m in missing {
-        println!("  Debian package {:<34} {}", m.name, m.why);
-    }
-    if target {
-        println!("  Rust target    {:<34} the images' binaries are static", musl_target());
+        println!("  {:<14} {:<32} {}", m.kind, m.name, m.why);
     }
 }
 
-fn install(missing: &[Missing]) -> Result<()> {
-    let names: Vec<_> = missing.iter().map(|m| m.name.as_str()).collect();
-    let by_hand = format!("apt-get install --no-install-recommends {}", names.join(" "));
-    ensure!(sh::in_path("apt-get"), "this is not Debian; install the likes of: {}", names.join(" "));
-    ensure!(
-        sh::output(&mut sh::cmd("id", ["-u"]))?.trim() == "0",
-        "installing needs root. Run: sudo {by_hand}"
-    );
+fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    ensure!(sh::in_path("apt-get"), "this is not Debian; install the likes of: {list}");
+    let root = sh::output(&mut sh::cmd("id", ["-u"]))?.trim() == "0";
+    ensure!(root, "installing needs root. Run: sudo apt-get install --no-install-recommends {list}");
     sh::quiet(&mut sh::cmd("apt-get", ["update", "-q"]))?;
     let mut apt = sh::cmd("apt-get", ["install", "-qqy", "--no-install-recommends"]);
-    sh::quiet(apt.args(names).env("DEBIAN_FRONTEND", "noninteractive"))
+    sh::quiet(apt.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn node_is_old() -> bool {
+    let says = sh::output(&mut sh::cmd("node", ["--version"]));
+    says.is_ok_and(|v| version(&v).is_some_and(|v| v < NODE_OLDEST))
+}
+
+/// Major and minor of `v20.20.2`.
+fn version(says: &str) -> Option<(u32, u32)> {
+    let mut numbers = says.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// The static target of this machine's architecture.
@@ -109,4 +150,18 @@ pub(crate) fn rustup_target() -> Result<()> {
         sh::run(sh::cmd("rustup", ["target", "add", &musl_target()]).current_dir(repo::root()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_versions_compare_as_numbers() {
+        assert_eq!(version("v20.20.2\n"), Some((20, 20)));
+        assert!(version("v18.20.4").unwrap() < NODE_OLDEST);
+        assert!(version("v20.9.0").unwrap() < NODE_OLDEST);
+        assert!(version("v22.1.0").unwrap() >= NODE_OLDEST);
+        assert_eq!(version("20"), None);
+    }
 }
