@@ -1,6 +1,5 @@
 //! The command line of `chatcluster-operator`. Every option is an environment variable too.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -105,12 +104,12 @@ impl Run {
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
         if self.http_port != 0 {
-            let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), self.http_port);
-            let served = http::serve(address, health.clone(), metrics.clone());
+            let port = self.http_port;
+            let served = http::serve(port, health.clone(), metrics.clone());
             tokio::spawn(async move {
                 if let Err(error) = served.await {
                     error!(
-                        "cannot listen on {address} for health and metrics: {error}; choose another --http-port"
+                        "cannot listen on port {port} for health and metrics: {error}; choose another --http-port"
                     );
                     std::process::exit(1);
                 }

@@ -1,6 +1,6 @@
 //! Health and metrics over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Router, response::IntoResponse};
+use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
 use crate::watches::Caches;
@@ -39,14 +40,19 @@ impl Health {
 /// Serves `/healthz` (the process lives), `/readyz` (it knows the cluster) and `/metrics`.
 ///
 /// # Errors
-/// If the address cannot be listened on.
-pub async fn serve(address: SocketAddr, health: Arc<Health>, metrics: Arc<Metrics>) -> std::io::Result<()> {
+/// If the port cannot be listened on.
+pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std::io::Result<()> {
+    // Of both families where there are two; some nodes have no IPv6 at all.
+    let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
+    };
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(health)
         .route("/metrics", get(move || async move { metrics.render() }));
-    axum::serve(tokio::net::TcpListener::bind(address).await?, router).await
+    axum::serve(listener, router).await
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {

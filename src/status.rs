@@ -499,3 +499,6 @@ fn ready(
     }
     summary
 }
+
+#[cfg(test)]
+mod tests;

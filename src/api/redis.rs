@@ -11,7 +11,7 @@ use super::{hub::requests, rule};
 /// The backplane: one Redis that only the hubs of this cluster and the operator can reach.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("(self.persistence == 'None') == (oldSelf.persistence == 'None')", "persistence cannot change between None and the modes with a volume, because a StatefulSet cannot gain or lose its volume: create another ChatCluster instead")]))]
+#[schemars(extend("x-kubernetes-validations" = [rule("self.persistence == oldSelf.persistence", "persistence cannot change yet: Redis would start without the data that it kept in the other form; create another ChatCluster and move the data instead")]))]
 pub struct RedisSpec {
     /// The image of Redis: it must have `redis-server`, `redis-cli` and `sh` in its path. The default is the one that the operator was installed with.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub struct RedisSpec {
     pub storage: RedisStorage,
 
     /// What Redis keeps over a restart. `AppendOnly`: every write, flushed to the volume once a second. `Snapshot`: a
-    /// snapshot now and then. `None`: nothing, and there is no volume.
+    /// snapshot now and then. `None`: nothing, and there is no volume. It cannot be changed later.
     pub persistence: Persistence,
 
     /// More directives of redis.conf, by name, such as `maxmemory: 100mb`. Those that the operator sets itself are refused.

@@ -68,3 +68,6 @@ fn meta(cluster: &Cluster, name: String, component: Component) -> ObjectMeta {
         ..ObjectMeta::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,19 +36,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn one_for_each_pod(options: &Options) -> Result<Vec<Client>> {
     let mut clients: Vec<Client> = Vec::new();
     let start = Instant::now();
+    let mut last_error = None;
     for url in options.urls.iter().cycle() {
         if clients.len() == options.pods {
             break;
         }
         ensure!(
             start.elapsed() < PATIENCE,
-            "in {} s only {} of {} hub pods were met at {}",
+            "in {} s only {} of {} hub pods were met at {}{}",
             PATIENCE.as_secs(),
             clients.len(),
             options.pods,
-            options.urls.join(", ")
+            options.urls.join(", "),
+            last_error.map(|e| format!(" ({e:#})")).unwrap_or_default()
         );
-        let client = Client::connect(url, Duration::from_secs(10))?;
+        let client = match Client::connect(url, Duration::from_secs(10)) {
+            Ok(client) => client,
+            // An address is handed out before every node routes it.
+            Err(e) if start.elapsed() < PATIENCE => {
+                last_error = Some(e);
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         if clients.iter().all(|c| c.pod != client.pod) {
             clients.push(client);
         }

@@ -1,0 +1,157 @@
+//! Whole objects, compared with the documents in `expected/`. After an intended change, `UPDATE_EXPECTED=1 cargo test`
+//! writes them anew, and the difference is reviewed like code: each line of it restarts pods or opens a port somewhere.
+
+use std::path::PathBuf;
+
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::children;
+use crate::api::{ChatCluster, ChatClusterSpec};
+use crate::desired::Children;
+use crate::password::Password;
+use crate::validate::{Auth, Cluster, Defaults};
+
+fn defaults() -> Defaults {
+    Defaults {
+        hub_image: "example/hub:1".to_owned(),
+        redis_image: "example/redis:7".to_owned(),
+        operator_namespace: Some("chatcluster-system".to_owned()),
+    }
+}
+
+fn auth() -> Auth {
+    Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
+}
+
+fn cluster(spec: Value) -> Cluster {
+    let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
+    let metadata = ObjectMeta {
+        name: Some("lobby".to_owned()),
+        namespace: Some("team".to_owned()),
+        uid: Some("0-1-2".to_owned()),
+        ..ObjectMeta::default()
+    };
+    Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults()).unwrap()
+}
+
+/// Every object, one YAML document each.
+fn documents(children: Children) -> String {
+    let Children {
+        auth,
+        redis_config,
+        redis_nodes,
+        redis_service,
+        redis_policy,
+        hub_policy,
+        redis_set,
+        hub_deployment,
+        public_service,
+    } = children;
+    let objects = [
+        json!(auth),
+        json!(redis_config),
+        json!(redis_nodes),
+        json!(redis_service),
+        json!(redis_policy),
+        json!(hub_policy),
+        json!(redis_set),
+        json!(hub_deployment),
+        json!(public_service),
+    ];
+    let document = |object: &Value| format!("---\n{}", serde_saphyr::to_string(object).unwrap());
+    objects.iter().filter(|object| !object.is_null()).map(document).collect()
+}
+
+#[track_caller]
+fn expect(name: &str, found: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/desired/expected").join(name);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == found, "{} is not what is desired now:\n{found}", path.display());
+}
+
+#[test]
+fn an_empty_spec_gives_these_objects() {
+    let found = documents(children(&cluster(json!({})), &auth(), &defaults(), true));
+
+    expect("empty-spec.yaml", &found);
+}
+
+#[test]
+fn every_field_of_the_spec_finds_its_place() {
+    let spec = json!({
+        "eventKey": "our-key",
+        "hub": {
+            "replicas": 3, "image": "example/own-hub:2", "imagePullPolicy": "Always", "port": 9090,
+            "imagePullSecrets": [{"name": "registry"}],
+            "env": [{"name": "REDIS", "value": "$(REDIS_SERVER):$(REDIS_PORT)"}],
+            "envFrom": [{"configMapRef": {"name": "settings"}}],
+            "resources": {"limits": {"memory": "128Mi"}}, "verify": "Readiness"
+        },
+        "redis": {
+            "image": "example/own-redis:8", "persistence": "Snapshot", "config": {"maxmemory": "100mb"},
+            "storage": {"size": "5Gi", "storageClassName": "fast", "retain": false},
+            "resources": {"limits": {"memory": "256Mi"}}
+        },
+        "service": {
+            "type": "LoadBalancer", "port": 8080, "annotations": {"example.com/tier": "gold"},
+            "loadBalancerClass": "example.com/lb", "loadBalancerSourceRanges": ["192.0.2.0/24"],
+            "externalTrafficPolicy": "Local", "publish": "Immediately"
+        }
+    });
+
+    let found = documents(children(&cluster(spec), &auth(), &defaults(), true));
+
+    expect("every-field.yaml", &found);
+}
+
+#[test]
+fn without_network_policies_and_before_it_is_public_those_are_not_wanted() {
+    let cluster = cluster(json!({"networkPolicy": {"enabled": false}}));
+
+    let found = children(&cluster, &auth(), &defaults(), false);
+
+    assert_eq!((found.redis_policy, found.hub_policy, found.public_service), (None, None, None));
+}
+
+#[test]
+fn without_persistence_there_is_no_volume() {
+    let cluster = cluster(json!({"redis": {"persistence": "None"}}));
+
+    let set = children(&cluster, &auth(), &defaults(), false).redis_set.spec.unwrap();
+
+    assert_eq!(set.volume_claim_templates, None);
+    let volumes = set.template.spec.unwrap().volumes.unwrap();
+    assert!(volumes.iter().any(|volume| volume.name == "data" && volume.empty_dir.is_some()));
+}
+
+#[test]
+fn the_password_stands_in_the_secret_and_nowhere_else() {
+    let children = children(&cluster(json!({})), &auth(), &defaults(), true);
+
+    let all = documents(children.clone());
+    let without_secret = all.replace(&serde_saphyr::to_string(&json!(children.auth)).unwrap(), "");
+
+    // In a Secret values are base64: of the password itself, and of the URI with it.
+    for trace in ["s3cret", "czNjcmV0", "OnMzY3JldE"] {
+        assert!(!without_secret.contains(trace), "{trace} is in:\n{without_secret}");
+    }
+    assert!(all.contains("czNjcmV0"), "the Secret should hold it");
+}
+
+#[test]
+fn pods_restart_for_a_new_password_or_configuration_and_hubs_do_not() {
+    let plain = children(&cluster(json!({})), &auth(), &defaults(), true);
+    let changed_auth = Auth { revision: "r2".to_owned(), ..auth() };
+    let rotated = children(&cluster(json!({})), &changed_auth, &defaults(), true);
+    let configured = cluster(json!({"redis": {"config": {"maxmemory": "1mb"}}}));
+    let reconfigured = children(&configured, &auth(), &defaults(), true);
+
+    assert_ne!(plain.redis_set, rotated.redis_set);
+    assert_ne!(plain.redis_set, reconfigured.redis_set);
+    assert_eq!(plain.hub_deployment, rotated.hub_deployment);
+    assert_eq!(plain.hub_deployment, reconfigured.hub_deployment);
+}

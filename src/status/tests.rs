@@ -1,0 +1,283 @@
+//! Situations, and what is said of them.
+
+use std::sync::Arc;
+
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{ChatCluster, ChatClusterSpec};
+use crate::password::Password;
+use crate::validate::{Defaults, UserSecret};
+
+fn cluster(spec: Value) -> Cluster {
+    let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
+    let metadata = ObjectMeta {
+        name: Some("lobby".to_owned()),
+        namespace: Some("team".to_owned()),
+        uid: Some("0-1-2".to_owned()),
+        ..ObjectMeta::default()
+    };
+    let defaults = Defaults { hub_image: "h".into(), redis_image: "r".into(), operator_namespace: None };
+    Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults).unwrap()
+}
+
+fn auth() -> Auth {
+    Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
+}
+
+fn of<K: serde::de::DeserializeOwned>(value: Value) -> Option<Arc<K>> {
+    Some(Arc::new(serde_json::from_value(value).unwrap()))
+}
+
+fn ready_pod(name: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "annotations": {"chatcluster.dev/auth-revision": "r1"}},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}
+    })
+}
+
+fn pending_redis() -> Value {
+    json!({
+        "metadata": {"name": "lobby-redis-0", "annotations": {"chatcluster.dev/auth-revision": "r1"}},
+        "status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}]}
+    })
+}
+
+/// Two hubs, Redis and the public Service, all well.
+fn well() -> Observed {
+    Observed {
+        auth: None,
+        user_secret: UserSecret::NotNamed,
+        redis_set: None,
+        hub_deployment: of(json!({
+            "metadata": {"name": "lobby-hub", "generation": 1},
+            "spec": {"replicas": 2, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+        })),
+        public_service: of(json!({
+            "metadata": {"name": "lobby"},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}
+        })),
+        redis_pod: of(ready_pod("lobby-redis-0")),
+        hub_pods: vec![of(ready_pod("lobby-hub-a")).unwrap(), of(ready_pod("lobby-hub-b")).unwrap()],
+        claim: None,
+        storage_class_exists: true,
+        report: Report::Answers(Vec::new()),
+        unseen: Vec::new(),
+    }
+}
+
+fn judged(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> ChatClusterStatus {
+    let verdicts = judge(cluster, observed, Ok(&auth()), false);
+    let before = ChatClusterStatus::default();
+    status(cluster, Some(1), observed, &verdicts, failures, &before, Timestamp::UNIX_EPOCH)
+}
+
+fn condition(status: &ChatClusterStatus, type_: ConditionType) -> (String, String, String) {
+    let found = find(status, type_).unwrap();
+    (found.status.clone(), found.reason.clone(), found.message.clone())
+}
+
+#[track_caller]
+fn not_ready(status: &ChatClusterStatus, type_: ConditionType, reason: Reason, words: &str) {
+    for type_ in [type_, ConditionType::Ready] {
+        let (value, found, message) = condition(status, type_);
+        assert_eq!(
+            (value.as_str(), found.as_str()),
+            ("False", reason.as_str().as_str()),
+            "{type_:?}: {message}"
+        );
+        assert!(message.contains(words), "{type_:?} should say {words:?}: {message}");
+    }
+}
+
+#[test]
+fn all_is_well() {
+    let status = judged(&cluster(json!({})), &well(), &[]);
+
+    assert_eq!(
+        condition(&status, ConditionType::Ready),
+        ("True".into(), "Ready".into(), "2 hubs serve at 192.0.2.7".into())
+    );
+    assert_eq!(status.address.as_deref(), Some("192.0.2.7"));
+    assert_eq!(status.hub.unwrap().summary, "2/2");
+}
+
+#[test]
+fn an_address_tells_its_port_unless_it_is_80() {
+    let status = judged(&cluster(json!({"service": {"port": 8080}})), &well(), &[]);
+
+    assert_eq!(status.address.as_deref(), Some("192.0.2.7:8080"));
+}
+
+#[test]
+fn a_load_balancer_without_an_address_is_awaited_and_what_gives_one_is_said() {
+    let observed = Observed { public_service: of(json!({"metadata": {"name": "lobby"}})), ..well() };
+
+    let status = judged(&cluster(json!({})), &observed, &[]);
+
+    not_ready(&status, ConditionType::Published, Reason::AddressPending, "cloud-provider-kind");
+    not_ready(
+        &status,
+        ConditionType::Published,
+        Reason::AddressPending,
+        "port-forward service/lobby 8080:80",
+    );
+}
+
+#[test]
+fn a_hub_that_is_not_subscribed_is_named() {
+    let observed = Observed { unseen: vec!["lobby-hub-b".to_owned()], public_service: None, ..well() };
+
+    let status = judged(&cluster(json!({})), &observed, &[]);
+
+    not_ready(&status, ConditionType::Verified, Reason::HubNotSubscribed, "hub pod lobby-hub-b");
+}
+
+#[test]
+fn hubs_that_subscribe_late_are_verified_by_readiness() {
+    let observed = Observed { unseen: vec!["lobby-hub-b".to_owned()], ..well() };
+
+    let status = judged(&cluster(json!({"hub": {"verify": "Readiness"}})), &observed, &[]);
+
+    assert_eq!(condition(&status, ConditionType::Verified).1, "Verified");
+}
+
+#[test]
+fn a_password_that_redis_rejects_is_said_with_the_remedy() {
+    let observed = Observed { report: Report::Rejected, public_service: None, ..well() };
+
+    let status = judged(&cluster(json!({})), &observed, &[]);
+
+    not_ready(
+        &status,
+        ConditionType::BackplaneReady,
+        Reason::PasswordRejected,
+        "kubectl delete pod lobby-redis-0",
+    );
+}
+
+#[test]
+fn a_redis_that_restarts_with_a_new_password_is_no_problem() {
+    let observed = Observed { report: Report::Rejected, ..well() };
+    let new = Auth { revision: "r2".to_owned(), ..auth() };
+
+    let verdicts = judge(&cluster(json!({})), &observed, Ok(&new), true);
+
+    assert_eq!(verdicts.password.reason, Reason::Rotating);
+    assert_eq!(verdicts.backplane.reason, Reason::RedisStarting);
+}
+
+#[test]
+fn a_storage_class_that_does_not_exist_is_named() {
+    let claim = json!({
+        "metadata": {"name": "data-lobby-redis-0"},
+        "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}
+    });
+    let pending = Observed {
+        redis_pod: of(pending_redis()),
+        claim: of(claim),
+        storage_class_exists: false,
+        report: Report::NotAsked,
+        public_service: None,
+        ..well()
+    };
+
+    let status = judged(&cluster(json!({})), &pending, &[]);
+    not_ready(&status, ConditionType::BackplaneReady, Reason::StorageClassMissing, "storage class fast");
+
+    let status = judged(&cluster(json!({})), &Observed { storage_class_exists: true, ..pending }, &[]);
+    not_ready(
+        &status,
+        ConditionType::BackplaneReady,
+        Reason::VolumePending,
+        "describe pvc data-lobby-redis-0",
+    );
+}
+
+#[test]
+fn no_hubs_are_no_service() {
+    let status = judged(&cluster(json!({"hub": {"replicas": 0}})), &well(), &[]);
+
+    not_ready(&status, ConditionType::HubReady, Reason::ScaledToZero, "kubectl scale chatcluster/lobby");
+}
+
+#[test]
+fn hubs_that_are_rolled_do_not_undo_what_was_verified() {
+    let rolling = Observed {
+        hub_deployment: of(json!({
+            "metadata": {"generation": 2}, "spec": {"replicas": 2, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+        })),
+        ..well()
+    };
+    let judge = |was_verified| judge(&cluster(json!({})), &rolling, Ok(&auth()), was_verified).verified.holds;
+
+    assert!(judge(true));
+    assert!(!judge(false), "before the first time all hubs must be ready");
+}
+
+#[test]
+fn a_missing_secret_is_said_and_what_is_in_force_until_then() {
+    let error = AuthError::SecretMissing { name: "mine".into(), key: "pw".into() };
+    let observed = Observed { auth: of(json!({})), ..well() };
+
+    let verdicts = judge(&cluster(json!({})), &observed, Err(&error), false);
+
+    assert_eq!(verdicts.password.reason, Reason::SecretMissing);
+    assert!(verdicts.password.message.ends_with("until then the former password is in force"));
+}
+
+#[test]
+fn what_could_not_be_written_comes_first_in_the_summary() {
+    let taken = ApplyError::NameTaken {
+        kind: "Service".into(),
+        name: "lobby".into(),
+        owner: "belongs to Deployment web".into(),
+    };
+
+    let status = judged(&cluster(json!({})), &Observed { report: Report::Rejected, ..well() }, &[taken]);
+
+    let (_, reason, message) = condition(&status, ConditionType::Ready);
+    assert_eq!(reason, "NameTaken");
+    assert!(message.starts_with("Service lobby exists and belongs to Deployment web"), "{message}");
+}
+
+#[test]
+fn a_paused_cluster_says_so_and_how_it_is() {
+    let status = judged(&cluster(json!({"paused": true})), &well(), &[]);
+
+    let (value, reason, message) = condition(&status, ConditionType::Ready);
+    assert_eq!((value.as_str(), reason.as_str()), ("True", "Paused"));
+    assert!(message.contains("2 hubs serve"), "{message}");
+}
+
+#[test]
+fn a_transition_time_stays_until_the_status_changes() {
+    let cluster = cluster(json!({}));
+    let first = judged(&cluster, &well(), &[]);
+    let later = Timestamp::from_second(60).unwrap();
+    let again = |observed: &Observed| {
+        let verdicts = judge(&cluster, observed, Ok(&auth()), true);
+        status(&cluster, Some(1), observed, &verdicts, &[], &first, later)
+    };
+
+    assert_eq!(again(&well()), first);
+    let rejected = again(&Observed { report: Report::Rejected, ..well() });
+    assert_eq!(find(&rejected, ConditionType::BackplaneReady).unwrap().last_transition_time, Time(later));
+    assert_eq!(
+        find(&rejected, ConditionType::HubReady).unwrap().last_transition_time,
+        Time(Timestamp::UNIX_EPOCH)
+    );
+}
+
+#[test]
+fn every_reason_has_its_paragraph_in_the_operations_page() {
+    let page = include_str!("../../docs/operations.md");
+
+    let missing: Vec<_> =
+        Reason::ALL.iter().filter(|reason| !page.contains(&format!("### {}\n", reason.as_str()))).collect();
+
+    assert!(missing.is_empty(), "docs/operations.md has no paragraph for {missing:?}");
+}
