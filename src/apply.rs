@@ -182,25 +182,8 @@ impl Applier<'_> {
         desired.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
         let name = desired.name_any();
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
-        let fail = |source| failure::<K>(&name, source);
-
-        let actual = match cache.get(&self.cluster.namespace, &name) {
-            Some(actual) => actual,
-            None => match create(&api, &name, &desired).await {
-                Ok(created) => {
-                    cache.remember(created.clone());
-                    return Ok(applied(&created, Outcome::Created));
-                }
-                Err(error) if is_conflict(&error) => match api.get_opt(&name).await.map_err(fail)? {
-                    Some(actual) if self.owns(&actual) => {
-                        cache.remember(actual);
-                        return Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name });
-                    }
-                    Some(actual) => return Err(self.taken(&actual)),
-                    None => return Ok(applied(&desired, Outcome::Leaving)),
-                },
-                Err(error) => return Err(fail(error)),
-            },
+        let Some(actual) = cache.get(&self.cluster.namespace, &name) else {
+            return self.make(&api, cache, &desired).await;
         };
         if !self.owns(&*actual) {
             return Err(self.taken(&*actual));
@@ -217,9 +200,39 @@ impl Applier<'_> {
         } else {
             Outcome::Updated
         };
-        let written = overwrite(&api, &name, wanted, actual.uid()).await.map_err(fail)?;
+        let written = overwrite(&api, &name, wanted, actual.uid()).await;
+        let written = written.map_err(|error| failure::<K>(&name, error))?;
         cache.remember(written.clone());
         Ok(applied(&written, outcome))
+    }
+
+    /// Makes a child that the watch does not show.
+    async fn make<K>(&self, api: &Api<K>, cache: &Cache<K>, desired: &K) -> Result<Applied, ApplyError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        let name = desired.name_any();
+        match create(api, &name, desired).await {
+            Ok(created) => {
+                cache.remember(created.clone());
+                return Ok(applied(&created, Outcome::Created));
+            }
+            Err(error) if is_conflict(&error) => {}
+            Err(error) => return Err(failure::<K>(&name, error)),
+        }
+        // It is there, but without our label: someone else's, or ours and tampered with.
+        match api.get_opt(&name).await.map_err(|error| failure::<K>(&name, error))? {
+            Some(actual) if self.owns(&actual) => {
+                cache.remember(actual);
+                Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name })
+            }
+            Some(actual) => Err(self.taken(&actual)),
+            None => Ok(applied(desired, Outcome::Leaving)),
+        }
     }
 
     async fn remove<K>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError>

@@ -17,7 +17,7 @@ use crate::password::Password;
 /// How long a connection and each answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer stands in for a new one while nothing that it depends on has changed.
-const FRESH: Duration = Duration::from_secs(300);
+const FRESH: Duration = Duration::from_mins(5);
 
 /// What Redis said.
 #[derive(Clone, Debug, PartialEq, Eq)]

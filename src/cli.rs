@@ -28,7 +28,7 @@ struct Cli {
 enum Command {
     /// Run the operator (the default)
     Run(Run),
-    /// Print the CustomResourceDefinition
+    /// Print the custom resource definition, as YAML
     Crd,
 }
 

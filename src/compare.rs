@@ -1,7 +1,7 @@
 //! Does an object still have what we want of it? Desired ⊆ actual, lists by their merge keys.
 //!
 //! What the API server or others added (defaults, a status, annotations, a sidecar) is not ours and makes no difference.
-//! The merge keys and atomic fields are those of Kubernetes' OpenAPI (`x-kubernetes-list-map-keys`, `x-kubernetes-map-type`).
+//! The merge keys and atomic fields are those of Kubernetes' API description (`x-kubernetes-list-map-keys`, `x-kubernetes-map-type`).
 
 use std::fmt;
 

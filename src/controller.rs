@@ -36,9 +36,9 @@ const RETRY_BLOCKED: Duration = Duration::from_secs(5);
 /// When to ask Redis again while a hub is not subscribed yet.
 const RETRY_UNVERIFIED: Duration = Duration::from_secs(1);
 /// When to look again at a cluster that is as it should be; from caches, without a request.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
 /// The longest wait after failures.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 /// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
 #[derive(Debug, Error)]
@@ -141,7 +141,7 @@ async fn reconcile(object: Arc<ChatCluster>, context: Arc<Context>) -> Result<Ac
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
     let started = Instant::now();
-    let result = context.reconcile(&object).await;
+    let result = Box::pin(context.reconcile(&object)).await;
     context.metrics.reconciled(started.elapsed(), result.is_ok());
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     if result.is_ok() {
@@ -151,6 +151,7 @@ async fn reconcile(object: Arc<ChatCluster>, context: Arc<Context>) -> Result<Ac
 }
 
 /// 0.5 s, doubled with each failure up to [`LONGEST_BACKOFF`], of which a random half is left out.
+#[allow(clippy::needless_pass_by_value, reason = "the signature of an error policy")]
 fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, context: Arc<Context>) -> Action {
     let mut failures = 0;
     context.remember(&object, |memory| {
@@ -183,8 +184,8 @@ impl Context {
         let mut overlooked = false;
         if let Some(auth) = in_force.filter(|_| !cluster.spec.paused) {
             let children = children(&cluster, &auth, &self.defaults, public);
-            let applier = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
-            for result in applier.apply(children).await {
+            let writer = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
+            for result in Box::pin(writer.apply(children)).await {
                 match result {
                     Ok(done) => applied.push(done),
                     Err(ApplyError::Overlooked { .. }) => overlooked = true,

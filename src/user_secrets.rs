@@ -95,9 +95,9 @@ impl UserSecrets {
     fn join(&self, namespace: &str, cluster: &str, secret: &str) -> watch::Receiver<State> {
         let mut followed = self.lock();
         let key = (namespace.to_owned(), secret.to_owned());
-        let follower = followed.entry(key).or_insert_with(|| self.start(namespace, secret));
-        lock(&follower.clusters).insert(cluster.to_owned());
-        follower.state.clone()
+        let entry = followed.entry(key).or_insert_with(|| self.start(namespace, secret));
+        lock(&entry.clusters).insert(cluster.to_owned());
+        entry.state.clone()
     }
 
     fn start(&self, namespace: &str, secret: &str) -> Follower {

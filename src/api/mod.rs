@@ -2,6 +2,11 @@
 //!
 //! No client and no reconcile lives here. The doc comments of these types are the descriptions that
 //! `kubectl explain chatcluster` prints, so they are written for the person who writes the manifest.
+#![allow(
+    clippy::doc_markdown,
+    reason = "kubectl explain prints descriptions as they stand, backticks and all"
+)]
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn of kube's derive names its own type")]
 
 mod hub;
 mod redis;

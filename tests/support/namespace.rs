@@ -70,20 +70,26 @@ impl Namespace {
         &self,
         bound: Duration,
         what: &str,
-        mut attempt: impl AsyncFnMut() -> Result<T, String>,
+        attempt: impl AsyncFnMut() -> Result<T, String>,
     ) -> T {
+        self.try_eventually(bound, attempt).await.unwrap_or_else(|seen| {
+            panic!("not within {bound:?}: {what}\nseen last: {seen}\n{}", self.report());
+        })
+    }
+
+    /// As `eventually`, for tests that go on: what was seen last when the bound was over.
+    pub(crate) async fn try_eventually<T>(
+        &self,
+        bound: Duration,
+        mut attempt: impl AsyncFnMut() -> Result<T, String>,
+    ) -> Result<T, String> {
         let start = Instant::now();
         loop {
-            let seen = match attempt().await {
-                Ok(value) => return value,
-                Err(seen) => seen,
-            };
-            assert!(
-                start.elapsed() < bound,
-                "not within {bound:?}: {what}\nseen last: {seen}\n{}",
-                self.report()
-            );
-            tokio::time::sleep(POLL).await;
+            match attempt().await {
+                Err(seen) if start.elapsed() > bound => return Err(seen),
+                Err(_) => tokio::time::sleep(POLL).await,
+                done => return done,
+            }
         }
     }
 
