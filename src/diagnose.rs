@@ -83,12 +83,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(status: serde_json::Value) -> Pod {
+    fn pod(status: &serde_json::Value) -> Pod {
         serde_json::from_value(json!({"metadata": {"name": "lobby-hub-x"}, "status": status})).unwrap()
     }
 
     fn waiting(reason: &str, message: &str) -> Pod {
-        pod(json!({"containerStatuses": [{
+        pod(&json!({"containerStatuses": [{
             "name": "hub", "image": "example/hub:1", "imageID": "", "ready": false, "restartCount": 3,
             "state": {"waiting": {"reason": reason, "message": message}},
             "lastState": {"terminated": {"exitCode": 2, "message": "bad flag\n"}}
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_no_node_takes_says_why() {
-        let pod = pod(json!({"conditions": [
+        let pod = pod(&json!({"conditions": [
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"}
         ]}));
 

@@ -18,7 +18,7 @@ use crate::names::OPERATOR;
 use crate::status::{Reason, find};
 
 /// The same event about the same cluster is said again after this time at the earliest.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// The longest note that the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
