@@ -26,8 +26,8 @@ fn auth() -> Auth {
     Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
 }
 
-fn of<K: serde::de::DeserializeOwned>(value: Value) -> Option<Arc<K>> {
-    Some(Arc::new(serde_json::from_value(value).unwrap()))
+fn of<K: serde::de::DeserializeOwned>(value: Value) -> Arc<K> {
+    Arc::new(serde_json::from_value(value).unwrap())
 }
 
 fn ready_pod(name: &str) -> Value {
@@ -50,17 +50,17 @@ fn well() -> Observed {
         auth: None,
         user_secret: UserSecret::NotNamed,
         redis_set: None,
-        hub_deployment: of(json!({
+        hub_deployment: Some(of(json!({
             "metadata": {"name": "lobby-hub", "generation": 1},
             "spec": {"replicas": 2, "selector": {}, "template": {}},
             "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
-        })),
-        public_service: of(json!({
+        }))),
+        public_service: Some(of(json!({
             "metadata": {"name": "lobby"},
             "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}
-        })),
-        redis_pod: of(ready_pod("lobby-redis-0")),
-        hub_pods: vec![of(ready_pod("lobby-hub-a")).unwrap(), of(ready_pod("lobby-hub-b")).unwrap()],
+        }))),
+        redis_pod: Some(of(ready_pod("lobby-redis-0"))),
+        hub_pods: vec![of(ready_pod("lobby-hub-a")), of(ready_pod("lobby-hub-b"))],
         claim: None,
         storage_class_exists: true,
         report: Report::Answers(Vec::new()),
@@ -113,7 +113,7 @@ fn an_address_tells_its_port_unless_it_is_80() {
 
 #[test]
 fn a_load_balancer_without_an_address_is_awaited_and_what_gives_one_is_said() {
-    let observed = Observed { public_service: of(json!({"metadata": {"name": "lobby"}})), ..well() };
+    let observed = Observed { public_service: Some(of(json!({"metadata": {"name": "lobby"}}))), ..well() };
 
     let status = judged(&cluster(json!({})), &observed, &[]);
 
@@ -176,8 +176,8 @@ fn a_storage_class_that_does_not_exist_is_named() {
         "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}
     });
     let pending = Observed {
-        redis_pod: of(pending_redis()),
-        claim: of(claim),
+        redis_pod: Some(of(pending_redis())),
+        claim: Some(of(claim)),
         storage_class_exists: false,
         report: Report::NotAsked,
         public_service: None,
@@ -206,10 +206,10 @@ fn no_hubs_are_no_service() {
 #[test]
 fn hubs_that_are_rolled_do_not_undo_what_was_verified() {
     let rolling = Observed {
-        hub_deployment: of(json!({
+        hub_deployment: Some(of(json!({
             "metadata": {"generation": 2}, "spec": {"replicas": 2, "selector": {}, "template": {}},
             "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
-        })),
+        }))),
         ..well()
     };
     let judge = |was_verified| judge(&cluster(json!({})), &rolling, Ok(&auth()), was_verified).verified.holds;
@@ -221,7 +221,7 @@ fn hubs_that_are_rolled_do_not_undo_what_was_verified() {
 #[test]
 fn a_missing_secret_is_said_and_what_is_in_force_until_then() {
     let error = AuthError::SecretMissing { name: "mine".into(), key: "pw".into() };
-    let observed = Observed { auth: of(json!({})), ..well() };
+    let observed = Observed { auth: Some(of(json!({}))), ..well() };
 
     let verdicts = judge(&cluster(json!({})), &observed, Err(&error), false);
 
