@@ -288,6 +288,9 @@ where
 }
 
 /// Applies to this very object: not to another that has taken its name meanwhile.
+///
+/// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
+/// API server refuses. Then our lists replace theirs as a whole.
 async fn overwrite<K>(
     api: &Api<K>,
     name: &str,
@@ -298,7 +301,13 @@ where
     K: Clone + Debug + DeserializeOwned,
 {
     value["metadata"]["uid"] = uid.into();
-    api.patch(name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(value)).await
+    match api.patch(name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
+        Err(kube::Error::Api(status)) if status.code == 422 => {
+            let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+            api.patch(name, &by, &Patch::Merge(&value)).await
+        }
+        result => result,
+    }
 }
 
 /// A number that changes with the desired state.

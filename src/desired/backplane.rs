@@ -74,6 +74,9 @@ pub(super) fn stateful_set(cluster: &Cluster, auth: &Auth, config_hash: &str) ->
         metadata: meta(cluster, names::redis(&cluster.name), Component::Backplane),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
+            // With OrderedReady a pod that never gets ready, as with a bad image, is not replaced when the template is
+            // mended: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+            pod_management_policy: Some("Parallel".to_owned()),
             service_name: Some(names::redis_nodes(&cluster.name)),
             selector: names::selector(&cluster.name, Component::Backplane),
             template: PodTemplateSpec {
