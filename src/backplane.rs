@@ -24,8 +24,13 @@ const FRESH: Duration = Duration::from_mins(5);
 pub enum Report {
     /// It was not asked: there is no running Redis pod, or no password yet.
     NotAsked,
-    /// It could not be asked, for this reason.
-    Unreachable(String),
+    /// It could not be asked.
+    Unreachable {
+        /// Why.
+        error: String,
+        /// How often that was so in a row: a network policy takes a moment to let a new pod be reached.
+        times: u32,
+    },
     /// It does not take the password.
     Rejected,
     /// It takes the password, and these are subscribed.
@@ -81,15 +86,22 @@ pub struct Backplane {
 impl Backplane {
     /// What Redis says to `question`; from memory where nothing has changed since it last answered well.
     pub async fn ask(&self, uid: &str, question: &Question, password: &Password) -> Report {
-        if let Some((asked, report, at)) = self.lock().get(uid)
-            && asked == question
-            && at.elapsed() < FRESH
-            && matches!(report, Report::Answers(_))
-            && question.unseen(report).is_empty()
-        {
-            return report.clone();
+        let mut failed_before = 0;
+        if let Some((asked, report, at)) = self.lock().get(uid) {
+            match report {
+                Report::Answers(_)
+                    if asked == question && at.elapsed() < FRESH && question.unseen(report).is_empty() =>
+                {
+                    return report.clone();
+                }
+                Report::Unreachable { times, .. } => failed_before = *times,
+                Report::Answers(_) | Report::Rejected | Report::NotAsked => {}
+            }
         }
-        let report = ask(question.address, password).await;
+        let mut report = ask(question.address, password).await;
+        if let Report::Unreachable { times, .. } = &mut report {
+            *times += failed_before;
+        }
         self.lock().insert(uid.to_owned(), (question.clone(), report.clone(), Instant::now()));
         report
     }
@@ -108,7 +120,7 @@ async fn ask(address: IpAddr, password: &Password) -> Report {
     match talk(address, password).await {
         Ok(clients) => Report::Answers(subscribers(&clients)),
         Err(error) if is_rejection(&error) => Report::Rejected,
-        Err(error) => Report::Unreachable(error.to_string()),
+        Err(error) => Report::Unreachable { error: error.to_string(), times: 1 },
     }
 }
 

@@ -13,6 +13,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Config, WatchStreamExt};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
@@ -105,7 +106,7 @@ pub async fn run(
     Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggered)
-        .shutdown_on_signal()
+        .graceful_shutdown_on(asked_to_end())
         .run(reconcile, back_off, context)
         .for_each(|result| async {
             match result {
@@ -119,6 +120,23 @@ pub async fn run(
         })
         .await;
     info!("the operator ends");
+}
+
+/// Waits for SIGTERM, which the kubelet sends, or SIGINT, which Ctrl-C sends.
+async fn asked_to_end() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            warn!(%error, "SIGTERM cannot be caught: the operator ends without finishing its reconciles");
+            std::future::pending::<()>().await;
+        }
+    }
+    info!("asked to end: finishing the reconciles under way");
 }
 
 /// The watch on `ChatClusters`.
@@ -205,6 +223,10 @@ impl Context {
             let after =
                 status(&cluster, object.metadata.generation, &observed, &verdicts, &failures, &before, now);
             self.write_status(object, &before, after).await?;
+        }
+        if waits_for_own_writes {
+            // Should the watch be slow to tell us of them.
+            return Ok(Action::requeue(RETRY_UNVERIFIED));
         }
         Ok(next_look(&cluster, &observed, &failures))
     }
@@ -306,7 +328,7 @@ fn is_news(outcome: &Outcome) -> bool {
 fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Action {
     let waits_for_redis = match &observed.report {
         Report::NotAsked => false,
-        Report::Unreachable(_) | Report::Rejected => true,
+        Report::Unreachable { .. } | Report::Rejected => true,
         Report::Answers(_) => {
             !observed.unseen.is_empty() && cluster.spec.hub.verify == crate::api::VerifyMode::Backplane
         }

@@ -14,6 +14,9 @@ use crate::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
 use crate::observe::{Observed, is_ready};
 use crate::validate::{Auth, AuthError, Cluster, hub_selector};
 
+/// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
+const PERSISTENT: u32 = 5;
+
 /// Why a condition is as it is, in the form that `status.conditions[].reason` takes. Every reason has a paragraph in
 /// `docs/operations.md`, and a test that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +225,7 @@ fn backplane_ready(cluster: &Cluster, observed: &Observed, auth: Option<&Auth>) 
                 names::redis_auth(&cluster.name)
             ),
         ),
-        Report::Unreachable(error) if is_ready(pod) => no(
+        Report::Unreachable { error, times } if is_ready(pod) && *times >= PERSISTENT => no(
             Reason::Unreachable,
             format!(
                 "pod {name} is ready, but the operator cannot reach it ({error}): does a NetworkPolicy or a firewall keep \
@@ -230,7 +233,7 @@ fn backplane_ready(cluster: &Cluster, observed: &Observed, auth: Option<&Auth>) 
             ),
         ),
         Report::Answers(_) if is_ready(pod) => yes(Reason::Ready, "Redis takes the password and answers"),
-        Report::Answers(_) | Report::Unreachable(_) | Report::NotAsked => {
+        Report::Answers(_) | Report::Unreachable { .. } | Report::NotAsked => {
             no(Reason::RedisStarting, format!("pod {name} is starting"))
         }
     }

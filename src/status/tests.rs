@@ -159,6 +159,21 @@ fn a_password_that_redis_rejects_is_said_with_the_remedy() {
 }
 
 #[test]
+fn a_redis_out_of_reach_is_a_problem_only_if_that_lasts() {
+    let out_of_reach = |times| Observed {
+        report: Report::Unreachable { error: "timed out".into(), times },
+        public_service: None,
+        ..well()
+    };
+
+    let status = judged(&cluster(json!({})), &out_of_reach(1), &[]);
+    not_ready(&status, ConditionType::BackplaneReady, Reason::RedisStarting, "is starting");
+
+    let status = judged(&cluster(json!({})), &out_of_reach(5), &[]);
+    not_ready(&status, ConditionType::BackplaneReady, Reason::Unreachable, "(timed out)");
+}
+
+#[test]
 fn a_redis_that_restarts_with_a_new_password_is_no_problem() {
     let observed = Observed { report: Report::Rejected, ..well() };
     let new = Auth { revision: "r2".to_owned(), ..auth() };
