@@ -27,10 +27,11 @@ const commands = {
     clients.set(client, connection)
     return { pod: connection.pod, connectionId: connection.connectionId, tries }
   },
-  async join({ client, room }) {
+  // Also while its hub is being replaced: then when it is connected again.
+  async join({ client, room, seconds = 30 }) {
     const connection = clients.get(client)
     connection.joined.add(room)
-    return connection.invoke('Join', room, client)
+    return until(seconds, `${client} to join ${room}`, () => connection.invoke('Join', room, client))
   },
   async leave({ client, room }) {
     const connection = clients.get(client)
