@@ -9,6 +9,9 @@ use std::process::Command;
 /// The namespace of the operator, where nothing else is asked for.
 pub(crate) const NAMESPACE: &str = "chatcluster-system";
 
+/// The oldest Kubernetes that the chart takes.
+pub(crate) const OLDEST: &str = "1.31";
+
 struct Generated {
     path: PathBuf,
     text: String,
@@ -73,9 +76,13 @@ fn crd() -> Result<String> {
 /// The namespace, and the chart rendered into it.
 fn install_manifest() -> Result<String> {
     let mut helm = pinned_helm()?;
-    helm.args(["template", "chatcluster", "--namespace", NAMESPACE]).arg(chart());
+    // Without a cluster to ask, helm believes in a version of its own.
+    helm.args(["template", "chatcluster", "--namespace", NAMESPACE, "--kube-version", OLDEST]).arg(chart());
     let chart = sh::output(&mut helm)?;
-    let namespace = format!("---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n");
+    let namespace = format!(
+        "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    \
+         pod-security.kubernetes.io/enforce: restricted\n"
+    );
     Ok(generated(&format!("{namespace}{chart}")))
 }
 
