@@ -104,7 +104,7 @@ fn helm_lint() -> Result<()> {
 fn helm_template() -> Result<()> {
     sh::quiet(
         crds::pinned_helm()?
-            .args(["template", "chatcluster", "--namespace", crds::NAMESPACE])
+            .args(["template", "chatcluster", "--namespace", crds::NAMESPACE, "--kube-version", crds::OLDEST])
             .arg(crds::chart()),
     )
 }
