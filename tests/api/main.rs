@@ -15,5 +15,6 @@ mod drift;
 mod idle;
 mod lifecycle;
 mod operator;
+mod refusals;
 mod rules;
 mod secrets;

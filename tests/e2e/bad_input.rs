@@ -140,3 +140,26 @@ async fn an_object_of_a_childs_name_that_is_not_ours() {
     theirs.delete().await;
     lobby.becomes_ready().await;
 }
+
+#[tokio::test]
+async fn a_directive_that_redis_does_not_take() {
+    let ns = Namespace::new("bad-directive").await;
+    let lobby = ns.chat("lobby", json!({"redis": {"config": {"maxmemory": "plenty"}}})).await;
+
+    complains(&lobby, "BackplaneReady", "RedisCrashing", &["lobby-redis-0", "maxmemory"]).await;
+    lobby.set(json!({"redis": {"config": {"maxmemory": "64mb"}}})).await;
+
+    lobby.becomes_ready().await;
+}
+
+#[tokio::test]
+async fn a_variable_that_the_hub_does_not_take() {
+    let ns = Namespace::new("bad-variable").await;
+    let env = json!([{"name": "HUB_SHUTDOWN_GRACE", "value": "soon"}]);
+    let lobby = ns.chat("lobby", json!({"hub": {"env": env}, "redis": {"persistence": "None"}})).await;
+
+    complains(&lobby, "HubReady", "HubCrashing", &["lobby-hub", "soon"]).await;
+    lobby.set(json!({"hub": {"env": null}})).await;
+
+    lobby.becomes_ready().await;
+}
