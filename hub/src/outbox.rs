@@ -3,7 +3,7 @@
 //! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
 //! of the hub does not depend on its clients.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
 use axum::extract::ws::Utf8Bytes;
@@ -49,8 +49,22 @@ pub struct Outbox {
 struct Queue {
     records: Vec<Utf8Bytes>,
     bytes: usize,
+    /// Answers that the client still waits for.
+    promised: usize,
     ending: Option<Ending>,
     writer: Option<Waker>,
+}
+
+impl Queue {
+    /// Nothing more is to be written. A hub that shuts down first keeps its promises: a client that is told to
+    /// connect again would otherwise send again what was sent.
+    fn is_over(&self) -> bool {
+        match self.ending {
+            None => false,
+            Some(Ending::Draining) => self.promised == 0,
+            Some(_) => true,
+        }
+    }
 }
 
 impl Outbox {
@@ -61,10 +75,29 @@ impl Outbox {
 
     /// Queues a record for the client.
     pub fn push(&self, record: Utf8Bytes) -> Pushed {
-        let mut queue = self.lock();
+        let queue = self.lock();
         if queue.ending.is_some() {
             return Pushed::Ended;
         }
+        self.enqueue(queue, record)
+    }
+
+    /// The client will get an answer, by [`Outbox::answer`].
+    pub fn promise(&self) {
+        self.lock().promised += 1;
+    }
+
+    /// Queues an answer that was promised, if need be also after the hub began to shut down.
+    pub fn answer(&self, record: Utf8Bytes) -> Pushed {
+        let mut queue = self.lock();
+        if queue.is_over() {
+            return Pushed::Ended;
+        }
+        queue.promised -= 1;
+        self.enqueue(queue, record)
+    }
+
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, record: Utf8Bytes) -> Pushed {
         queue.bytes += record.len();
         if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
             // What waits will not be read in time; without it, the reason has a chance.
@@ -107,7 +140,7 @@ impl Outbox {
     pub async fn take(&self, batch: &mut Vec<Utf8Bytes>) -> Option<Ending> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
-            if queue.records.is_empty() && queue.ending.is_none() {
+            if queue.records.is_empty() && !queue.is_over() {
                 match &mut queue.writer {
                     Some(writer) => writer.clone_from(context.waker()),
                     none => *none = Some(context.waker().clone()),
@@ -117,12 +150,12 @@ impl Outbox {
             // The writer's empty vector becomes the queue: neither side allocates anew.
             std::mem::swap(&mut queue.records, batch);
             queue.bytes = 0;
-            Poll::Ready(queue.ending.clone())
+            Poll::Ready(if queue.is_over() { queue.ending.clone() } else { None })
         })
         .await
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing that is done under this lock panics, and a queue is sound between any two statements.
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -177,6 +210,29 @@ mod tests {
         let outbox = small();
 
         assert_eq!(outbox.push("12345678901".into()), Pushed::Overflow);
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_shuts_down_keeps_its_promises_first() {
+        let outbox = small();
+        outbox.promise();
+        outbox.end(Ending::Draining);
+
+        assert_eq!(outbox.push("new".into()), Pushed::Ended);
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer("done".into()) });
+
+        assert_eq!(batch, (vec!["done".into()], Some(Ending::Draining)));
+    }
+
+    #[tokio::test]
+    async fn a_promise_to_who_has_gone_is_waited_for_by_nobody() {
+        let outbox = small();
+        outbox.promise();
+
+        outbox.end(Ending::Gone);
+
+        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::Gone)));
+        assert_eq!(outbox.answer("done".into()), Pushed::Ended);
     }
 
     #[tokio::test]

@@ -104,6 +104,9 @@ impl Caller {
         .record();
         let metrics = Arc::clone(&self.hub.metrics);
         let answer = id.map(|id| (id.to_owned(), Arc::clone(&self.outbox)));
+        if answer.is_some() {
+            self.outbox.promise();
+        }
         let receipt = Receipt::new(move |outcome| {
             match outcome {
                 Ok(()) => metrics.published.add(1),
@@ -114,7 +117,7 @@ impl Caller {
                 Ok(()) => json::completion(&id, ()),
                 Err(error) => json::completion_error(&id, &CallError::NotSent(error).to_string()),
             };
-            outbox.push(record.into());
+            outbox.answer(record.into());
         });
         self.hub.backplane.publish(room, record.into(), receipt).await;
         Ok(())

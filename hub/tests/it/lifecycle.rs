@@ -32,6 +32,43 @@ async fn a_hub_that_is_told_to_end_sends_its_clients_to_the_other_one() {
 }
 
 #[tokio::test]
+async fn whoever_is_told_to_go_knows_what_was_sent() {
+    let redis = Redis::start("s3cret").await;
+    let folder = Folder::new();
+    let file = folder.write("password", "s3cret");
+    let mut a = HubProcess::with(&redis, &file, "hub-a").await;
+    let b = HubProcess::with(&redis, &file, "hub-b").await;
+    let mut grace = Client::join(&b.url(), "lobby", "Grace").await;
+    let mut ada = RawClient::join(a.address(), "lobby").await;
+
+    for n in 0..500 {
+        let call = r#"{"type":1,"target":"Send","invocationId":"#;
+        ada.write(&format!("{call}\"{n}\",\"arguments\":[\"lobby\",\"{n}\"]}}\x1e")).await;
+        if n == 250 {
+            a.terminate().await;
+        }
+    }
+
+    let (records, _) = ada.rest().await;
+    assert!(a.ended().await.success());
+    grace.invoke("Send", &json!(["lobby", "end"])).await.unwrap();
+    let mut heard = Vec::new();
+    loop {
+        match grace.hears().await.1 {
+            text if text == "end" => break,
+            text => heard.push(text),
+        }
+    }
+    let confirmed: Vec<_> = records
+        .iter()
+        .filter_map(|record| {
+            record.strip_prefix(r#"{"type":3,"invocationId":""#)?.strip_suffix(r#"","result":null}"#)
+        })
+        .collect();
+    assert_eq!(heard, confirmed);
+}
+
+#[tokio::test]
 async fn an_end_is_announced_and_accepts_nobody_new() {
     let mut hub = HubProcess::alone().await;
     let mut client = RawClient::join(hub.address(), "lobby").await;
