@@ -82,6 +82,9 @@ fn watch(target: &Target) -> Result<()> {
         let chat = kube::get(target, &["chatcluster", CHAT, "-n", NAMESPACE])?;
         let now = kube::conditions(&chat);
         for c in kube::changed(&before, &now) {
+            if c.kind == "Ready" && c.status != "True" {
+                continue; // until then it repeats one of the others
+            }
             let mark = if c.status == "True" { "✓" } else { "…" };
             println!(
                 "  {:>5.1} s  {mark} {:<16} {}: {}",
