@@ -1,7 +1,7 @@
 //! The operator's and the hub's image: static musl binaries on nothing, by Docker or buildah, whichever is there.
 
 use crate::target::docker_works;
-use crate::{cluster, deps, interrupt, repo, sh, target};
+use crate::{cluster, deps, install, interrupt, repo, sh, target};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.load {
         let target = target::Target::choose(&options.at, cluster::OWN_NAME)?;
         for image in &images {
-            target.load(&image.archive)?;
+            install::load(&target, image)?;
         }
         println!("loaded on {}", target.describe());
     }

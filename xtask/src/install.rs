@@ -4,7 +4,6 @@ use crate::images::{self, Image};
 use crate::target::Target;
 use crate::{crds, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
-use std::fs;
 
 /// The Redis that `cluster/` builds, so that nothing is pulled.
 pub(crate) const REDIS: &str = "localhost/redis:7.0.15";
@@ -47,7 +46,7 @@ fn pushed(images: &[Image], registry: &str) -> Result<Vec<String>> {
 fn loaded(target: &Target, images: &[Image]) -> Result<Vec<String>> {
     let mut values = Vec::new();
     for image in images {
-        load_once(target, image)?;
+        load(target, image)?;
         values.extend(value(image, &image.reference)?);
     }
     Ok(values)
@@ -62,21 +61,19 @@ fn value(image: &Image, reference: &str) -> Result<Vec<String>> {
     Ok(vec![format!("image.repository={repository}"), format!("image.tag={tag}")])
 }
 
-/// Loads an image unless this very cluster has it. Where an older one of the same tag may run, its pods are made anew.
-fn load_once(target: &Target, image: &Image) -> Result<()> {
-    let cluster = kube::get(target, &["namespace", "kube-system"])?;
-    let uid = cluster["metadata"]["uid"].as_str().context("the cluster has no identity")?;
-    let stamp = repo::scratch("images/loaded")?.join(format!("{}-{uid}", image.name));
-    let had = fs::read_to_string(&stamp).ok();
-    if had.as_ref() == Some(&image.digest) {
-        return Ok(());
-    }
+/// Loads an image. Where another of the same tag was loaded before, its pods are made anew. What was loaded is written
+/// down in the cluster itself, since several clones may work on one.
+pub(crate) fn load(target: &Target, image: &Image) -> Result<()> {
     target.load(&image.archive)?;
-    if had.is_some() {
+    let note = format!("xtask.chatcluster.dev/{}", image.name);
+    let system = kube::get(target, &["namespace", "kube-system"])?;
+    let before = system["metadata"]["annotations"][&note].as_str();
+    if before.is_some_and(|digest| digest != image.digest) {
         let pods = ["-A", "-l", selector(image), "--ignore-not-found", "--wait=false"];
         sh::quiet(target.kubectl()?.args(["delete", "pods"]).args(pods))?;
     }
-    Ok(fs::write(stamp, &image.digest)?)
+    let note = format!("{note}={}", image.digest);
+    sh::quiet(target.kubectl()?.args(["annotate", "namespace", "kube-system", "--overwrite", &note]))
 }
 
 fn selector(image: &Image) -> &'static str {
