@@ -137,6 +137,6 @@ fn log(format: LogFormat) {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
         LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Json => subscriber.json().with_current_span(false).init(),
     }
 }

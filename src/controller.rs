@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector;
@@ -212,7 +213,12 @@ impl Context {
                 }
             }
         }
-        self.report_writes(object, &applied, is_settled(object, &before)).await;
+        let (settled, published) = (is_settled(object, &before), was_published(&before));
+        // The public Service, which has the cluster's name, comes after the others have settled.
+        let was_there = |child: &ObjectReference| {
+            settled && (published || child.name.as_deref() != Some(cluster.name.as_str()))
+        };
+        self.report_writes(object, &applied, was_there).await;
         if overlooked {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -242,7 +248,12 @@ impl Context {
         }
     }
 
-    async fn report_writes(&self, object: &ChatCluster, applied: &[Applied], settled: bool) {
+    async fn report_writes(
+        &self,
+        object: &ChatCluster,
+        applied: &[Applied],
+        was_there: impl Fn(&ObjectReference) -> bool,
+    ) {
         for done in applied {
             if done.outcome != Outcome::Unchanged {
                 let (kind, name) =
@@ -251,7 +262,7 @@ impl Context {
                 self.metrics.wrote(kind, &done.outcome);
             }
         }
-        for notice in events::of_writes(applied, settled) {
+        for notice in events::of_writes(applied, was_there) {
             self.publisher.publish(&object.object_ref(&()), notice).await;
         }
     }

@@ -36,8 +36,8 @@ pub struct Notice {
 }
 
 /// What to say of the writes: of the first making of a cluster once, of each repair, and not of what the spec asked for.
-/// `settled`: the spec had been brought about before, so that a missing child was deleted by someone.
-pub fn of_writes(applied: &[Applied], settled: bool) -> Vec<Notice> {
+/// `was_there`: whether a child had been brought about before; then it was missing because someone deleted it.
+pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bool) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut created = Vec::new();
     for Applied { child, outcome } in applied {
@@ -51,7 +51,7 @@ pub fn of_writes(applied: &[Applied], settled: bool) -> Vec<Notice> {
                 child,
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created if settled => {
+            Outcome::Created if was_there(child) => {
                 notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
             }
             Outcome::Created => created.push(name),
@@ -219,7 +219,7 @@ mod tests {
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, false);
+        let notices = of_writes(&made, |_| false);
 
         assert_eq!(reasons(&notices), ["Created"]);
         assert_eq!(notices[0].note, "made Service a, Service b");
@@ -229,7 +229,7 @@ mod tests {
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], true);
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| true);
 
         assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
         assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));
