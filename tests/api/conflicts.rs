@@ -104,3 +104,26 @@ async fn a_child_of_one_chatcluster_is_foreign_to_another() {
     assert_eq!(service["metadata"]["ownerReferences"][0]["name"], "a");
     assert_eq!(service["spec"]["ports"][0]["port"], 6379);
 }
+
+#[tokio::test]
+async fn a_child_whose_owner_was_taken_away_is_as_foreign_as_any_other() {
+    let ns = operator::namespace("orphan").await;
+    let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
+    lobby.has_all_children().await;
+    let config = lobby.child(Kind::ConfigMap, "-redis-config");
+
+    config.edit(json!([{"op": "remove", "path": "/metadata/ownerReferences"}])).await;
+
+    let condition = lobby.becomes("Ready", "False", "NameTaken", SOON).await;
+    assert!(condition.message.contains("ConfigMap lobby-redis-config"), "{}", condition.message);
+    assert_eq!(config.get().await["metadata"]["ownerReferences"], Value::Null, "it was not seized");
+    config.delete().await;
+    ns.eventually(SOON, "it is made again", async || {
+        let now = config.seen().await?;
+        now["metadata"]["ownerReferences"][0]["name"]
+            .as_str()
+            .map(|_| ())
+            .ok_or_else(|| "it has no owner".into())
+    })
+    .await;
+}

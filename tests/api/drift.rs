@@ -69,7 +69,6 @@ fn changes() -> Vec<(Kind, &'static str, Value)> {
         (Kind::NetworkPolicy, "-hub", replace("/spec/podSelector", json!({}))),
         (Kind::Service, "-redis", replace(component, json!("hub"))),
         (Kind::Deployment, "-hub", remove(component)),
-        (Kind::ConfigMap, "-redis-config", remove("/metadata/ownerReferences")),
     ]
 }
 
@@ -185,8 +184,7 @@ async fn what_the_spec_no_longer_says_is_taken_back() {
 async fn a_paused_cluster_is_left_alone_until_it_resumes() {
     let ns = operator::namespace("paused").await;
     let lobby = lobby(&ns).await;
-    lobby.set(json!({"paused": true})).await;
-    lobby.becomes("Ready", "False", "Paused", SOON).await;
+    lobby.pause().await;
     let config = lobby.child(Kind::ConfigMap, "-redis-config");
     let hub = lobby.child(Kind::Deployment, "-hub");
 
@@ -194,7 +192,7 @@ async fn a_paused_cluster_is_left_alone_until_it_resumes() {
     hub.merge(json!({"spec": {"replicas": 1}})).await;
     lobby.set(json!({"hub": {"port": 9000}})).await;
 
-    lobby.becomes("Ready", "False", "Paused", SOON).await; // it has seen the new spec
+    lobby.says("Ready", SOON, "is still paused", |condition| condition.reason == "Paused").await;
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(config.find().await, None, "the ConfigMap was repaired in the pause");
     let seen = hub.get().await;

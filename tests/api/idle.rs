@@ -1,18 +1,21 @@
 //! A reconcile that finds nothing to do asks nothing of the API server, also right after a restart.
 
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::audit::Audit;
 use crate::operator;
+use crate::redis::{Redis, hubs};
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
-/// A cluster that has come as far as it can without a Redis, and about which the operator has nothing more to say.
-async fn settled<'a>(ns: &'a Namespace, name: &str) -> Chat<'a> {
-    let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
+/// A ready cluster, about which the operator has nothing more to do or to say, with its Redis and the hubs' subscriptions.
+async fn settled<'a>(ns: &'a Namespace, name: &str) -> (Chat<'a>, Redis, Vec<TcpStream>) {
+    let spec = json!({"redis": {"persistence": "None"}, "service": {"type": "ClusterIP"}});
     let chat = ns.chat(name, spec).await;
-    chat.has_all_children().await;
-    chat.becomes("HubReady", "True", "Ready", SOON).await;
-    chat.becomes("BackplaneReady", "False", "Unreachable", SOON).await;
+    hubs(&chat).await;
+    let redis = Redis::of(&chat).await;
+    let subscribers = redis.subscribe_all(&chat).await;
+    chat.becomes("Ready", "True", "Ready", SOON).await;
     ns.eventually(SOON, "the operator is done with it", async || {
         let audit = Audit::from_now();
         tokio::time::sleep(A_WHILE).await;
@@ -20,14 +23,15 @@ async fn settled<'a>(ns: &'a Namespace, name: &str) -> Chat<'a> {
         if requests.is_empty() { Ok(()) } else { Err(format!("{requests:#?}")) }
     })
     .await;
-    chat
+    (chat, redis, subscribers)
 }
 
 #[tokio::test]
 async fn a_reconcile_with_nothing_to_do_makes_no_request() {
     let ns = operator::namespace("idle").await;
-    let lobby = settled(&ns, "lobby").await;
+    let (lobby, _redis, _subscribers) = settled(&ns, "lobby").await;
     let before = reconciles_of(&lobby);
+    let status = lobby.get().await.status;
     let audit = Audit::from_now();
 
     lobby.touch().await;
@@ -37,7 +41,9 @@ async fn a_reconcile_with_nothing_to_do_makes_no_request() {
     })
     .await;
     tokio::time::sleep(A_WHILE).await;
-    assert_eq!(audit.requests(&ns).await, Vec::<String>::new());
+    let requests = audit.requests(&ns).await;
+    assert_eq!(lobby.get().await.status, status, "{requests:#?}");
+    assert_eq!(requests, Vec::<String>::new());
 }
 
 /// How often the operator's log says that it reconciled this cluster.
@@ -49,9 +55,10 @@ fn reconciles_of(chat: &Chat<'_>) -> usize {
 #[tokio::test]
 async fn a_restarted_operator_asks_nothing_of_a_settled_cluster_and_keeps_the_password() {
     let ns = operator::namespace("restart").await;
-    let lobby = settled(&ns, "lobby").await;
+    let (lobby, _redis, _subscribers) = settled(&ns, "lobby").await;
     let password = lobby.password().await;
     let before = reconciles_of(&lobby);
+    let status = lobby.get().await.status;
     let audit = Audit::from_now();
 
     operator::restart().await;
@@ -61,14 +68,16 @@ async fn a_restarted_operator_asks_nothing_of_a_settled_cluster_and_keeps_the_pa
     })
     .await;
     tokio::time::sleep(A_WHILE).await;
-    assert_eq!(audit.requests(&ns).await, Vec::<String>::new());
+    let requests = audit.requests(&ns).await;
+    assert_eq!(lobby.get().await.status, status, "{requests:#?}");
+    assert_eq!(requests, Vec::<String>::new());
     assert_eq!(lobby.password().await, password);
 }
 
 #[tokio::test]
 async fn the_password_survives_a_secret_that_lost_its_labels_and_a_restart() {
     let ns = operator::namespace("labels").await;
-    let lobby = settled(&ns, "lobby").await;
+    let (lobby, _redis, _subscribers) = settled(&ns, "lobby").await;
     let password = lobby.password().await;
     let secret = lobby.child(Kind::Secret, "-redis-auth");
     let uid = secret.uid().await;
@@ -84,8 +93,7 @@ async fn the_password_survives_a_secret_that_lost_its_labels_and_a_restart() {
     assert_eq!(secret.uid().await, uid, "the same Secret");
     assert_eq!(lobby.password().await, password, "the same password");
 
-    lobby.set(json!({"paused": true})).await;
-    lobby.becomes("Ready", "False", "Paused", SOON).await;
+    lobby.pause().await;
     secret.merge(json!({"metadata": {"labels": null}})).await;
     operator::restart().await; // whose caches know nothing of the Secret, if they go by labels
     lobby.set(json!({"paused": false})).await;

@@ -1,5 +1,6 @@
 //! The operator against a real API server: scheduler, controllers and garbage collection are real, nodes are not. No
-//! container runs, so hubs look ready at once and Redis never answers; what needs real pods is in `tests/e2e`.
+//! container runs, so hubs look ready at once and Redis does not answer, unless a test has one answer (`redis.rs`); what
+//! needs real pods is in `tests/e2e`.
 //!
 //! Run with `cargo xtask test --only api`, which builds the operator and this binary and starts the control plane. The
 //! tests start one operator as a process and share it; each has its own namespace.
@@ -15,6 +16,8 @@ mod drift;
 mod idle;
 mod lifecycle;
 mod operator;
+mod redis;
 mod refusals;
 mod rules;
 mod secrets;
+mod verified;

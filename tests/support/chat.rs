@@ -75,7 +75,25 @@ impl<'a> Chat<'a> {
         reason: &str,
         bound: Duration,
     ) -> Condition {
-        let what = format!("ChatCluster {} gets {type_}={status}, {reason}", self.name);
+        let what = format!("gets {type_}={status}, {reason}");
+        self.says(type_, bound, &what, |c| c.status == status && c.reason == reason).await
+    }
+
+    /// Pauses it, and waits until the operator has seen that.
+    pub(crate) async fn pause(&self) {
+        self.set(json!({"paused": true})).await;
+        self.says("Ready", SOON, "is paused", |condition| condition.reason == "Paused").await;
+    }
+
+    /// Waits until a condition of the spec as it is now is as wanted.
+    pub(crate) async fn says(
+        &self,
+        type_: &str,
+        bound: Duration,
+        what: &str,
+        as_wanted: impl Fn(&Condition) -> bool,
+    ) -> Condition {
+        let what = format!("ChatCluster {} {what}", self.name);
         self.ns
             .eventually(bound, &what, async || {
                 let chat = self.get().await;
@@ -84,11 +102,7 @@ impl<'a> Chat<'a> {
                     return Err(format!("no condition {type_}"));
                 };
                 let now = condition.observed_generation == chat.metadata.generation;
-                if now && condition.status == status && condition.reason == reason {
-                    Ok(condition)
-                } else {
-                    Err(format!("{condition:?}"))
-                }
+                if now && as_wanted(&condition) { Ok(condition) } else { Err(format!("{condition:?}")) }
             })
             .await
     }
