@@ -7,9 +7,9 @@ use crate::target::Target;
 use crate::{cluster, crds, deps, images, install, interrupt, sh};
 use anyhow::{Context, Result, bail};
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -200,7 +200,9 @@ impl PortForward {
         let mut child =
             kubectl.args(["port-forward", "-n", NAMESPACE, to, ports]).stdout(Stdio::piped()).spawn()?;
         let mut said = String::new();
-        BufReader::new(child.stdout.take().context("it was piped")?).read_line(&mut said)?;
+        let mut out = BufReader::new(child.stdout.take().context("it was piped")?);
+        out.read_line(&mut said)?;
+        thread::spawn(move || io::copy(&mut out, &mut io::sink())); // it says more, and would end if nobody listened
         let Some(port) = forwarded_port(&said) else {
             sh::end(&mut child);
             bail!("`{}` did not start", sh::line(&kubectl));

@@ -103,6 +103,7 @@ pub(crate) fn end(child: &mut Child) {
 pub(crate) fn line(c: &Command) -> String {
     let set = c
         .get_envs()
+        .filter(|(k, _)| *k != "PATH") // long, and of no interest
         .filter_map(|(k, v)| Some(format!("{}={}", k.to_string_lossy(), quote(&v?.to_string_lossy()))));
     let words = std::iter::once(c.get_program()).chain(c.get_args()).map(|a| quote(&a.to_string_lossy()));
     set.chain(words).collect::<Vec<_>>().join(" ")
