@@ -86,7 +86,7 @@ async fn the_secret_holds_the_address_the_password_and_its_digest_for_redis() {
     let uri = lobby.secret_key("uri").await;
     assert!(uri.starts_with("redis://") && uri.contains(&password) && uri.contains("lobby-redis"), "the uri");
     let acl = lobby.secret_key("users.acl").await;
-    let digest: String = Sha256::digest(&password).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = format!("{:x}", Sha256::digest(&password));
     assert!(
         acl.contains(&format!("user default on #{digest} ~* &* +@all")),
         "the ACL has the password's digest"

@@ -29,11 +29,7 @@ async fn every_deleted_child_comes_back() {
 
         child.delete().await;
 
-        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || {
-            let now = child.seen().await?;
-            if now["metadata"]["uid"] == before.as_str() { Err("it has not gone yet".into()) } else { Ok(()) }
-        })
-        .await;
+        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || child.replaced(&before).await).await;
         println!("{child} came back in {:?}", start.elapsed());
         lobby.tells_of_repair(&child, &[]).await;
     }

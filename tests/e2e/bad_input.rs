@@ -9,14 +9,14 @@ use serde_json::json;
 use crate::pods::Probe;
 use crate::support::{Chat, Kind, Namespace, PODS};
 
-/// It is not ready for this reason; both the condition of this type and a warning name these things.
-async fn complains(chat: &Chat<'_>, type_: &str, reason: &str, names: &[&str]) -> Condition {
+/// It is not ready for this reason; both the condition of this type and a warning have these words.
+async fn complains(chat: &Chat<'_>, type_: &str, reason: &str, words: &[&str]) -> Condition {
     let condition = chat.becomes(type_, "False", reason, PODS).await;
-    for name in names {
-        assert!(condition.message.contains(name), "{name} is not named: {}", condition.message);
+    for word in words {
+        assert!(condition.message.contains(word), "“{word}” is not said: {}", condition.message);
     }
     chat.becomes("Ready", "False", reason, PODS).await;
-    let event = chat.tells(reason, names).await;
+    let event = chat.tells(reason, words).await;
     assert_eq!(event.type_.as_deref(), Some("Warning"), "{event:?}");
     println!("{reason}: {}", condition.message);
     condition
@@ -29,9 +29,9 @@ async fn a_missing_secret_and_then_a_missing_key() {
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None", "auth": auth}})).await;
     let secret = |data| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data});
 
-    complains(&lobby, "PasswordCurrent", "SecretMissing", &["mine"]).await;
+    complains(&lobby, "PasswordCurrent", "SecretMissing", &["mine", "create it with the key pass"]).await;
     ns.apply(secret(json!({"another": "x"}))).await;
-    complains(&lobby, "PasswordCurrent", "SecretKeyMissing", &["mine", "pass"]).await;
+    complains(&lobby, "PasswordCurrent", "SecretKeyMissing", &["mine", "add the key"]).await;
     ns.apply(secret(json!({"pass": "correct-horse-battery-staple"}))).await;
 
     lobby.becomes_ready().await;
@@ -44,7 +44,8 @@ async fn a_hub_image_that_cannot_be_pulled() {
     let spec = json!({"hub": {"image": "localhost/no-such-hub:1"}, "redis": {"persistence": "None"}});
     let lobby = ns.chat("lobby", spec).await;
 
-    complains(&lobby, "HubReady", "ImagePullFailed", &["localhost/no-such-hub:1"]).await;
+    complains(&lobby, "HubReady", "ImagePullFailed", &["localhost/no-such-hub:1", "correct spec.hub.image"])
+        .await;
     lobby.set(json!({"hub": {"image": null}})).await;
 
     lobby.becomes_ready().await;
@@ -55,7 +56,8 @@ async fn a_redis_image_that_cannot_be_pulled() {
     let ns = Namespace::new("no-redis-image").await;
     let lobby = ns.chat("lobby", json!({"redis": {"image": "localhost/no-such-redis:1"}})).await;
 
-    complains(&lobby, "BackplaneReady", "ImagePullFailed", &["localhost/no-such-redis:1"]).await;
+    let words = ["localhost/no-such-redis:1", "correct spec.redis.image"];
+    complains(&lobby, "BackplaneReady", "ImagePullFailed", &words).await;
     lobby.set(json!({"redis": {"image": null}})).await;
 
     lobby.becomes_ready().await;
@@ -83,7 +85,7 @@ async fn a_storage_class_that_is_not_there() {
     let class = format!("fast-{}", ns.name);
     let lobby = ns.chat("lobby", json!({"redis": {"storage": {"storageClassName": class}}})).await;
 
-    complains(&lobby, "BackplaneReady", "StorageClassMissing", &[&class]).await;
+    complains(&lobby, "BackplaneReady", "StorageClassMissing", &[&class, "create the class"]).await;
     let classes: Api<StorageClass> = Api::all(ns.client.clone());
     let any = classes.list(&ListParams::default()).await.expect("storage classes").items;
     let mut like = any.into_iter().next().expect("the cluster has a storage class");
@@ -114,7 +116,13 @@ async fn a_redis_that_rejects_the_password() {
         killed.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    complains(&lobby, "BackplaneReady", "PasswordRejected", &["lobby-redis"]).await;
+    complains(
+        &lobby,
+        "BackplaneReady",
+        "PasswordRejected",
+        &["lobby-redis-auth", "restart it with: kubectl delete pod lobby-redis-0"],
+    )
+    .await;
     assert_eq!(probe.redis_as("REDISCLI_AUTH=other", "acl load").await.as_deref(), Ok("OK"));
     lobby.becomes_ready().await;
 }
@@ -135,7 +143,7 @@ async fn an_object_of_a_childs_name_that_is_not_ours() {
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
 
     lobby.becomes("Ready", "False", "NameTaken", PODS).await;
-    lobby.tells("NameTaken", &["Service", "lobby"]).await;
+    lobby.tells("NameTaken", &["Service lobby", "delete or rename it"]).await;
     assert_eq!(theirs.get().await, before, "it was not seized");
     theirs.delete().await;
     lobby.becomes_ready().await;
@@ -146,7 +154,7 @@ async fn a_directive_that_redis_does_not_take() {
     let ns = Namespace::new("bad-directive").await;
     let lobby = ns.chat("lobby", json!({"redis": {"config": {"maxmemory": "plenty"}}})).await;
 
-    complains(&lobby, "BackplaneReady", "RedisCrashing", &["lobby-redis-0", "maxmemory"]).await;
+    complains(&lobby, "BackplaneReady", "RedisCrashing", &["maxmemory", "kubectl logs lobby-redis-0"]).await;
     lobby.set(json!({"redis": {"config": {"maxmemory": "64mb"}}})).await;
 
     lobby.becomes_ready().await;
@@ -158,7 +166,7 @@ async fn a_variable_that_the_hub_does_not_take() {
     let env = json!([{"name": "HUB_SHUTDOWN_GRACE", "value": "soon"}]);
     let lobby = ns.chat("lobby", json!({"hub": {"env": env}, "redis": {"persistence": "None"}})).await;
 
-    complains(&lobby, "HubReady", "HubCrashing", &["lobby-hub", "soon"]).await;
+    complains(&lobby, "HubReady", "HubCrashing", &["soon", "kubectl logs lobby-hub"]).await;
     lobby.set(json!({"hub": {"env": null}})).await;
 
     lobby.becomes_ready().await;

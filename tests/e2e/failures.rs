@@ -52,13 +52,7 @@ async fn when_redis_is_killed_messages_flow_again_and_data_and_password_are_as_b
 
     kill(&lobby, "lobby-redis-0").await;
 
-    ns.eventually(PODS, "there is a new Redis", async || {
-        match redis.seen().await?["metadata"]["uid"] == before.as_str() {
-            true => Err("still the old one".into()),
-            false => Ok(()),
-        }
-    })
-    .await;
+    ns.eventually(PODS, "there is a new Redis", async || redis.replaced(&before).await).await;
     speaks_until_heard(&ns, &ada, &bob).await;
     speaks_until_heard(&ns, &bob, &ada).await;
     lobby.becomes_ready().await;

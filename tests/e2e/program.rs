@@ -47,15 +47,15 @@ impl Program {
         let stdin = child.stdin.take().expect("a pipe");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let heard = Arc::new(Heard::default());
-        let hears = heard.clone();
+        let listener = heard.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 match serde_json::from_str::<Value>(&line) {
-                    Ok(line) => hears.line(line),
+                    Ok(line) => listener.line(line),
                     Err(_) => eprintln!("{line}"),
                 }
             }
-            hears.waiting.lock().unwrap().clear(); // whoever still waits learns that the program has ended
+            listener.waiting.lock().unwrap().clear(); // whoever still waits learns that the program has ended
         });
         Self { stdin: stdin.into(), last: AtomicU64::new(0), heard, _child: child }
     }

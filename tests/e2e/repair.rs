@@ -28,11 +28,7 @@ async fn each_deleted_child_comes_back_and_messages_flow_again() {
 
         child.delete().await;
 
-        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || {
-            let now = child.seen().await?;
-            if now["metadata"]["uid"] == before.as_str() { Err("it has not gone yet".into()) } else { Ok(()) }
-        })
-        .await;
+        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || child.replaced(&before).await).await;
         let back = start.elapsed();
         people_talk(&ns, &lobby).await;
         lobby.becomes_ready().await;

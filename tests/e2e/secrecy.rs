@@ -56,7 +56,7 @@ async fn the_password_is_in_the_secret_and_nowhere_else() {
     );
 
     let said = on_every_node(&lobby, LOOK_AT_PROCESSES, &password).await;
-    let all: String = said.iter().map(|(node, said)| format!("{node}:\n{said}")).collect();
+    let all = said.iter().map(|(node, said)| format!("{node}:\n{said}")).collect::<Vec<_>>().join("\n");
     assert!(all.contains("looked at redis-server") && all.contains("looked at chatcluster-hub"), "{all}");
     assert!(!all.contains("FOUND"), "the password shows in a process:\n{all}");
 }

@@ -80,6 +80,12 @@ impl Child {
         self.find().await.ok_or_else(|| format!("{self} is not there"))
     }
 
+    /// The object in place of the one that had this uid, for waits.
+    pub(crate) async fn replaced(&self, uid: &str) -> Result<Value, String> {
+        let now = self.seen().await?;
+        if now["metadata"]["uid"] == uid { Err("still the old one".into()) } else { Ok(now) }
+    }
+
     pub(crate) async fn uid(&self) -> String {
         self.get().await["metadata"]["uid"].as_str().expect("every object has a uid").to_owned()
     }

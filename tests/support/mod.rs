@@ -24,7 +24,7 @@ pub(crate) use scan::objects_that_hold;
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// For what takes pods to start or to end: ten seconds on two cores, more while other tests do the same.
-pub(crate) const PODS: Duration = Duration::from_secs(180);
+pub(crate) const PODS: Duration = Duration::from_mins(3);
 
 /// How long nothing must happen to be sure that it will not. The one kind of wait that has no condition.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(3);

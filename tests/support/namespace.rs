@@ -144,9 +144,8 @@ fn operator_log(namespace: &str) -> String {
             .output()
             .map_or_else(|error| error.to_string(), |o| String::from_utf8_lossy(&o.stdout).into_owned()),
     };
-    let ours: String =
-        text.lines().filter(|line| line.contains(namespace)).map(|line| format!("{line}\n")).collect();
-    if ours.is_empty() { tail(&text, 15) } else { tail(&ours, 25) }
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains(namespace)).collect();
+    if ours.is_empty() { tail(&text, 15) } else { tail(&ours.join("\n"), 25) }
 }
 
 fn tail(text: &str, lines: usize) -> String {

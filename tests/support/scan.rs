@@ -11,7 +11,7 @@ use super::Namespace;
 
 /// The kinds that were looked at, and the objects that hold the password, plain, encoded or as the digest Redis takes.
 pub(crate) async fn objects_that_hold(ns: &Namespace, password: &str) -> (BTreeSet<String>, Vec<String>) {
-    let digest: String = Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = format!("{:x}", Sha256::digest(password)); // as Redis's ACL file has it
     let forms = [password.to_owned(), base64::engine::general_purpose::STANDARD.encode(password), digest];
     let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());
     let discovery = Discovery::new(ns.client.clone()).run().await.expect("discovery");
