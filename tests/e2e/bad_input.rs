@@ -112,7 +112,7 @@ async fn a_redis_that_rejects_the_password() {
     // Someone changes it in the running Redis, and cuts everyone off.
     assert_eq!(probe.redis("acl setuser default resetpass '>other'").await.as_deref(), Ok("OK"));
     for kind in ["pubsub", "normal"] {
-        let killed = probe.redis_as("REDISCLI_AUTH=other", &format!("client kill type {kind}")).await;
+        let killed = probe.redis_pod_as("REDISCLI_AUTH=other", &format!("client kill type {kind}")).await;
         killed.unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -123,7 +123,7 @@ async fn a_redis_that_rejects_the_password() {
         &["lobby-redis-auth", "restart it with: kubectl delete pod lobby-redis-0"],
     )
     .await;
-    assert_eq!(probe.redis_as("REDISCLI_AUTH=other", "acl load").await.as_deref(), Ok("OK"));
+    assert_eq!(probe.redis_pod_as("REDISCLI_AUTH=other", "acl load").await.as_deref(), Ok("OK"));
     lobby.becomes_ready().await;
 }
 

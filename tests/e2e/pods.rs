@@ -106,7 +106,16 @@ impl<'a> Probe<'a> {
     }
 
     pub(crate) async fn redis_as(&self, login: &str, command: &str) -> Result<String, String> {
-        let host = format!("{}-redis", self.chat.name);
+        self.redis_at(&format!("{}-redis", self.chat.name), login, command).await
+    }
+
+    /// As `redis_as`, at Redis's pod itself, to which the Service does not lead while it is not ready.
+    pub(crate) async fn redis_pod_as(&self, login: &str, command: &str) -> Result<String, String> {
+        let pod = self.chat.child(Kind::Pod, "-redis-0").get().await;
+        self.redis_at(pod["status"]["podIP"].as_str().expect("an address"), login, command).await
+    }
+
+    async fn redis_at(&self, host: &str, login: &str, command: &str) -> Result<String, String> {
         let line = format!("{login} timeout 5 redis-cli --no-auth-warning -e -h {host} {command}");
         self.shell(&line).await.map(|answer| answer.trim().to_owned())
     }
