@@ -112,7 +112,7 @@ pub(crate) fn uninstall(target: &Target) -> Result<()> {
         crds::NAMESPACE,
     ]))?;
     println!(
-        "The CRD is kept, and with it any other ChatCluster: kubectl delete crd chatclusters.chatcluster.dev ends them all."
+        "Kept: Redis's volume (kubectl delete pvc data-lobby-redis-0), and the CRD with any other ChatCluster"
     );
     Ok(())
 }

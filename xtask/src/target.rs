@@ -100,7 +100,7 @@ impl Target {
                 sh::quiet(sh::cmd("kind", ["load", "image-archive", "--name", name]).arg(archive))
             }
             Self::Context { .. } => bail!(
-                "images cannot be put on another's cluster: push them to a registry that it pulls from (--registry HOST/PATH)"
+                "images cannot be put on another's cluster: push them to a registry that it pulls from (`images --push HOST/PATH`; `demo` and `test` take --registry)"
             ),
         }
     }
