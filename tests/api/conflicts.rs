@@ -64,6 +64,7 @@ async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str
     assert!(condition.message.contains(&theirs.name), "names {theirs}: {}", condition.message);
     let event = chat.tells("NameTaken", &[&theirs.name]).await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
+    assert_eq!(before["the operator's"], json!([]));
     assert_eq!(stable(&theirs).await, before, "{theirs} was changed");
 
     theirs.delete().await;
@@ -82,13 +83,19 @@ async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str
     .await;
 }
 
-/// What of an object only changes when someone changes it.
+/// What of an object nobody but a person changes, and who else than the operator has a hand in it.
 async fn stable(object: &Child) -> Value {
-    let mut value = object.get().await;
-    value["status"] = Value::Null; // a StatefulSet's controller writes it
-    value["metadata"]["resourceVersion"] = Value::Null;
-    value["metadata"]["managedFields"] = Value::Null;
-    value
+    let object = object.get().await;
+    let metadata = &object["metadata"];
+    let fields = metadata["managedFields"].as_array().cloned().unwrap_or_default();
+    json!({
+        "uid": metadata["uid"],
+        "labels": metadata["labels"],
+        "ownerReferences": metadata["ownerReferences"],
+        "spec": object["spec"],
+        "data": object["data"],
+        "the operator's": fields.iter().filter(|field| field["manager"] == "chatcluster-operator").collect::<Vec<_>>(),
+    })
 }
 
 #[tokio::test]
