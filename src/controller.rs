@@ -39,6 +39,8 @@ const RETRY_BLOCKED: Duration = Duration::from_secs(5);
 const RETRY_UNVERIFIED: Duration = Duration::from_secs(1);
 /// When to look again at a cluster that is as it should be; from caches, without a request.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
+/// How long reconciles under way may take when the operator is asked to end.
+const LAST_RECONCILES: Duration = Duration::from_secs(5);
 /// The longest wait after failures.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
@@ -104,10 +106,15 @@ pub async fn run(
     });
     let (reader, writer) = reflector::store();
     let clusters = reflector::reflector(writer, clusters(client, context.clone(), health)).applied_objects();
-    Controller::for_stream(clusters, reader)
+    let mut ending = ending();
+    let mut ended = ending.clone();
+    let work = Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(triggered)
-        .graceful_shutdown_on(asked_to_end())
+        .graceful_shutdown_on(async move {
+            // The sender is gone only with the process.
+            let _ = ended.wait_for(|asked| *asked).await;
+        })
         .run(reconcile, back_off, context)
         .for_each(|result| async {
             match result {
@@ -118,26 +125,38 @@ pub async fn run(
                 }
                 Err(error) => error!(%error, "the controller failed; it tries again"),
             }
-        })
-        .await;
-    info!("the operator ends");
+        });
+    let too_long = async {
+        let _ = ending.wait_for(|asked| *asked).await;
+        tokio::time::sleep(LAST_RECONCILES).await;
+    };
+    // A controller that was asked to end before its first list was complete would wait for that list for ever.
+    tokio::select! {
+        () = work => info!("the operator ends"),
+        () = too_long => warn!("the operator ends, with reconciles under way: the next one takes them up"),
+    }
 }
 
-/// Waits for SIGTERM, which the kubelet sends, or SIGINT, which Ctrl-C sends.
-async fn asked_to_end() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+/// Becomes true on SIGTERM, which the kubelet sends, or SIGINT, which Ctrl-C sends. As the first process of a container
+/// the operator would not hear either without listening.
+fn ending() -> watch::Receiver<bool> {
+    let (asked, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let terminated = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminate) => terminate.recv().await,
+                Err(_) => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            _ = terminated => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
-        Err(error) => {
-            warn!(%error, "SIGTERM cannot be caught: the operator ends without finishing its reconciles");
-            std::future::pending::<()>().await;
-        }
-    }
-    info!("asked to end: finishing the reconciles under way");
+        info!("asked to end: finishing the reconciles under way");
+        asked.send_replace(true);
+        std::future::pending::<()>().await;
+    });
+    receiver
 }
 
 /// The watch on `ChatClusters`.
