@@ -1,5 +1,7 @@
 //! A reconcile that finds nothing to do asks nothing of the API server, also right after a restart.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -105,4 +107,19 @@ async fn the_password_survives_a_secret_that_lost_its_labels_and_a_restart() {
     .await;
     assert_eq!(secret.uid().await, uid, "the same Secret");
     assert_eq!(lobby.password().await, password, "the same password");
+}
+
+#[tokio::test]
+async fn an_operator_that_has_just_started_ends_when_asked_to() {
+    let ns = operator::namespace("hasty").await;
+
+    for milliseconds in [0, 30, 60, 90, 120, 150, 200] {
+        operator::restart().await;
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await; // somewhere in its start
+    }
+    operator::restart().await;
+
+    let lobby = ns.chat("lobby", json!({})).await;
+    let secret = lobby.child(Kind::Secret, "-redis-auth");
+    ns.eventually(SOON, "the last one works", async || secret.seen().await).await;
 }

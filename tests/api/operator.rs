@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
 use crate::support::{Namespace, env, kubectl, operator_logs_are_in, repo};
+
+/// What the chart gives the operator to end in.
+const GRACE: Duration = Duration::from_secs(10);
 
 static SET_UP: OnceCell<()> = OnceCell::const_new();
 static RUNNING: Mutex<Option<Process>> = Mutex::new(None);
@@ -33,7 +37,9 @@ async fn set_up() {
     let established =
         kubectl(&["wait", established, "crd/chatclusters.chatcluster.dev", "--timeout=30s"]).await;
     established.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
-    let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await; // it may be there from an earlier run
+    // The namespace may be there from an earlier run, and in it the lease of that run's operator, which was killed.
+    let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await;
+    let _ = kubectl(&["delete", "leases", "--all", "--namespace=chatcluster-system"]).await;
 
     operator_logs_are_in(log());
     let _ = std::fs::remove_file(log());
@@ -43,11 +49,19 @@ async fn set_up() {
 /// Ends the operator as Kubernetes would, and starts it anew.
 pub(crate) async fn restart() {
     tokio::task::spawn_blocking(|| {
-        let mut running = RUNNING.lock().unwrap();
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let old = running.take().expect("the operator runs");
         let ended = Command::new("kill").arg(old.pid.to_string()).status().expect("kill");
         assert!(ended.success(), "the operator was not there any more; its log: {}", log().display());
-        old.waits.join().expect("the operator ends");
+        let asked = Instant::now();
+        while !old.waits.is_finished() {
+            if asked.elapsed() > GRACE {
+                let _ = Command::new("kill").args(["-KILL", &old.pid.to_string()]).status();
+                *running = Some(start());
+                panic!("the operator did not end within {GRACE:?}; its log: {}", log().display());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         *running = Some(start());
     })
     .await
@@ -58,15 +72,15 @@ pub(crate) fn log() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("api-operator.log")
 }
 
-/// The operator dies with us however we end: the kernel tells it when the thread that started it is gone, which is why
-/// that thread has nothing else to do.
+/// The operator dies with us however we end: the kernel kills it when the thread that started it is gone, which is why that
+/// thread has nothing else to do.
 fn start() -> Process {
     let (tell, started) = mpsc::channel();
     let operator = env("CHATCLUSTER_OPERATOR_BIN");
     let waits = std::thread::spawn(move || {
         let log = File::options().create(true).append(true).open(log()).expect("the operator's log file");
         let mut child = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "--", &operator, "run"])
+            .args(["--pdeathsig", "KILL", "--", &operator, "run"])
             .env("HUB_IMAGE", "localhost/hub:sim")
             .env("REDIS_IMAGE", "localhost/redis:sim")
             .env("POD_NAMESPACE", "chatcluster-system")
