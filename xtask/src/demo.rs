@@ -46,7 +46,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
     println!("chatcluster on {}", target.describe());
     deps::ensure(deps::For::Demo { own_cluster: matches!(target, Target::Own { .. }) })?;
-    step("Starting the cluster (the first time its programs are compiled: about ten minutes)");
+    step(if target.is_built() {
+        "Starting the cluster"
+    } else {
+        "Compiling Kubernetes (ten minutes, once), and starting the cluster"
+    });
     target.up(2)?;
     step("Building the operator's and the hub's image");
     let images = images::build()?;

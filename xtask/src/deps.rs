@@ -69,6 +69,12 @@ pub(crate) fn ensure(purpose: For) -> Result<()> {
         ))?;
         ensure!(!node_is_old(), "{NODE} is in /usr/local/bin, but another comes first in PATH");
     }
+    if purpose == For::Tests
+        && !(sh::works(&mut sh::cargo(["fmt", "--version"]))
+            && sh::works(&mut sh::cargo(["clippy", "--version"])))
+    {
+        sh::run(sh::cmd("rustup", ["component", "add", "rustfmt", "clippy"]).current_dir(repo::root()))?;
+    }
     rustup_target()
 }
 

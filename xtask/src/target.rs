@@ -9,6 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::{env, fs};
 
 /// What `--target` takes.
@@ -114,6 +115,11 @@ impl Target {
         }
     }
 
+    /// Whether the programs that it takes are there, so that it starts in seconds.
+    pub(crate) fn is_built(&self) -> bool {
+        !matches!(self, Self::Own { .. }) || repo::cluster_cache().join("images/redis.tar").is_file()
+    }
+
     /// Starts it unless it runs; builds what that takes.
     pub(crate) fn up(&self, nodes: u8) -> Result<()> {
         if self.is_up() {
@@ -181,8 +187,17 @@ impl Target {
         self.exec(name)
     }
 
-    /// A kubeconfig of this cluster alone, under the target folder.
-    fn kubeconfig(&self) -> Result<PathBuf> {
+    /// A kubeconfig of this cluster alone, under the target folder; written once, as a process acts on one cluster.
+    fn kubeconfig(&self) -> Result<&'static Path> {
+        static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
+        if let Some(file) = WRITTEN.get() {
+            return Ok(file);
+        }
+        let file = self.write_kubeconfig()?;
+        Ok(WRITTEN.get_or_init(|| file))
+    }
+
+    fn write_kubeconfig(&self) -> Result<PathBuf> {
         let (name, text) = match self {
             Self::Own { .. } => bail!("the own cluster's script brings its kubeconfig"),
             Self::Kind { name } => {
