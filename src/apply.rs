@@ -98,6 +98,21 @@ pub enum ApplyError {
     },
 }
 
+/// A kind of child: what can be applied in a namespace, and read again.
+trait Child:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned
+{
+}
+
+impl<K> Child for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+{
+}
+
 /// Writes children of one cluster.
 #[derive(Clone, Copy)]
 pub struct Applier<'a> {
@@ -151,33 +166,19 @@ impl Applier<'_> {
         results
     }
 
-    async fn ensure_or_remove<K>(
+    async fn ensure_or_remove<K: Child>(
         &self,
         cache: &Cache<K>,
         desired: Option<K>,
         name: String,
-    ) -> Result<Applied, ApplyError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
+    ) -> Result<Applied, ApplyError> {
         match desired {
             Some(desired) => self.ensure(cache, desired).await,
             None => self.remove(cache, &name).await,
         }
     }
 
-    async fn ensure<K>(&self, cache: &Cache<K>, mut desired: K) -> Result<Applied, ApplyError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
+    async fn ensure<K: Child>(&self, cache: &Cache<K>, mut desired: K) -> Result<Applied, ApplyError> {
         let fingerprint = fingerprint(&desired);
         desired.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
         let name = desired.name_any();
@@ -207,14 +208,12 @@ impl Applier<'_> {
     }
 
     /// Makes a child that the watch does not show.
-    async fn make<K>(&self, api: &Api<K>, cache: &Cache<K>, desired: &K) -> Result<Applied, ApplyError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
+    async fn make<K: Child>(
+        &self,
+        api: &Api<K>,
+        cache: &Cache<K>,
+        desired: &K,
+    ) -> Result<Applied, ApplyError> {
         let name = desired.name_any();
         match create(api, &name, desired).await {
             Ok(created) => {
@@ -235,10 +234,7 @@ impl Applier<'_> {
         }
     }
 
-    async fn remove<K>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
-    {
+    async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
         let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
         let Some(actual) = cache.get(&self.cluster.namespace, name).filter(|actual| self.owns(&**actual))
         else {
@@ -278,10 +274,7 @@ pub fn is_controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
 
 /// Makes an object that must not exist yet. An apply that names a resource version makes a missing object all the same,
 /// and conflicts with one that exists, whose version is never 1: one request that cannot seize what is not ours.
-async fn create<K>(api: &Api<K>, name: &str, desired: &K) -> Result<K, kube::Error>
-where
-    K: Clone + Debug + Serialize + DeserializeOwned,
-{
+async fn create<K: Child>(api: &Api<K>, name: &str, desired: &K) -> Result<K, kube::Error> {
     let mut value = to_value(desired);
     value["metadata"]["resourceVersion"] = "1".into();
     api.patch(name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
@@ -291,15 +284,12 @@ where
 ///
 /// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
 /// API server refuses. Then our lists replace theirs as a whole.
-async fn overwrite<K>(
+async fn overwrite<K: Child>(
     api: &Api<K>,
     name: &str,
     mut value: Value,
     uid: Option<String>,
-) -> Result<K, kube::Error>
-where
-    K: Clone + Debug + DeserializeOwned,
-{
+) -> Result<K, kube::Error> {
     value["metadata"]["uid"] = uid.into();
     match api.patch(name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
         Err(kube::Error::Api(status)) if status.code == 422 => {

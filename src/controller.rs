@@ -14,7 +14,6 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Config, WatchStreamExt};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
@@ -22,6 +21,7 @@ use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
 use crate::apply::{Applied, Applier, ApplyError, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
+use crate::ending;
 use crate::events::{self, Publisher};
 use crate::http::Health;
 use crate::metrics::Metrics;
@@ -106,7 +106,7 @@ pub async fn run(
     });
     let (reader, writer) = reflector::store();
     let clusters = reflector::reflector(writer, clusters(client, context.clone(), health)).applied_objects();
-    let mut ending = ending();
+    let mut ending = ending::asked();
     let mut ended = ending.clone();
     let work = Controller::for_stream(clusters, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
@@ -135,28 +135,6 @@ pub async fn run(
         () = work => info!("the operator ends"),
         () = too_long => warn!("the operator ends, with reconciles under way: the next one takes them up"),
     }
-}
-
-/// Becomes true on SIGTERM, which the kubelet sends, or SIGINT, which Ctrl-C sends. As the first process of a container
-/// the operator would not hear either without listening.
-fn ending() -> watch::Receiver<bool> {
-    let (asked, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        let terminated = async {
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminate) => terminate.recv().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = terminated => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        info!("asked to end: finishing the reconciles under way");
-        asked.send_replace(true);
-        std::future::pending::<()>().await;
-    });
-    receiver
 }
 
 /// The watch on `ChatClusters`.

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod controller;
 pub mod desired;
 pub mod diagnose;
+pub mod ending;
 pub mod events;
 pub mod http;
 pub mod metrics;

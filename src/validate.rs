@@ -181,6 +181,39 @@ pub fn hub_selector(cluster: &Cluster) -> String {
     names::selector_string(&cluster.name, names::Component::Hub)
 }
 
+/// For tests of the steps that follow.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Auth, Cluster, Defaults};
+    use crate::api::{ChatCluster, ChatClusterSpec};
+    use crate::password::Password;
+    use kube::core::ObjectMeta;
+
+    pub(crate) fn defaults() -> Defaults {
+        Defaults {
+            hub_image: "example/hub:1".to_owned(),
+            redis_image: "example/redis:7".to_owned(),
+            operator_namespace: Some("chatcluster-system".to_owned()),
+        }
+    }
+
+    pub(crate) fn auth() -> Auth {
+        Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
+    }
+
+    /// The cluster `lobby` in the namespace `team`.
+    pub(crate) fn cluster(spec: serde_json::Value) -> Cluster {
+        let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
+        let metadata = ObjectMeta {
+            name: Some("lobby".to_owned()),
+            namespace: Some("team".to_owned()),
+            uid: Some("0-1-2".to_owned()),
+            ..ObjectMeta::default()
+        };
+        Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults()).unwrap()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,37 +3,11 @@
 
 use std::path::PathBuf;
 
-use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::children;
-use crate::api::{ChatCluster, ChatClusterSpec};
-use crate::desired::Children;
-use crate::password::Password;
-use crate::validate::{Auth, Cluster, Defaults};
-
-fn defaults() -> Defaults {
-    Defaults {
-        hub_image: "example/hub:1".to_owned(),
-        redis_image: "example/redis:7".to_owned(),
-        operator_namespace: Some("chatcluster-system".to_owned()),
-    }
-}
-
-fn auth() -> Auth {
-    Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
-}
-
-fn cluster(spec: Value) -> Cluster {
-    let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
-    let metadata = ObjectMeta {
-        name: Some("lobby".to_owned()),
-        namespace: Some("team".to_owned()),
-        uid: Some("0-1-2".to_owned()),
-        ..ObjectMeta::default()
-    };
-    Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults()).unwrap()
-}
+use super::{Children, children};
+use crate::validate::Auth;
+use crate::validate::testing::{auth, cluster, defaults};
 
 /// Every object, one YAML document each.
 fn documents(children: Children) -> String {

@@ -2,29 +2,12 @@
 
 use std::sync::Arc;
 
-use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::{ChatCluster, ChatClusterSpec};
-use crate::password::Password;
-use crate::validate::{Defaults, UserSecret};
-
-fn cluster(spec: Value) -> Cluster {
-    let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
-    let metadata = ObjectMeta {
-        name: Some("lobby".to_owned()),
-        namespace: Some("team".to_owned()),
-        uid: Some("0-1-2".to_owned()),
-        ..ObjectMeta::default()
-    };
-    let defaults = Defaults { hub_image: "h".into(), redis_image: "r".into(), operator_namespace: None };
-    Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults).unwrap()
-}
-
-fn auth() -> Auth {
-    Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
-}
+use crate::backplane::Report;
+use crate::validate::testing::{auth, cluster};
+use crate::validate::{Auth, AuthError, UserSecret};
 
 fn of<K: serde::de::DeserializeOwned>(value: Value) -> Arc<K> {
     Arc::new(serde_json::from_value(value).unwrap())

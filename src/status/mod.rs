@@ -1,0 +1,159 @@
+//! From what was observed and done to the status: pure. [`judge()`] comes to a verdict for each condition, and [`status`]
+//! makes the whole of it.
+
+mod judge;
+mod reason;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{ChatClusterStatus, ConditionType, HubStatus, ServiceType};
+use crate::apply::ApplyError;
+use crate::observe::Observed;
+use crate::validate::{Cluster, hub_selector};
+
+pub use judge::{Verdict, Verdicts, judge};
+pub use reason::Reason;
+
+use judge::{no, yes};
+
+/// Whether the public Service has been there before: then a hiccup does not take it away.
+pub fn was_published(status: &ChatClusterStatus) -> bool {
+    let reasons = [Reason::Published.as_str(), Reason::AddressPending.as_str()];
+    find(status, ConditionType::Published).is_some_and(|published| reasons.contains(&published.reason))
+}
+
+/// Whether the cluster has been verified before.
+pub fn was_verified(status: &ChatClusterStatus) -> bool {
+    find(status, ConditionType::Verified).is_some_and(|c| c.status == "True") || was_published(status)
+}
+
+/// The condition of that type.
+pub fn find(status: &ChatClusterStatus, type_: ConditionType) -> Option<&Condition> {
+    status.conditions.iter().find(|c| c.type_ == type_.as_str())
+}
+
+/// Where the clients of the public Service connect; `None` until that is known.
+fn address(cluster: &Cluster, service: &Service) -> Option<String> {
+    let wanted = &cluster.spec.service;
+    let host = match wanted.type_ {
+        ServiceType::LoadBalancer => {
+            let ingress = service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref()?.first()?;
+            ingress.ip.clone().or_else(|| ingress.hostname.clone())?
+        }
+        ServiceType::ClusterIP => format!("{}.{}.svc", cluster.name, cluster.namespace),
+        ServiceType::NodePort => {
+            let port = service.spec.as_ref()?.ports.as_ref()?.first()?.node_port?;
+            return Some(format!("<node>:{port}"));
+        }
+    };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Some(if wanted.port == 80 { host } else { format!("{host}:{}", wanted.port) })
+}
+
+fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Verdict, Option<String>) {
+    let Some(service) = &observed.public_service else {
+        let why = if verified.holds {
+            format!("Service {} is being made", cluster.name)
+        } else {
+            format!("the Service is made once the cluster is verified: {}", verified.message)
+        };
+        return (no(Reason::NotVerified, why), None);
+    };
+    match address(cluster, service) {
+        Some(address) => (yes(Reason::Published, format!("clients connect to {address}")), Some(address)),
+        None => (
+            no(
+                Reason::AddressPending,
+                format!(
+                    "Service {name} awaits an address from the cluster's load balancer; where there is none, MetalLB or \
+                     (for kind) cloud-provider-kind gives one, and until then this reaches it: kubectl -n {ns} \
+                     port-forward service/{name} 8080:{port}",
+                    name = cluster.name,
+                    ns = cluster.namespace,
+                    port = cluster.spec.service.port,
+                ),
+            ),
+            None,
+        ),
+    }
+}
+
+/// The whole status. `failures`: what could not be written. `before`: the status so far, whose transition times stay where
+/// nothing has changed.
+pub fn status(
+    cluster: &Cluster,
+    generation: Option<i64>,
+    observed: &Observed,
+    verdicts: &Verdicts,
+    failures: &[ApplyError],
+    before: &ChatClusterStatus,
+    now: Timestamp,
+) -> ChatClusterStatus {
+    let Verdicts { password, backplane, hub, verified } = verdicts;
+    let (published, address) = published(cluster, observed, verified);
+    let ready =
+        ready(cluster, failures, [password, backplane, hub, verified, &published], address.as_deref());
+    let condition = |type_: ConditionType, verdict: &Verdict| {
+        let status = if verdict.holds { "True" } else { "False" };
+        let unchanged = find(before, type_).filter(|c| c.status == status);
+        Condition {
+            type_: type_.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: verdict.reason.as_str(),
+            message: verdict.message.clone(),
+            observed_generation: generation,
+            last_transition_time: unchanged.map_or(Time(now), |c| c.last_transition_time.clone()),
+        }
+    };
+    let deployed = observed.hub_deployment.as_ref().and_then(|d| d.status.as_ref());
+    let ready_replicas = deployed.and_then(|s| s.ready_replicas).unwrap_or(0);
+    ChatClusterStatus {
+        observed_generation: generation,
+        address,
+        hub: Some(HubStatus {
+            replicas: deployed.and_then(|s| s.replicas).unwrap_or(0),
+            ready_replicas,
+            selector: hub_selector(cluster),
+            summary: format!("{ready_replicas}/{}", cluster.spec.hub.replicas),
+        }),
+        conditions: vec![
+            condition(ConditionType::Ready, &ready),
+            condition(ConditionType::PasswordCurrent, password),
+            condition(ConditionType::BackplaneReady, backplane),
+            condition(ConditionType::HubReady, hub),
+            condition(ConditionType::Verified, verified),
+            condition(ConditionType::Published, &published),
+        ],
+    }
+}
+
+/// The summary: what could not be written comes first, then the first condition that does not hold.
+fn ready(
+    cluster: &Cluster,
+    failures: &[ApplyError],
+    conditions: [&Verdict; 5],
+    address: Option<&str>,
+) -> Verdict {
+    let summary = match (failures.first(), conditions.into_iter().find(|verdict| !verdict.holds)) {
+        (Some(error @ ApplyError::NameTaken { .. }), _) => no(Reason::NameTaken, error.to_string()),
+        (Some(error), _) => no(Reason::ApplyFailed, error.to_string()),
+        (None, Some(first)) => first.clone(),
+        (None, None) => yes(
+            Reason::Ready,
+            format!("{} hubs serve at {}", cluster.spec.hub.replicas, address.unwrap_or_default()),
+        ),
+    };
+    if cluster.spec.paused {
+        let message = format!(
+            "paused: the operator changes nothing until spec.paused is false; otherwise: {}",
+            summary.message
+        );
+        return Verdict { reason: Reason::Paused, message, ..summary };
+    }
+    summary
+}
+
+#[cfg(test)]
+mod tests;
