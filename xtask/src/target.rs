@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 use std::{env, fs};
 
 /// What `--target` takes.
@@ -156,9 +157,13 @@ impl Target {
         }
     }
 
-    /// Whether a Service of type `LoadBalancer` can be counted on to get an address.
-    pub(crate) fn has_load_balancer(&self) -> bool {
-        !matches!(self, Self::Kind { .. })
+    /// How long a Service of type `LoadBalancer` may take to get an address; afterwards there is no load balancer.
+    pub(crate) fn patience_for_an_address(&self) -> Duration {
+        match self {
+            Self::Own { .. } => Duration::from_mins(1),
+            Self::Kind { .. } => Duration::ZERO,
+            Self::Context { .. } => Duration::from_mins(3), // a cloud makes a machine of it first
+        }
     }
 
     /// `cluster/cluster COMMAND` for our own cluster.
