@@ -1,9 +1,10 @@
 //! npm packages, as the lock files pin them.
 
 use crate::{repo, sh};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The folders of the repository that have an npm lock file.
 pub(super) fn folders() -> Result<Vec<PathBuf>> {
@@ -20,14 +21,16 @@ pub(super) fn folders() -> Result<Vec<PathBuf>> {
     Ok(found.lines().filter_map(|l| repo::root().join(l).parent().map(Path::to_path_buf)).collect())
 }
 
-/// `npm ci`, unless what is there came from the same lock file.
+/// `npm ci`, unless that was done since the lock file changed: the same rule as in the hub's build script, which installs
+/// into one of these folders too.
 pub(super) fn install(folder: &Path) -> Result<()> {
-    let lock = fs::read_to_string(folder.join("package-lock.json")).context("npm's lock file")?;
-    let stamp = folder.join("node_modules/.installed-from");
-    if fs::read_to_string(&stamp).ok().as_ref() == Some(&lock) {
-        return Ok(());
+    if changed(&folder.join("node_modules/.package-lock.json")) < changed(&folder.join("package-lock.json")) {
+        sh::quiet(sh::cmd("npm", ["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
     }
-    sh::quiet(sh::cmd("npm", ["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
-    fs::create_dir_all(folder.join("node_modules"))?;
-    Ok(fs::write(stamp, lock)?)
+    Ok(())
+}
+
+/// When a file was last written; a missing one, before all others.
+fn changed(path: &Path) -> SystemTime {
+    fs::metadata(path).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
