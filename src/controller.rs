@@ -104,6 +104,7 @@ pub async fn run(
         caches,
         metrics,
     });
+    let known = health.clone();
     let (reader, writer) = reflector::store();
     let clusters = reflector::reflector(writer, clusters(client, context.clone(), health)).applied_objects();
     let mut ending = ending::asked();
@@ -128,12 +129,14 @@ pub async fn run(
         });
     let too_long = async {
         let _ = ending.wait_for(|asked| *asked).await;
-        tokio::time::sleep(LAST_RECONCILES).await;
+        // Before the first lists are complete nothing is under way, but the controller would wait for them for ever.
+        if known.is_ready() {
+            tokio::time::sleep(LAST_RECONCILES).await;
+        }
     };
-    // A controller that was asked to end before its first list was complete would wait for that list for ever.
     tokio::select! {
         () = work => info!("the operator ends"),
-        () = too_long => warn!("the operator ends, with reconciles under way: the next one takes them up"),
+        () = too_long => info!("the operator ends with its work undone: the next one takes it up"),
     }
 }
 

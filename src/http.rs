@@ -27,6 +27,11 @@ impl Health {
         self.clusters_listed.store(true, Ordering::Relaxed);
     }
 
+    /// Whether all that reconciles need to know is known.
+    pub fn is_ready(&self) -> bool {
+        self.missing().is_none()
+    }
+
     /// Why the operator is not ready, if it is not.
     fn missing(&self) -> Option<String> {
         if !self.clusters_listed.load(Ordering::Relaxed) {
