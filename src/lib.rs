@@ -1,7 +1,8 @@
 //! The chatcluster operator: it turns one `ChatCluster` object into a running real-time chat service.
 //!
 //! A reconcile is five steps: observe (reads) → validate (pure) → desired (pure) → apply (writes) → status (pure, then
-//! one patch). Each step is a module of that name; [`controller`] strings them together.
+//! one patch). Each step is a module of that name; [`reconcile`] strings them together,
+//! and [`controller`] says when.
 
 pub mod api;
 pub mod apply;
@@ -19,6 +20,7 @@ pub mod metrics;
 pub mod names;
 pub mod observe;
 pub mod password;
+pub mod reconcile;
 pub mod status;
 pub mod user_secrets;
 pub mod validate;

@@ -1,0 +1,290 @@
+//! One reconcile: the five steps in a row, and what is shared by all reconciles.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Api, Client, Resource, ResourceExt};
+use thiserror::Error;
+use tracing::{debug, info};
+
+use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
+use crate::apply::{Applied, Applier, ApplyError, Outcome};
+use crate::backplane::{Backplane, Report};
+use crate::desired::children;
+use crate::events::{self, Publisher};
+use crate::metrics::Metrics;
+use crate::observe::{Observed, observe};
+use crate::status::{Reason, find, judge, status, was_published, was_verified};
+use crate::user_secrets::{NoAnswer, UserSecrets};
+use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
+use crate::watches::{Caches, Triggers};
+
+/// When to look again at what nobody tells us of: an object that is not ours, a quota.
+const RETRY_BLOCKED: Duration = Duration::from_secs(5);
+/// When to ask Redis again while a hub is not subscribed yet.
+const RETRY_UNVERIFIED: Duration = Duration::from_secs(1);
+/// When to look again at a cluster that is as it should be; from caches, without a request.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// The object does not come from an API server.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    /// The API server did not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// A child could not be written.
+    #[error(transparent)]
+    Apply(ApplyError),
+    /// The status could not be written.
+    #[error("writing the status failed: {0}")]
+    Status(#[source] kube::Error),
+}
+
+/// What every reconcile shares.
+pub struct Context {
+    client: Client,
+    defaults: Defaults,
+    caches: Arc<Caches>,
+    user_secrets: UserSecrets,
+    backplane: Backplane,
+    publisher: Publisher,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    memory: Mutex<HashMap<String, Memory>>,
+}
+
+/// What is remembered of a cluster between reconciles, by its uid. All of it can be lost.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The status as we last wrote it, with the version it then had: the watch may not have delivered it yet.
+    written: Option<(u64, ChatClusterStatus)>,
+    /// How many reconciles failed in a row.
+    failures: u32,
+}
+
+impl Context {
+    /// Of a process that reports events under the name `instance`.
+    pub fn new(
+        client: Client,
+        defaults: Defaults,
+        instance: String,
+        caches: Arc<Caches>,
+        metrics: Arc<Metrics>,
+        triggers: Triggers,
+    ) -> Self {
+        Self {
+            user_secrets: UserSecrets::new(client.clone(), triggers),
+            publisher: Publisher::new(client.clone(), instance),
+            backplane: Backplane::default(),
+            memory: Mutex::default(),
+            client,
+            defaults,
+            caches,
+            metrics,
+        }
+    }
+
+    /// Brings one cluster closer to what its spec says, and says when to look at it again.
+    pub async fn reconcile(&self, object: &ChatCluster) -> Result<Action, ReconcileError> {
+        if object.meta().deletion_timestamp.is_some() {
+            return Ok(Action::await_change());
+        }
+        let cluster = Cluster::new(object, &self.defaults)?;
+        let before = self.status_so_far(object);
+
+        let observed = observe(&cluster, &self.caches, &self.user_secrets, &self.backplane).await?;
+        let auth = resolve_auth(observed.auth.as_deref(), &observed.user_secret);
+        let verdicts = judge(&cluster, &observed, auth.as_ref(), was_verified(&before));
+        let public = cluster.spec.service.publish == PublishMode::Immediately
+            || verdicts.verified.holds
+            || was_published(&before);
+
+        // A password that cannot be used holds nothing up that runs already with the one before it.
+        let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
+        let mut applied = Vec::new();
+        let mut failures = Vec::new();
+        let mut overlooked = false;
+        if let Some(auth) = in_force.filter(|_| !cluster.spec.paused) {
+            let children = children(&cluster, &auth, &self.defaults, public);
+            let writer = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
+            for result in Box::pin(writer.apply(children)).await {
+                match result {
+                    Ok(done) => applied.push(done),
+                    Err(ApplyError::Overlooked { .. }) => overlooked = true,
+                    Err(error @ ApplyError::Transient { .. }) => return Err(ReconcileError::Apply(error)),
+                    Err(error) => failures.push(error),
+                }
+            }
+        }
+        let (settled, published) = (is_settled(object, &before), was_published(&before));
+        // The public Service, which has the cluster's name, comes after the others have settled.
+        let was_there = |child: &ObjectReference| {
+            settled && (published || child.name.as_deref() != Some(cluster.name.as_str()))
+        };
+        self.report_writes(object, &applied, was_there).await;
+        if overlooked {
+            return Ok(Action::requeue(Duration::ZERO));
+        }
+
+        let waits_for_own_writes = failures.is_empty() && applied.iter().any(|done| is_news(&done.outcome));
+        if !waits_for_own_writes {
+            let now = k8s_openapi::jiff::Timestamp::now();
+            let after =
+                status(&cluster, object.metadata.generation, &observed, &verdicts, &failures, &before, now);
+            self.write_status(object, &before, after).await?;
+        }
+        if waits_for_own_writes {
+            // Should the watch be slow to tell us of them.
+            return Ok(Action::requeue(RETRY_UNVERIFIED));
+        }
+        Ok(next_look(&cluster, &observed, &failures))
+    }
+
+    /// The status as it is now: what the watch delivered, or what we wrote since.
+    fn status_so_far(&self, object: &ChatCluster) -> ChatClusterStatus {
+        let delivered = object.resource_version().and_then(|v| v.parse::<u64>().ok()).unwrap_or(u64::MAX);
+        let memory = self.memory();
+        let written = object.uid().and_then(|uid| memory.get(&uid)?.written.as_ref());
+        match written {
+            Some((version, status)) if *version > delivered => status.clone(),
+            _ => object.status.clone().unwrap_or_default(),
+        }
+    }
+
+    async fn report_writes(
+        &self,
+        object: &ChatCluster,
+        applied: &[Applied],
+        was_there: impl Fn(&ObjectReference) -> bool,
+    ) {
+        for done in applied {
+            if done.outcome != Outcome::Unchanged {
+                let (kind, name) =
+                    (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
+                info!(kind, name, outcome = ?done.outcome, "wrote a child");
+                self.metrics.wrote(kind, &done.outcome);
+            }
+        }
+        for notice in events::of_writes(applied, was_there) {
+            self.publisher.publish(&object.object_ref(&()), notice).await;
+        }
+    }
+
+    async fn write_status(
+        &self,
+        object: &ChatCluster,
+        before: &ChatClusterStatus,
+        after: ChatClusterStatus,
+    ) -> Result<(), ReconcileError> {
+        if *before == after {
+            return Ok(());
+        }
+        debug!("writing the status");
+        let api: Api<ChatCluster> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let mut status = serde_json::json!({"address": null, "hub": null, "conditions": []});
+        merge(&mut status, &after);
+        let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
+        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+            Ok(written) => {
+                let version = written.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0);
+                let kept = written.status.unwrap_or_default();
+                self.remember(object, |memory| memory.written = Some((version, kept)));
+            }
+            // It was deleted meanwhile, or made anew under its name.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+            Err(error) => return Err(ReconcileError::Status(error)),
+        }
+        for notice in events::of_conditions(before, &after) {
+            self.publisher.publish(&object.object_ref(&()), notice).await;
+        }
+        Ok(())
+    }
+
+    fn remember(&self, object: &ChatCluster, change: impl FnOnce(&mut Memory)) {
+        if let Some(uid) = object.uid() {
+            change(self.memory().entry(uid).or_default());
+        }
+    }
+
+    /// One more reconcile of it failed. How many have, in a row.
+    pub fn failed(&self, object: &ChatCluster) -> u32 {
+        let mut failures = 0;
+        self.remember(object, |memory| {
+            memory.failures += 1;
+            failures = memory.failures;
+        });
+        failures
+    }
+
+    /// A reconcile of it went well.
+    pub fn succeeded(&self, object: &ChatCluster) {
+        self.remember(object, |memory| memory.failures = 0);
+    }
+
+    /// It is gone.
+    pub fn forget(&self, object: &ChatCluster) {
+        let uid = object.uid().unwrap_or_default();
+        self.memory().remove(&uid);
+        self.backplane.forget(&uid);
+        self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), None);
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the spec as it is now has been brought about before: then a child that is missing was deleted by someone.
+fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
+    let unmade = [
+        Reason::NameTaken,
+        Reason::ApplyFailed,
+        Reason::SecretMissing,
+        Reason::SecretKeyMissing,
+        Reason::PasswordInvalid,
+        Reason::Paused,
+    ];
+    before.observed_generation == object.metadata.generation
+        && before.observed_generation.is_some()
+        && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
+}
+
+/// Whether the watch is about to tell us of our own write: then that reconcile writes the status, for both.
+fn is_news(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Created | Outcome::Updated)
+}
+
+fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Action {
+    let waits_for_redis = match &observed.report {
+        Report::NotAsked => false,
+        Report::Unreachable { .. } | Report::Rejected => true,
+        Report::Answers(_) => {
+            !observed.unseen.is_empty() && cluster.spec.hub.verify == crate::api::VerifyMode::Backplane
+        }
+    };
+    let wait = if !failures.is_empty() {
+        RETRY_BLOCKED
+    } else if waits_for_redis {
+        RETRY_UNVERIFIED
+    } else {
+        LOOK_AGAIN
+    };
+    // Jitter, so that clusters that were made together do not stay together.
+    Action::requeue(wait.mul_f64(rand::random_range(0.9..1.1)))
+}
+
+/// Lays the fields of `status` over `base`, whose other fields stay: a merge patch removes only what it names as null.
+fn merge(base: &mut serde_json::Value, status: &ChatClusterStatus) {
+    let fields = serde_json::to_value(status).expect("a status has string keys only");
+    if let (Some(base), serde_json::Value::Object(fields)) = (base.as_object_mut(), fields) {
+        base.extend(fields);
+    }
+}
