@@ -55,6 +55,20 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
                 notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
             }
             Outcome::Created => created.push(name),
+            Outcome::Recreating(difference) => notices.push(Notice {
+                warning: false,
+                reason: "Recreating".to_owned(),
+                note: format!(
+                    "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
+                ),
+                related: Some(versionless(child)),
+            }),
+            Outcome::Grown { from, to } => notices.push(Notice {
+                warning: false,
+                reason: "Growing".to_owned(),
+                note: format!("{name} asks for {to} now, it had {from}: its volume grows"),
+                related: Some(versionless(child)),
+            }),
             Outcome::Unchanged | Outcome::Updated | Outcome::Removed | Outcome::Leaving => {}
         }
     }
@@ -70,9 +84,12 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
 }
 
 fn repaired(child: &ObjectReference, note: String) -> Notice {
-    // Its version changes with every write and would make every event another one.
-    let related = ObjectReference { resource_version: None, ..child.clone() };
-    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(related) }
+    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(versionless(child)) }
+}
+
+/// Its version changes with every write and would make every event another one.
+fn versionless(child: &ObjectReference) -> ObjectReference {
+    ObjectReference { resource_version: None, ..child.clone() }
 }
 
 /// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
@@ -97,13 +114,15 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             });
         }
     }
-    let paused =
-        |status| find(status, ConditionType::Ready).is_some_and(|c| c.reason == Reason::Paused.as_str());
-    if paused(after) != paused(before) {
-        let (reason, note) = if paused(after) {
-            ("Paused", "the operator changes nothing until spec.paused is false")
-        } else {
-            ("Resumed", "the operator is at work again")
+    let held = |status| {
+        let reason = find(status, ConditionType::Ready).map(|ready| ready.reason.as_str())?;
+        [Reason::Paused, Reason::Held].into_iter().find(|held| held.as_str() == reason)
+    };
+    if held(after) != held(before) {
+        let (reason, note) = match held(after) {
+            Some(Reason::Held) => ("Held", "the operator runs with --hold and changes nothing"),
+            Some(_) => ("Paused", "the operator changes nothing until spec.paused is false"),
+            None => ("Resumed", "the operator is at work again"),
         };
         notices.push(Notice {
             warning: false,

@@ -33,6 +33,8 @@ impl Metrics {
             Outcome::Updated => "updated",
             Outcome::Repaired(_) => "repaired",
             Outcome::Removed => "removed",
+            Outcome::Recreating(_) => "recreated",
+            Outcome::Grown { .. } => "grown",
             Outcome::Unchanged | Outcome::Leaving => return,
         };
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);

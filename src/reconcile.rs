@@ -1,6 +1,6 @@
 //! One reconcile: the five steps in a row, and what is shared by all reconciles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
 
-use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
-use crate::apply::{Applied, Applier, ApplyError, Outcome};
+use crate::api::{ChatCluster, ChatClusterStatus, PublishMode};
+use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
 use crate::events::{self, Publisher};
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
-use crate::status::{Reason, find, judge, status, was_published, was_verified};
+use crate::status::{Done, judge, status, was_published, was_verified};
+use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
 use crate::watches::{Caches, Triggers};
@@ -54,6 +55,7 @@ pub struct Context {
     caches: Arc<Caches>,
     user_secrets: UserSecrets,
     backplane: Backplane,
+    kept: Kept,
     publisher: Publisher,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -67,6 +69,9 @@ struct Memory {
     written: Option<(u64, ChatClusterStatus)>,
     /// How many reconciles failed in a row.
     failures: u32,
+    /// The kinds and names of the children that were there when we last looked: what is missing of them now was deleted
+    /// by someone else.
+    children: HashSet<(String, String)>,
 }
 
 impl Context {
@@ -83,6 +88,7 @@ impl Context {
             user_secrets: UserSecrets::new(client.clone(), triggers),
             publisher: Publisher::new(client.clone(), instance),
             backplane: Backplane::default(),
+            kept: Kept::default(),
             memory: Mutex::default(),
             client,
             defaults,
@@ -111,10 +117,20 @@ impl Context {
         let mut applied = Vec::new();
         let mut failures = Vec::new();
         let mut overlooked = false;
-        if let Some(auth) = in_force.filter(|_| !cluster.spec.paused) {
-            let children = children(&cluster, &auth, &self.defaults, public);
-            let writer = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
-            for result in Box::pin(writer.apply(children)).await {
+        let mut pending = Vec::new();
+        if let Some(auth) = in_force {
+            let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
+            let children =
+                children(&cluster.with_volume_of(growth.stays_at()), &auth, &self.defaults, public);
+            let writer =
+                Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster: &cluster };
+            let results = if cluster.held.is_some() {
+                pending = writer.plan(children, &growth);
+                Vec::new()
+            } else {
+                Box::pin(writer.apply(children, growth)).await
+            };
+            for result in results {
                 match result {
                     Ok(done) => applied.push(done),
                     Err(ApplyError::Overlooked { .. }) => overlooked = true,
@@ -123,12 +139,7 @@ impl Context {
                 }
             }
         }
-        let (settled, published) = (is_settled(object, &before), was_published(&before));
-        // The public Service, which has the cluster's name, comes after the others have settled.
-        let was_there = |child: &ObjectReference| {
-            settled && (published || child.name.as_deref() != Some(cluster.name.as_str()))
-        };
-        self.report_writes(object, &applied, was_there).await;
+        self.report_writes(object, &applied).await;
         if overlooked {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -136,8 +147,9 @@ impl Context {
         let waits_for_own_writes = failures.is_empty() && applied.iter().any(|done| is_news(&done.outcome));
         if !waits_for_own_writes {
             let now = k8s_openapi::jiff::Timestamp::now();
+            let done = Done { failures: &failures, pending };
             let after =
-                status(&cluster, object.metadata.generation, &observed, &verdicts, &failures, &before, now);
+                status(&cluster, object.metadata.generation, &observed, &verdicts, done, &before, now);
             self.write_status(object, &before, after).await?;
         }
         if waits_for_own_writes {
@@ -158,12 +170,7 @@ impl Context {
         }
     }
 
-    async fn report_writes(
-        &self,
-        object: &ChatCluster,
-        applied: &[Applied],
-        was_there: impl Fn(&ObjectReference) -> bool,
-    ) {
+    async fn report_writes(&self, object: &ChatCluster, applied: &[Applied]) {
         for done in applied {
             if done.outcome != Outcome::Unchanged {
                 let (kind, name) =
@@ -172,7 +179,20 @@ impl Context {
                 self.metrics.wrote(kind, &done.outcome);
             }
         }
-        for notice in events::of_writes(applied, was_there) {
+        let mut notices = Vec::new();
+        self.remember(object, |memory| {
+            let was_there = |child: &ObjectReference| memory.children.contains(&names_of(child));
+            notices = events::of_writes(applied, was_there);
+            for done in applied {
+                match done.outcome {
+                    Outcome::Removed | Outcome::Recreating(_) | Outcome::Leaving => {
+                        memory.children.remove(&names_of(&done.child))
+                    }
+                    _ => memory.children.insert(names_of(&done.child)),
+                };
+            }
+        });
+        for notice in notices {
             self.publisher.publish(&object.object_ref(&()), notice).await;
         }
     }
@@ -189,7 +209,7 @@ impl Context {
         debug!("writing the status");
         let api: Api<ChatCluster> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let mut status = serde_json::json!({"address": null, "hub": null, "conditions": []});
+        let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, &after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
@@ -234,6 +254,7 @@ impl Context {
         let uid = object.uid().unwrap_or_default();
         self.memory().remove(&uid);
         self.backplane.forget(&uid);
+        self.kept.forget(&uid);
         self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), None);
     }
 
@@ -242,24 +263,13 @@ impl Context {
     }
 }
 
-/// Whether the spec as it is now has been brought about before: then a child that is missing was deleted by someone.
-fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
-    let unmade = [
-        Reason::NameTaken,
-        Reason::ApplyFailed,
-        Reason::SecretMissing,
-        Reason::SecretKeyMissing,
-        Reason::PasswordInvalid,
-        Reason::Paused,
-    ];
-    before.observed_generation == object.metadata.generation
-        && before.observed_generation.is_some()
-        && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
+fn names_of(child: &ObjectReference) -> (String, String) {
+    (child.kind.clone().unwrap_or_default(), child.name.clone().unwrap_or_default())
 }
 
 /// Whether the watch is about to tell us of our own write: then that reconcile writes the status, for both.
 fn is_news(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Created | Outcome::Updated)
+    matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Recreating(_) | Outcome::Grown { .. })
 }
 
 fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Action {

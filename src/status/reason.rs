@@ -10,9 +10,13 @@ pub enum Reason {
     // Ready
     NameTaken,
     ApplyFailed,
+    PodTemplateInvalid,
+    VolumeNotExpandable,
     Paused,
+    Held,
     // PasswordCurrent
     Current,
+    WeakPassword,
     Rotating,
     SecretMissing,
     SecretKeyMissing,
@@ -46,12 +50,16 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::Ready,
         Self::NameTaken,
         Self::ApplyFailed,
+        Self::PodTemplateInvalid,
+        Self::VolumeNotExpandable,
         Self::Paused,
+        Self::Held,
         Self::Current,
+        Self::WeakPassword,
         Self::Rotating,
         Self::SecretMissing,
         Self::SecretKeyMissing,
@@ -89,6 +97,9 @@ impl Reason {
             self,
             Self::NameTaken
                 | Self::ApplyFailed
+                | Self::PodTemplateInvalid
+                | Self::VolumeNotExpandable
+                | Self::WeakPassword
                 | Self::SecretMissing
                 | Self::SecretKeyMissing
                 | Self::PasswordInvalid
