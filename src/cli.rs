@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,7 @@ use crate::controller;
 use crate::http::{self, Health};
 use crate::metrics::Metrics;
 use crate::names::OPERATOR;
+use crate::requests::Counting;
 use crate::validate::Defaults;
 
 #[derive(Debug, Parser)]
@@ -89,7 +91,8 @@ fn print_crd() -> ExitCode {
 impl Run {
     async fn run(self) -> ExitCode {
         log(self.log_format);
-        let client = match client().await {
+        let metrics = Arc::new(Metrics::default());
+        let client = match client(metrics.clone()).await {
             Ok(client) => client,
             Err(error) => {
                 error!(
@@ -105,7 +108,6 @@ impl Run {
             "the operator starts"
         );
         let health = Arc::new(Health::default());
-        let metrics = Arc::new(Metrics::default());
         if self.http_port != 0 {
             let port = self.http_port;
             let served = http::serve(port, health.clone(), metrics.clone());
@@ -129,11 +131,11 @@ impl Run {
     }
 }
 
-async fn client() -> Result<Client, Box<dyn std::error::Error>> {
+async fn client(metrics: Arc<Metrics>) -> Result<Client, Box<dyn std::error::Error>> {
     let mut config = Config::infer().await?;
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push(("user-agent".parse()?, agent.parse()?));
-    Ok(Client::try_from(config)?)
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(metrics)).build())
 }
 
 fn log(format: LogFormat) {

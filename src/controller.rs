@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Config, WatchStreamExt};
 use kube::{Api, Client, ResourceExt};
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::api::ChatCluster;
+use crate::cache::Key;
 use crate::ending;
 use crate::http::Health;
 use crate::metrics::Metrics;
@@ -45,12 +46,19 @@ pub async fn run(
 ) {
     let (triggers, triggered) = mpsc::unbounded();
     let caches = health.caches.clone();
-    let synced = watches::start(&client, &caches, &triggers);
+    let synced = watches::start(&client, &caches, &triggers, &metrics);
+    // Without an election there is one process, and it is the one.
+    metrics.leads(true);
     let context = Context::new(client.clone(), defaults, instance, caches, metrics, triggers);
     let work = Arc::new(Work { context, synced });
     let known = health.clone();
     let (reader, writer) = reflector::store();
+    work.context.metrics.watches(reader.clone());
     let clusters = reflector::reflector(writer, clusters(client, work.clone(), health)).applied_objects();
+    let (queue, changed) = (work.context.metrics.clone(), work.context.metrics.clone());
+    let clusters = clusters.inspect_ok(move |cluster| changed.queued(key(&ObjectRef::from_obj(cluster))));
+    let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
+    let metrics = work.context.metrics.clone();
     let mut ending = ending::asked();
     let mut ended = ending.clone();
     let controller = Controller::for_stream(clusters, reader)
@@ -63,8 +71,9 @@ pub async fn run(
         .run(reconcile, back_off, work)
         .for_each(|result| async {
             match result {
+                Ok(_) => {}
                 // Deleted between the trigger and the reconcile.
-                Err(controller::Error::ObjectNotFound(_)) | Ok(_) => {}
+                Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
                 Err(controller::Error::ReconcilerFailed(error, object)) => {
                     warn!(cluster = %object, %error, "the reconcile failed; it is tried again");
                 }
@@ -90,8 +99,10 @@ fn clusters(
     work: Arc<Work>,
     health: Arc<Health>,
 ) -> impl Stream<Item = watcher::Result<Event<ChatCluster>>> {
+    let metrics = work.context.metrics.clone();
     watcher(Api::<ChatCluster>::all(client), watcher::Config::default())
         .modify(|cluster| cluster.managed_fields_mut().clear())
+        .inspect_err(move |_| metrics.watch_failed("ChatCluster"))
         .inspect_ok(move |event| match event {
             Event::InitDone => health.clusters_listed(),
             Event::Delete(cluster) => work.context.forget(cluster),
@@ -103,9 +114,11 @@ async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, 
     let mut synced = work.synced.clone();
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
+    let metrics = &work.context.metrics;
+    metrics.dequeued(&key(&ObjectRef::from_obj(&*object)));
     let started = Instant::now();
     let result = Box::pin(work.context.reconcile(&object)).await;
-    work.context.metrics.reconciled(started.elapsed(), result.is_ok());
+    metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     if result.is_ok() {
         work.context.succeeded(&object);
@@ -119,4 +132,9 @@ fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, work: Arc<Work>) -> Ac
     let failures = work.context.failed(&object);
     let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
     Action::requeue(longest.mul_f64(rand::random_range(0.5..1.0)))
+}
+
+/// Namespace and name.
+fn key<K: reflector::Lookup>(cluster: &ObjectRef<K>) -> Key {
+    (cluster.namespace.clone().unwrap_or_default(), cluster.name.clone())
 }

@@ -83,6 +83,20 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
     notices
 }
 
+/// Whether someone else had changed or deleted the child.
+pub fn is_drift(applied: &Applied, was_there: impl Fn(&ObjectReference) -> bool) -> bool {
+    match applied.outcome {
+        Outcome::Repaired(_) => true,
+        Outcome::Created => was_there(&applied.child),
+        Outcome::Unchanged
+        | Outcome::Updated
+        | Outcome::Recreating(_)
+        | Outcome::Grown { .. }
+        | Outcome::Removed
+        | Outcome::Leaving => false,
+    }
+}
+
 fn repaired(child: &ObjectReference, note: String) -> Notice {
     Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(versionless(child)) }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::routing::get;
 use axum::{Router, response::IntoResponse};
 use tokio::net::TcpListener;
 
-use crate::metrics::Metrics;
+use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
 use crate::watches::Caches;
 
 /// What readiness depends on.
@@ -56,7 +56,7 @@ pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(health)
-        .route("/metrics", get(move || async move { metrics.render() }));
+        .route("/metrics", get(async move || ([(CONTENT_TYPE, OPENMETRICS)], metrics.render())));
     axum::serve(listener, router).await
 }
 

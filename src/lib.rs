@@ -23,6 +23,7 @@ pub mod observe;
 pub mod overlay;
 pub mod password;
 pub mod reconcile;
+pub mod requests;
 pub mod status;
 pub mod storage;
 pub mod user_secrets;

@@ -21,6 +21,7 @@ use tracing::warn;
 
 use crate::api::ChatCluster;
 use crate::cache::{Cache, Key};
+use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
 
 /// Where the names of clusters to reconcile go.
@@ -90,9 +91,19 @@ impl Caches {
 
 /// Starts all watches. The receiver becomes true when every cache is complete: no reconcile may run before, or it would
 /// make again what exists.
-pub fn start(client: &Client, caches: &Arc<Caches>, triggers: &Triggers) -> watch::Receiver<bool> {
+pub fn start(
+    client: &Client,
+    caches: &Arc<Caches>,
+    triggers: &Triggers,
+    metrics: &Arc<Metrics>,
+) -> watch::Receiver<bool> {
     let (synced, receiver) = watch::channel(false);
-    let watches = Watches { caches: caches.clone(), triggers: triggers.clone(), synced: Arc::new(synced) };
+    let watches = Watches {
+        caches: caches.clone(),
+        triggers: triggers.clone(),
+        metrics: metrics.clone(),
+        synced: Arc::new(synced),
+    };
     let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.secrets);
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.config_maps);
@@ -111,6 +122,7 @@ pub fn start(client: &Client, caches: &Arc<Caches>, triggers: &Triggers) -> watc
 struct Watches {
     caches: Arc<Caches>,
     triggers: Triggers,
+    metrics: Arc<Metrics>,
     synced: Arc<watch::Sender<bool>>,
 }
 
@@ -120,7 +132,7 @@ impl Watches {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
-        let mut events = Box::pin(events(api, config));
+        let mut events = Box::pin(events(api, config, self.metrics.clone()));
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
@@ -135,17 +147,22 @@ impl Watches {
     }
 }
 
-/// The events of a watch that never ends: errors are logged, and it tries again with back-off and jitter.
-pub(crate) fn events<K>(api: Api<K>, config: Config) -> impl Stream<Item = Event<K>> + Send
+/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+pub(crate) fn events<K>(
+    api: Api<K>,
+    config: Config,
+    metrics: Arc<Metrics>,
+) -> impl Stream<Item = Event<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let stream = watcher(api, config).modify(|object| object.managed_fields_mut().clear());
-    StreamBackoff::new(stream, watcher::DefaultBackoff::default()).filter_map(|event| {
-        let event = event
-            .inspect_err(|error| warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again"))
-            .ok();
-        std::future::ready(event)
+    StreamBackoff::new(stream, watcher::DefaultBackoff::default()).filter_map(move |event| {
+        let event = event.inspect_err(|error| {
+            metrics.watch_failed(&K::kind(&()));
+            warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
+        });
+        std::future::ready(event.ok())
     })
 }
 
