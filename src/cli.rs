@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
 
 use crate::api::crd;
 use crate::controller;
@@ -15,6 +14,7 @@ use crate::http::{self, Health};
 use crate::metrics::Metrics;
 use crate::names::OPERATOR;
 use crate::requests::Counting;
+use crate::telemetry::{LogFormat, Telemetry};
 use crate::validate::Defaults;
 
 #[derive(Debug, Parser)]
@@ -59,12 +59,6 @@ struct Run {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 /// What `main` does.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -90,7 +84,13 @@ fn print_crd() -> ExitCode {
 
 impl Run {
     async fn run(self) -> ExitCode {
-        log(self.log_format);
+        let telemetry = Telemetry::start(self.log_format);
+        let code = self.operate().await;
+        telemetry.end().await;
+        code
+    }
+
+    async fn operate(self) -> ExitCode {
         let metrics = Arc::new(Metrics::default());
         let client = match client(metrics.clone()).await {
             Ok(client) => client,
@@ -136,13 +136,4 @@ async fn client(metrics: Arc<Metrics>) -> Result<Client, Box<dyn std::error::Err
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push(("user-agent".parse()?, agent.parse()?));
     Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(metrics)).build())
-}
-
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
-    match format {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().with_current_span(false).init(),
-    }
 }

@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Config, WatchStreamExt};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, debug, error, info, warn};
 
 use crate::api::ChatCluster;
 use crate::cache::Key;
@@ -19,6 +19,7 @@ use crate::ending;
 use crate::http::Health;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, ReconcileError};
+use crate::telemetry;
 use crate::validate::Defaults;
 use crate::watches;
 
@@ -71,12 +72,10 @@ pub async fn run(
         .run(reconcile, back_off, work)
         .for_each(|result| async {
             match result {
-                Ok(_) => {}
+                // The log line of a failure is the reconcile's own.
+                Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                 // Deleted between the trigger and the reconcile.
                 Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
-                Err(controller::Error::ReconcilerFailed(error, object)) => {
-                    warn!(cluster = %object, %error, "the reconcile failed; it is tried again");
-                }
                 Err(error) => error!(%error, "the controller failed; it tries again"),
             }
         });
@@ -111,6 +110,11 @@ fn clusters(
 }
 
 async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
+    let span = telemetry::reconcile_span(&object);
+    reconcile_once(object, work).instrument(span).await
+}
+
+async fn reconcile_once(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
     let mut synced = work.synced.clone();
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
@@ -120,8 +124,9 @@ async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, 
     let result = Box::pin(work.context.reconcile(&object)).await;
     metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
-    if result.is_ok() {
-        work.context.succeeded(&object);
+    match &result {
+        Ok(_) => work.context.succeeded(&object),
+        Err(error) => warn!(%error, "the reconcile failed; it is tried again"),
     }
     result
 }

@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod requests;
 pub mod status;
 pub mod storage;
+pub mod telemetry;
 pub mod user_secrets;
 pub mod validate;
 pub mod watches;
