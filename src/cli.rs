@@ -9,6 +9,7 @@ use kube::{Client, Config};
 use tracing::{error, info};
 
 use crate::api::crd;
+use crate::check::check;
 use crate::controller;
 use crate::http::{self, Health};
 use crate::metrics::Metrics;
@@ -32,6 +33,12 @@ enum Command {
     Run(Run),
     /// Print the custom resource definition, as YAML
     Crd,
+    /// Ask HTTP servers, for half a minute each, until they answer well
+    Check {
+        /// Such as <http://chatcluster-operator:8080/readyz>
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -64,6 +71,7 @@ pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Crd) => print_crd(),
+        Some(Command::Check { urls }) => check_all(&urls).await,
         Some(Command::Run(run)) => run.run().await,
         None => cli.run.run().await,
     }
@@ -80,6 +88,20 @@ fn print_crd() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn check_all(urls: &[String]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for url in urls {
+        match check(url).await {
+            Ok(answer) => println!("{url} answers: {answer}"),
+            Err(error) => {
+                eprintln!("{url}: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
 }
 
 impl Run {

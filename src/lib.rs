@@ -8,6 +8,7 @@ pub mod api;
 pub mod apply;
 pub mod backplane;
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod controller;

@@ -77,7 +77,16 @@ fn crd() -> Result<String> {
 fn install_manifest() -> Result<String> {
     let mut helm = pinned_helm()?;
     // Without a cluster to ask, helm believes in a version of its own.
-    helm.args(["template", "chatcluster", "--namespace", NAMESPACE, "--kube-version", OLDEST]).arg(chart());
+    helm.args([
+        "template",
+        "chatcluster",
+        "--skip-tests",
+        "--namespace",
+        NAMESPACE,
+        "--kube-version",
+        OLDEST,
+    ])
+    .arg(chart());
     let chart = sh::output(&mut helm)?;
     let namespace = format!(
         "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    \
