@@ -9,6 +9,7 @@
 mod support;
 
 mod audit;
+mod chart;
 mod children;
 mod conflicts;
 mod crd;
