@@ -35,7 +35,7 @@ impl Metrics {
             Outcome::Removed => "removed",
             Outcome::Recreating(_) => "recreated",
             Outcome::Grown { .. } => "grown",
-            Outcome::Unchanged | Outcome::Leaving => return,
+            Outcome::Unchanged | Outcome::Absent | Outcome::Leaving => return,
         };
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         *writes.entry((kind.to_owned(), done)).or_default() += 1;
