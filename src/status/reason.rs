@@ -10,6 +10,7 @@ pub enum Reason {
     // Ready
     NameTaken,
     ApplyFailed,
+    Malformed,
     Paused,
     // PasswordCurrent
     Current,
@@ -46,10 +47,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Ready,
         Self::NameTaken,
         Self::ApplyFailed,
+        Self::Malformed,
         Self::Paused,
         Self::Current,
         Self::Rotating,
@@ -89,6 +91,7 @@ impl Reason {
             self,
             Self::NameTaken
                 | Self::ApplyFailed
+                | Self::Malformed
                 | Self::SecretMissing
                 | Self::SecretKeyMissing
                 | Self::PasswordInvalid
