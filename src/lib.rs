@@ -4,11 +4,13 @@
 //! one patch). Each step is a module of that name; [`reconcile`] strings them together,
 //! and [`controller`] says when.
 
+pub mod access;
 pub mod api;
 pub mod apply;
 pub mod backplane;
 pub mod cache;
 pub mod cli;
+pub mod clusters;
 pub mod compare;
 pub mod controller;
 pub mod desired;
@@ -17,6 +19,8 @@ pub mod ending;
 pub mod events;
 pub mod http;
 pub mod lists;
+pub mod lease;
+pub mod malformed;
 pub mod metrics;
 pub mod names;
 pub mod observe;

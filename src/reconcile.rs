@@ -43,6 +43,9 @@ pub enum ReconcileError {
     /// A child could not be written.
     #[error(transparent)]
     Apply(ApplyError),
+    /// A bug of ours.
+    #[error("it panicked: {0}")]
+    Panicked(String),
     /// The status could not be written.
     #[error("writing the status failed: {0}")]
     Status(#[source] kube::Error),
@@ -259,6 +262,11 @@ impl Context {
             failures = memory.failures;
         });
         failures
+    }
+
+    /// Whether the last reconcile of it failed.
+    pub fn is_failing(&self, object: &ChatCluster) -> bool {
+        object.uid().is_some_and(|uid| self.memory().get(&uid).is_some_and(|memory| memory.failures > 0))
     }
 
     /// A reconcile of it went well.
