@@ -101,18 +101,28 @@ pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), 
     let name = &options.name;
     let chat = cluster.chat(name).await?;
     if chat.spec.paused && options.wait {
-        let why = format!("{name} is paused, so nothing would restart: kubectl chat resume {name} first, or leave out --wait");
+        let why = format!(
+            "{name} is paused, so nothing would restart: kubectl chat resume {name} first, or leave out --wait"
+        );
         return Err(Fault::Refused(why));
     }
     let parts = options.parts();
     // Unlike the value before, which may be of this very second.
     let value = Timestamp::now().to_string();
-    let annotations: Value = parts.iter().map(|part| (part.annotation().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into();
+    let annotations: Value = parts
+        .iter()
+        .map(|part| (part.annotation().to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     patch(cluster, name, &json!({"metadata": {"annotations": annotations}})).await?;
     for part in &parts {
         print(&match (part, chat.spec.paused) {
-            (Part::Hub, false) => format!("the hubs of {name} restart one after another; clients reconnect to another\n"),
-            (Part::Redis, false) => format!("Redis of {name} restarts; until it is back, what is said stays on its hub\n"),
+            (Part::Hub, false) => {
+                format!("the hubs of {name} restart one after another; clients reconnect to another\n")
+            }
+            (Part::Redis, false) => {
+                format!("Redis of {name} restarts; until it is back, what is said stays on its hub\n")
+            }
             (Part::Hub, true) => format!("the hubs of {name} will restart once it is resumed\n"),
             (Part::Redis, true) => format!("Redis of {name} will restart once it is resumed\n"),
         });

@@ -111,8 +111,12 @@ impl Cluster {
 
     pub(crate) async fn no_such(&self, name: &str) -> Fault {
         let others = self.chats().list(&kube::api::ListParams::default().limit(20)).await;
-        let others: Vec<String> =
-            others.map(|list| list.items).unwrap_or_default().into_iter().filter_map(|c| c.metadata.name).collect();
+        let others: Vec<String> = others
+            .map(|list| list.items)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|c| c.metadata.name)
+            .collect();
         let hint = if others.is_empty() {
             "see those of all namespaces with: kubectl chat status -A".to_owned()
         } else {

@@ -107,7 +107,9 @@ fn wanted(words: &[String], command: &Command) -> Wanted {
         return values(arg);
     }
     if unfinished.starts_with('-') {
-        return Wanted::These(at.get_arguments().filter(|a| !a.is_positional()).filter_map(described).collect());
+        return Wanted::These(
+            at.get_arguments().filter(|a| !a.is_positional()).filter_map(described).collect(),
+        );
     }
     if at.has_subcommands() {
         let shown = at.get_subcommands().filter(|sub| !sub.is_hide_set());
@@ -120,7 +122,11 @@ fn wanted(words: &[String], command: &Command) -> Wanted {
 fn option<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
     command.get_arguments().find(|arg| {
-        if word.starts_with("--") { arg.get_long() == Some(name) } else { arg.get_short() == name.chars().next() }
+        if word.starts_with("--") {
+            arg.get_long() == Some(name)
+        } else {
+            arg.get_short() == name.chars().next()
+        }
     })
 }
 
@@ -129,7 +135,9 @@ fn values(arg: &Arg) -> Wanted {
         "name" => Wanted::Clusters,
         "namespace" => Wanted::Namespaces,
         "context" => Wanted::Contexts,
-        _ => Wanted::These(arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()),
+        _ => {
+            Wanted::These(arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect())
+        }
     }
 }
 
@@ -144,7 +152,9 @@ fn line(word: &str, help: Option<&clap::builder::StyledStr>) -> String {
 /// Where to look, by what of the line is there already.
 fn access(words: &[String], command: Command) -> Access {
     let line = std::iter::once("kubectl-chat".to_owned()).chain(words.iter().cloned());
-    let Ok(matches) = command.ignore_errors(true).try_get_matches_from(line) else { return Access::default() };
+    let Ok(matches) = command.ignore_errors(true).try_get_matches_from(line) else {
+        return Access::default();
+    };
     let below = matches.subcommand().map_or(&matches, |(_, below)| below);
     Access::from_arg_matches(below).unwrap_or_default()
 }
@@ -179,7 +189,10 @@ mod tests {
     fn the_first_word_is_a_command_and_the_next_a_cluster() {
         let commands = words(ask("st"));
 
-        assert!(commands.contains(&"status".into()) && commands.contains(&"rotate-password".into()), "{commands:?}");
+        assert!(
+            commands.contains(&"status".into()) && commands.contains(&"rotate-password".into()),
+            "{commands:?}"
+        );
         assert!(!commands.contains(&"__complete".into()), "{commands:?}");
         assert_eq!(ask("status "), Wanted::Clusters);
         assert_eq!(ask("-n town status lo"), Wanted::Clusters);

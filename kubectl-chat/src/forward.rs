@@ -62,7 +62,8 @@ impl Door {
     async fn connect(&self) -> Result<DuplexStream, Fault> {
         let hubs = ready_hubs(&self.cluster, &self.name).await?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let mut last = Fault::No(format!("no hub of {} is ready: kubectl chat status {}", self.name, self.name));
+        let mut last =
+            Fault::No(format!("no hub of {} is ready: kubectl chat status {}", self.name, self.name));
         for i in 0..hubs.len() {
             match connect(&self.cluster, &hubs[(turn + i) % hubs.len()], self.hub_port).await {
                 Ok(connection) => return Ok(connection),

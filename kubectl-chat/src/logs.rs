@@ -85,7 +85,11 @@ fn container(part: Component) -> &'static str {
 pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> Result<(), Fault> {
     cluster.chat(&options.name).await?;
     let mut out = Out { paint, seen: Vec::new(), width: 0 };
-    if options.follow { follow(options, cluster, &mut out).await } else { show(options, cluster, &mut out).await }
+    if options.follow {
+        follow(options, cluster, &mut out).await
+    } else {
+        show(options, cluster, &mut out).await
+    }
 }
 
 async fn show(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(), Fault> {
@@ -272,10 +276,22 @@ mod tests {
 
     #[test]
     fn both_parts_are_shown_unless_one_is_named() {
-        let options = |hub, redis| Options { name: "x".into(), follow: false, hub, redis, tail: None, since: None, previous: false };
+        let options = |hub, redis| Options {
+            name: "x".into(),
+            follow: false,
+            hub,
+            redis,
+            tail: None,
+            since: None,
+            previous: false,
+        };
 
-        assert!(options(false, false).wants(Component::Hub) && options(false, false).wants(Component::Backplane));
-        assert!(options(true, false).wants(Component::Hub) && !options(true, false).wants(Component::Backplane));
+        assert!(
+            options(false, false).wants(Component::Hub) && options(false, false).wants(Component::Backplane)
+        );
+        assert!(
+            options(true, false).wants(Component::Hub) && !options(true, false).wants(Component::Backplane)
+        );
         assert!(options(true, true).wants(Component::Hub) && options(true, true).wants(Component::Backplane));
     }
 }

@@ -86,7 +86,8 @@ fn dialled(address: &str) -> Option<String> {
 async fn listen(port: Option<u16>) -> Result<TcpListener, Fault> {
     if let Some(port) = port {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
-        return listener.map_err(|e| Fault::Refused(format!("port {port} of this machine: {e}; choose another --port")));
+        return listener
+            .map_err(|e| Fault::Refused(format!("port {port} of this machine: {e}; choose another --port")));
     }
     for port in FIRST..FIRST + 100 {
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await {

@@ -1,7 +1,7 @@
 //! `kubectl chat plan`: what the operator would do, were it not held back.
 
-use kube::ResourceExt;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::cluster::Cluster;
@@ -67,7 +67,8 @@ impl Plan {
         let hold = operator.as_ref().is_some_and(|operator| operator.hold);
         let item = |chat: &Chat| {
             let status = chat.status.clone().unwrap_or_default();
-            let mut restarts: Vec<String> = status.pending.iter().filter_map(|p| p.restarts.clone()).collect();
+            let mut restarts: Vec<String> =
+                status.pending.iter().filter_map(|p| p.restarts.clone()).collect();
             restarts.sort();
             restarts.dedup();
             Item {
@@ -82,7 +83,12 @@ impl Plan {
                 created: chat.metadata.creation_timestamp.as_ref().map(|time| time.0),
             }
         };
-        Self { api_version: SHAPE, kind: "ChatClusterPlan", operator, items: chats.iter().map(item).collect() }
+        Self {
+            api_version: SHAPE,
+            kind: "ChatClusterPlan",
+            operator,
+            items: chats.iter().map(item).collect(),
+        }
     }
 
     fn draw(&self, paint: Paint) -> String {
@@ -93,10 +99,13 @@ impl Plan {
             Some(OperatorView { version, namespace, .. }) => {
                 format!("The operator has version {version}, in namespace {namespace}.\n")
             }
-            None => "The operator's version is not known: it was not found, or you may not see it.\n".to_owned(),
+            None => {
+                "The operator's version is not known: it was not found, or you may not see it.\n".to_owned()
+            }
         };
         for item in &self.items {
-            text += &format!("\n{}\n", paint.paint(Tone::Strong, &format!("{}/{}", item.namespace, item.name)));
+            text +=
+                &format!("\n{}\n", paint.paint(Tone::Strong, &format!("{}/{}", item.namespace, item.name)));
             text += &item.draw(paint);
         }
         if self.items.iter().all(|item| !item.held) {
@@ -130,7 +139,8 @@ impl Item {
         }
         let mut text = String::new();
         if !self.up_to_date {
-            text += "  the operator has not looked at the last change of the spec yet: ask again in a moment\n";
+            text +=
+                "  the operator has not looked at the last change of the spec yet: ask again in a moment\n";
         }
         if self.pending.is_empty() {
             return text + &paint.paint(Tone::Good, "  ✓ nothing would change, and no pod would restart\n");
@@ -138,11 +148,17 @@ impl Item {
         text += &changes(&self.pending, paint);
         let restarts = match self.restarts.as_slice() {
             [] => paint.paint(Tone::Good, "  ✓ no pod would restart"),
-            parts => paint.paint(Tone::Waiting, &format!("  ! restarts: {}", parts.iter().map(|p| said(p)).collect::<Vec<_>>().join("; "))),
+            parts => paint.paint(
+                Tone::Waiting,
+                &format!("  ! restarts: {}", parts.iter().map(|p| said(p)).collect::<Vec<_>>().join("; ")),
+            ),
         };
         text += &format!("{restarts}\n");
         if self.paused {
-            text += &format!("  it is paused; to have it done: kubectl chat resume {} -n {}\n", self.name, self.namespace);
+            text += &format!(
+                "  it is paused; to have it done: kubectl chat resume {} -n {}\n",
+                self.name, self.namespace
+            );
         }
         text
     }
@@ -159,7 +175,11 @@ fn said(part: &str) -> String {
 
 /// When what is held back will be done.
 pub(crate) fn until(paused: bool, name: &str) -> String {
-    if paused { format!("kubectl chat resume {name}") } else { "the operator no longer holds changes back".to_owned() }
+    if paused {
+        format!("kubectl chat resume {name}")
+    } else {
+        "the operator no longer holds changes back".to_owned()
+    }
 }
 
 /// The changes in a table.
@@ -185,9 +205,11 @@ mod tests {
     use super::*;
 
     fn chat(spec: serde_json::Value, pending: serde_json::Value) -> Chat {
-        serde_json::from_value(serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+        serde_json::from_value(
+            serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
             "metadata": {"name": "lobby", "namespace": "town", "generation": 2}, "spec": spec,
-            "status": {"observedGeneration": 2, "pending": pending}}))
+            "status": {"observedGeneration": 2, "pending": pending}}),
+        )
         .unwrap()
     }
 
@@ -227,7 +249,8 @@ To have it done: helm upgrade chatcluster charts/chatcluster -n chatcluster-syst
 
     #[test]
     fn a_paused_cluster_says_how_it_goes_on() {
-        let pending = serde_json::json!([{"child": "Service/lobby", "action": "Update", "fields": ["spec.type"]}]);
+        let pending =
+            serde_json::json!([{"child": "Service/lobby", "action": "Update", "fields": ["spec.type"]}]);
 
         let text = drawn(&[chat(serde_json::json!({"paused": true}), pending)], false);
 

@@ -45,7 +45,8 @@ struct Listed<K> {
 
 pub(crate) async fn snapshot(cluster: &Cluster, name: &str) -> Result<Snapshot, Fault> {
     let chat = cluster.chat(name).await?;
-    let labels = ListParams::default().labels(&format!("app.kubernetes.io/name=chatcluster,{INSTANCE}={name}"));
+    let labels =
+        ListParams::default().labels(&format!("app.kubernetes.io/name=chatcluster,{INSTANCE}={name}"));
     let about = format!("involvedObject.kind=ChatCluster,involvedObject.name={name}");
     let about = ListParams::default().fields(&about);
     let (
@@ -105,7 +106,8 @@ where
     match cluster.api::<K>().list(params).await {
         Ok(list) => Ok(Listed { items: list.items, note: None }),
         Err(error) if is_forbidden(&error) => {
-            let note = format!("you may not list {plural} in namespace {}: they are left out", cluster.namespace);
+            let note =
+                format!("you may not list {plural} in namespace {}: they are left out", cluster.namespace);
             Ok(Listed { items: Vec::new(), note: Some(note) })
         }
         Err(error) => Err(Fault::of(format!("list {plural}"), &error)),

@@ -34,7 +34,8 @@ pub(crate) async fn wait(
         Part::Redis => {
             let object = names::redis(name);
             let done = |s: Option<&StatefulSet>| s.is_some_and(|s| redis_is_new(s, value));
-            let waited = timeout(patience, await_condition(cluster.api::<StatefulSet>(), &object, done)).await;
+            let waited =
+                timeout(patience, await_condition(cluster.api::<StatefulSet>(), &object, done)).await;
             (format!("StatefulSet {object}"), waited.map(|result| result.map(|_| ())))
         }
     };
@@ -100,7 +101,10 @@ mod tests {
     #[test]
     fn a_rollout_is_done_when_every_pod_is_of_the_template_that_was_asked_for() {
         assert!(hubs_are_new(&deployment("now", 2, 3), "now"));
-        assert!(!hubs_are_new(&deployment("before", 2, 3), "now"), "the operator has not copied the value yet");
+        assert!(
+            !hubs_are_new(&deployment("before", 2, 3), "now"),
+            "the operator has not copied the value yet"
+        );
         assert!(!hubs_are_new(&deployment("now", 1, 3), "now"), "one pod is old");
         assert!(!hubs_are_new(&deployment("now", 2, 4), "now"), "the status speaks of the template before");
     }

@@ -72,7 +72,11 @@ fn ask(name: &str) -> Result<(), Fault> {
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Fault::No("nothing was changed".to_owned())) }
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Fault::No("nothing was changed".to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -80,8 +84,10 @@ mod tests {
     use super::*;
 
     fn chat(spec: serde_json::Value) -> Chat {
-        serde_json::from_value(serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
-            "metadata": {"name": "lobby"}, "spec": spec}))
+        serde_json::from_value(
+            serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+            "metadata": {"name": "lobby"}, "spec": spec}),
+        )
         .unwrap()
     }
 
@@ -91,6 +97,11 @@ mod tests {
 
         assert_eq!(secret(&chat(serde_json::json!({})), "lobby").unwrap(), "lobby-redis-auth");
         assert!(secret(&chat(own), "lobby").unwrap_err().to_string().contains("from Secret mine"));
-        assert!(secret(&chat(serde_json::json!({"paused": true})), "lobby").unwrap_err().to_string().contains("paused"));
+        assert!(
+            secret(&chat(serde_json::json!({"paused": true})), "lobby")
+                .unwrap_err()
+                .to_string()
+                .contains("paused")
+        );
     }
 }

@@ -114,7 +114,8 @@ impl Table {
 
     pub(crate) fn draw(&self, paint: Paint) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column| self.rows.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or(0);
+        let width =
+            |column| self.rows.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for row in &self.rows {
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn ages_are_said_as_kubectl_says_them() {
-        let said: Vec<String> = [0, 119, 120, 150, 600, 10_799, 10_860, 100_000, 180_000, 700_000].map(after).into();
+        let said: Vec<String> =
+            [0, 119, 120, 150, 600, 10_799, 10_860, 100_000, 180_000, 700_000].map(after).into();
 
         assert_eq!(said, ["0s", "119s", "2m", "2m30s", "10m", "179m", "3h1m", "27h", "2d2h", "8d"]);
     }

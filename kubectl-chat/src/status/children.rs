@@ -1,8 +1,8 @@
 //! The children of a `ChatCluster`, each with its readiness, in a person's order: what clients meet first.
 
 use chatcluster::api::ConditionType;
-use chatcluster::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, redis_auth};
 use chatcluster::diagnose;
+use chatcluster::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, redis_auth};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
@@ -55,7 +55,11 @@ impl Child {
             name: object.name_any(),
             state: if object.meta().deletion_timestamp.is_some() { State::Waiting } else { state },
             ready: String::new(),
-            detail: if object.meta().deletion_timestamp.is_some() { "being deleted".into() } else { String::new() },
+            detail: if object.meta().deletion_timestamp.is_some() {
+                "being deleted".into()
+            } else {
+                String::new()
+            },
             verified: None,
             created: object.meta().creation_timestamp.as_ref().map(|time| time.0),
             children: Vec::new(),
@@ -95,7 +99,9 @@ pub(super) fn children(snapshot: &Snapshot) -> Vec<Child> {
     if snapshot.stateful_sets.is_empty() {
         all.extend(sorted(snapshot.claims.iter().map(of_claim).collect()));
     }
-    all.extend(sorted(snapshot.services.iter().filter(|s| ours(s.owner_references())).map(of_service).collect()));
+    all.extend(sorted(
+        snapshot.services.iter().filter(|s| ours(s.owner_references())).map(of_service).collect(),
+    ));
     let policies = snapshot.policies.iter().filter(|p| ours(p.owner_references()));
     all.extend(sorted(policies.map(|policy| Child::of(policy, State::Ready)).collect()));
     let maps = snapshot.config_maps.iter().filter(|m| ours(m.owner_references()));
@@ -140,7 +146,8 @@ fn of_deployment(deployment: &Deployment) -> Child {
     let settled = status.observed_generation >= deployment.metadata.generation
         && updated == wanted
         && status.replicas.unwrap_or(0) == wanted;
-    let containers = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref()).map(|pod| &pod.containers);
+    let containers =
+        deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref()).map(|pod| &pod.containers);
     let detail = if settled || updated == wanted {
         image(containers, HUB_CONTAINER)
     } else {
@@ -153,8 +160,8 @@ fn of_stateful_set(set: &StatefulSet) -> Child {
     let status = set.status.clone().unwrap_or_default();
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let ready = status.ready_replicas.unwrap_or(0);
-    let settled =
-        status.observed_generation >= set.metadata.generation && status.current_revision == status.update_revision;
+    let settled = status.observed_generation >= set.metadata.generation
+        && status.current_revision == status.update_revision;
     let containers = set.spec.as_ref().and_then(|s| s.template.spec.as_ref()).map(|pod| &pod.containers);
     Child::of(set, counted(ready, wanted, settled))
         .with(format!("{ready}/{wanted}"), image(containers, REDIS_CONTAINER))
@@ -219,7 +226,8 @@ fn of_claim(claim: &PersistentVolumeClaim) -> Child {
     };
     let size = status.capacity.and_then(|c| c.get("storage").map(|q| q.0.clone()));
     let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
-    let details: Vec<String> = [Some(phase), size, class].into_iter().flatten().filter(|d| !d.is_empty()).collect();
+    let details: Vec<String> =
+        [Some(phase), size, class].into_iter().flatten().filter(|d| !d.is_empty()).collect();
     Child::of(claim, state).with("", details.join(", "))
 }
 
@@ -246,7 +254,9 @@ fn of_service(service: &Service) -> Child {
 fn of_autoscaler(autoscaler: &HorizontalPodAutoscaler) -> Child {
     let status = autoscaler.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
-    let cannot = conditions.iter().find(|c| c.status == "False" && ["AbleToScale", "ScalingActive"].contains(&c.type_.as_str()));
+    let cannot = conditions
+        .iter()
+        .find(|c| c.status == "False" && ["AbleToScale", "ScalingActive"].contains(&c.type_.as_str()));
     let spec = autoscaler.spec.clone().unwrap_or_default();
     let range = format!("{} to {} hubs", spec.min_replicas.unwrap_or(1), spec.max_replicas);
     let detail = match cannot {
@@ -261,4 +271,3 @@ fn of_budget(budget: &PodDisruptionBudget) -> Child {
     let pods = if allowed == 1 { "1 pod".to_owned() } else { format!("{allowed} pods") };
     Child::of(budget, State::Ready).with("", format!("{pods} may be evicted now"))
 }
-

@@ -19,7 +19,9 @@ pub(super) fn tree(view: &View, paint: Paint, now: Timestamp) -> String {
     }
     sections.push(events(view, paint, now));
     if !view.notes.is_empty() {
-        sections.push(view.notes.iter().map(|note| paint.paint(Tone::Faint, &format!("note: {note}")) + "\n").collect());
+        sections.push(
+            view.notes.iter().map(|note| paint.paint(Tone::Faint, &format!("note: {note}")) + "\n").collect(),
+        );
     }
     sections.join("\n")
 }
@@ -29,7 +31,8 @@ fn heading(view: &View, paint: Paint, now: Timestamp) -> String {
     let name = paint.paint(Tone::Strong, &view.name);
     let mut text = format!("{name}  in namespace {}{old}\n", view.namespace);
     let (mark, tone) = sign(view.ready.ready, &view.ready.reason);
-    text += &format!("{} {}\n", paint.paint(tone, &format!("{mark} {}:", view.ready.reason)), view.ready.message);
+    text +=
+        &format!("{} {}\n", paint.paint(tone, &format!("{mark} {}:", view.ready.reason)), view.ready.message);
     let mut facts = Table::default();
     let mut fact = |name: &str, value: Cell| facts.row(vec![Cell(name.to_owned(), Tone::Faint), value]);
     fact("address", view.url.as_deref().or(view.ready.address.as_deref()).unwrap_or("none yet").into());
@@ -40,7 +43,10 @@ fn heading(view: &View, paint: Paint, now: Timestamp) -> String {
         fact("paused", Cell(what, Tone::Waiting));
     }
     if !view.up_to_date {
-        fact("behind", Cell("the operator has not looked at the last change of the spec yet".into(), Tone::Waiting));
+        fact(
+            "behind",
+            Cell("the operator has not looked at the last change of the spec yet".into(), Tone::Waiting),
+        );
     }
     text + &facts.draw(paint)
 }
@@ -139,6 +145,3 @@ fn events(view: &View, paint: Paint, now: Timestamp) -> String {
     }
     table.draw(paint)
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,8 +9,8 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::core::NamespaceResourceScope;
-use kube::runtime::{WatchStreamExt as _, metadata_watcher, watcher};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Options, Shown, look};
@@ -66,13 +66,20 @@ async fn wait(changes: &mut Changes, mut tick: impl FnMut() -> Result<(), Fault>
     Ok(())
 }
 
-fn show(shown: &Shown, options: &Options, paint: Paint, live: bool, trouble: Option<&str>) -> Result<(), Fault> {
+fn show(
+    shown: &Shown,
+    options: &Options,
+    paint: Paint,
+    live: bool,
+    trouble: Option<&str>,
+) -> Result<(), Fault> {
     let text = shown.write(options.output, paint, Timestamp::now())?;
     if !live {
         text::print(&format!("{text}{}", if options.output.is_none() { "\n" } else { "" }));
         return Ok(());
     }
-    let trouble = trouble.map(|t| paint.paint(Tone::Bad, &format!("{t}; trying again\n"))).unwrap_or_default();
+    let trouble =
+        trouble.map(|t| paint.paint(Tone::Bad, &format!("{t}; trying again\n"))).unwrap_or_default();
     // Home, then each line over the former one, then nothing below: no flicker.
     let body = format!("{text}{trouble}").replace('\n', "\x1b[K\n");
     text::print(&format!("\x1b[H{body}\x1b[J"));
@@ -107,7 +114,7 @@ where
         + Send
         + 'static,
 {
-    any(metadata_watcher(cluster.api::<K>(), watcher::Config::default().labels(labels)))
+    any(watcher(cluster.api::<PartialObjectMeta<K>>(), watcher::Config::default().labels(labels)))
 }
 
 /// That something happened, whatever it was. Errors are met with patience: who may not watch looks every few seconds.

@@ -86,3 +86,6 @@ impl Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ pub(crate) async fn read(cluster: &Cluster, everywhere: bool) -> Result<Vec<Chat
     let api = if everywhere { cluster.all_chats() } else { cluster.chats() };
     match api.list(&ListParams::default()).await {
         Ok(list) if list.items.is_empty() && !everywhere => {
-            let what = format!("there are no ChatClusters in namespace {}; see all with -A", cluster.namespace);
+            let what =
+                format!("there are no ChatClusters in namespace {}; see all with -A", cluster.namespace);
             Err(Fault::Refused(what))
         }
         Ok(list) if list.items.is_empty() => Err(Fault::Refused("there are no ChatClusters".to_owned())),
@@ -92,7 +93,8 @@ impl All {
     }
 
     pub(super) fn draw(&self, paint: Paint, now: Timestamp) -> String {
-        let mut table = Table::new(&["NAMESPACE", "NAME", "READY", "REASON", "HUBS", "ADDRESS", "PENDING", "AGE"]);
+        let mut table =
+            Table::new(&["NAMESPACE", "NAME", "READY", "REASON", "HUBS", "ADDRESS", "PENDING", "AGE"]);
         for row in &self.items {
             let tone = if row.ready.ready { Tone::Good } else { Tone::Waiting };
             table.row(vec![

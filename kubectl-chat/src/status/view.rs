@@ -98,7 +98,11 @@ pub(crate) fn of(snapshot: &Snapshot) -> View {
         ready: Ready::of(chat),
         paused: chat.spec.paused,
         up_to_date: status.observed_generation == chat.metadata.generation,
-        url: status.address.as_ref().filter(|address| !address.starts_with('<')).map(|a| format!("http://{a}/")),
+        url: status
+            .address
+            .as_ref()
+            .filter(|address| !address.starts_with('<'))
+            .map(|a| format!("http://{a}/")),
         password: password(chat, &name),
         operator: snapshot.operator.as_ref().map(OperatorView::of),
         conditions: conditions(chat),

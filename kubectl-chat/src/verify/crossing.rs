@@ -41,7 +41,9 @@ enum Refusal {
 async fn enter(at: &At<'_>, hub: &str, room: &str) -> Result<Client, Refusal> {
     let mut client = at.connect(hub, PATIENCE).await.map_err(Refusal::Failed)?;
     let other = |why: String| {
-        Refusal::OtherHub(format!("the hubs speak SignalR, but are not chatcluster's own, which take Join and Send: {why}"))
+        Refusal::OtherHub(format!(
+            "the hubs speak SignalR, but are not chatcluster's own, which take Join and Send: {why}"
+        ))
     };
     let deadline = Instant::now() + PATIENCE;
     client.call("Join", &json!([room, "kubectl chat verify"]), deadline).await.map_err(other)?;

@@ -63,7 +63,9 @@ async fn ask_the_operator(options: &Options, cluster: &Cluster) -> Result<Operat
         reason: says.map_or_else(|| "Unseen".to_owned(), |c| c.reason.clone()),
         message: match says {
             None => "no operator has looked at it yet; does one run for this namespace?".to_owned(),
-            Some(_) if !up_to_date => "the operator has not looked at the last change of the spec yet".to_owned(),
+            Some(_) if !up_to_date => {
+                "the operator has not looked at the last change of the spec yet".to_owned()
+            }
             Some(says) => says.message.clone(),
         },
     })
@@ -91,7 +93,9 @@ async fn cross(options: &Options, cluster: &Cluster, chat: &Chat) -> Result<Mess
     let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path };
     match at.negotiate(first).await {
         Ok(Ok(_)) => Ok(crossing::run(&at, &hubs).await),
-        Ok(Err(why)) => Ok(Messages::untested(&format!("the hubs do not speak SignalR at {}: {why}", options.path))),
+        Ok(Err(why)) => {
+            Ok(Messages::untested(&format!("the hubs do not speak SignalR at {}: {why}", options.path)))
+        }
         Err(why) => Ok(Messages::failed(first, why)),
     }
 }

@@ -99,7 +99,10 @@ impl Report {
         }
         text += &match (crossed, hubs.len()) {
             (true, 1) => format!("{} a message came back from the only hub\n", mark(true)),
-            (true, n) => format!("{} messages cross: what was said through each of {n} hubs was heard at every one\n", mark(true)),
+            (true, n) => format!(
+                "{} messages cross: what was said through each of {n} hubs was heard at every one\n",
+                mark(true)
+            ),
             (false, _) => format!("{} messages do not cross\n", mark(false)),
         };
         let mut table = Table::new(&["SAID THROUGH", "HEARD AT", "AFTER"]);
@@ -110,19 +113,28 @@ impl Report {
     }
 }
 
-const NOTE: &str = "times are as seen from here, with the way through the API server to one hub and back from the other\n";
+const NOTE: &str =
+    "times are as seen from here, with the way through the API server to one hub and back from the other\n";
 
 impl Hub {
     fn rows(&self, table: &mut Table) {
         if let Some(error) = &self.error {
-            table.row(vec![self.pod.clone().into(), Cell("ERROR".into(), Tone::Bad), Cell(error.clone(), Tone::Bad)]);
+            table.row(vec![
+                self.pod.clone().into(),
+                Cell("ERROR".into(), Tone::Bad),
+                Cell(error.clone(), Tone::Bad),
+            ]);
         }
         for heard in &self.heard_at {
             let after = format!("{:.1} ms", heard.milliseconds);
             table.row(vec![self.pod.clone().into(), heard.pod.clone().into(), after.into()]);
         }
         for deaf in &self.not_heard_at {
-            table.row(vec![self.pod.clone().into(), deaf.clone().into(), Cell("NOT HEARD".into(), Tone::Bad)]);
+            table.row(vec![
+                self.pod.clone().into(),
+                deaf.clone().into(),
+                Cell("NOT HEARD".into(), Tone::Bad),
+            ]);
         }
     }
 }
@@ -133,13 +145,20 @@ mod tests {
 
     fn says(verified: bool) -> OperatorSays {
         let reason = if verified { "Verified" } else { "HubNotSubscribed" };
-        OperatorSays { verified, reason: reason.into(), message: "every ready hub is subscribed on Redis".into() }
+        OperatorSays {
+            verified,
+            reason: reason.into(),
+            message: "every ready hub is subscribed on Redis".into(),
+        }
     }
 
     fn hub(pod: &str, heard_at: &[(&str, f64)], not_heard_at: &[&str]) -> Hub {
         Hub {
             pod: pod.into(),
-            heard_at: heard_at.iter().map(|(pod, ms)| Heard { pod: (*pod).into(), milliseconds: *ms }).collect(),
+            heard_at: heard_at
+                .iter()
+                .map(|(pod, ms)| Heard { pod: (*pod).into(), milliseconds: *ms })
+                .collect(),
             not_heard_at: not_heard_at.iter().map(|pod| (*pod).to_owned()).collect(),
             error: None,
         }
@@ -151,7 +170,10 @@ mod tests {
 
     #[test]
     fn messages_that_cross_are_shown_with_their_times() {
-        let hubs = vec![hub("hub-a", &[("hub-a", 1.0), ("hub-b", 2.34)], &[]), hub("hub-b", &[("hub-a", 3.0), ("hub-b", 1.0)], &[])];
+        let hubs = vec![
+            hub("hub-a", &[("hub-a", 1.0), ("hub-b", 2.34)], &[]),
+            hub("hub-b", &[("hub-a", 3.0), ("hub-b", 1.0)], &[]),
+        ];
 
         let report = report(says(true), Messages::tested(hubs));
 

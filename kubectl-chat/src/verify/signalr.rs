@@ -43,7 +43,9 @@ impl At<'_> {
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["connectionToken"].as_str().or_else(|| answer["connectionId"].as_str());
-        Ok(token.map(str::to_owned).ok_or_else(|| format!("POST {}/negotiate gives no connection", self.path)))
+        Ok(token
+            .map(str::to_owned)
+            .ok_or_else(|| format!("POST {}/negotiate gives no connection", self.path)))
     }
 
     async fn post(&self, pod: &str, what: &str) -> Result<(StatusCode, Bytes), String> {
@@ -114,7 +116,12 @@ impl Client {
     }
 
     /// Calls a method of the hub, and waits for its completion.
-    pub(super) async fn call(&mut self, method: &str, arguments: &Value, deadline: Instant) -> Result<(), String> {
+    pub(super) async fn call(
+        &mut self,
+        method: &str,
+        arguments: &Value,
+        deadline: Instant,
+    ) -> Result<(), String> {
         self.calls += 1;
         let id = self.calls.to_string();
         self.write(&json!({"type": 1, "invocationId": id, "target": method, "arguments": arguments})).await?;
@@ -140,7 +147,10 @@ impl Client {
             match timeout_at(deadline, self.inbox.recv()).await {
                 Ok(Some(found)) if fits(&found.0) => return Ok(found),
                 Ok(Some((close, _))) if close["type"] == 7 => {
-                    return Err(format!("the hub ends the connection: {}", close["error"].as_str().unwrap_or("no reason given")));
+                    return Err(format!(
+                        "the hub ends the connection: {}",
+                        close["error"].as_str().unwrap_or("no reason given")
+                    ));
                 }
                 Ok(Some(other)) => self.kept.push_back(other),
                 Ok(None) => return Err("the connection ended".to_owned()),
@@ -150,7 +160,10 @@ impl Client {
     }
 
     async fn write(&mut self, record: &Value) -> Result<(), String> {
-        self.out.send(Message::text(format!("{record}{END}"))).await.map_err(|e| format!("the connection ended: {e}"))
+        self.out
+            .send(Message::text(format!("{record}{END}")))
+            .await
+            .map_err(|e| format!("the connection ended: {e}"))
     }
 }
 
