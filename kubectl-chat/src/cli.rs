@@ -118,4 +118,25 @@ mod tests {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn the_krew_manifest_is_of_this_program_and_version() {
+        let manifest: serde_json::Value = serde_saphyr::from_str(include_str!("../krew/chat.yaml")).unwrap();
+        let (command, version) = (Cli::command(), env!("CARGO_PKG_VERSION"));
+
+        assert_eq!(
+            [&manifest["apiVersion"], &manifest["kind"]],
+            ["krew.googlecontainertools.github.com/v1alpha2", "Plugin"]
+        );
+        assert_eq!(format!("kubectl-{}", manifest["metadata"]["name"].as_str().unwrap()), command.get_name());
+        assert_eq!(manifest["spec"]["version"], format!("v{version}"));
+        assert_eq!(manifest["spec"]["shortDescription"], command.get_about().unwrap().to_string());
+        let platforms = manifest["spec"]["platforms"].as_array().unwrap();
+        assert_eq!(platforms.len(), 2);
+        for platform in platforms {
+            assert_eq!(platform["bin"], command.get_name());
+            let uri = platform["uri"].as_str().unwrap();
+            assert!(uri.contains(&format!("/v{version}/kubectl-chat-linux-")), "{uri}");
+        }
+    }
 }

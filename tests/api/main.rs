@@ -17,6 +17,7 @@ mod idle;
 mod lifecycle;
 mod operator;
 mod pending;
+mod plugin;
 mod redis;
 mod refusals;
 mod rules;
