@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chatcluster::names::{RESTART_HUB, RESTART_REDIS};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -50,8 +51,8 @@ impl Part {
     /// The annotation of the `ChatCluster` whose change restarts the part.
     pub(crate) fn annotation(self) -> &'static str {
         match self {
-            Self::Hub => "chatcluster.dev/restart-hub",
-            Self::Redis => "chatcluster.dev/restart-redis",
+            Self::Hub => RESTART_HUB,
+            Self::Redis => RESTART_REDIS,
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     command: Command,
     #[command(flatten)]
     access: Access,
-    /// No colours; NO_COLOR in the environment does the same
+    /// No colours; `NO_COLOR` in the environment does the same
     #[arg(long, global = true)]
     no_color: bool,
 }

@@ -71,9 +71,16 @@ pub(crate) async fn answer(asked: &Asked, command: &Command) -> Result<(), Fault
         Wanted::Contexts => access(&asked.words, command).contexts(),
     };
     let unfinished = asked.words.last().map_or("", String::as_str);
-    let fitting: String =
-        candidates.iter().filter(|c| c.starts_with(unfinished)).map(|c| format!("{c}\n")).collect();
-    print(&format!("{fitting}{NO_FILES}\n"));
+    let mut lines: Vec<&str> =
+        candidates.iter().map(String::as_str).filter(|c| c.starts_with(unfinished)).collect();
+    lines.push(NO_FILES);
+    print(
+        &(lines.join(
+            "
+",
+        ) + "
+"),
+    );
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::text::{Paint, Tone, print};
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Options {
     /// The ChatCluster
     name: String,
@@ -115,7 +116,9 @@ async fn show(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(),
         }
     }
     lines.sort_by_key(|line| line.at);
-    lines.iter().for_each(|line| out.write(line));
+    for line in &lines {
+        out.write(line);
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! `kubectl chat plan`: what the operator would do, were it not held back.
 
+use chatcluster::api::ConditionType;
+use chatcluster::status::Reason;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::cluster::Cluster;
 use crate::fault::Fault;
-use crate::model::{Chat, Pending};
+use crate::model::{Chat, Pending, condition};
 use crate::read;
 use crate::status::{Format, OperatorView, SHAPE, read_all};
 use crate::text::{Cell, Paint, Table, Tone, print};
@@ -74,8 +76,8 @@ impl Plan {
             Item {
                 namespace: chat.namespace().unwrap_or_default(),
                 name: chat.name_any(),
-                // Who may not see the operator sees by the plan that it holds back.
-                held: chat.spec.paused || hold || !status.pending.is_empty(),
+                // Who may not see the operator sees by its words that it holds back.
+                held: chat.spec.paused || hold || is_held(chat) || !status.pending.is_empty(),
                 paused: chat.spec.paused,
                 up_to_date: status.observed_generation == chat.metadata.generation,
                 restarts,
@@ -92,7 +94,7 @@ impl Plan {
     }
 
     fn draw(&self, paint: Paint) -> String {
-        let mut text = match &self.operator {
+        let mut text = vec![match &self.operator {
             Some(OperatorView { version, namespace, hold: true, .. }) => {
                 format!("The operator, version {version} in namespace {namespace}, holds all changes back.\n")
             }
@@ -102,18 +104,18 @@ impl Plan {
             None => {
                 "The operator's version is not known: it was not found, or you may not see it.\n".to_owned()
             }
-        };
+        }];
         for item in &self.items {
-            text +=
-                &format!("\n{}\n", paint.paint(Tone::Strong, &format!("{}/{}", item.namespace, item.name)));
-            text += &item.draw(paint);
+            let name = format!("{}/{}", item.namespace, item.name);
+            text.push(format!("\n{}\n", paint.paint(Tone::Strong, &name)));
+            text.push(item.draw(paint));
         }
         if self.items.iter().all(|item| !item.held) {
-            text += HOW_TO_HOLD;
+            text.push(HOW_TO_HOLD.to_owned());
         } else if self.operator.as_ref().is_some_and(|operator| operator.hold) {
-            text += HOW_TO_LET_GO;
+            text.push(HOW_TO_LET_GO.to_owned());
         }
-        text
+        text.concat()
     }
 }
 
@@ -137,30 +139,27 @@ impl Item {
         if !self.held {
             return "  nothing is held back: all is applied as it comes\n".to_owned();
         }
-        let mut text = String::new();
+        let mut text = Vec::new();
         if !self.up_to_date {
-            text +=
+            let what =
                 "  the operator has not looked at the last change of the spec yet: ask again in a moment\n";
+            text.push(what.to_owned());
         }
         if self.pending.is_empty() {
-            return text + &paint.paint(Tone::Good, "  ✓ nothing would change, and no pod would restart\n");
+            text.push(paint.paint(Tone::Good, "  ✓ nothing would change, and no pod would restart\n"));
+            return text.concat();
         }
-        text += &changes(&self.pending, paint);
-        let restarts = match self.restarts.as_slice() {
-            [] => paint.paint(Tone::Good, "  ✓ no pod would restart"),
-            parts => paint.paint(
-                Tone::Waiting,
-                &format!("  ! restarts: {}", parts.iter().map(|p| said(p)).collect::<Vec<_>>().join("; ")),
-            ),
-        };
-        text += &format!("{restarts}\n");
+        text.push(changes(&self.pending, paint));
+        let parts: Vec<String> = self.restarts.iter().map(|part| said(part)).collect();
+        text.push(match parts.as_slice() {
+            [] => paint.paint(Tone::Good, "  ✓ no pod would restart\n"),
+            parts => paint.paint(Tone::Waiting, &format!("  ! restarts: {}\n", parts.join("; "))),
+        });
         if self.paused {
-            text += &format!(
-                "  it is paused; to have it done: kubectl chat resume {} -n {}\n",
-                self.name, self.namespace
-            );
+            let resume = format!("kubectl chat resume {} -n {}", self.name, self.namespace);
+            text.push(format!("  it is paused; to have it done: {resume}\n"));
         }
-        text
+        text.concat()
     }
 }
 
@@ -171,6 +170,10 @@ fn said(part: &str) -> String {
         "redis" => "Redis, for seconds; what is said meanwhile stays on its hub".to_owned(),
         other => other.to_owned(),
     }
+}
+
+fn is_held(chat: &Chat) -> bool {
+    condition(chat, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Held.as_str())
 }
 
 /// When what is held back will be done.

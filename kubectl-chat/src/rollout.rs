@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatcluster::names;
+use chatcluster::names::{self, RESTARTED_AT};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::runtime::wait::{Error, await_condition};
@@ -12,9 +12,6 @@ use crate::change::Part;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::text::print;
-
-/// Where the operator copies the value that asked for the restart to.
-const RESTARTED: &str = "chatcluster.dev/restarted-at";
 
 /// Waits for the rollout of the template that carries `value`.
 pub(crate) async fn wait(
@@ -57,13 +54,13 @@ fn failed(object: &str, error: &Error) -> Fault {
         Error::ProbeFailed(kube::runtime::watcher::Error::InitialListFailed(error)) => {
             Fault::of(format!("watch {object}"), error)
         }
-        other => Fault::failed(format!("watch {object}"), other),
+        other @ Error::ProbeFailed(_) => Fault::failed(format!("watch {object}"), other),
     }
 }
 
 fn carries(template: &PodTemplateSpec, value: &str) -> bool {
     let annotations = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref());
-    annotations.and_then(|all| all.get(RESTARTED)).is_some_and(|found| found == value)
+    annotations.and_then(|all| all.get(RESTARTED_AT)).is_some_and(|found| found == value)
 }
 
 fn hubs_are_new(deployment: &Deployment, value: &str) -> bool {
@@ -92,7 +89,7 @@ mod tests {
     fn deployment(value: &str, updated: i32, generation: i64) -> Deployment {
         serde_json::from_value(json!({
             "metadata": {"generation": generation},
-            "spec": {"replicas": 2, "selector": {}, "template": {"metadata": {"annotations": {RESTARTED: value}}}},
+            "spec": {"replicas": 2, "selector": {}, "template": {"metadata": {"annotations": {RESTARTED_AT: value}}}},
             "status": {"observedGeneration": 3, "replicas": 2, "updatedReplicas": updated, "availableReplicas": 2}
         }))
         .unwrap()
@@ -114,7 +111,7 @@ mod tests {
         let set = |current: &str| -> StatefulSet {
             serde_json::from_value(json!({
                 "metadata": {"generation": 1},
-                "spec": {"selector": {}, "serviceName": "x", "template": {"metadata": {"annotations": {RESTARTED: "now"}}}},
+                "spec": {"selector": {}, "serviceName": "x", "template": {"metadata": {"annotations": {RESTARTED_AT: "now"}}}},
                 "status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "currentRevision": current,
                            "updateRevision": "b"}
             }))

@@ -4,6 +4,7 @@ use chatcluster::status::Reason;
 use k8s_openapi::jiff::Timestamp;
 
 use super::children::{Child, State};
+use super::summary::Summary;
 use super::view::{OperatorView, View};
 use crate::plan;
 use crate::text::{Cell, Paint, Table, Tone, age};
@@ -29,13 +30,13 @@ pub(super) fn tree(view: &View, paint: Paint, now: Timestamp) -> String {
 fn heading(view: &View, paint: Paint, now: Timestamp) -> String {
     let old = view.created.map(|created| format!(", {} old", age(created, now))).unwrap_or_default();
     let name = paint.paint(Tone::Strong, &view.name);
-    let mut text = format!("{name}  in namespace {}{old}\n", view.namespace);
-    let (mark, tone) = sign(view.ready.ready, &view.ready.reason);
-    text +=
-        &format!("{} {}\n", paint.paint(tone, &format!("{mark} {}:", view.ready.reason)), view.ready.message);
+    let Summary { ready, reason, message, address, .. } = &view.summary;
+    let (mark, tone) = sign(*ready, reason);
+    let reason = paint.paint(tone, &format!("{mark} {reason}:"));
+    let title = format!("{name}  in namespace {}{old}\n{reason} {message}\n", view.namespace);
     let mut facts = Table::default();
     let mut fact = |name: &str, value: Cell| facts.row(vec![Cell(name.to_owned(), Tone::Faint), value]);
-    fact("address", view.url.as_deref().or(view.ready.address.as_deref()).unwrap_or("none yet").into());
+    fact("address", view.url.as_deref().or(address.as_deref()).unwrap_or("none yet").into());
     fact("password", password(view).into());
     fact("operator", operator(view.operator.as_ref()));
     if view.paused {
@@ -48,7 +49,7 @@ fn heading(view: &View, paint: Paint, now: Timestamp) -> String {
             Cell("the operator has not looked at the last change of the spec yet".into(), Tone::Waiting),
         );
     }
-    text + &facts.draw(paint)
+    title + &facts.draw(paint)
 }
 
 fn password(view: &View) -> String {

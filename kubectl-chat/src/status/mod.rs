@@ -71,7 +71,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> R
 
 async fn look(options: &Options, cluster: &Cluster) -> Result<Shown, Fault> {
     Ok(match &options.name {
-        Some(name) => Shown::One(Box::new(view::of(&read::snapshot(cluster, name).await?))),
+        Some(name) => Shown::One(Box::new(view::of(&Box::pin(read::snapshot(cluster, name)).await?))),
         None => Shown::All(summary::All::of(&read_all(cluster, options.all_namespaces).await?)),
     })
 }

@@ -29,7 +29,7 @@ pub(crate) async fn read(cluster: &Cluster, everywhere: bool) -> Result<Vec<Chat
 /// The summary of one: of its condition Ready, and of the status beside it.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Ready {
+pub(crate) struct Summary {
     pub(crate) ready: bool,
     pub(crate) reason: String,
     pub(crate) message: String,
@@ -38,7 +38,7 @@ pub(crate) struct Ready {
     pub(crate) address: Option<String>,
 }
 
-impl Ready {
+impl Summary {
     pub(super) fn of(chat: &Chat) -> Self {
         let status = chat.status.clone().unwrap_or_default();
         let ready = condition(chat, ConditionType::Ready);
@@ -71,7 +71,7 @@ struct Row {
     name: String,
     created: Option<Timestamp>,
     #[serde(flatten)]
-    ready: Ready,
+    summary: Summary,
     paused: bool,
     /// How many writes are held back
     pending: usize,
@@ -83,7 +83,7 @@ impl All {
             namespace: chat.namespace().unwrap_or_default(),
             name: chat.name_any(),
             created: chat.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            ready: Ready::of(chat),
+            summary: Summary::of(chat),
             paused: chat.spec.paused,
             pending: chat.status.as_ref().map_or(0, |status| status.pending.len()),
         };
@@ -96,14 +96,14 @@ impl All {
         let mut table =
             Table::new(&["NAMESPACE", "NAME", "READY", "REASON", "HUBS", "ADDRESS", "PENDING", "AGE"]);
         for row in &self.items {
-            let tone = if row.ready.ready { Tone::Good } else { Tone::Waiting };
+            let tone = if row.summary.ready { Tone::Good } else { Tone::Waiting };
             table.row(vec![
                 row.namespace.clone().into(),
                 Cell(row.name.clone(), Tone::Strong),
-                Cell(if row.ready.ready { "✓" } else { "…" }.to_owned(), tone),
-                Cell(row.ready.reason.clone(), tone),
-                dash(&row.ready.hubs).into(),
-                dash(row.ready.address.as_deref().unwrap_or_default()).into(),
+                Cell(if row.summary.ready { "✓" } else { "…" }.to_owned(), tone),
+                Cell(row.summary.reason.clone(), tone),
+                dash(&row.summary.hubs).into(),
+                dash(row.summary.address.as_deref().unwrap_or_default()).into(),
                 if row.pending == 0 { "-".to_owned() } else { row.pending.to_string() }.into(),
                 row.created.map(|created| age(created, now)).unwrap_or_default().into(),
             ]);

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::children::{Child, children};
-use super::summary::Ready;
+use super::summary::Summary;
 use crate::model::{Chat, Pending, condition};
 use crate::read::Snapshot;
 
@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub(crate) namespace: String,
     pub(crate) created: Option<Timestamp>,
     #[serde(flatten)]
-    pub(crate) ready: Ready,
+    pub(crate) summary: Summary,
     pub(crate) paused: bool,
     /// Whether the status speaks of the spec as it is now
     pub(crate) up_to_date: bool,
@@ -95,7 +95,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> View {
         kind: "ChatClusterStatus",
         namespace: chat.namespace().unwrap_or_default(),
         created: chat.metadata.creation_timestamp.as_ref().map(|time| time.0),
-        ready: Ready::of(chat),
+        summary: Summary::of(chat),
         paused: chat.spec.paused,
         up_to_date: status.observed_generation == chat.metadata.generation,
         url: status
