@@ -207,7 +207,7 @@ pub(crate) fn changes(pending: &[Pending], paint: Paint) -> String {
 mod tests {
     use super::*;
 
-    fn chat(spec: serde_json::Value, pending: serde_json::Value) -> Chat {
+    fn chat(spec: &serde_json::Value, pending: &serde_json::Value) -> Chat {
         serde_json::from_value(
             serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
             "metadata": {"name": "lobby", "namespace": "town", "generation": 2}, "spec": spec,
@@ -234,7 +234,7 @@ mod tests {
              "fields": ["spec.template.spec.containers[hub].image"]},
             {"child": "PodDisruptionBudget/lobby-hub", "action": "Create"}]);
 
-        let text = drawn(&[chat(serde_json::json!({}), pending)], true);
+        let text = drawn(&[chat(&serde_json::json!({}), &pending)], true);
 
         assert_eq!(
             text,
@@ -255,7 +255,7 @@ To have it done: helm upgrade chatcluster charts/chatcluster -n chatcluster-syst
         let pending =
             serde_json::json!([{"child": "Service/lobby", "action": "Update", "fields": ["spec.type"]}]);
 
-        let text = drawn(&[chat(serde_json::json!({"paused": true}), pending)], false);
+        let text = drawn(&[chat(&serde_json::json!({"paused": true}), &pending)], false);
 
         assert!(text.contains("✓ no pod would restart"), "{text}");
         assert!(text.contains("kubectl chat resume lobby -n town"), "{text}");
@@ -263,14 +263,14 @@ To have it done: helm upgrade chatcluster charts/chatcluster -n chatcluster-syst
 
     #[test]
     fn where_nothing_is_held_back_it_says_how_to() {
-        let text = drawn(&[chat(serde_json::json!({}), serde_json::json!([]))], false);
+        let text = drawn(&[chat(&serde_json::json!({}), &serde_json::json!([]))], false);
 
         assert!(text.contains("nothing is held back") && text.contains("--set hold=true"), "{text}");
     }
 
     #[test]
     fn an_upgrade_that_changes_nothing_is_good_news() {
-        let text = drawn(&[chat(serde_json::json!({}), serde_json::json!([]))], true);
+        let text = drawn(&[chat(&serde_json::json!({}), &serde_json::json!([]))], true);
 
         assert!(text.contains("nothing would change, and no pod would restart"), "{text}");
     }

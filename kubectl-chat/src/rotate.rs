@@ -83,7 +83,7 @@ fn ask(name: &str) -> Result<(), Fault> {
 mod tests {
     use super::*;
 
-    fn chat(spec: serde_json::Value) -> Chat {
+    fn chat(spec: &serde_json::Value) -> Chat {
         serde_json::from_value(
             serde_json::json!({"apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
             "metadata": {"name": "lobby"}, "spec": spec}),
@@ -95,10 +95,10 @@ mod tests {
     fn only_a_generated_password_is_replaced_and_only_while_somebody_makes_another() {
         let own = serde_json::json!({"redis": {"auth": {"existingSecret": {"name": "mine"}}}});
 
-        assert_eq!(secret(&chat(serde_json::json!({})), "lobby").unwrap(), "lobby-redis-auth");
-        assert!(secret(&chat(own), "lobby").unwrap_err().to_string().contains("from Secret mine"));
+        assert_eq!(secret(&chat(&serde_json::json!({})), "lobby").unwrap(), "lobby-redis-auth");
+        assert!(secret(&chat(&own), "lobby").unwrap_err().to_string().contains("from Secret mine"));
         assert!(
-            secret(&chat(serde_json::json!({"paused": true})), "lobby")
+            secret(&chat(&serde_json::json!({"paused": true})), "lobby")
                 .unwrap_err()
                 .to_string()
                 .contains("paused")

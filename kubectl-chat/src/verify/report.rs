@@ -91,25 +91,25 @@ impl Report {
     pub(super) fn draw(&self, paint: Paint) -> String {
         let mark = |holds| if holds { paint.paint(Tone::Good, "✓") } else { paint.paint(Tone::Bad, "✗") };
         let OperatorSays { verified, reason, message } = &self.operator;
-        let mut text = format!("{} the operator says {reason}: {message}\n", mark(*verified));
+        let says = format!("{} the operator says {reason}: {message}\n", mark(*verified));
         let Messages { tested, why, crossed, hubs } = &self.messages;
         if !tested {
             let why = why.as_deref().unwrap_or_default();
-            return text + &format!("- no message was sent, only the operator was asked: {why}\n");
+            return says + &format!("- no message was sent, only the operator was asked: {why}\n");
         }
-        text += &match (crossed, hubs.len()) {
-            (true, 1) => format!("{} a message came back from the only hub\n", mark(true)),
-            (true, n) => format!(
-                "{} messages cross: what was said through each of {n} hubs was heard at every one\n",
-                mark(true)
-            ),
-            (false, _) => format!("{} messages do not cross\n", mark(false)),
+        let sum = match (crossed, hubs.len()) {
+            (true, 1) => "a message came back from the only hub".to_owned(),
+            (true, n) => {
+                format!("messages cross: what was said through each of {n} hubs was heard at every one")
+            }
+            (false, _) => "messages do not cross".to_owned(),
         };
         let mut table = Table::new(&["SAID THROUGH", "HEARD AT", "AFTER"]);
         for hub in hubs {
             hub.rows(&mut table);
         }
-        text + "\n" + &table.draw(paint) + "\n" + &paint.paint(Tone::Faint, NOTE)
+        let (mark, table, note) = (mark(*crossed), table.draw(paint), paint.paint(Tone::Faint, NOTE));
+        format!("{says}{mark} {sum}\n\n{table}\n{note}")
     }
 }
 
