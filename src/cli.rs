@@ -8,12 +8,16 @@ use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tracing::{error, info};
 
+use crate::access::{Access, Guard};
 use crate::api::crd;
 use crate::check::check;
-use crate::controller;
+use crate::controller::Operator;
+use crate::ending;
 use crate::http::{self, Health};
+use crate::lease::{LeaseLock, Tenure};
 use crate::metrics::Metrics;
 use crate::names::OPERATOR;
+use crate::password::random_hex;
 use crate::requests::Counting;
 use crate::telemetry::{LogFormat, Telemetry};
 use crate::validate::Defaults;
@@ -113,9 +117,21 @@ impl Run {
     }
 
     async fn operate(self) -> ExitCode {
+        // First of all: what is not listened for is not heard.
+        let ending = match ending::asked() {
+            Ok(ending) => ending,
+            Err(error) => {
+                error!("cannot listen for signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let access = Arc::new(Access::default());
+        let namespace = self.namespace.filter(|namespace| !namespace.is_empty());
+        let tenure = if namespace.is_some() { Tenure::waiting() } else { Tenure::alone() };
         let metrics = Arc::new(Metrics::default());
-        let client = match client(metrics.clone()).await {
-            Ok(client) => client,
+        let clients = Clients::infer(&access, &tenure, &metrics).await;
+        let Clients { client, for_election } = match clients {
+            Ok(clients) => clients,
             Err(error) => {
                 error!(
                     "no access to a Kubernetes API server (in a pod: its service account; elsewhere: KUBECONFIG): {error}"
@@ -129,33 +145,77 @@ impl Run {
             redis = self.redis_image,
             "the operator starts"
         );
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::new(access.clone(), tenure.clone()));
         if self.http_port != 0 {
-            let port = self.http_port;
-            let served = http::serve(port, health.clone(), metrics.clone());
-            tokio::spawn(async move {
-                if let Err(error) = served.await {
-                    error!(
-                        "cannot listen on port {port} for health and metrics: {error}; choose another --http-port"
-                    );
-                    std::process::exit(1);
-                }
-            });
+            serve(self.http_port, health.clone(), metrics.clone());
+        }
+        let lock = namespace
+            .as_deref()
+            .map(|namespace| LeaseLock::new(for_election, namespace, &identity(&self.instance), tenure));
+        if lock.is_none() {
+            info!("no election, because POD_NAMESPACE is not set: no other operator may run on this cluster");
         }
         let defaults = Defaults {
             hub_image: self.hub_image,
             redis_image: self.redis_image,
             hold: self.hold,
-            operator_namespace: self.namespace.filter(|namespace| !namespace.is_empty()),
+            operator_namespace: namespace,
         };
-        controller::run(client, defaults, self.instance, health, metrics).await;
-        ExitCode::SUCCESS
+        let operator =
+            Operator { client, access, defaults, instance: self.instance, health, metrics, ending };
+        match operator.run(lock).await {
+            Ok(()) => ExitCode::SUCCESS,
+            // Another may be at work already: not one more write.
+            Err(error) => {
+                error!(%error, "this operator leads no longer: it ends");
+                ExitCode::FAILURE
+            }
+        }
     }
 }
 
-async fn client(metrics: Arc<Metrics>) -> Result<Client, Box<dyn std::error::Error>> {
-    let mut config = Config::infer().await?;
-    let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
-    config.headers.push(("user-agent".parse()?, agent.parse()?));
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(metrics)).build())
+/// Who takes the Lease. The name of a pod belongs to one process at a time, any other name may not.
+fn identity(instance: &str) -> String {
+    if instance == OPERATOR { format!("{OPERATOR}-{}", random_hex::<4>()) } else { instance.to_owned() }
+}
+
+fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) {
+    tokio::spawn(async move {
+        if let Err(error) = http::serve(port, health, metrics).await {
+            error!(
+                "cannot listen on port {port} for health and metrics: {error}; choose another --http-port"
+            );
+            std::process::exit(1);
+        }
+    });
+}
+
+/// Ways to the API server.
+struct Clients {
+    /// Writes while this operator leads.
+    client: Client,
+    /// Writes always, by connections of its own, so that a renewal waits for nothing else.
+    for_election: Client,
+}
+
+impl Clients {
+    async fn infer(
+        access: &Arc<Access>,
+        tenure: &Tenure,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut config = Config::infer().await?;
+        let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
+        config.headers.push(("user-agent".parse()?, agent.parse()?));
+        // It would repeat a write long after this operator has stopped to lead, and keep a reconcile waiting for minutes.
+        // Reconciles and watches have back-offs of their own.
+        config.default_retry = false;
+        let guarded = |tenure| -> Result<Client, kube::Error> {
+            let guard = Guard { access: access.clone(), tenure };
+            // Only what is sent is counted.
+            let counting = Counting(metrics.clone());
+            Ok(ClientBuilder::try_from(config.clone())?.with_layer(&counting).with_layer(&guard).build())
+        };
+        Ok(Self { client: guarded(Some(tenure.clone()))?, for_election: guarded(None)? })
+    }
 }

@@ -1,27 +1,34 @@
-//! The wiring: watches trigger reconciles, many at a time, and a failed one is tried again.
+//! The wiring: watches trigger reconciles, many at a time, and a failed one is tried again. Watches run from the start;
+//! reconciles only while this operator leads.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::channel::mpsc;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::channel::mpsc::{self, UnboundedReceiver};
+use futures::{FutureExt, StreamExt, stream};
+use kube::runtime::Config;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Config, WatchStreamExt};
-use kube::{Api, Client, ResourceExt};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt};
 use tokio::sync::watch;
 use tracing::{Instrument as _, debug, error, info, warn};
 
+use crate::access::Access;
 use crate::api::ChatCluster;
 use crate::cache::Key;
+use crate::clusters::{self, Clusters};
 use crate::ending;
+use crate::events::Publisher;
 use crate::http::Health;
+use crate::lease::{LeaseError, LeaseLock};
+use crate::malformed;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, ReconcileError};
 use crate::telemetry;
 use crate::validate::Defaults;
-use crate::watches;
+use crate::watches::{self, Triggers};
 
 /// How many clusters are reconciled at a time.
 const CONCURRENCY: u16 = 64;
@@ -29,6 +36,28 @@ const CONCURRENCY: u16 = 64;
 const LAST_RECONCILES: Duration = Duration::from_secs(5);
 /// The longest wait after failures.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// How often at most an API server that answers again makes those reconciles run anew that failed.
+const RECOVERY: Duration = Duration::from_secs(5);
+/// How often the loop that reconciles shows that it is not stuck.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// What the operator works with.
+pub struct Operator {
+    /// Reads, and writes while this operator leads.
+    pub client: Client,
+    /// What the client's requests tell of the API server.
+    pub access: Arc<Access>,
+    /// What clusters get that say nothing else.
+    pub defaults: Defaults,
+    /// The name that events are reported under.
+    pub instance: String,
+    /// What is told about this process.
+    pub health: Arc<Health>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// True once the process is asked to end.
+    pub ending: watch::Receiver<bool>,
+}
 
 /// What every reconcile is given.
 struct Work {
@@ -37,76 +66,171 @@ struct Work {
     synced: watch::Receiver<bool>,
 }
 
-/// Runs the operator until the process is asked to end.
-pub async fn run(
-    client: Client,
-    defaults: Defaults,
-    instance: String,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-) {
-    let (triggers, triggered) = mpsc::unbounded();
-    let caches = health.caches.clone();
-    let synced = watches::start(&client, &caches, &triggers, &metrics);
-    // Without an election there is one process, and it is the one.
-    metrics.leads(true);
-    let context = Context::new(client.clone(), defaults, instance, caches, metrics, triggers);
-    let work = Arc::new(Work { context, synced });
-    let known = health.clone();
-    let (reader, writer) = reflector::store();
-    work.context.metrics.watches(reader.clone());
-    let clusters = reflector::reflector(writer, clusters(client, work.clone(), health)).applied_objects();
-    let (queue, changed) = (work.context.metrics.clone(), work.context.metrics.clone());
-    let clusters = clusters.inspect_ok(move |cluster| changed.queued(key(&ObjectRef::from_obj(cluster))));
-    let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
-    let metrics = work.context.metrics.clone();
-    let mut ending = ending::asked();
-    let mut ended = ending.clone();
-    let controller = Controller::for_stream(clusters, reader)
-        .with_config(Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(triggered)
-        .graceful_shutdown_on(async move {
-            // The sender is gone only with the process.
-            let _ = ended.wait_for(|asked| *asked).await;
-        })
-        .run(reconcile, back_off, work)
-        .for_each(|result| async {
-            match result {
-                // The log line of a failure is the reconcile's own.
-                Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                // Deleted between the trigger and the reconcile.
-                Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
-                Err(error) => error!(%error, "the controller failed; it tries again"),
-            }
+impl Operator {
+    /// Watches, and reconciles from when `lock` is acquired (at once without one), until the process is asked to end.
+    ///
+    /// # Errors
+    /// If the Lease is lost. Another operator may be at work already, so the process must end.
+    pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
+        let (triggers, mut triggered) = mpsc::unbounded();
+        let Self { client, defaults, instance, health, metrics, .. } = &self;
+        let (synced, tasks) = watches::start(client, &health.caches, &triggers, metrics);
+        let (caches, metrics) = (health.caches.clone(), metrics.clone());
+        let context = Context::new(
+            client.clone(),
+            defaults.clone(),
+            instance.clone(),
+            caches,
+            metrics,
+            triggers.clone(),
+        );
+        let work = Arc::new(Work { context, synced });
+        let forgetting = work.clone();
+        let clusters = clusters::start(client, &triggers, &self.metrics, move |cluster| {
+            forgetting.context.forget(cluster);
         });
-    let too_long = async {
-        let _ = ending.wait_for(|asked| *asked).await;
+        self.metrics.watches(clusters.store.clone());
+        health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
+
+        let Some(lock) = lock else {
+            self.lead(&work, clusters, triggers, triggered).await;
+            return Ok(());
+        };
+        let leadership = tokio::select! {
+            leadership = lock.acquire() => leadership,
+            () = self.stand_by(&clusters.store, &mut triggered) => return Ok(()),
+        };
+        let (done, is_done) = watch::channel(false);
+        // A task of its own: renewals must not wait for reconciles.
+        let mut keeper = tokio::spawn(leadership.keep(ending::wait(is_done)));
+        let kept = tokio::select! {
+            kept = &mut keeper => kept,
+            () = self.lead(&work, clusters, triggers, triggered) => {
+                done.send_replace(true);
+                keeper.await
+            }
+        };
+        match kept {
+            Ok(leadership) => leadership?.release().await,
+            Err(panic) => return Err(LeaseError::NotRenewed { last: panic.to_string() }),
+        }
+        Ok(())
+    }
+
+    /// Until the process is asked to end: what the watches tell is known, and nothing is done about it.
+    async fn stand_by(
+        &self,
+        store: &Store<ChatCluster>,
+        triggered: &mut UnboundedReceiver<ObjectRef<ChatCluster>>,
+    ) {
+        let watching = async {
+            let mut beat = tokio::time::interval(BEAT);
+            loop {
+                tokio::select! {
+                    _ = triggered.next() => {}
+                    _ = beat.tick() => self.health.beats(),
+                }
+            }
+        };
+        let listed = async {
+            self.has_listed(store).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = watching => {}
+            () = listed => {}
+            () = ending::wait(self.ending.clone()) => info!("the operator ends; it did not lead"),
+        }
+    }
+
+    async fn has_listed(&self, store: &Store<ChatCluster>) {
+        if store.wait_until_ready().await.is_ok() {
+            self.health.clusters_listed();
+        }
+    }
+
+    /// Reconciles until the process is asked to end.
+    async fn lead(
+        &self,
+        work: &Arc<Work>,
+        clusters: Clusters,
+        triggers: Triggers,
+        triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
+    ) {
+        let Clusters { store, malformed, .. } = clusters;
+        self.metrics.leads(true);
+        let metrics = self.metrics.clone();
+        let triggered = triggered.inspect(move |cluster| metrics.queued(key(cluster)));
+        for cluster in store.state() {
+            trigger(&triggers, &cluster);
+        }
+        let controller =
+            Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
+                .with_config(Config::default().concurrency(CONCURRENCY))
+                .reconcile_on(triggered)
+                .graceful_shutdown_on(ending::wait(self.ending.clone()))
+                .run(reconcile, back_off, work.clone())
+                .for_each(|result| async {
+                    match result {
+                        // The log line of a failure is the reconcile's own.
+                        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+                        // Deleted between the trigger and the reconcile.
+                        Err(controller::Error::ObjectNotFound(cluster)) => {
+                            self.metrics.dequeued(&key(&cluster));
+                        }
+                        Err(error) => error!(%error, "the controller failed; it tries again"),
+                    }
+                });
+        let publisher = Publisher::new(self.client.clone(), self.instance.clone());
+        let beside = async {
+            tokio::join!(
+                malformed::report(self.client.clone(), publisher, malformed),
+                self.has_listed(&store),
+                self.retry_after_recoveries(work, &store, &triggers),
+                self.beat(),
+            )
+        };
+        tokio::select! {
+            () = controller => info!("the operator ends"),
+            () = self.too_long() => info!("the operator ends with its work undone: the next one takes it up"),
+            _ = beside => {}
+        }
+    }
+
+    /// In the loop that reconciles, so that it stops when that is stuck.
+    async fn beat(&self) {
+        let mut beat = tokio::time::interval(BEAT);
+        loop {
+            beat.tick().await;
+            self.health.beats();
+        }
+    }
+
+    /// Has those clusters reconciled soon whose reconciles failed while the API server did not answer, rather than when
+    /// their back-off ends.
+    async fn retry_after_recoveries(&self, work: &Work, store: &Store<ChatCluster>, triggers: &Triggers) {
+        let mut recoveries = self.access.recoveries();
+        while recoveries.changed().await.is_ok() {
+            for cluster in store.state() {
+                if work.context.is_failing(&cluster) {
+                    trigger(triggers, &cluster);
+                }
+            }
+            tokio::time::sleep(RECOVERY).await;
+        }
+    }
+
+    async fn too_long(&self) {
+        ending::wait(self.ending.clone()).await;
         // Before the first lists are complete nothing is under way, but the controller would wait for them for ever.
-        if known.is_ready() {
+        if self.health.knows_all() {
             tokio::time::sleep(LAST_RECONCILES).await;
         }
-    };
-    tokio::select! {
-        () = controller => info!("the operator ends"),
-        () = too_long => info!("the operator ends with its work undone: the next one takes it up"),
     }
 }
 
-/// The watch on `ChatClusters`.
-fn clusters(
-    client: Client,
-    work: Arc<Work>,
-    health: Arc<Health>,
-) -> impl Stream<Item = watcher::Result<Event<ChatCluster>>> {
-    let metrics = work.context.metrics.clone();
-    watcher(Api::<ChatCluster>::all(client), watcher::Config::default())
-        .modify(|cluster| cluster.managed_fields_mut().clear())
-        .inspect_err(move |_| metrics.watch_failed("ChatCluster"))
-        .inspect_ok(move |event| match event {
-            Event::InitDone => health.clusters_listed(),
-            Event::Delete(cluster) => work.context.forget(cluster),
-            Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
-        })
+fn trigger(triggers: &Triggers, cluster: &ChatCluster) {
+    watches::trigger(triggers, &(cluster.namespace().unwrap_or_default(), cluster.name_any()));
 }
 
 async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
@@ -121,7 +245,7 @@ async fn reconcile_once(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Act
     let metrics = &work.context.metrics;
     metrics.dequeued(&key(&ObjectRef::from_obj(&*object)));
     let started = Instant::now();
-    let result = Box::pin(work.context.reconcile(&object)).await;
+    let result = survive(Box::pin(work.context.reconcile(&object))).await;
     metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match &result {
@@ -129,6 +253,16 @@ async fn reconcile_once(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Act
         Err(error) => warn!(%error, "the reconcile failed; it is tried again"),
     }
     result
+}
+
+/// A panic of one reconcile is its error, and no other's. What reconciles share is behind locks that no panic leaves half
+/// written.
+async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) -> Result<T, ReconcileError> {
+    AssertUnwindSafe(reconcile).catch_unwind().await.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        Err(ReconcileError::Panicked(said.to_owned()))
+    })
 }
 
 /// 0.5 s, doubled with each failure up to [`LONGEST_BACKOFF`], of which a random half is left out.
@@ -142,4 +276,18 @@ fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, work: Arc<Work>) -> Ac
 /// Namespace and name.
 fn key<K: reflector::Lookup>(cluster: &ObjectRef<K>) -> Key {
     (cluster.namespace.clone().unwrap_or_default(), cluster.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reconcile_that_panics_has_failed_and_no_more() {
+        let panics = async { panic!("index {} is out of bounds", 7) };
+
+        let error = survive::<()>(panics).await.unwrap_err();
+
+        assert!(error.to_string().contains("index 7 is out of bounds"), "{error}");
+    }
 }

@@ -35,9 +35,20 @@ pub struct Notice {
     pub related: Option<ObjectReference>,
 }
 
+/// What is known of a child from before it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// This process has seen it: someone deleted it.
+    There,
+    /// The cluster had been made, as its status says: it was deleted while no operator ran, or an earlier version of the
+    /// operator did not make it.
+    Made,
+    /// There had been none.
+    Unmade,
+}
+
 /// What to say of the writes: of the first making of a cluster once, of each repair, and not of what the spec asked for.
-/// `was_there`: whether a child had been brought about before; then it was missing because someone deleted it.
-pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bool) -> Vec<Notice> {
+pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Former) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut created = Vec::new();
     for Applied { child, outcome } in applied {
@@ -51,10 +62,13 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
                 child,
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created if was_there(child) => {
-                notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
-            }
-            Outcome::Created => created.push(name),
+            Outcome::Created => match former(child) {
+                Former::There => {
+                    notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
+                }
+                Former::Made => notices.push(repaired(child, format!("{name} was missing: it is there now"))),
+                Former::Unmade => created.push(name),
+            },
             Outcome::Recreating(difference) => notices.push(Notice {
                 warning: false,
                 reason: "Recreating".to_owned(),
@@ -69,7 +83,11 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
                 note: format!("{name} asks for {to} now, it had {from}: its volume grows"),
                 related: Some(versionless(child)),
             }),
-            Outcome::Unchanged | Outcome::Updated | Outcome::Removed | Outcome::Leaving => {}
+            Outcome::Unchanged
+            | Outcome::Absent
+            | Outcome::Updated
+            | Outcome::Removed
+            | Outcome::Leaving => {}
         }
     }
     if created.len() > 1 {
@@ -84,16 +102,11 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
 }
 
 /// Whether someone else had changed or deleted the child.
-pub fn is_drift(applied: &Applied, was_there: impl Fn(&ObjectReference) -> bool) -> bool {
+pub fn is_drift(applied: &Applied, former: impl Fn(&ObjectReference) -> Former) -> bool {
     match applied.outcome {
         Outcome::Repaired(_) => true,
-        Outcome::Created => was_there(&applied.child),
-        Outcome::Unchanged
-        | Outcome::Updated
-        | Outcome::Recreating(_)
-        | Outcome::Grown { .. }
-        | Outcome::Removed
-        | Outcome::Leaving => false,
+        Outcome::Created => former(&applied.child) == Former::There,
+        _ => false,
     }
 }
 
@@ -252,7 +265,7 @@ mod tests {
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, |_| false);
+        let notices = of_writes(&made, |_| Former::Unmade);
 
         assert_eq!(reasons(&notices), ["Created"]);
         assert_eq!(notices[0].note, "made Service a, Service b");
@@ -262,7 +275,7 @@ mod tests {
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| true);
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| Former::There);
 
         assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
         assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));

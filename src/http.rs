@@ -1,48 +1,106 @@
 //! Health and metrics over HTTP.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::routing::get;
 use axum::{Router, response::IntoResponse};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
+use crate::access::Access;
+use crate::lease::Tenure;
 use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
 use crate::watches::Caches;
 
-/// What readiness depends on.
-#[derive(Debug, Default)]
+/// How long the API server may fail to answer before an operator that knows the cluster says that it is not ready.
+const LASTING: Duration = Duration::from_secs(10);
+/// How long the loop that reconciles may be busy with one step. The longest takes milliseconds.
+const STUCK: Duration = Duration::from_mins(1);
+
+/// What health and readiness depend on.
+#[derive(Debug)]
 pub struct Health {
     /// Complete once every kind has been listed.
     pub caches: Arc<Caches>,
+    /// What the API server answers.
+    access: Arc<Access>,
+    tenure: Tenure,
     clusters_listed: AtomicBool,
+    /// Those that only end by a panic.
+    tasks: Mutex<Vec<AbortHandle>>,
+    beat: Mutex<Instant>,
 }
 
 impl Health {
+    /// Of an operator that knows nothing yet.
+    pub fn new(access: Arc<Access>, tenure: Tenure) -> Self {
+        Self {
+            caches: Arc::default(),
+            access,
+            tenure,
+            clusters_listed: AtomicBool::new(false),
+            tasks: Mutex::default(),
+            beat: Mutex::new(Instant::now()),
+        }
+    }
+
     /// The first list of `ChatClusters` is complete.
     pub fn clusters_listed(&self) {
         self.clusters_listed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether all that reconciles need to know is known.
-    pub fn is_ready(&self) -> bool {
-        self.missing().is_none()
+    /// The process is of no use without these.
+    pub fn depends_on(&self, tasks: impl IntoIterator<Item = AbortHandle>) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
-    /// Why the operator is not ready, if it is not.
-    fn missing(&self) -> Option<String> {
-        if !self.clusters_listed.load(Ordering::Relaxed) {
-            return Some("ChatClusters cannot be listed yet: is the CustomResourceDefinition chatclusters.chatcluster.dev installed?".to_owned());
+    /// The loop that reconciles is not stuck.
+    pub fn beats(&self) {
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether all that reconciles need to know is known.
+    pub fn knows_all(&self) -> bool {
+        self.clusters_listed.load(Ordering::Relaxed) && self.caches.missing().is_empty()
+    }
+
+    /// Whether the process does what it is there for, or waits for others to let it. Otherwise it must be started anew.
+    fn alive(&self) -> Result<&'static str, String> {
+        let ended = |task: &AbortHandle| task.is_finished();
+        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter().any(ended) {
+            return Err("a watch has ended by a panic: see the log".to_owned());
         }
-        let missing = self.caches.missing();
-        (!missing.is_empty()).then(|| format!("not listed yet: {}", missing.join(", ")))
+        let silent = self.beat.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        if silent > STUCK {
+            return Err(format!("the loop that reconciles has been stuck for {} s", silent.as_secs()));
+        }
+        Ok("ok")
+    }
+
+    /// Whether it could do its work, or take it over; otherwise what is missing.
+    fn ready(&self) -> Result<&'static str, String> {
+        let knows_all = self.knows_all();
+        let troubles = self.access.troubles(if knows_all { LASTING } else { Duration::ZERO });
+        if !troubles.is_empty() {
+            return Err(troubles.join("; "));
+        }
+        if !knows_all {
+            let mut missing = self.caches.missing();
+            if !self.clusters_listed.load(Ordering::Relaxed) {
+                missing.push("chatclusters");
+            }
+            return Err(format!("not listed yet: {}", missing.join(", ")));
+        }
+        Ok(if self.tenure.is_waiting() { "ok: standing by, another operator leads" } else { "ok" })
     }
 }
 
-/// Serves `/healthz` (the process lives), `/readyz` (it knows the cluster) and `/metrics`.
+/// Serves `/healthz` (the process is not stuck), `/readyz` (it knows the cluster) and `/metrics`.
 ///
 /// # Errors
 /// If the port cannot be listened on.
@@ -53,16 +111,59 @@ pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std
         Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,
     };
     let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route("/healthz", get(async |State(health): State<Arc<Health>>| answer(health.alive())))
+        .route("/readyz", get(async |State(health): State<Arc<Health>>| answer(health.ready())))
         .with_state(health)
         .route("/metrics", get(async move || ([(CONTENT_TYPE, OPENMETRICS)], metrics.render())));
     axum::serve(listener, router).await
 }
 
-async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    match health.missing() {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
+fn answer(state: Result<&'static str, String>) -> impl IntoResponse {
+    match state {
+        Ok(state) => (StatusCode::OK, format!("{state}\n")),
+        Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Health {
+        Health::new(Arc::default(), Tenure::waiting())
+    }
+
+    #[test]
+    fn what_is_not_listed_yet_is_named() {
+        let missing = health().ready().unwrap_err();
+
+        assert!(missing.starts_with("not listed yet: secrets, configmaps"), "{missing}");
+        assert!(missing.ends_with("chatclusters"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_panicked_is_not_healthy() {
+        let health = health();
+        let lives = tokio::spawn(std::future::pending::<()>());
+        health.depends_on([lives.abort_handle()]);
+        assert_eq!(health.alive(), Ok("ok"));
+
+        let ended = tokio::spawn(async {});
+        health.depends_on([ended.abort_handle()]);
+        ended.await.unwrap();
+
+        assert!(health.alive().unwrap_err().contains("a watch has ended"));
+    }
+
+    #[test]
+    fn a_loop_without_a_beat_is_stuck() {
+        let health = health();
+        assert_eq!(health.alive(), Ok("ok"));
+
+        *health.beat.lock().unwrap() = Instant::now().checked_sub(STUCK * 2).unwrap();
+
+        assert!(health.alive().unwrap_err().contains("stuck for 120 s"));
+        health.beats();
+        assert_eq!(health.alive(), Ok("ok"));
     }
 }

@@ -4,12 +4,14 @@
 //! one patch). Each step is a module of that name; [`reconcile`] strings them together,
 //! and [`controller`] says when.
 
+pub mod access;
 pub mod api;
 pub mod apply;
 pub mod backplane;
 pub mod cache;
 pub mod check;
 pub mod cli;
+pub mod clusters;
 pub mod compare;
 pub mod controller;
 pub mod desired;
@@ -17,7 +19,9 @@ pub mod diagnose;
 pub mod ending;
 pub mod events;
 pub mod http;
+pub mod lease;
 pub mod lists;
+pub mod malformed;
 pub mod metrics;
 pub mod names;
 pub mod observe;

@@ -175,7 +175,7 @@ impl Metrics {
             Outcome::Removed => "removed",
             Outcome::Recreating(_) => "recreated",
             Outcome::Grown { .. } => "grown",
-            Outcome::Unchanged | Outcome::Leaving => return,
+            Outcome::Unchanged | Outcome::Absent | Outcome::Leaving => return,
         };
         self.written(kind, done);
     }
@@ -192,7 +192,9 @@ impl Metrics {
             ApplyError::Refused { kind, .. } => self.written(kind, "refused"),
             ApplyError::Transient { kind, .. } => self.written(kind, "failed"),
             // Nothing was written.
-            ApplyError::Overlooked { .. } | ApplyError::PodTemplate(_) | ApplyError::VolumeNotExpandable { .. } => {}
+            ApplyError::Overlooked { .. }
+            | ApplyError::PodTemplate(_)
+            | ApplyError::VolumeNotExpandable { .. } => {}
         }
     }
 

@@ -56,13 +56,13 @@ pub fn lay(
     field: &'static str,
 ) -> Result<PodTemplateSpec, OverlayError> {
     let Some(Overlay(overlay)) = overlay else { return Ok(template) };
-    let mut merged = serde_json::to_value(template).expect("pod templates have string keys only");
+    let mut merged = to_value(&template);
     merge_maps(&mut merged, overlay, "");
     quantities_as_text(&mut merged);
     let template: PodTemplateSpec = serde_path_to_error::deserialize(&merged).map_err(|error| {
         OverlayError::Malformed { field, path: error.path().to_string(), message: error.inner().to_string() }
     })?;
-    let understood = serde_json::to_value(&template).expect("pod templates have string keys only");
+    let understood = to_value(&template);
     if let Some(lost) = difference(&merged, &understood) {
         return Err(OverlayError::Unknown { field, path: lost.path });
     }
@@ -70,6 +70,10 @@ pub fn lay(
         Some(changed) => Err(OverlayError::Protected { field, path: changed.path }),
         None => Ok(template),
     }
+}
+
+fn to_value(template: &PodTemplateSpec) -> Value {
+    serde_json::to_value(template).expect("pod templates have string keys only")
 }
 
 fn merge(base: &mut Value, overlay: &Value, path: &str) {

@@ -11,14 +11,14 @@ use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
 
-use crate::api::{ChatCluster, ChatClusterStatus, PublishMode};
+use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
 use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
-use crate::events::{self, Publisher};
+use crate::events::{self, Former, Publisher};
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
-use crate::status::{Done, judge, status, was_published, was_verified};
+use crate::status::{Done, Reason, find, judge, status, was_published, was_verified};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
@@ -43,6 +43,9 @@ pub enum ReconcileError {
     /// A child could not be written.
     #[error(transparent)]
     Apply(ApplyError),
+    /// A bug of ours.
+    #[error("it panicked: {0}")]
+    Panicked(String),
     /// The status could not be written.
     #[error("writing the status failed: {0}")]
     Status(#[source] kube::Error),
@@ -56,6 +59,7 @@ impl ReconcileError {
             Self::NoAnswer(_) => "no_answer",
             Self::Apply(_) => "write",
             Self::Status(_) => "status",
+            Self::Panicked(_) => "panic",
         }
     }
 }
@@ -82,8 +86,8 @@ struct Memory {
     /// How many reconciles failed in a row.
     failures: u32,
     /// The kinds and names of the children that were there when we last looked: what is missing of them now was deleted
-    /// by someone else.
-    children: HashSet<(String, String)>,
+    /// by someone else. `None`: we have not looked yet.
+    children: Option<HashSet<(String, String)>>,
 }
 
 impl Context {
@@ -128,6 +132,7 @@ impl Context {
         let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
         let mut applied = Vec::new();
         let mut failures = Vec::new();
+        let mut transient = None;
         let mut overlooked = false;
         let mut pending = Vec::new();
         if let Some(auth) = in_force {
@@ -149,12 +154,15 @@ impl Context {
                 match result {
                     Ok(done) => applied.push(done),
                     Err(ApplyError::Overlooked { .. }) => overlooked = true,
-                    Err(error @ ApplyError::Transient { .. }) => return Err(ReconcileError::Apply(error)),
+                    Err(error @ ApplyError::Transient { .. }) => transient = Some(error),
                     Err(error) => failures.push(error),
                 }
             }
         }
-        self.report_writes(object, &applied).await;
+        self.report_writes(object, &before, &applied).await;
+        if let Some(error) = transient {
+            return Err(ReconcileError::Apply(error));
+        }
         if overlooked {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -185,29 +193,42 @@ impl Context {
         }
     }
 
-    async fn report_writes(&self, object: &ChatCluster, applied: &[Applied]) {
+    async fn report_writes(&self, object: &ChatCluster, before: &ChatClusterStatus, applied: &[Applied]) {
         for done in applied {
-            if done.outcome != Outcome::Unchanged {
+            if !matches!(done.outcome, Outcome::Unchanged | Outcome::Absent) {
                 let (kind, name) =
                     (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
                 info!(kind, name, outcome = ?done.outcome, "wrote a child");
                 self.metrics.wrote(kind, &done.outcome);
             }
         }
+        let settled = is_settled(object, before);
         let mut notices = Vec::new();
         self.remember(object, |memory| {
-            let was_there = |child: &ObjectReference| memory.children.contains(&names_of(child));
-            notices = events::of_writes(applied, was_there);
-            for done in applied.iter().filter(|done| events::is_drift(done, was_there)) {
+            let former = |child: &ObjectReference| match &memory.children {
+                Some(children) if children.contains(&names_of(child)) => Former::There,
+                // A new process has seen nothing yet, but the status tells that all had been made.
+                None if settled && (was_published(before) || child.name != object.metadata.name) => {
+                    Former::Made
+                }
+                _ => Former::Unmade,
+            };
+            notices = events::of_writes(applied, former);
+            for done in applied.iter().filter(|done| events::is_drift(done, former)) {
                 self.metrics.drift_repaired(done.child.kind.as_deref().unwrap_or_default());
             }
+            let children = memory.children.get_or_insert_default();
             for done in applied {
                 match done.outcome {
-                    Outcome::Removed | Outcome::Recreating(_) | Outcome::Leaving => {
-                        memory.children.remove(&names_of(&done.child))
+                    Outcome::Removed | Outcome::Recreating(_) => {
+                        children.remove(&names_of(&done.child));
                     }
-                    _ => memory.children.insert(names_of(&done.child)),
-                };
+                    // Leaving by our doing, or someone else's.
+                    Outcome::Absent | Outcome::Leaving => {}
+                    _ => {
+                        children.insert(names_of(&done.child));
+                    }
+                }
             }
         });
         for notice in notices {
@@ -263,6 +284,11 @@ impl Context {
         failures
     }
 
+    /// Whether the last reconcile of it failed.
+    pub fn is_failing(&self, object: &ChatCluster) -> bool {
+        object.uid().is_some_and(|uid| self.memory().get(&uid).is_some_and(|memory| memory.failures > 0))
+    }
+
     /// A reconcile of it went well.
     pub fn succeeded(&self, object: &ChatCluster) {
         self.remember(object, |memory| memory.failures = 0);
@@ -280,6 +306,23 @@ impl Context {
     fn memory(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the spec as it is now has been brought about before.
+fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
+    let unmade = [
+        Reason::NameTaken,
+        Reason::ApplyFailed,
+        Reason::PodTemplateInvalid,
+        Reason::SecretMissing,
+        Reason::SecretKeyMissing,
+        Reason::PasswordInvalid,
+        Reason::Paused,
+        Reason::Held,
+    ];
+    before.observed_generation == object.metadata.generation
+        && before.observed_generation.is_some()
+        && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
 }
 
 fn names_of(child: &ObjectReference) -> (String, String) {

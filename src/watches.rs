@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, StreamExt};
@@ -17,6 +18,7 @@ use kube::runtime::{WatchStreamExt, utils::StreamBackoff};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tracing::warn;
 
 use crate::api::ChatCluster;
@@ -90,19 +92,20 @@ impl Caches {
 }
 
 /// Starts all watches. The receiver becomes true when every cache is complete: no reconcile may run before, or it would
-/// make again what exists.
+/// make again what exists. The tasks end only by a panic.
 pub fn start(
     client: &Client,
     caches: &Arc<Caches>,
     triggers: &Triggers,
     metrics: &Arc<Metrics>,
-) -> watch::Receiver<bool> {
+) -> (watch::Receiver<bool>, Vec<AbortHandle>) {
     let (synced, receiver) = watch::channel(false);
-    let watches = Watches {
+    let mut watches = Watches {
         caches: caches.clone(),
         triggers: triggers.clone(),
         metrics: metrics.clone(),
         synced: Arc::new(synced),
+        tasks: Vec::new(),
     };
     let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.secrets);
@@ -116,7 +119,7 @@ pub fn start(
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.pods);
     watches.start(Api::all(client.clone()), ours, |caches| &caches.claims);
     watches.start(Api::all(client.clone()), Config::default(), |caches| &caches.storage_classes);
-    receiver
+    (receiver, watches.tasks)
 }
 
 struct Watches {
@@ -124,16 +127,17 @@ struct Watches {
     triggers: Triggers,
     metrics: Arc<Metrics>,
     synced: Arc<watch::Sender<bool>>,
+    tasks: Vec<AbortHandle>,
 }
 
 impl Watches {
-    fn start<K>(&self, api: Api<K>, config: Config, cache: fn(&Caches) -> &Cache<K>)
+    fn start<K>(&mut self, api: Api<K>, config: Config, cache: fn(&Caches) -> &Cache<K>)
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
         let mut events = Box::pin(events(api, config, self.metrics.clone()));
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
                 for cluster in cache(&caches).observe(event) {
@@ -144,6 +148,31 @@ impl Watches {
                 }
             }
         });
+        self.tasks.push(task.abort_handle());
+    }
+}
+
+/// The longest wait before a watch that failed is tried again: a dozen requests in that time are no burden, and nothing is
+/// seen before.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// How long a watch goes before it is asked for again. One whose connection is dead without a word is noticed by that.
+const WATCH_SECONDS: u32 = 60;
+
+/// kube's own back-off with jitter, up to [`LONGEST_BACKOFF`].
+struct Backoff(watcher::DefaultBackoff);
+
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let longest = LONGEST_BACKOFF.mul_f64(rand::random_range(0.5..1.0));
+        self.0.next().map(|wait| wait.min(longest))
+    }
+}
+
+impl kube::runtime::utils::Backoff for Backoff {
+    fn reset(&mut self) {
+        // It would be, before each list that fails. It begins anew by itself after two minutes without a failure.
     }
 }
 
@@ -156,8 +185,9 @@ pub(crate) fn events<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let stream = watcher(api, config).modify(|object| object.managed_fields_mut().clear());
-    StreamBackoff::new(stream, watcher::DefaultBackoff::default()).filter_map(move |event| {
+    let stream =
+        watcher(api, config.timeout(WATCH_SECONDS)).modify(|object| object.managed_fields_mut().clear());
+    StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(move |event| {
         let event = event.inspect_err(|error| {
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");

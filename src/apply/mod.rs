@@ -47,6 +47,8 @@ pub struct Applied {
 pub enum Outcome {
     /// Nothing: it is as it should be. No request was made.
     Unchanged,
+    /// There should be none, and there is none. No request was made.
+    Absent,
     /// It was missing.
     Created,
     /// The spec, or this version of the operator, wants something else than before.
@@ -365,7 +367,7 @@ impl Applier<'_> {
 
     async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
         let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
-        let Some(actual) = self.mine(cache, name) else { return Ok(gone(Outcome::Unchanged)) };
+        let Some(actual) = self.mine(cache, name) else { return Ok(gone(Outcome::Absent)) };
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         delete(&api, name, &DeleteParams::default().preconditions(this(&*actual))).await?;
         cache.forget(&actual);

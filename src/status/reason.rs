@@ -12,6 +12,7 @@ pub enum Reason {
     ApplyFailed,
     PodTemplateInvalid,
     VolumeNotExpandable,
+    Malformed,
     Paused,
     Held,
     // PasswordCurrent
@@ -50,12 +51,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Ready,
         Self::NameTaken,
         Self::ApplyFailed,
         Self::PodTemplateInvalid,
         Self::VolumeNotExpandable,
+        Self::Malformed,
         Self::Paused,
         Self::Held,
         Self::Current,
@@ -100,6 +102,7 @@ impl Reason {
                 | Self::PodTemplateInvalid
                 | Self::VolumeNotExpandable
                 | Self::WeakPassword
+                | Self::Malformed
                 | Self::SecretMissing
                 | Self::SecretKeyMissing
                 | Self::PasswordInvalid

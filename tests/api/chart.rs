@@ -12,7 +12,16 @@ use crate::support::{Namespace, SOON, kubectl, kubectl_with_input, repo, run};
 async fn rendered(ns: &Namespace, values: &Path) -> Vec<Value> {
     let chart = repo().join("charts/chatcluster").display().to_string();
     let values = values.display().to_string();
-    let args = ["template", "chatcluster", &chart, "--namespace", &ns.name, "--kube-version=1.31", "--values", &values];
+    let args = [
+        "template",
+        "chatcluster",
+        &chart,
+        "--namespace",
+        &ns.name,
+        "--kube-version=1.31",
+        "--values",
+        &values,
+    ];
     let text = run("helm", &args, None).await.unwrap_or_else(|error| panic!("{error}"));
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
     objects.into_iter().filter(|object| !object.is_null()).collect()

@@ -30,7 +30,7 @@ fn foreign(kind: Kind, name: &str) -> Value {
         }
         Kind::HorizontalPodAutoscaler => (
             "autoscaling/v2",
-            json!({"spec": {"maxReplicas": 1, "scaleTargetRef": {"kind": "Deployment", "name": "x"}}}),
+            json!({"spec": {"maxReplicas": 1, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}}),
         ),
         Kind::Pod | Kind::PersistentVolumeClaim => unreachable!("not a child"),
     };

@@ -18,6 +18,7 @@ mod idle;
 mod lifecycle;
 mod operator;
 mod pending;
+mod plugin;
 mod redis;
 mod refusals;
 mod rules;

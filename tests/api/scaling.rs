@@ -14,12 +14,11 @@ async fn autoscale(lobby: &Chat<'_>, replicas: i32) {
     let name = format!("{}-hub", lobby.name);
     let mut scale: Scale = api.get_scale(&name).await.expect("the scale of the hubs");
     scale.spec.get_or_insert_default().replicas = Some(replicas);
-    let data = serde_json::to_vec(&scale).expect("a Scale is JSON");
     let by = kube::api::PostParams {
         field_manager: Some("kube-controller-manager".into()),
         ..kube::api::PostParams::default()
     };
-    api.replace_scale(&name, &by, data).await.expect("scaling the hubs");
+    api.replace_scale(&name, &by, &scale).await.expect("scaling the hubs");
 }
 
 async fn has_replicas(ns: &Namespace, lobby: &Chat<'_>, wanted: i64) {

@@ -14,6 +14,7 @@ mod isolation;
 mod lifecycle;
 mod messages;
 mod people;
+mod plugin;
 mod pods;
 mod program;
 mod repair;

@@ -23,11 +23,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     let programs = rust::build_test("e2e")?;
     let runner = cargo_json::test_runner(&programs, "e2e")?;
+    let plugin = rust::build_plugin()?;
     let images = images::build()?;
 
     let cluster = Cluster { target: target(options)?, keep: options.keep };
     println!("on {}", cluster.target.describe());
-    let result = cluster.test(&runner, &images, options);
+    let result = cluster.test(&runner, &plugin, &images, options);
     if result.is_err() && !interrupt::asked() {
         cluster.explain();
     }
@@ -68,12 +69,12 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn test(&self, runner: &Path, images: &[Image], options: &Options) -> Result<()> {
+    fn test(&self, runner: &Path, plugin: &Path, images: &[Image], options: &Options) -> Result<()> {
         self.target.up(2)?;
         install::install(&self.target, images, options.registry.as_deref())?;
         let mut tests = self.target.exec(runner)?;
         tests.args(&options.filter).current_dir(repo::root());
-        tests.env("CHATCLUSTER_REDIS_IMAGE", install::REDIS);
+        tests.env("CHATCLUSTER_REDIS_IMAGE", install::REDIS).env("CHATCLUSTER_PLUGIN_BIN", plugin);
         rust::test_environment(&mut tests, options, THREADS);
         sh::run(&mut tests)
     }

@@ -1,0 +1,280 @@
+//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so that one
+//! malformed object does not stall the others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::watcher::{Config, Event};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tracing::{error, warn};
+
+use crate::api::{ChatCluster, ChatClusterSpec};
+use crate::cache::Key;
+use crate::metrics::Metrics;
+use crate::watches::{Triggers, events, trigger};
+
+/// A `ChatCluster` as the API server has it, whether or not it is one that we know.
+#[derive(Clone, Debug, Deserialize, Resource, Serialize)]
+#[resource(inherit = ChatCluster)]
+pub(crate) struct Stored {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    status: Value,
+}
+
+/// A `ChatCluster` that is not one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Malformed {
+    /// Its metadata, which the API server vouches for.
+    pub metadata: ObjectMeta,
+    /// Its status, whatever it looks like.
+    pub status: Value,
+    /// Which field is wrong, and how.
+    pub error: String,
+}
+
+/// The malformed ones, by namespace and name.
+pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
+
+/// What the watch has seen.
+pub struct Clusters {
+    /// Those that can be read.
+    pub store: Store<ChatCluster>,
+    /// Those that cannot.
+    pub malformed: watch::Receiver<MalformedClusters>,
+    /// Alive while the watch is.
+    pub task: AbortHandle,
+}
+
+/// What an event means for others.
+#[derive(Debug, PartialEq)]
+enum News {
+    /// This one is to be reconciled.
+    Changed(Key),
+    /// These can be reconciled no longer.
+    Gone(Vec<Arc<ChatCluster>>),
+}
+
+/// Starts the watch. `gone` is called for each cluster that was deleted, or can be read no longer.
+pub fn start(
+    client: &Client,
+    triggers: &Triggers,
+    metrics: &Arc<Metrics>,
+    gone: impl Fn(&ChatCluster) + Send + 'static,
+) -> Clusters {
+    let (store, writer) = reflector::store();
+    let (sender, malformed) = watch::channel(HashMap::new());
+    let mut seen =
+        Seen { store: store.clone(), writer, malformed: sender, listed: BTreeSet::new(), complete: false };
+    let mut events = Box::pin(events::<Stored>(Api::all(client.clone()), Config::default(), metrics.clone()));
+    let triggers = triggers.clone();
+    let task = tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match seen.observe(event) {
+                Some(News::Changed(key)) => trigger(&triggers, &key),
+                Some(News::Gone(clusters)) => clusters.iter().for_each(|cluster| gone(cluster)),
+                None => {}
+            }
+        }
+    });
+    Clusters { store, malformed, task: task.abort_handle() }
+}
+
+struct Seen {
+    store: Store<ChatCluster>,
+    writer: Writer<ChatCluster>,
+    malformed: watch::Sender<MalformedClusters>,
+    /// What the list that is under way has shown so far.
+    listed: BTreeSet<Key>,
+    complete: bool,
+}
+
+impl Seen {
+    fn observe(&mut self, event: Event<Stored>) -> Option<News> {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                None
+            }
+            Event::InitApply(object) => {
+                self.listed.insert(key(&object));
+                Some(self.keep(object))
+            }
+            Event::Apply(object) => Some(self.keep(object)),
+            Event::Delete(object) => Some(News::Gone(self.remove(&key(&object)).into_iter().collect())),
+            Event::InitDone => Some(News::Gone(self.listed())),
+        }
+    }
+
+    fn keep(&mut self, object: Stored) -> News {
+        let key = key(&object);
+        match parse(object) {
+            Ok(cluster) => {
+                self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
+                // Not as a part of a list, which would show in the store only as a whole.
+                self.writer.apply_watcher_event(&Event::Apply(cluster));
+                News::Changed(key)
+            }
+            Err(malformed) => {
+                let (namespace, name) = &key;
+                error!(
+                    namespace,
+                    name,
+                    error = malformed.error,
+                    "a ChatCluster is malformed; it is left alone"
+                );
+                let gone = self.remove(&key);
+                self.malformed.send_modify(|all| {
+                    all.insert(key, Arc::new(*malformed));
+                });
+                News::Gone(gone.into_iter().collect())
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Arc<ChatCluster>> {
+        self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
+        let known = self.store.get(&ObjectRef::new(&key.1).within(&key.0))?;
+        self.writer.apply_watcher_event(&Event::Delete((*known).clone()));
+        Some(known)
+    }
+
+    /// A list is complete: what it lacks is gone.
+    fn listed(&mut self) -> Vec<Arc<ChatCluster>> {
+        let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
+        let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();
+        let gone: Vec<Key> = known.difference(&self.listed).cloned().collect();
+        let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
+        if !self.complete {
+            self.complete = true;
+            // Tells those who wait for the store, whose content this must not replace.
+            let all = self.store.state();
+            self.writer.apply_watcher_event(&Event::Init);
+            for cluster in all {
+                self.writer.apply_watcher_event(&Event::InitApply((*cluster).clone()));
+            }
+            self.writer.apply_watcher_event(&Event::InitDone);
+        }
+        gone
+    }
+}
+
+fn key<K: Resource>(object: &K) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
+    let Stored { metadata, spec, status } = object;
+    let parsed: Result<ChatClusterSpec, _> = serde_path_to_error::deserialize(&spec);
+    let spec = match parsed {
+        Ok(spec) => spec,
+        Err(error) => {
+            let error = format!("spec.{}: {}", error.path(), error.inner());
+            return Err(Box::new(Malformed { metadata, status, error }));
+        }
+    };
+    // The status is ours: one that someone has spoilt is written anew.
+    let status = serde_json::from_value(status).unwrap_or_else(|error| {
+        warn!(name = metadata.name, namespace = metadata.namespace, %error, "a status cannot be read");
+        None
+    });
+    Ok(ChatCluster { metadata, spec, status })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn stored(name: &str, spec: &Value) -> Stored {
+        let metadata = json!({"name": name, "namespace": "team", "uid": name, "generation": 3});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
+    }
+
+    fn good(name: &str) -> Stored {
+        stored(name, &json!({"hub": {"replicas": 3}}))
+    }
+
+    fn bad(name: &str) -> Stored {
+        stored(name, &json!({"hub": {"replicas": "three"}}))
+    }
+
+    fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
+        let (store, writer) = reflector::store();
+        let (malformed, receiver) = watch::channel(HashMap::new());
+        (Seen { store, writer, malformed, listed: BTreeSet::new(), complete: false }, receiver)
+    }
+
+    fn names(seen: &Seen) -> Vec<String> {
+        let mut names: Vec<_> = seen.store.state().iter().map(|cluster| cluster.name_any()).collect();
+        names.sort();
+        names
+    }
+
+    fn team(name: &str) -> Key {
+        ("team".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn a_malformed_one_is_set_aside_and_the_others_are_kept() {
+        let (mut seen, malformed) = seen();
+
+        seen.observe(Event::Init);
+        seen.observe(Event::InitApply(good("a")));
+        seen.observe(Event::InitApply(bad("b")));
+        seen.observe(Event::InitApply(good("c")));
+        seen.observe(Event::InitDone);
+
+        assert_eq!(names(&seen), ["a", "c"]);
+        assert_eq!(malformed.borrow().len(), 1);
+        let error = malformed.borrow()[&team("b")].error.clone();
+        assert!(error.starts_with("spec.hub.replicas: invalid type: string \"three\""), "{error}");
+    }
+
+    #[test]
+    fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
+        let (mut seen, malformed) = seen();
+        assert_eq!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(team("a"))));
+
+        let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
+        assert_eq!(gone.len(), 1);
+        assert_eq!(names(&seen), [""; 0]);
+
+        assert_eq!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(team("a"))));
+        assert!(malformed.borrow().is_empty());
+        assert_eq!(names(&seen), ["a"]);
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_is_gone() {
+        let (mut seen, malformed) = seen();
+        for object in [good("a"), good("b"), bad("c")] {
+            seen.observe(Event::Apply(object));
+        }
+
+        seen.observe(Event::Init);
+        seen.observe(Event::InitApply(good("b")));
+        let Some(News::Gone(gone)) = seen.observe(Event::InitDone) else { panic!("nothing is gone") };
+
+        assert_eq!(gone.iter().map(|cluster| cluster.name_any()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(names(&seen), ["b"]);
+        assert!(malformed.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_spoilt_status_spoils_nothing_else() {
+        let mut object = good("a");
+        object.status = json!({"hub": "spoilt"});
+
+        assert_eq!(parse(object).unwrap().status, None);
+    }
+}
