@@ -20,9 +20,9 @@ use crate::spec::Walk;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
 /// How many walks a run of the tests makes, how many at once, and how many steps each has.
-const WALKS: u64 = 12;
+const WALKS: u64 = 8;
 const AT_ONCE: usize = 4;
-const STEPS: u32 = 4;
+const STEPS: u32 = 3;
 
 #[tokio::test]
 async fn whatever_a_cluster_has_been_it_ends_as_a_fresh_one_does() {
