@@ -27,7 +27,7 @@ impl<'a> Chat<'a> {
     }
 
     /// Creates it from raw JSON, because the typed object would fill in the defaults that the API server has to.
-    pub(super) async fn create(&self, spec: Value) {
+    pub(crate) async fn create(&self, spec: Value) {
         let created = self.try_create(spec, false).await;
         created.unwrap_or_else(|error| panic!("creating ChatCluster {}: {error}", self.name));
     }
