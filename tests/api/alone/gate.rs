@@ -1,6 +1,8 @@
 //! A way between two programs on this machine whose connections can be frozen and cut.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,6 +25,8 @@ pub(super) enum Way {
 pub(super) struct Gate {
     pub(super) port: u16,
     way: watch::Sender<Way>,
+    breaks: watch::Sender<()>,
+    attempts: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -32,20 +36,33 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let way = watch::Sender::new(Way::Open);
-        let ways = way.clone();
+        let breaks = watch::Sender::new(());
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let (ways, broken, counted) = (way.clone(), breaks.clone(), attempts.clone());
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (outside, _) = listener.accept().await.expect("a connection");
-                connections.spawn(connect(outside, inner, ways.subscribe()));
+                counted.fetch_add(1, Ordering::Relaxed);
+                connections.spawn(connect(outside, inner, ways.subscribe(), broken.subscribe()));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { port, way, task }
+        Self { port, way, breaks, attempts, task }
     }
 
     pub(super) fn set(&self, way: Way) {
         self.way.send_replace(way);
+    }
+
+    /// Closes the connections that there are.
+    pub(super) fn break_all(&self) {
+        self.breaks.send_replace(());
+    }
+
+    /// How many connections were tried.
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts.load(Ordering::Relaxed)
     }
 }
 
@@ -55,7 +72,12 @@ impl Drop for Gate {
     }
 }
 
-async fn connect(outside: TcpStream, inner: SocketAddr, way: watch::Receiver<Way>) {
+async fn connect(
+    outside: TcpStream,
+    inner: SocketAddr,
+    way: watch::Receiver<Way>,
+    mut broken: watch::Receiver<()>,
+) {
     if *way.borrow() == Way::Cut {
         return;
     }
@@ -74,6 +96,7 @@ async fn connect(outside: TcpStream, inner: SocketAddr, way: watch::Receiver<Way
     tokio::select! {
         _ = both => {}
         _ = cut.wait_for(|way| *way == Way::Cut) => {}
+        _ = broken.changed() => {}
     }
 }
 

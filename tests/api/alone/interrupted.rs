@@ -211,7 +211,7 @@ async fn whatever_was_the_last_write_of_an_operator_the_next_one_finishes_the_jo
     let most = undisturbed.iter().map(|(_, writes)| writes.len()).max().unwrap_or_default();
     // For what is in the cluster the answer makes no difference: the operator writes nothing more in either case.
     let limits = (1..=most).map(|writes| Limit { writes, answered: writes % 2 == 0 });
-    let lives = stream::iter(limits).map(async |limit| (limit, life(Some(limit)).await));
+    let lives = stream::iter(limits).map(|limit| async move { (limit, life(Some(limit)).await) });
     let lives: Vec<_> = lives.buffer_unordered(AT_ONCE).collect().await;
 
     let mut wrong = Vec::new();

@@ -101,9 +101,15 @@ impl Proxy {
         self.gate.set(way);
     }
 
-    /// From now on each request whose path ends so gets this answer; with "" all do.
+    /// From now on each request whose path ends so gets this answer; with "" all do. Watches begin anew, and come to feel it.
     pub(super) fn answer(&self, path: &'static str, status: StatusCode) {
         self.state.rules.lock().unwrap().answers.insert(path, status);
+        self.gate.break_all();
+    }
+
+    /// How many connections were tried.
+    pub(super) fn attempts(&self) -> usize {
+        self.gate.attempts()
     }
 
     /// From now on requests get the API server's answers again.
