@@ -30,14 +30,15 @@ pub fn difference(desired: &Value, actual: &Value) -> Option<Difference> {
 /// All of them.
 pub fn differences(desired: &Value, actual: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
-    value(desired, actual, "", &mut found);
+    value(desired, actual, "", false, &mut found);
     found.into_iter().map(|path| Difference { path }).collect()
 }
 
-fn value(desired: &Value, actual: &Value, path: &str, found: &mut Vec<String>) {
+/// `whole`: all of it is ours, as it is part of an atomic list or map.
+fn value(desired: &Value, actual: &Value, path: &str, whole: bool, found: &mut Vec<String>) {
     match (desired, actual) {
-        (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, found),
-        (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path, found),
+        (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, whole, found),
+        (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path, whole, found),
         (desired, Value::Null) if is_empty(desired) || is_dropped(desired, path) => {}
         (Value::String(desired), Value::String(actual)) if same_text(desired, actual, path) => {}
         (desired, actual) if desired != actual => found.push(path.to_owned()),
@@ -45,32 +46,41 @@ fn value(desired: &Value, actual: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-fn object(desired: &Map<String, Value>, actual: &Map<String, Value>, path: &str, found: &mut Vec<String>) {
-    if is_atomic_map(path) {
-        let extra = actual.keys().filter(|key| !desired.contains_key(*key));
-        found.extend(extra.map(|key| join(path, key)));
+fn object(
+    desired: &Map<String, Value>,
+    actual: &Map<String, Value>,
+    path: &str,
+    whole: bool,
+    found: &mut Vec<String>,
+) {
+    let whole = whole || is_atomic_map(path);
+    if whole {
+        let extra = actual.iter().filter(|(key, _)| !desired.contains_key(*key));
+        found.extend(extra.filter(|(key, _)| !is_defaulted(key)).map(|(key, _)| join(path, key)));
     }
     for (key, wanted) in desired {
-        value(wanted, actual.get(key).unwrap_or(&Value::Null), &join(path, key), found);
+        value(wanted, actual.get(key).unwrap_or(&Value::Null), &join(path, key), whole, found);
     }
 }
 
-fn array(desired: &[Value], actual: &[Value], path: &str, found: &mut Vec<String>) {
+fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &mut Vec<String>) {
     let Some(keys) = lists::keys(path) else {
         // An atomic list is one value: someone's extra element is a difference too.
         if desired.len() != actual.len() {
             found.push(path.to_owned());
             return;
         }
+        // Nobody can change a claim template, and the API server fills much into it.
+        let whole = lists::last(path) != "volumeClaimTemplates";
         for (i, (wanted, is)) in desired.iter().zip(actual).enumerate() {
-            value(wanted, is, &format!("{path}[{i}]"), found);
+            value(wanted, is, &format!("{path}[{i}]"), whole, found);
         }
         return;
     };
     for wanted in desired {
         let path = format!("{path}[{}]", lists::label(keys, wanted));
         match actual.iter().find(|other| lists::same(keys, wanted, other)) {
-            Some(same) => value(wanted, same, &path, found),
+            Some(same) => value(wanted, same, &path, whole, found),
             None => found.push(path),
         }
     }
@@ -126,8 +136,20 @@ fn is_dropped(desired: &Value, path: &str) -> bool {
 fn is_atomic_map(path: &str) -> bool {
     matches!(
         lists::last(path),
-        "selector" | "podSelector" | "namespaceSelector" | "matchLabels" | "labelSelector"
+        "selector"
+            | "podSelector"
+            | "namespaceSelector"
+            | "matchLabels"
+            | "labelSelector"
+            | "nodeSelector"
+            | "secretKeyRef"
+            | "configMapKeyRef"
     )
+}
+
+/// Fields that the API server fills in where all else is ours: in the sources of a projected volume.
+fn is_defaulted(key: &str) -> bool {
+    matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }
 
 /// Equal, or two spellings of one quantity (`1Gi` and `1024Mi`) where a quantity stands.
@@ -222,10 +244,43 @@ mod tests {
     }
 
     #[test]
+    fn whatever_someone_adds_deep_in_an_atomic_list_is_a_difference() {
+        let hubs = json!({"podSelector": {"matchLabels": {"app": "hub"}}});
+        let rule =
+            |from: Value, port: Value| json!({"spec": {"ingress": [{"from": [from], "ports": [port]}]}});
+        let desired = rule(hubs.clone(), json!({"port": 6379}));
+        let mut everywhere = hubs.clone();
+        everywhere["namespaceSelector"] = json!({});
+
+        differs_at(
+            &desired,
+            &rule(everywhere, json!({"port": 6379})),
+            "spec.ingress[0].from[0].namespaceSelector",
+        );
+        let more_ports = rule(hubs, json!({"port": 6379, "endPort": 7000}));
+        differs_at(&desired, &more_ports, "spec.ingress[0].ports[0].endPort");
+    }
+
+    #[test]
+    fn what_the_api_server_fills_into_a_claim_template_is_no_difference() {
+        let claim = |claim: Value| json!({"spec": {"volumeClaimTemplates": [claim]}});
+        let desired =
+            claim(json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}));
+        let stored = claim(json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}, "status": {"phase": "Pending"}
+        }));
+
+        assert_eq!(difference(&desired, &stored), None);
+    }
+
+    #[test]
     fn an_atomic_map_is_one_value() {
         let desired = json!({"spec": {"selector": {"a": "1"}}});
 
         differs_at(&desired, &json!({"spec": {"selector": {"a": "1", "b": "2"}}}), "spec.selector.b");
+        let desired = json!({"spec": {"nodeSelector": {"a": "1"}}});
+        differs_at(&desired, &json!({"spec": {"nodeSelector": {"a": "1", "b": "2"}}}), "spec.nodeSelector.b");
     }
 
     #[test]

@@ -17,16 +17,15 @@ use crate::{change, complete, logs, open, plan, rotate, status, verify};
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[arg(long, global = true, help = "No colours; NO_COLOR in the environment does the same")]
+    no_color: bool,
     #[command(flatten)]
     access: Access,
-    /// No colours; `NO_COLOR` in the environment does the same
-    #[arg(long, global = true)]
-    no_color: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes:
   0  done, or the answer is yes
-  1  the answer is no: not verified, messages do not cross, a wait was in vain, a question was answered with no
+  1  the answer is no: not verified, messages do not cross, waited in vain
   2  the command line is not understood
   3  it could not be done: no access, no such ChatCluster, no operator, refused";
 

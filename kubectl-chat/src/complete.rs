@@ -17,7 +17,7 @@ const NO_FILES: &str = ":4";
 const FOR_KUBECTL: &str = "#!/bin/sh
 # What may follow `kubectl chat`: kubectl's own completion asks this program. Make it executable, and put it in the PATH
 # under the name kubectl_complete-chat.
-exec kubectl-chat __complete \"$@\"
+exec kubectl-chat __complete -- \"$@\"
 ";
 
 #[derive(clap::Args, Debug)]

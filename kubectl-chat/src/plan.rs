@@ -20,6 +20,7 @@ pub(crate) struct Options {
     /// All of every namespace
     #[arg(short = 'A', long, conflicts_with = "name")]
     all_namespaces: bool,
+    /// For programs: what is shown as json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }

@@ -47,10 +47,8 @@ pub struct ServiceSpec {
     /// balancer that hides the client's address needs `externalTrafficPolicy: Local`, or affinity of its own.
     pub session_affinity: SessionAffinity,
 
-    /// Whether the Service has addresses of one IP family or two: `SingleStack`, `PreferDualStack` or `RequireDualStack`.
-    /// The default leaves it to the cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip_family_policy: Option<IpFamilyPolicy>,
+    /// Whether the Service has addresses of one IP family, of two where the cluster has two, or of two in any case.
+    pub ip_family_policy: IpFamilyPolicy,
 
     /// The IP families of the Service, the first one being the primary, which cannot be changed later. The default
     /// leaves them to the cluster.
@@ -74,7 +72,7 @@ impl Default for ServiceSpec {
             load_balancer_source_ranges: Vec::new(),
             external_traffic_policy: None,
             session_affinity: SessionAffinity::default(),
-            ip_family_policy: None,
+            ip_family_policy: IpFamilyPolicy::default(),
             ip_families: Vec::new(),
             publish: PublishMode::default(),
         }
@@ -147,9 +145,10 @@ impl SessionAffinity {
 }
 
 /// Of how many IP families the Service has addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub enum IpFamilyPolicy {
+    #[default]
     #[allow(missing_docs)]
     SingleStack,
     #[allow(missing_docs)]

@@ -30,7 +30,7 @@ pub(super) fn service(cluster: &Cluster) -> Service {
                 ..ServicePort::default()
             }]),
             session_affinity: Some(wanted.session_affinity.as_str().to_owned()),
-            ip_family_policy: wanted.ip_family_policy.map(|policy| policy.as_str().to_owned()),
+            ip_family_policy: Some(wanted.ip_family_policy.as_str().to_owned()),
             ip_families: (!wanted.ip_families.is_empty())
                 .then(|| wanted.ip_families.iter().map(|family| family.as_str().to_owned()).collect()),
             load_balancer_class: wanted.load_balancer_class.clone(),

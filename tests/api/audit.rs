@@ -6,6 +6,16 @@ use serde_json::Value;
 
 use crate::support::{Kind, Namespace, SOON, env};
 
+/// One request. Times are as the API server writes them, in an order that is also that of their letters.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) agent: String,
+    pub(crate) verb: String,
+    pub(crate) uri: String,
+    pub(crate) received: String,
+    pub(crate) answered: String,
+}
+
 /// A place in the audit log: what is asked of it is what came after.
 pub(crate) struct Audit {
     from: u64,
@@ -18,9 +28,16 @@ impl Audit {
         Self { from }
     }
 
-    /// What the operator asked of this namespace so far, as `verb uri`. The log lags a little, so a request of our own
-    /// marks the point up to which it must have been written.
+    /// What the operator asked of this namespace so far, as `verb uri`.
     pub(crate) async fn requests(&self, ns: &Namespace) -> Vec<String> {
+        let entries = self.entries(ns).await;
+        let ours = entries.into_iter().filter(|entry| entry.agent.starts_with("chatcluster-operator"));
+        ours.map(|entry| format!("{} {}", entry.verb, entry.uri)).collect()
+    }
+
+    /// The requests about this namespace so far. The log lags a little, so a request of our own marks the point up to which
+    /// it must have been written.
+    pub(crate) async fn entries(&self, ns: &Namespace) -> Vec<Entry> {
         let marker = format!("audit-marker-{:08x}", rand::random::<u32>());
         ns.child(Kind::ConfigMap, &marker).find().await;
         let log = ns
@@ -32,16 +49,16 @@ impl Audit {
         log.lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter(|entry| entry["stage"] == "ResponseComplete")
-            .filter(|entry| {
-                entry["userAgent"].as_str().is_some_and(|a| a.starts_with("chatcluster-operator"))
-            })
             .filter(|entry| entry["objectRef"]["namespace"] == ns.name.as_str())
             .map(|entry| {
-                format!(
-                    "{} {}",
-                    entry["verb"].as_str().unwrap_or("?"),
-                    entry["requestURI"].as_str().unwrap_or("?")
-                )
+                let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+                Entry {
+                    agent: text(&entry["userAgent"]),
+                    verb: text(&entry["verb"]),
+                    uri: text(&entry["requestURI"]),
+                    received: text(&entry["requestReceivedTimestamp"]),
+                    answered: text(&entry["stageTimestamp"]),
+                }
             })
             .collect()
     }

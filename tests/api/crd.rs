@@ -90,7 +90,10 @@ async fn the_api_server_fills_in_the_defaults() {
     assert_eq!(spec["hub"]["drain"], json!({"gracePeriodSeconds": 30}));
     assert_eq!(
         spec["service"],
-        json!({"type": "LoadBalancer", "port": 80, "publish": "WhenVerified", "sessionAffinity": "None"})
+        json!({
+            "type": "LoadBalancer", "port": 80, "publish": "WhenVerified", "sessionAffinity": "None",
+            "ipFamilyPolicy": "SingleStack"
+        })
     );
     assert_eq!(spec["networkPolicy"], json!({"enabled": true}));
 }

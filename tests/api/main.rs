@@ -3,17 +3,20 @@
 //! needs real pods is in `tests/e2e`.
 //!
 //! Run with `cargo xtask test --only api`, which builds the operator and this binary and starts the control plane. The
-//! tests start one operator as a process and share it; each has its own namespace.
+//! tests start one operator as a process and share it; each has its own namespace. Those of `alone` have operators of their own
+//! and run after the others, by themselves.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
 mod audit;
 mod chart;
 mod children;
 mod conflicts;
 mod crd;
 mod drift;
+mod fuzz;
 mod idle;
 mod lifecycle;
 mod operator;
@@ -24,6 +27,7 @@ mod refusals;
 mod rules;
 mod scaling;
 mod secrets;
+mod spec;
 mod storage;
 mod templates;
 mod verified;

@@ -29,6 +29,18 @@ pub(crate) async fn namespace(theme: &str) -> Namespace {
 }
 
 async fn set_up() {
+    install_crds().await;
+    // The namespace may be there from an earlier run, and in it the lease of that run's operator, which was killed.
+    let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await;
+    let _ = kubectl(&["delete", "leases", "--all", "--namespace=chatcluster-system"]).await;
+
+    operator_logs_are_in(log());
+    let _ = std::fs::remove_file(log());
+    *RUNNING.lock().unwrap() = Some(start());
+}
+
+/// The committed CRD, ready for use.
+pub(crate) async fn install_crds() {
     crate::support::client().await;
     let crds = repo().join("crds");
     let applied = kubectl(&["apply", "--server-side", "--filename", &crds.display().to_string()]).await;
@@ -37,13 +49,6 @@ async fn set_up() {
     let established =
         kubectl(&["wait", established, "crd/chatclusters.chatcluster.dev", "--timeout=30s"]).await;
     established.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
-    // The namespace may be there from an earlier run, and in it the lease of that run's operator, which was killed.
-    let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await;
-    let _ = kubectl(&["delete", "leases", "--all", "--namespace=chatcluster-system"]).await;
-
-    operator_logs_are_in(log());
-    let _ = std::fs::remove_file(log());
-    *RUNNING.lock().unwrap() = Some(start());
 }
 
 /// Ends the operator as Kubernetes would, and starts it anew.

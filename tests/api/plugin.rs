@@ -97,12 +97,56 @@ async fn pause_and_resume_do_so_once_and_the_plan_tells_when_nothing_is_held_bac
     assert!(again.contains("was paused already"), "{again}");
     assert_eq!(lobby.get().await.metadata.generation, generation);
     lobby.says("Ready", SOON, "is paused", |condition| condition.reason == "Paused").await;
-    let plan = plugin(&ns, &["plan", "lobby", "-o", "json"]).await.json();
-    assert_eq!([&plan["items"][0]["held"], &plan["items"][0]["paused"]], [true, true], "{plan:#}");
+    let plan = plugin(&ns, &["plan", "lobby"]).await.good();
+    assert!(plan.contains("nothing would change, and no pod would restart"), "{plan}");
 
     plugin(&ns, &["resume", "lobby"]).await.good();
     assert!(!lobby.get().await.spec.paused);
     assert!(plugin(&ns, &["resume", "lobby"]).await.good().contains("was not paused"));
+}
+
+#[tokio::test]
+async fn the_plan_of_a_paused_cluster_names_each_change_and_whose_pods_would_restart() {
+    let ns = operator::namespace("plugin-plan").await;
+    let lobby = ns.chat("lobby", no_volume()).await;
+    lobby.becomes("HubReady", "True", "Ready", SOON).await;
+    plugin(&ns, &["pause", "lobby"]).await.good();
+    lobby.set(json!({"hub": {"env": [{"name": "NEW", "value": "1"}]}})).await;
+    lobby.child(Kind::ConfigMap, "-redis-config").delete().await;
+
+    let plan = ns
+        .eventually(SOON, "the plan has both changes", async || {
+            let plan = plugin(&ns, &["plan", "lobby", "-o", "json"]).await.json();
+            let count = plan["items"][0]["pending"].as_array().map(Vec::len);
+            if count == Some(2) { Ok(plan) } else { Err(format!("{plan:#}")) }
+        })
+        .await;
+
+    assert_eq!([&plan["items"][0]["held"], &plan["items"][0]["paused"]], [true, true], "{plan:#}");
+    assert_eq!(plan["items"][0]["restarts"], json!(["hub"]), "{plan:#}");
+    let text = plugin(&ns, &["plan", "lobby"]).await.good();
+    let line =
+        |child: &str| text.lines().find(|l| l.contains(child)).unwrap_or_else(|| panic!("{child}:\n{text}"));
+    assert!(line("ConfigMap/lobby-redis-config").contains("Create"), "{text}");
+    assert!(line("Deployment/lobby-hub").contains("restarts hub") && text.contains("env[NEW]"), "{text}");
+    let status = plugin(&ns, &["status", "lobby"]).await.good();
+    assert!(status.contains("Held back, until kubectl chat resume lobby"), "{status}");
+    let all = plugin(&ns, &["plan"]).await.good();
+    assert!(all.contains(&format!("{}/lobby", ns.name)), "{all}");
+}
+
+#[tokio::test]
+async fn restart_waits_until_every_pod_is_new() {
+    let ns = operator::namespace("plugin-rollout").await;
+    let lobby = ns.chat("lobby", no_volume()).await;
+    let before = hubs(&lobby).await;
+    let redis = lobby.child(Kind::Pod, "-redis-0").uid().await;
+
+    plugin(&ns, &["restart", "lobby", "--hub", "--redis", "--wait", "--timeout", "60s"]).await.good();
+
+    let after = hubs(&lobby).await;
+    assert!(after.iter().all(|pod| !before.contains(pod)), "{before:?} are not all replaced: {after:?}");
+    assert_ne!(lobby.child(Kind::Pod, "-redis-0").uid().await, redis);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_hub;
 mod bad_input;
 mod browser;
 mod failures;

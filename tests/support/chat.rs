@@ -27,16 +27,21 @@ impl<'a> Chat<'a> {
     }
 
     /// Creates it from raw JSON, because the typed object would fill in the defaults that the API server has to.
-    pub(super) async fn create(&self, spec: Value) {
+    pub(crate) async fn create(&self, spec: Value) {
         let created = self.try_create(spec, false).await;
         created.unwrap_or_else(|error| panic!("creating ChatCluster {}: {error}", self.name));
     }
 
     pub(crate) async fn try_create(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
         let resource = ApiResource::erase::<ChatCluster>(&());
-        let api = Api::namespaced_with(self.ns.client.clone(), &self.ns.name, &resource);
         let object = DynamicObject::new(&self.name, &resource).data(json!({"spec": spec}));
-        api.create(&PostParams { dry_run, ..PostParams::default() }, &object).await
+        self.raw().create(&PostParams { dry_run, ..PostParams::default() }, &object).await
+    }
+
+    /// It as the API server has it, whether or not it can be read as a `ChatCluster`.
+    pub(crate) fn raw(&self) -> Api<DynamicObject> {
+        let resource = ApiResource::erase::<ChatCluster>(&());
+        Api::namespaced_with(self.ns.client.clone(), &self.ns.name, &resource)
     }
 
     /// A merge patch of the spec: null removes a field.
@@ -45,9 +50,9 @@ impl<'a> Chat<'a> {
         changed.unwrap_or_else(|error| panic!("changing ChatCluster {}: {error}", self.name));
     }
 
-    pub(crate) async fn try_set(&self, spec: Value, dry_run: bool) -> kube::Result<ChatCluster> {
+    pub(crate) async fn try_set(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
         let params = PatchParams { dry_run, ..PatchParams::default() };
-        self.api().patch(&self.name, &params, &Patch::Merge(json!({"spec": spec}))).await
+        self.raw().patch(&self.name, &params, &Patch::Merge(json!({"spec": spec}))).await
     }
 
     /// Changes something that the operator has no opinion on, so that it reconciles.

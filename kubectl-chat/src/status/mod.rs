@@ -31,6 +31,7 @@ pub(crate) struct Options {
     /// Stay, and show each change
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// For programs: what is shown as json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
 }

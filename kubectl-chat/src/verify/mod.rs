@@ -30,6 +30,7 @@ pub(crate) struct Options {
     /// Where the hub speaks SignalR
     #[arg(long, default_value = "/hub")]
     path: String,
+    /// For programs: what is shown as json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }

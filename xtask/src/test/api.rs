@@ -22,18 +22,28 @@ pub(super) fn run(options: &Options) -> Result<()> {
     sh::run_shielded(&mut sim.target.script("sim-down"))?;
     sh::run(sim.target.script("sim").arg(NODES))?;
 
-    let mut tests = sim.target.script("sim-exec");
-    tests.arg(runner).args(&options.filter).current_dir(repo::root());
-    tests
-        .env("CHATCLUSTER_OPERATOR_BIN", operator)
-        .env("CHATCLUSTER_PLUGIN_BIN", plugin)
-        .env("CHATCLUSTER_AUDIT_LOG", sim.state().join("sim/audit.log"));
-    rust::test_environment(&mut tests, options, THREADS);
-    let result = sh::run(&mut tests);
-    if result.is_err() && !interrupt::asked() {
-        sim.explain();
+    let list = sh::output(sh::cmd(&runner, ["--list", "--format=terse"]).args(&options.filter))?;
+    let (alone, together) = names(&list);
+    for tests in [together, alone].into_iter().filter(|tests| !tests.is_empty()) {
+        interrupt::check()?;
+        let mut run = sim.target.script("sim-exec");
+        run.arg(&runner).arg("--exact").args(tests).current_dir(repo::root());
+        run.env("CHATCLUSTER_OPERATOR_BIN", &operator)
+            .env("CHATCLUSTER_PLUGIN_BIN", &plugin)
+            .env("CHATCLUSTER_AUDIT_LOG", sim.state().join("sim/audit.log"));
+        rust::test_environment(&mut run, options, THREADS);
+        let result = sh::run(&mut run);
+        if result.is_err() && !interrupt::asked() {
+            sim.explain();
+        }
+        result?;
     }
-    result
+    Ok(())
+}
+
+/// The names of tests in libtest's terse list: those that want the cluster for themselves, and the others.
+fn names(list: &str) -> (Vec<&str>, Vec<&str>) {
+    list.lines().filter_map(|line| line.strip_suffix(": test")).partition(|name| name.starts_with("alone::"))
 }
 
 /// A control plane with fake nodes; ended when dropped.
@@ -68,5 +78,17 @@ impl Drop for Sim {
         } else if let Err(e) = sh::run_shielded(&mut self.target.script("sim-down")) {
             eprintln!("{e:#}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_tests_run_by_themselves() {
+        let (alone, together) = names("alone::leader::a: test\ndrift::b: test\n");
+
+        assert_eq!((alone, together), (vec!["alone::leader::a"], vec!["drift::b"]));
     }
 }

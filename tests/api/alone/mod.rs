@@ -1,0 +1,24 @@
+//! Tests whose operators are their own: several of them, killed, stopped, or cut off from the API server. The operator that
+//! the other tests share must not run meanwhile, so these run by themselves, after the others.
+//!
+//! Each test has a namespace, and an operator of its own sees of the cluster only that one: its proxy sees to that.
+
+mod gate;
+mod interrupted;
+mod leader;
+mod process;
+mod proxy;
+mod trouble;
+
+use tokio::sync::OnceCell;
+
+use crate::operator;
+use crate::support::Namespace;
+
+static SET_UP: OnceCell<()> = OnceCell::const_new();
+
+/// A namespace for a test, with the CRD installed and no operator.
+async fn namespace(theme: &str) -> Namespace {
+    SET_UP.get_or_init(operator::install_crds).await;
+    Namespace::new(theme).await
+}

@@ -1,0 +1,205 @@
+//! A proxy between an operator and the API server: it shows the operator one namespace only, knows every request, and can
+//! refuse, withhold and delay them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::gate::{Gate, Way};
+use crate::support::Namespace;
+
+/// Ends when dropped.
+pub(super) struct Proxy {
+    gate: Gate,
+    state: Arc<Shared>,
+    kubeconfig: PathBuf,
+    server: tokio::task::JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: kube::Client,
+    namespace: String,
+    /// By what its requests are told from others in the audit log.
+    name: String,
+    rules: Mutex<Rules>,
+    seen: watch::Sender<Seen>,
+}
+
+#[derive(Default)]
+struct Rules {
+    /// The answer to every request whose path ends so.
+    answers: BTreeMap<&'static str, StatusCode>,
+    /// Where writes end.
+    limit: Option<Limit>,
+}
+
+/// After so many writes nothing is written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) writes: usize,
+    /// Whether the last of them gets its answer.
+    pub(super) answered: bool,
+}
+
+/// What came by so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) requests: usize,
+    /// Those that the API server has answered, as `METHOD path`; the election's are not among them.
+    pub(super) writes: Vec<String>,
+    begun: usize,
+    /// Writes beyond the limit, which were withheld.
+    pub(super) withheld: usize,
+}
+
+impl Proxy {
+    pub(super) async fn new(ns: &Namespace, name: &str) -> Self {
+        let mut config = kube::Config::infer().await.expect("a kubeconfig");
+        config.default_retry = false;
+        let state = Arc::new(Shared {
+            upstream: kube::Client::try_from(config).expect("a client"),
+            namespace: ns.name.clone(),
+            name: name.to_owned(),
+            rules: Mutex::default(),
+            seen: watch::Sender::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let gate = Gate::to(listener.local_addr().expect("its address")).await;
+        let router = Router::new().fallback(pass).with_state(state.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("a server") });
+        let kubeconfig =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.kubeconfig", ns.name));
+        let named = |what: &str, value| json!([{"name": "proxy", what: value}]);
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "proxy",
+            "clusters": named("cluster", json!({"server": format!("http://127.0.0.1:{}", gate.port)})),
+            "users": named("user", json!({})),
+            "contexts": named("context", json!({"cluster": "proxy", "user": "proxy"})),
+        });
+        std::fs::write(&kubeconfig, config.to_string()).expect("writing a kubeconfig");
+        Self { gate, state, kubeconfig, server }
+    }
+
+    /// What an operator needs to go through it.
+    pub(super) fn kubeconfig(&self) -> &PathBuf {
+        &self.kubeconfig
+    }
+
+    /// What becomes of the connections from now on.
+    pub(super) fn set(&self, way: Way) {
+        self.gate.set(way);
+    }
+
+    /// From now on each request whose path ends so gets this answer; with "" all do. Watches begin anew, and come to feel it.
+    pub(super) fn answer(&self, path: &'static str, status: StatusCode) {
+        self.state.rules.lock().unwrap().answers.insert(path, status);
+        self.gate.break_all();
+    }
+
+    /// How many connections were tried.
+    pub(super) fn attempts(&self) -> usize {
+        self.gate.attempts()
+    }
+
+    /// From now on requests get the API server's answers again.
+    pub(super) fn answer_nothing(&self) {
+        self.state.rules.lock().unwrap().answers.clear();
+    }
+
+    /// Set before the operator starts.
+    pub(super) fn limit(&self, limit: Limit) {
+        self.state.rules.lock().unwrap().limit = Some(limit);
+    }
+
+    pub(super) fn seen(&self) -> watch::Receiver<Seen> {
+        self.state.seen.subscribe()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    state.seen.send_modify(|seen| seen.requests += 1);
+    let (answer, limit) = {
+        let rules = state.rules.lock().unwrap();
+        let answer = rules.answers.iter().find(|(end, _)| path.ends_with(**end)).map(|(_, answer)| *answer);
+        (answer, rules.limit)
+    };
+    if let Some(status) = answer {
+        let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status.as_u16(),
+            "message": "by the test's proxy", "reason": status.canonical_reason().unwrap_or_default()});
+        return (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response();
+    }
+    if request.method() == Method::GET || path.contains("/leases") {
+        return state.forward(request).await;
+    }
+    let mut number = 0;
+    state.seen.send_modify(|seen| {
+        seen.begun += 1;
+        number = seen.begun;
+        seen.withheld += usize::from(limit.is_some_and(|limit| number > limit.writes));
+    });
+    if limit.is_some_and(|limit| number > limit.writes) {
+        return std::future::pending().await;
+    }
+    let line = format!("{} {path}", request.method());
+    let response = state.forward(request).await;
+    state.seen.send_modify(|seen| seen.writes.push(line));
+    if limit.is_some_and(|limit| number == limit.writes && !limit.answered) {
+        return std::future::pending().await;
+    }
+    response
+}
+
+impl Shared {
+    async fn forward(&self, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = self.scoped(&parts.uri.to_string()).parse().expect("a URI");
+        for name in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {
+            parts.headers.remove(name);
+        }
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let agent = format!("{} ({})", agent.unwrap_or_default(), self.name);
+        parts.headers.insert(header::USER_AGENT, HeaderValue::from_str(&agent).expect("a header"));
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let request = axum::http::Request::from_parts(parts, kube::client::Body::from(body));
+        match self.upstream.send(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        }
+    }
+
+    /// The URI of the same list or watch, of our namespace alone.
+    fn scoped(&self, uri: &str) -> String {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let path = match parts.as_slice() {
+            [.., "storageclasses"] => path.to_owned(),
+            ["api", version, resource] => {
+                format!("/api/{version}/namespaces/{}/{resource}", self.namespace)
+            }
+            ["apis", group, version, resource] => {
+                format!("/apis/{group}/{version}/namespaces/{}/{resource}", self.namespace)
+            }
+            _ => path.to_owned(),
+        };
+        format!("{path}?{query}")
+    }
+}

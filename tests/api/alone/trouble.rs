@@ -1,0 +1,202 @@
+//! An API server that does not answer, or not as it should, and a `ChatCluster` that is none.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::gate::Way;
+use super::process::Operator;
+use super::proxy::Proxy;
+use crate::support::{Chat, Kind, Namespace, SOON, kubectl};
+
+/// How long trouble lasts here: longer than any back-off of the watches, shorter than a Lease.
+const TROUBLE: Duration = Duration::from_secs(5);
+
+fn spec() -> Value {
+    json!({"hub": {"replicas": 1}, "redis": {"persistence": "None"}, "service": {"publish": "Immediately"}})
+}
+
+async fn answers(ns: &Namespace, operator: &Operator, path: &str, code: u16, words: &str) {
+    ns.eventually(SOON, &format!("{path} is {code}: {words}"), async || {
+        let answer = operator.get(path).await?;
+        if answer.0 == code && answer.1.contains(words) { Ok(()) } else { Err(format!("{answer:?}")) }
+    })
+    .await;
+}
+
+async fn has(chat: &Chat<'_>, value: &str) {
+    let service = chat.child(Kind::Service, "");
+    let what = format!("the Service of {} has what was asked for: {value}", chat.name);
+    chat.ns
+        .eventually(SOON, &what, async || {
+            let annotations = service.seen().await?["metadata"]["annotations"].clone();
+            if annotations["example.com/asked-for"] == value { Ok(()) } else { Err(annotations.to_string()) }
+        })
+        .await;
+}
+
+async fn ask_for(chat: &Chat<'_>, value: &str) {
+    chat.set(json!({"service": {"annotations": {"example.com/asked-for": value}}})).await;
+}
+
+type Begin = fn(&Proxy);
+
+/// An API server that …
+const TROUBLES: [(&str, Begin); 7] = [
+    ("closes connections", |proxy| proxy.set(Way::Cut)),
+    ("is silent", |proxy| proxy.set(Way::Frozen)),
+    ("answers 500", |proxy| proxy.answer("", StatusCode::INTERNAL_SERVER_ERROR)),
+    ("answers 429", |proxy| proxy.answer("", StatusCode::TOO_MANY_REQUESTS)),
+    ("answers 401", |proxy| proxy.answer("", StatusCode::UNAUTHORIZED)),
+    ("knows no version any more", |proxy| proxy.answer("", StatusCode::GONE)),
+    ("refuses to write children", |proxy| proxy.answer("/services/lobby", StatusCode::SERVICE_UNAVAILABLE)),
+];
+
+#[tokio::test]
+async fn what_changes_while_the_api_server_is_in_trouble_is_made_good_within_seconds_without_a_storm() {
+    join_all(TROUBLES.map(|(what, begin)| survives(what, begin))).await;
+}
+
+async fn survives(what: &str, begin: Begin) {
+    let ns = super::namespace("trouble").await;
+    let proxy = Proxy::new(&ns, "alone").await;
+    let mut operator = Operator::start(&ns, "operator", &proxy);
+    let (lobby, games) = (ns.chat("lobby", spec()).await, ns.chat("games", spec()).await);
+    for chat in [&lobby, &games] {
+        chat.has_all_children().await;
+    }
+
+    let before = (proxy.seen().borrow().requests, proxy.attempts());
+    begin(&proxy);
+    for chat in [&lobby, &games] {
+        ask_for(chat, what).await;
+    }
+    tokio::time::sleep(TROUBLE).await;
+    let requests = proxy.seen().borrow().requests - before.0;
+    let connections = proxy.attempts() - before.1;
+    proxy.answer_nothing();
+    proxy.set(Way::Open);
+    let start = Instant::now();
+    for chat in [&lobby, &games] {
+        has(chat, what).await;
+    }
+
+    println!(
+        "an API server that {what}: {requests} requests, {connections} connections in {} s, made good within {:.1} s",
+        TROUBLE.as_secs(),
+        start.elapsed().as_secs_f64(),
+    );
+    // Ten watches, two clusters, an election.
+    assert!(requests < 200 && connections < 200, "{requests} requests while the API server {what}");
+    operator.signal("TERM").await;
+    assert!(operator.ends().await.success(), "it is the same process: {}", operator.log());
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let ns = super::namespace("ready").await;
+    let proxy = Proxy::new(&ns, "alone").await;
+    proxy.answer("/chatclusters", StatusCode::NOT_FOUND);
+    proxy.answer("/secrets", StatusCode::FORBIDDEN);
+    let operator = Operator::start(&ns, "operator", &proxy);
+
+    answers(
+        &ns,
+        &operator,
+        "/readyz",
+        503,
+        "CustomResourceDefinition chatclusters.chatcluster.dev is not installed",
+    )
+    .await;
+    answers(&ns, &operator, "/readyz", 503, "secrets").await;
+    answers(&ns, &operator, "/healthz", 200, "ok").await;
+
+    proxy.answer_nothing();
+    answers(&ns, &operator, "/readyz", 200, "ok").await;
+
+    proxy.answer("/leases/chatcluster-operator", StatusCode::FORBIDDEN);
+    let another = Operator::start(&ns, "another", &proxy);
+    answers(&ns, &another, "/readyz", 503, "leases").await;
+}
+
+#[tokio::test]
+async fn an_api_server_out_of_reach_is_named_and_no_reason_to_be_restarted() {
+    let ns = super::namespace("reach").await;
+    let proxy = Proxy::new(&ns, "alone").await;
+    proxy.set(Way::Cut);
+    let operator = Operator::start(&ns, "operator", &proxy);
+
+    answers(&ns, &operator, "/readyz", 503, "the API server cannot be reached").await;
+    answers(&ns, &operator, "/healthz", 200, "ok").await;
+
+    proxy.set(Way::Open);
+    answers(&ns, &operator, "/readyz", 200, "ok").await;
+}
+
+#[tokio::test]
+async fn a_malformed_chatcluster_is_named_and_stalls_no_other() {
+    let ns = super::namespace("malformed").await;
+    let proxy = Proxy::new(&ns, "alone").await;
+    let mut operator = Operator::start(&ns, "operator", &proxy);
+    let poisoned = ns.chat("poisoned", spec()).await;
+    poisoned.has_all_children().await;
+    let before = poisoned.child(Kind::Deployment, "-hub").get().await["spec"].clone();
+
+    loosened(&ns, async || poisoned.try_set(json!({"networkPolicy": {"enabled": "maybe"}}), false).await)
+        .await;
+
+    let said = "spec.networkPolicy.enabled";
+    let raw = poisoned.raw();
+    ns.eventually(SOON, "its condition says so", async || {
+        let object = raw.get("poisoned").await.map_err(|error| error.to_string())?;
+        let ready = object.data["status"]["conditions"][0].clone();
+        let message = ready["message"].as_str().unwrap_or_default();
+        if ready["reason"] == "Malformed" && message.contains(said) { Ok(()) } else { Err(ready.to_string()) }
+    })
+    .await;
+    poisoned.tells("Malformed", &[said]).await;
+    let healthy = ns.chat("healthy", spec()).await;
+    healthy.has_all_children().await;
+
+    // Also one that starts while it is there.
+    operator.kill().await;
+    let _next = Operator::start(&ns, "operator", &proxy);
+    ask_for(&healthy, "more").await;
+    has(&healthy, "more").await;
+    let told =
+        poisoned.events().await.into_iter().filter(|e| e.reason.as_deref() == Some("Malformed")).count();
+    assert_eq!(told, 1, "it is told once");
+    assert_eq!(
+        poisoned.child(Kind::Deployment, "-hub").get().await["spec"],
+        before,
+        "what runs is left alone"
+    );
+
+    poisoned.set(json!({"networkPolicy": {"enabled": true}})).await;
+    poisoned.says("Ready", SOON, "is read again", |condition| condition.reason != "Malformed").await;
+}
+
+/// Does something that the CRD does not allow, as an older CRD might have.
+async fn loosened<T>(ns: &Namespace, wrong: impl AsyncFn() -> kube::Result<T>) {
+    let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/networkPolicy";
+    let path = format!("{field}/properties/enabled");
+    let crd = ["crd", "chatclusters.chatcluster.dev"];
+    let set = async |value: Value| {
+        let change = json!([{"op": "replace", "path": path, "value": value}]).to_string();
+        kubectl(&["patch", crd[0], crd[1], "--type=json", "--patch", &change])
+            .await
+            .expect("patching the CRD");
+    };
+    let text = kubectl(&["get", crd[0], crd[1], "--output=json"]).await.expect("the CRD");
+    let text: Value = serde_json::from_str(&text).expect("JSON");
+    let as_it_is = text.pointer(&path).expect("the field").clone();
+
+    set(json!({"x-kubernetes-preserve-unknown-fields": true})).await;
+    ns.eventually(SOON, "the API server takes it", async || {
+        wrong().await.map(|_| ()).map_err(|e| e.to_string())
+    })
+    .await;
+    set(as_it_is).await;
+}
