@@ -26,6 +26,7 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, ReconcileError};
+use crate::scope::Scope;
 use crate::telemetry;
 use crate::validate::Defaults;
 use crate::watches::{self, Triggers};
@@ -47,6 +48,8 @@ pub struct Operator {
     pub client: Client,
     /// What the client's requests tell of the API server.
     pub access: Arc<Access>,
+    /// Which namespaces are served.
+    pub scope: Scope,
     /// What clusters get that say nothing else.
     pub defaults: Defaults,
     /// The name that events are reported under.
@@ -73,8 +76,8 @@ impl Operator {
     /// If the Lease is lost. Another operator may be at work already, so the process must end.
     pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
         let (triggers, mut triggered) = mpsc::unbounded();
-        let Self { client, defaults, instance, health, metrics, .. } = &self;
-        let (synced, tasks) = watches::start(client, &health.caches, &triggers, metrics);
+        let Self { client, scope, defaults, instance, health, metrics, .. } = &self;
+        let (synced, tasks) = watches::start(client, scope, &health.caches, &triggers, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let context = Context::new(
             client.clone(),
@@ -86,7 +89,7 @@ impl Operator {
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let clusters = clusters::start(client, &triggers, &self.metrics, move |cluster| {
+        let clusters = clusters::start(client, scope, &triggers, &self.metrics, move |cluster| {
             forgetting.context.forget(cluster);
         });
         self.metrics.watches(clusters.store.clone());
