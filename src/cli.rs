@@ -53,6 +53,9 @@ struct Run {
     /// The port of /healthz, /readyz and /metrics; 0: none
     #[arg(long, env = "HTTP_PORT", default_value_t = 8080)]
     http_port: u16,
+    /// Change nothing: what would be done stands in each ChatCluster's status.pending
+    #[arg(long, env = "HOLD", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    hold: bool,
     /// How log lines look
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -130,6 +133,7 @@ impl Run {
         let defaults = Defaults {
             hub_image: self.hub_image,
             redis_image: self.redis_image,
+            hold: self.hold,
             operator_namespace: namespace,
         };
         let operator =

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::lists;
+
 /// The first place where an object differs from what we want. It names the field and no value: that may be a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -22,55 +24,66 @@ impl fmt::Display for Difference {
 
 /// The first field of `desired` whose value `actual` lacks; `None` where there is none.
 pub fn difference(desired: &Value, actual: &Value) -> Option<Difference> {
-    value(desired, actual, "").map(|path| Difference { path })
+    differences(desired, actual).into_iter().next()
 }
 
-fn value(desired: &Value, actual: &Value, path: &str) -> Option<String> {
+/// All of them.
+pub fn differences(desired: &Value, actual: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    value(desired, actual, "", false, &mut found);
+    found.into_iter().map(|path| Difference { path }).collect()
+}
+
+/// `whole`: all of it is ours, as it is part of an atomic list or map.
+fn value(desired: &Value, actual: &Value, path: &str, whole: bool, found: &mut Vec<String>) {
     match (desired, actual) {
-        (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path),
-        (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path),
-        (desired, Value::Null) if is_empty(desired) => None,
-        (Value::String(desired), Value::String(actual)) if same_text(desired, actual, path) => None,
-        (desired, actual) => (desired != actual).then(|| path.to_owned()),
+        (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, whole, found),
+        (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path, whole, found),
+        (desired, Value::Null) if is_empty(desired) || is_dropped(desired, path) => {}
+        (Value::String(desired), Value::String(actual)) if same_text(desired, actual, path) => {}
+        (desired, actual) if desired != actual => found.push(path.to_owned()),
+        _ => {}
     }
 }
 
-fn object(desired: &Map<String, Value>, actual: &Map<String, Value>, path: &str) -> Option<String> {
-    if is_atomic_map(path)
-        && let Some(extra) = actual.keys().find(|key| !desired.contains_key(*key))
-    {
-        return Some(join(path, extra));
+fn object(
+    desired: &Map<String, Value>,
+    actual: &Map<String, Value>,
+    path: &str,
+    whole: bool,
+    found: &mut Vec<String>,
+) {
+    let whole = whole || is_atomic_map(path);
+    if whole {
+        let extra = actual.iter().filter(|(key, _)| !desired.contains_key(*key));
+        found.extend(extra.filter(|(key, _)| !is_defaulted(key)).map(|(key, _)| join(path, key)));
     }
-    desired
-        .iter()
-        .find_map(|(key, wanted)| value(wanted, actual.get(key).unwrap_or(&Value::Null), &join(path, key)))
+    for (key, wanted) in desired {
+        value(wanted, actual.get(key).unwrap_or(&Value::Null), &join(path, key), whole, found);
+    }
 }
 
-fn array(desired: &[Value], actual: &[Value], path: &str) -> Option<String> {
-    let Some(keys) = merge_keys(path) else {
+fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &mut Vec<String>) {
+    let Some(keys) = lists::keys(path) else {
         // An atomic list is one value: someone's extra element is a difference too.
         if desired.len() != actual.len() {
-            return Some(path.to_owned());
+            found.push(path.to_owned());
+            return;
         }
-        return desired
-            .iter()
-            .zip(actual)
-            .enumerate()
-            .find_map(|(i, (d, a))| value(d, a, &format!("{path}[{i}]")));
+        // Nobody can change a claim template, and the API server fills much into it.
+        let whole = lists::last(path) != "volumeClaimTemplates";
+        for (i, (wanted, is)) in desired.iter().zip(actual).enumerate() {
+            value(wanted, is, &format!("{path}[{i}]"), whole, found);
+        }
+        return;
     };
-    desired.iter().find_map(|wanted| {
-        let same = |other: &&Value| keys.iter().all(|key| wanted.get(key) == other.get(key));
-        let name = match wanted.get(keys[0]) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
-        };
-        let path = format!("{path}[{name}]");
-        match actual.iter().find(same) {
-            Some(found) => value(wanted, found, &path),
-            None => Some(path),
+    for wanted in desired {
+        let path = format!("{path}[{}]", lists::label(keys, wanted));
+        match actual.iter().find(|other| lists::same(keys, wanted, other)) {
+            Some(same) => value(wanted, same, &path, whole, found),
+            None => found.push(path),
         }
-    })
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -86,26 +99,57 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn last(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
-}
-
-/// The keys by which elements of a list are told apart; `None` for atomic lists.
-fn merge_keys(path: &str) -> Option<&'static [&'static str]> {
-    match last(path) {
-        "containers" | "initContainers" | "volumes" | "env" | "imagePullSecrets" => Some(&["name"]),
-        "volumeMounts" => Some(&["mountPath"]),
-        "ownerReferences" => Some(&["uid"]),
-        "topologySpreadConstraints" => Some(&["topologyKey", "whenUnsatisfiable"]),
-        "ports" if path == "spec.ports" => Some(&["port", "protocol"]),
-        "ports" if path.contains("containers[") => Some(&["containerPort", "protocol"]),
-        _ => None,
-    }
+/// Fields that are no pointers in the API's Go types: their zero value and their absence are the same.
+fn is_dropped(desired: &Value, path: &str) -> bool {
+    let zero = match desired {
+        Value::String(text) => text.is_empty(),
+        Value::Bool(is) => !is,
+        Value::Number(number) => number.as_i64() == Some(0),
+        _ => false,
+    };
+    let plain = [
+        "value",
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "readOnly",
+        "subPath",
+        "subPathExpr",
+        "workingDir",
+        "prefix",
+        "initialDelaySeconds",
+        "minReadySeconds",
+        "medium",
+        "nodeName",
+        "hostname",
+        "subdomain",
+        "priorityClassName",
+        "schedulerName",
+    ];
+    zero && plain.contains(&lists::last(path))
 }
 
 /// Maps that are one value: someone's extra key is a difference too.
 fn is_atomic_map(path: &str) -> bool {
-    matches!(last(path), "selector" | "podSelector" | "namespaceSelector" | "matchLabels" | "labelSelector")
+    matches!(
+        lists::last(path),
+        "selector"
+            | "podSelector"
+            | "namespaceSelector"
+            | "matchLabels"
+            | "labelSelector"
+            | "nodeSelector"
+            | "secretKeyRef"
+            | "configMapKeyRef"
+    )
+}
+
+/// Fields that the API server fills in where all else is ours: in the sources of a projected volume.
+fn is_defaulted(key: &str) -> bool {
+    matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }
 
 /// Equal, or two spellings of one quantity (`1Gi` and `1024Mi`) where a quantity stands.
@@ -116,7 +160,7 @@ fn same_text(desired: &str, actual: &str, path: &str) -> bool {
 }
 
 /// A quantity in thousandths. See <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
-fn quantity(text: &str) -> Option<i128> {
+pub fn quantity(text: &str) -> Option<i128> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let (numerator, denominator): (i128, i128) = match suffix {
@@ -200,10 +244,43 @@ mod tests {
     }
 
     #[test]
+    fn whatever_someone_adds_deep_in_an_atomic_list_is_a_difference() {
+        let hubs = json!({"podSelector": {"matchLabels": {"app": "hub"}}});
+        let rule =
+            |from: Value, port: Value| json!({"spec": {"ingress": [{"from": [from], "ports": [port]}]}});
+        let desired = rule(hubs.clone(), json!({"port": 6379}));
+        let mut everywhere = hubs.clone();
+        everywhere["namespaceSelector"] = json!({});
+
+        differs_at(
+            &desired,
+            &rule(everywhere, json!({"port": 6379})),
+            "spec.ingress[0].from[0].namespaceSelector",
+        );
+        let more_ports = rule(hubs, json!({"port": 6379, "endPort": 7000}));
+        differs_at(&desired, &more_ports, "spec.ingress[0].ports[0].endPort");
+    }
+
+    #[test]
+    fn what_the_api_server_fills_into_a_claim_template_is_no_difference() {
+        let claim = |claim: Value| json!({"spec": {"volumeClaimTemplates": [claim]}});
+        let desired =
+            claim(json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}));
+        let stored = claim(json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}, "status": {"phase": "Pending"}
+        }));
+
+        assert_eq!(difference(&desired, &stored), None);
+    }
+
+    #[test]
     fn an_atomic_map_is_one_value() {
         let desired = json!({"spec": {"selector": {"a": "1"}}});
 
         differs_at(&desired, &json!({"spec": {"selector": {"a": "1", "b": "2"}}}), "spec.selector.b");
+        let desired = json!({"spec": {"nodeSelector": {"a": "1"}}});
+        differs_at(&desired, &json!({"spec": {"nodeSelector": {"a": "1", "b": "2"}}}), "spec.nodeSelector.b");
     }
 
     #[test]
@@ -212,6 +289,23 @@ mod tests {
 
         assert_eq!(difference(&desired, &json!({"spec": {}})), None);
         differs_at(&desired, &json!({"spec": {"externalIPs": ["192.0.2.1"]}}), "spec.externalIPs");
+    }
+
+    #[test]
+    fn what_the_api_server_does_not_store_is_no_difference() {
+        let env = |value: Value| json!({"spec": {"containers": [{"name": "hub", "env": [value]}]}});
+
+        assert_eq!(difference(&env(json!({"name": "A", "value": ""})), &env(json!({"name": "A"}))), None);
+        let mount = json!({"spec": {"automountServiceAccountToken": false}});
+        differs_at(&mount, &json!({"spec": {}}), "spec.automountServiceAccountToken");
+    }
+
+    #[test]
+    fn a_port_without_a_protocol_is_the_tcp_port_that_the_api_server_makes_of_it() {
+        let ports = |port: Value| json!({"spec": {"containers": [{"name": "hub", "ports": [port]}]}});
+
+        let stored = ports(json!({"containerPort": 80, "protocol": "TCP"}));
+        assert_eq!(difference(&ports(json!({"containerPort": 80})), &stored), None);
     }
 
     #[test]

@@ -35,9 +35,20 @@ pub struct Notice {
     pub related: Option<ObjectReference>,
 }
 
+/// What is known of a child from before it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// This process has seen it: someone deleted it.
+    There,
+    /// The cluster had been made, as its status says: it was deleted while no operator ran, or an earlier version of the
+    /// operator did not make it.
+    Made,
+    /// There had been none.
+    Unmade,
+}
+
 /// What to say of the writes: of the first making of a cluster once, of each repair, and not of what the spec asked for.
-/// `was_there`: whether a child had been brought about before; then it was missing because someone deleted it.
-pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bool) -> Vec<Notice> {
+pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Former) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut created = Vec::new();
     for Applied { child, outcome } in applied {
@@ -51,11 +62,32 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
                 child,
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created if was_there(child) => {
-                notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
-            }
-            Outcome::Created => created.push(name),
-            Outcome::Unchanged | Outcome::Updated | Outcome::Removed | Outcome::Leaving => {}
+            Outcome::Created => match former(child) {
+                Former::There => {
+                    notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
+                }
+                Former::Made => notices.push(repaired(child, format!("{name} was missing: it is there now"))),
+                Former::Unmade => created.push(name),
+            },
+            Outcome::Recreating(difference) => notices.push(Notice {
+                warning: false,
+                reason: "Recreating".to_owned(),
+                note: format!(
+                    "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
+                ),
+                related: Some(versionless(child)),
+            }),
+            Outcome::Grown { from, to } => notices.push(Notice {
+                warning: false,
+                reason: "Growing".to_owned(),
+                note: format!("{name} asks for {to} now, it had {from}: its volume grows"),
+                related: Some(versionless(child)),
+            }),
+            Outcome::Unchanged
+            | Outcome::Absent
+            | Outcome::Updated
+            | Outcome::Removed
+            | Outcome::Leaving => {}
         }
     }
     if created.len() > 1 {
@@ -70,9 +102,12 @@ pub fn of_writes(applied: &[Applied], was_there: impl Fn(&ObjectReference) -> bo
 }
 
 fn repaired(child: &ObjectReference, note: String) -> Notice {
-    // Its version changes with every write and would make every event another one.
-    let related = ObjectReference { resource_version: None, ..child.clone() };
-    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(related) }
+    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(versionless(child)) }
+}
+
+/// Its version changes with every write and would make every event another one.
+fn versionless(child: &ObjectReference) -> ObjectReference {
+    ObjectReference { resource_version: None, ..child.clone() }
 }
 
 /// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
@@ -97,13 +132,15 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             });
         }
     }
-    let paused =
-        |status| find(status, ConditionType::Ready).is_some_and(|c| c.reason == Reason::Paused.as_str());
-    if paused(after) != paused(before) {
-        let (reason, note) = if paused(after) {
-            ("Paused", "the operator changes nothing until spec.paused is false")
-        } else {
-            ("Resumed", "the operator is at work again")
+    let held = |status| {
+        let reason = find(status, ConditionType::Ready).map(|ready| ready.reason.as_str())?;
+        [Reason::Paused, Reason::Held].into_iter().find(|held| held.as_str() == reason)
+    };
+    if held(after) != held(before) {
+        let (reason, note) = match held(after) {
+            Some(Reason::Held) => ("Held", "the operator runs with --hold and changes nothing"),
+            Some(_) => ("Paused", "the operator changes nothing until spec.paused is false"),
+            None => ("Resumed", "the operator is at work again"),
         };
         notices.push(Notice {
             warning: false,
@@ -219,7 +256,7 @@ mod tests {
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, |_| false);
+        let notices = of_writes(&made, |_| Former::Unmade);
 
         assert_eq!(reasons(&notices), ["Created"]);
         assert_eq!(notices[0].note, "made Service a, Service b");
@@ -229,7 +266,7 @@ mod tests {
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| true);
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| Former::There);
 
         assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
         assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));

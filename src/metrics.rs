@@ -33,7 +33,9 @@ impl Metrics {
             Outcome::Updated => "updated",
             Outcome::Repaired(_) => "repaired",
             Outcome::Removed => "removed",
-            Outcome::Unchanged | Outcome::Leaving => return,
+            Outcome::Recreating(_) => "recreated",
+            Outcome::Grown { .. } => "grown",
+            Outcome::Unchanged | Outcome::Absent | Outcome::Leaving => return,
         };
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         *writes.entry((kind.to_owned(), done)).or_default() += 1;

@@ -20,6 +20,12 @@ pub const APPLIED: &str = "chatcluster.dev/applied";
 pub const AUTH_REVISION: &str = "chatcluster.dev/auth-revision";
 /// The annotation of the Redis pod that changes with redis.conf.
 pub const CONFIG_HASH: &str = "chatcluster.dev/config-hash";
+/// The annotation of a `ChatCluster` whose change restarts its hubs.
+pub const RESTART_HUB: &str = "chatcluster.dev/restart-hub";
+/// The annotation of a `ChatCluster` whose change restarts its Redis.
+pub const RESTART_REDIS: &str = "chatcluster.dev/restart-redis";
+/// The annotation of a pod template that holds the text of one of the two.
+pub const RESTARTED_AT: &str = "chatcluster.dev/restarted-at";
 
 /// The port of Redis.
 pub const REDIS_PORT: u16 = 6379;

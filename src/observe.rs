@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Resource, ResourceExt};
 
-use crate::apply::is_controlled_by;
+use crate::apply::owns;
 use crate::backplane::{Backplane, Question, Report};
 use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
 use crate::user_secrets::{NoAnswer, UserSecrets};
@@ -25,6 +27,8 @@ pub struct Observed {
     pub redis_set: Option<Arc<StatefulSet>>,
     /// `<name>-hub`.
     pub hub_deployment: Option<Arc<Deployment>>,
+    /// `<name>-hub`.
+    pub hub_autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
     /// `<name>`.
     pub public_service: Option<Arc<Service>>,
     /// Redis's pod.
@@ -33,8 +37,8 @@ pub struct Observed {
     pub hub_pods: Vec<Arc<Pod>>,
     /// The claim of Redis's volume.
     pub claim: Option<Arc<PersistentVolumeClaim>>,
-    /// Whether the claim's storage class exists.
-    pub storage_class_exists: bool,
+    /// The claim's storage class, if it exists.
+    pub storage_class: Option<Arc<StorageClass>>,
     /// What Redis said.
     pub report: Report,
     /// The ready hubs that Redis does not show subscribed.
@@ -80,18 +84,19 @@ pub async fn observe(
         user_secret,
         redis_set: ours(caches.stateful_sets.get(namespace, &names::redis(name)), cluster),
         hub_deployment: ours(caches.deployments.get(namespace, &names::hub(name)), cluster),
+        hub_autoscaler: ours(caches.autoscalers.get(namespace, &names::hub(name)), cluster),
         public_service: ours(caches.services.get(namespace, name), cluster),
         redis_pod,
         hub_pods,
         claim,
-        storage_class_exists: class.is_some_and(|class| caches.storage_classes.get("", &class).is_some()),
+        storage_class: class.and_then(|class| caches.storage_classes.get("", &class)),
         report,
         unseen,
     })
 }
 
 fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>> {
-    object.filter(|object| is_controlled_by(&**object, &cluster.uid))
+    object.filter(|object| owns(cluster, &**object))
 }
 
 /// What to ask Redis: once its container runs and its pod has an address.

@@ -1,5 +1,6 @@
 //! The password of Redis: where it comes from, and the only forms in which it leaves the process.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rand::{TryRngCore, rngs::OsRng};
@@ -55,6 +56,19 @@ impl Password {
         }
     }
 
+    /// What makes it easy to guess, if it is: Redis answers hundreds of thousands of guesses a second.
+    /// It tells no more than that.
+    pub fn weakness(&self) -> Option<&'static str> {
+        let distinct: BTreeSet<char> = self.0.chars().collect();
+        if self.0.chars().count() < 16 {
+            Some("has fewer than 16 characters")
+        } else if distinct.len() < 8 {
+            Some("has fewer than 8 different characters")
+        } else {
+            None
+        }
+    }
+
     /// The password itself, for a Secret's data and for AUTH only.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -107,6 +121,16 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_or_monotonous_password_is_weak_and_a_generated_one_is_not() {
+        let weakness = |text: &str| Password::parse(text.as_bytes()).unwrap().weakness();
+
+        assert!(weakness("hunter2").unwrap().contains("16 characters"));
+        assert!(weakness("abababababababababab").unwrap().contains("different"));
+        assert_eq!(weakness("correct horse battery staple"), None);
+        assert_eq!(Password::generate().weakness(), None);
+    }
 
     #[test]
     fn generated_passwords_are_256_bits_and_differ() {

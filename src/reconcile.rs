@@ -1,6 +1,6 @@
 //! One reconcile: the five steps in a row, and what is shared by all reconciles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
-use crate::apply::{Applied, Applier, ApplyError, Outcome};
+use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
-use crate::events::{self, Publisher};
+use crate::events::{self, Former, Publisher};
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
-use crate::status::{Reason, find, judge, status, was_published, was_verified};
+use crate::status::{Done, Reason, find, judge, status, was_published, was_verified};
+use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
 use crate::watches::{Caches, Triggers};
@@ -57,6 +58,7 @@ pub struct Context {
     caches: Arc<Caches>,
     user_secrets: UserSecrets,
     backplane: Backplane,
+    kept: Kept,
     publisher: Publisher,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -70,6 +72,9 @@ struct Memory {
     written: Option<(u64, ChatClusterStatus)>,
     /// How many reconciles failed in a row.
     failures: u32,
+    /// The kinds and names of the children that were there when we last looked: what is missing of them now was deleted
+    /// by someone else. `None`: we have not looked yet.
+    children: Option<HashSet<(String, String)>>,
 }
 
 impl Context {
@@ -86,6 +91,7 @@ impl Context {
             user_secrets: UserSecrets::new(client.clone(), triggers),
             publisher: Publisher::new(client.clone(), instance),
             backplane: Backplane::default(),
+            kept: Kept::default(),
             memory: Mutex::default(),
             client,
             defaults,
@@ -113,25 +119,34 @@ impl Context {
         let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
         let mut applied = Vec::new();
         let mut failures = Vec::new();
+        let mut transient = None;
         let mut overlooked = false;
-        if let Some(auth) = in_force.filter(|_| !cluster.spec.paused) {
-            let children = children(&cluster, &auth, &self.defaults, public);
-            let writer = Applier { client: &self.client, caches: &self.caches, cluster: &cluster };
-            for result in Box::pin(writer.apply(children)).await {
+        let mut pending = Vec::new();
+        if let Some(auth) = in_force {
+            let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
+            let children =
+                children(&cluster.with_volume_of(growth.stays_at()), &auth, &self.defaults, public);
+            let writer =
+                Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster: &cluster };
+            let results = if cluster.held.is_some() {
+                pending = writer.plan(children, &growth);
+                Vec::new()
+            } else {
+                Box::pin(writer.apply(children, growth)).await
+            };
+            for result in results {
                 match result {
                     Ok(done) => applied.push(done),
                     Err(ApplyError::Overlooked { .. }) => overlooked = true,
-                    Err(error @ ApplyError::Transient { .. }) => return Err(ReconcileError::Apply(error)),
+                    Err(error @ ApplyError::Transient { .. }) => transient = Some(error),
                     Err(error) => failures.push(error),
                 }
             }
         }
-        let (settled, published) = (is_settled(object, &before), was_published(&before));
-        // The public Service, which has the cluster's name, comes after the others have settled.
-        let was_there = |child: &ObjectReference| {
-            settled && (published || child.name.as_deref() != Some(cluster.name.as_str()))
-        };
-        self.report_writes(object, &applied, was_there).await;
+        self.report_writes(object, &before, &applied).await;
+        if let Some(error) = transient {
+            return Err(ReconcileError::Apply(error));
+        }
         if overlooked {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -139,8 +154,9 @@ impl Context {
         let waits_for_own_writes = failures.is_empty() && applied.iter().any(|done| is_news(&done.outcome));
         if !waits_for_own_writes {
             let now = k8s_openapi::jiff::Timestamp::now();
+            let done = Done { failures: &failures, pending };
             let after =
-                status(&cluster, object.metadata.generation, &observed, &verdicts, &failures, &before, now);
+                status(&cluster, object.metadata.generation, &observed, &verdicts, done, &before, now);
             self.write_status(object, &before, after).await?;
         }
         if waits_for_own_writes {
@@ -161,21 +177,42 @@ impl Context {
         }
     }
 
-    async fn report_writes(
-        &self,
-        object: &ChatCluster,
-        applied: &[Applied],
-        was_there: impl Fn(&ObjectReference) -> bool,
-    ) {
+    async fn report_writes(&self, object: &ChatCluster, before: &ChatClusterStatus, applied: &[Applied]) {
         for done in applied {
-            if done.outcome != Outcome::Unchanged {
+            if !matches!(done.outcome, Outcome::Unchanged | Outcome::Absent) {
                 let (kind, name) =
                     (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
                 info!(kind, name, outcome = ?done.outcome, "wrote a child");
                 self.metrics.wrote(kind, &done.outcome);
             }
         }
-        for notice in events::of_writes(applied, was_there) {
+        let settled = is_settled(object, before);
+        let mut notices = Vec::new();
+        self.remember(object, |memory| {
+            let former = |child: &ObjectReference| match &memory.children {
+                Some(children) if children.contains(&names_of(child)) => Former::There,
+                // A new process has seen nothing yet, but the status tells that all had been made.
+                None if settled && (was_published(before) || child.name != object.metadata.name) => {
+                    Former::Made
+                }
+                _ => Former::Unmade,
+            };
+            notices = events::of_writes(applied, former);
+            let children = memory.children.get_or_insert_default();
+            for done in applied {
+                match done.outcome {
+                    Outcome::Removed | Outcome::Recreating(_) => {
+                        children.remove(&names_of(&done.child));
+                    }
+                    // Leaving by our doing, or someone else's.
+                    Outcome::Absent | Outcome::Leaving => {}
+                    _ => {
+                        children.insert(names_of(&done.child));
+                    }
+                }
+            }
+        });
+        for notice in notices {
             self.publisher.publish(&object.object_ref(&()), notice).await;
         }
     }
@@ -192,7 +229,7 @@ impl Context {
         debug!("writing the status");
         let api: Api<ChatCluster> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let mut status = serde_json::json!({"address": null, "hub": null, "conditions": []});
+        let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, &after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
@@ -242,6 +279,7 @@ impl Context {
         let uid = object.uid().unwrap_or_default();
         self.memory().remove(&uid);
         self.backplane.forget(&uid);
+        self.kept.forget(&uid);
         self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), None);
     }
 
@@ -250,24 +288,30 @@ impl Context {
     }
 }
 
-/// Whether the spec as it is now has been brought about before: then a child that is missing was deleted by someone.
+/// Whether the spec as it is now has been brought about before.
 fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
     let unmade = [
         Reason::NameTaken,
         Reason::ApplyFailed,
+        Reason::PodTemplateInvalid,
         Reason::SecretMissing,
         Reason::SecretKeyMissing,
         Reason::PasswordInvalid,
         Reason::Paused,
+        Reason::Held,
     ];
     before.observed_generation == object.metadata.generation
         && before.observed_generation.is_some()
         && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
 }
 
+fn names_of(child: &ObjectReference) -> (String, String) {
+    (child.kind.clone().unwrap_or_default(), child.name.clone().unwrap_or_default())
+}
+
 /// Whether the watch is about to tell us of our own write: then that reconcile writes the status, for both.
 fn is_news(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Created | Outcome::Updated)
+    matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Recreating(_) | Outcome::Grown { .. })
 }
 
 fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Action {

@@ -19,6 +19,8 @@ pub struct Defaults {
     pub redis_image: String,
     /// The namespace that the operator runs in, from which Redis takes its PING; none when it runs outside the cluster.
     pub operator_namespace: Option<String>,
+    /// Whether every cluster is held as if it were paused.
+    pub hold: bool,
 }
 
 /// A `ChatCluster` with its identity and every default filled in.
@@ -38,8 +40,30 @@ pub struct Cluster {
     pub hub_image: String,
     /// Redis's image.
     pub redis_image: String,
+    /// What was last asked to restart: the values of the annotations [`names::RESTART_HUB`] and [`names::RESTART_REDIS`].
+    pub restart: Restart,
+    /// Why nothing is changed, if nothing is.
+    pub held: Option<Held>,
     /// Everything else.
     pub spec: ChatClusterSpec,
+}
+
+/// The restarts that were asked for, by annotations: pods restart when the text changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restart {
+    /// Of the hubs.
+    pub hub: Option<String>,
+    /// Of Redis.
+    pub redis: Option<String>,
+}
+
+/// Why the operator changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// `spec.paused`.
+    Paused,
+    /// The operator was started with `--hold`.
+    Hold,
 }
 
 /// What every object from the API server has and this one lacks.
@@ -59,7 +83,15 @@ impl Cluster {
         owner.block_owner_deletion = None;
         let name = object.name_any();
         let spec = object.spec.clone();
+        let annotation = |name| object.annotations().get(name).cloned();
+        let held = match (spec.paused, defaults.hold) {
+            (true, _) => Some(Held::Paused),
+            (false, true) => Some(Held::Hold),
+            (false, false) => None,
+        };
         Ok(Self {
+            restart: Restart { hub: annotation(names::RESTART_HUB), redis: annotation(names::RESTART_REDIS) },
+            held,
             event_key: spec.event_key.clone().unwrap_or_else(|| format!("{namespace}.{name}")),
             hub_image: spec.hub.image.clone().unwrap_or_else(|| defaults.hub_image.clone()),
             redis_image: spec.redis.image.clone().unwrap_or_else(|| defaults.redis_image.clone()),
@@ -69,6 +101,23 @@ impl Cluster {
             owner,
             spec,
         })
+    }
+}
+
+impl Cluster {
+    /// The same with a volume of that size, where it cannot have the spec's.
+    #[must_use]
+    pub fn with_volume_of(&self, size: Option<&str>) -> Self {
+        let mut cluster = self.clone();
+        if let Some(size) = size {
+            size.clone_into(&mut cluster.spec.redis.storage.size);
+        }
+        cluster
+    }
+
+    /// How many hubs the spec asks for; `None`: an autoscaler decides.
+    pub fn replicas(&self) -> Option<i32> {
+        self.spec.hub.autoscaling.is_none().then_some(self.spec.hub.replicas)
     }
 }
 
@@ -194,6 +243,7 @@ pub(crate) mod testing {
             hub_image: "example/hub:1".to_owned(),
             redis_image: "example/redis:7".to_owned(),
             operator_namespace: Some("chatcluster-system".to_owned()),
+            hold: false,
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::runtime::{WatchStreamExt, utils::StreamBackoff};
@@ -42,12 +43,16 @@ pub struct Caches {
     pub deployments: Cache<Deployment>,
     /// Network policies that the operator made.
     pub policies: Cache<NetworkPolicy>,
+    /// Autoscalers that the operator made.
+    pub autoscalers: Cache<HorizontalPodAutoscaler>,
+    /// Disruption budgets that the operator made.
+    pub budgets: Cache<PodDisruptionBudget>,
     /// Pods of the clusters.
     pub pods: Cache<Pod>,
     /// Claims of the clusters.
     pub claims: Cache<PersistentVolumeClaim>,
-    /// The names of all storage classes.
-    pub storage_classes: Cache<PartialObjectMeta<StorageClass>>,
+    /// All storage classes.
+    pub storage_classes: Cache<StorageClass>,
 }
 
 impl Caches {
@@ -60,6 +65,8 @@ impl Caches {
             stateful_sets,
             deployments,
             policies,
+            autoscalers,
+            budgets,
             pods,
             claims,
             storage_classes,
@@ -71,6 +78,8 @@ impl Caches {
             ("statefulsets", stateful_sets.is_synced()),
             ("deployments", deployments.is_synced()),
             ("networkpolicies", policies.is_synced()),
+            ("horizontalpodautoscalers", autoscalers.is_synced()),
+            ("poddisruptionbudgets", budgets.is_synced()),
             ("pods", pods.is_synced()),
             ("persistentvolumeclaims", claims.is_synced()),
             ("storageclasses", storage_classes.is_synced()),
@@ -102,6 +111,8 @@ pub fn start(
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.stateful_sets);
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.deployments);
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.policies);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.autoscalers);
+    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.budgets);
     watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.pods);
     watches.start(Api::all(client.clone()), ours, |caches| &caches.claims);
     watches.start(Api::all(client.clone()), Config::default(), |caches| &caches.storage_classes);

@@ -7,14 +7,15 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule;
+use super::{Overlay, overlay_schema, rule};
 
 /// The hubs: the servers that clients connect to.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [rule("!self.passwordEnv || !has(self.env) || !self.env.exists(e, e.name == 'REDIS_PASSWORD')", "hub.passwordEnv sets REDIS_PASSWORD: remove it from hub.env")]))]
 pub struct HubSpec {
     /// How many hub pods run. `kubectl scale chatcluster` and autoscalers set it through the scale subresource. With 0
-    /// nobody is served, and the condition HubReady says so.
+    /// nobody is served, and the condition HubReady says so. Not used while `autoscaling` is set.
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: i32,
 
@@ -55,6 +56,27 @@ pub struct HubSpec {
     /// CPU and memory of one hub. The default requests 50m and 64Mi, without limits.
     pub resources: ResourceRequirements,
 
+    /// Has the operator make a HorizontalPodAutoscaler, which then decides how many hubs run. It needs a metrics server.
+    /// An autoscaler of your own may act on the ChatCluster's scale subresource instead: then leave this out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+
+    /// Gives the hub container the password as the environment variable `REDIS_PASSWORD` too, for images that cannot read
+    /// the file `REDIS_PASSWORD_FILE`. Such hubs are rolled when the password changes, and whoever may look into their
+    /// pods sees it.
+    pub password_env: bool,
+
+    /// How a hub lets its clients go when its pod ends.
+    pub drain: Drain,
+
+    /// Laid over the hub's pod template by strategic merge, for whatever has no field of its own: affinity, tolerations,
+    /// nodeSelector, priorityClassName, topologySpreadConstraints, sidecars, volumes, probes. Lists merge by their keys
+    /// (containers, env and volumes by name); null removes a field, and `$patch: delete` an element. The hub's
+    /// container is named `hub`. What the operator counts on (its labels, the variables of the hub contract) cannot be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "overlay_schema")]
+    pub pod_template: Option<Overlay>,
+
     /// When a hub counts as verified. `Backplane`: once it is seen subscribed on Redis. `Readiness`: once its pod is
     /// ready, for images that subscribe only when a client comes, as ASP.NET Core SignalR does.
     pub verify: VerifyMode,
@@ -71,8 +93,53 @@ impl Default for HubSpec {
             env: Vec::new(),
             env_from: Vec::new(),
             resources: requests("50m", "64Mi"),
+            autoscaling: None,
+            password_env: false,
+            drain: Drain::default(),
+            pod_template: None,
             verify: VerifyMode::default(),
         }
+    }
+}
+
+/// Between how many hubs an autoscaler chooses, and by what.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [rule("self.minReplicas <= self.maxReplicas", "hub.autoscaling.minReplicas must not be greater than maxReplicas: lower the one or raise the other")]))]
+pub struct Autoscaling {
+    /// The fewest hubs.
+    #[schemars(range(min = 1, max = 1000))]
+    pub min_replicas: i32,
+
+    /// The most hubs.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: i32,
+
+    /// The mean CPU use that hubs are added or removed for, in percent of what `hub.resources` requests.
+    #[serde(rename = "targetCPUUtilizationPercentage")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub target_cpu_utilization_percentage: i32,
+}
+
+impl Default for Autoscaling {
+    fn default() -> Self {
+        Self { min_replicas: 2, max_replicas: 10, target_cpu_utilization_percentage: 80 }
+    }
+}
+
+/// How a hub lets its clients go when its pod ends.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Drain {
+    /// How long a hub may take from when it is asked to end until it is killed, in seconds. In the first three it goes
+    /// on as before, while nodes learn not to send it new clients.
+    #[schemars(range(min = 5, max = 86400))]
+    pub grace_period_seconds: i64,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { grace_period_seconds: 30 }
     }
 }
 

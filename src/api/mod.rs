@@ -9,6 +9,8 @@
 #![allow(clippy::duplicated_attributes, reason = "each printcolumn of kube's derive names its own type")]
 
 mod hub;
+mod metadata;
+mod overlay;
 mod redis;
 mod service;
 mod status;
@@ -18,10 +20,16 @@ use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use hub::{HubSpec, PullPolicy, VerifyMode};
+pub use hub::{Autoscaling, Drain, HubSpec, PullPolicy, VerifyMode};
+pub use metadata::ChildMetadata;
+pub use overlay::Overlay;
 pub use redis::{ExistingSecret, Persistence, RedisAuth, RedisSpec, RedisStorage};
-pub use service::{ExternalTrafficPolicy, PublishMode, ServiceSpec, ServiceType};
-pub use status::{ChatClusterStatus, ConditionType, HubStatus};
+pub use service::{
+    ExternalTrafficPolicy, IpFamily, IpFamilyPolicy, PublishMode, ServiceSpec, ServiceType, SessionAffinity,
+};
+pub use status::{ChatClusterStatus, ConditionType, HubStatus, Pending, PendingAction, Restarts};
+
+use overlay::overlay_schema;
 
 /// The desired state of a ChatCluster. Every field has a default: `spec: {}` is a complete cluster.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -87,7 +95,11 @@ pub struct ChatClusterSpec {
     /// Who may reach the pods of this cluster.
     pub network_policy: NetworkPolicySpec,
 
-    /// While true the operator leaves this cluster alone: it observes and reports, and changes nothing.
+    /// Labels and annotations of every object that the operator makes for this cluster.
+    pub child_metadata: ChildMetadata,
+
+    /// While true the operator leaves this cluster alone: it observes and reports, and changes
+    /// nothing. What it would change stands in `status.pending`.
     pub paused: bool,
 }
 

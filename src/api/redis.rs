@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{hub::requests, rule};
+use super::{Overlay, hub::requests, overlay_schema, rule};
 
 /// The backplane: one Redis that only the hubs of this cluster and the operator can reach.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -36,6 +36,12 @@ pub struct RedisSpec {
 
     /// The password of Redis.
     pub auth: RedisAuth,
+
+    /// Laid over Redis's pod template by strategic merge, as `hub.podTemplate` is over the hub's. Redis's container is
+    /// named `redis`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "overlay_schema")]
+    pub pod_template: Option<Overlay>,
 }
 
 impl Default for RedisSpec {
@@ -47,6 +53,7 @@ impl Default for RedisSpec {
             persistence: Persistence::default(),
             config: BTreeMap::new(),
             auth: RedisAuth::default(),
+            pod_template: None,
         }
     }
 }
@@ -63,9 +70,9 @@ fn config_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// The volume of Redis.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)", "storageClassName cannot change: a volume keeps its class; create another ChatCluster and move the data instead"), rule("quantity(self.size).compareTo(quantity(oldSelf.size)) == 0", "storage.size cannot change yet: a volume never shrinks, and growing one is not supported in this version; create another ChatCluster and move the data instead")]))]
+#[schemars(extend("x-kubernetes-validations" = [rule("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)", "storageClassName cannot change: a volume keeps its class; create another ChatCluster and move the data instead"), rule("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0", "storage.size can grow but not shrink: Kubernetes cannot make a volume smaller; create another ChatCluster and move the data instead")]))]
 pub struct RedisStorage {
-    /// The size of the volume, such as `1Gi`.
+    /// The size of the volume, such as `1Gi`. It can grow where the storage class allows its volumes to, and never shrinks.
     #[schemars(
         length(min = 1, max = 32),
         regex(pattern = r"^[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")

@@ -42,6 +42,21 @@ pub struct ServiceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_traffic_policy: Option<ExternalTrafficPolicy>,
 
+    /// `ClientIP` sends a client's connections to the same hub for up to three hours. Needed where a client makes several
+    /// HTTP requests of one session, as Socket.IO and ASP.NET Core SignalR do unless they use WebSockets alone. A load
+    /// balancer that hides the client's address needs `externalTrafficPolicy: Local`, or affinity of its own.
+    pub session_affinity: SessionAffinity,
+
+    /// Whether the Service has addresses of one IP family, of two where the cluster has two, or of two in any case.
+    pub ip_family_policy: IpFamilyPolicy,
+
+    /// The IP families of the Service, the first one being the primary, which cannot be changed later. The default
+    /// leaves them to the cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(extend("x-kubernetes-validations" = [rule("self.size() < 2 || self[0] != self[1]", "service.ipFamilies names each family once: [IPv4], [IPv6], [IPv4, IPv6] or [IPv6, IPv4]"), rule("self.size() == 0 || oldSelf.size() == 0 || self[0] == oldSelf[0]", "the first of service.ipFamilies cannot be changed: create another ChatCluster instead")]))]
+    pub ip_families: Vec<IpFamily>,
+
     /// When the Service comes into being. `WhenVerified`: once every hub has been seen on the backplane; a later hiccup
     /// does not take it away again. `Immediately`: at once.
     pub publish: PublishMode,
@@ -56,6 +71,9 @@ impl Default for ServiceSpec {
             load_balancer_class: None,
             load_balancer_source_ranges: Vec::new(),
             external_traffic_policy: None,
+            session_affinity: SessionAffinity::default(),
+            ip_family_policy: IpFamilyPolicy::default(),
+            ip_families: Vec::new(),
             publish: PublishMode::default(),
         }
     }
@@ -101,6 +119,73 @@ impl ExternalTrafficPolicy {
         match self {
             Self::Cluster => "Cluster",
             Self::Local => "Local",
+        }
+    }
+}
+
+/// Whether a client's connections stay with one hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum SessionAffinity {
+    #[default]
+    #[allow(missing_docs)]
+    None,
+    #[allow(missing_docs)]
+    ClientIP,
+}
+
+impl SessionAffinity {
+    /// As Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::ClientIP => "ClientIP",
+        }
+    }
+}
+
+/// Of how many IP families the Service has addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum IpFamilyPolicy {
+    #[default]
+    #[allow(missing_docs)]
+    SingleStack,
+    #[allow(missing_docs)]
+    PreferDualStack,
+    #[allow(missing_docs)]
+    RequireDualStack,
+}
+
+impl IpFamilyPolicy {
+    /// As Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleStack => "SingleStack",
+            Self::PreferDualStack => "PreferDualStack",
+            Self::RequireDualStack => "RequireDualStack",
+        }
+    }
+}
+
+/// An IP family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum IpFamily {
+    #[serde(rename = "IPv4")]
+    #[allow(missing_docs)]
+    V4,
+    #[serde(rename = "IPv6")]
+    #[allow(missing_docs)]
+    V6,
+}
+
+impl IpFamily {
+    /// As Kubernetes spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
         }
     }
 }

@@ -20,6 +20,12 @@ pub struct ChatClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubStatus>,
 
+    /// What the operator would do now, were the cluster not paused (or the operator started with --hold). Empty while it
+    /// is at work: then it has done it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["child"]))]
+    pub pending: Vec<Pending>,
+
     /// Ready (the summary), BackplaneReady, HubReady, Verified, Published and PasswordCurrent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -41,6 +47,48 @@ pub struct HubStatus {
 
     /// Ready hubs of desired hubs, such as `2/2`.
     pub summary: String,
+}
+
+/// A change that is held back.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    /// The object, such as `Deployment/lobby-hub`.
+    pub child: String,
+
+    /// What would be done to it: `Create`, `Update`, `Recreate` (delete and make anew around its pods) or `Delete`.
+    pub action: PendingAction,
+
+    /// The fields that would get another value, such as `spec.template.spec.containers[hub].image`; the first 20 of
+    /// them. Fields that would only be removed are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub fields: Vec<String>,
+
+    /// Whose pods would restart, `hub` or `redis`; none if it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<Restarts>,
+}
+
+/// What would be done to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum PendingAction {
+    Create,
+    Update,
+    Recreate,
+    Delete,
+}
+
+/// Whose pods would restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum Restarts {
+    Hub,
+    Redis,
 }
 
 /// The types of a ChatCluster's conditions.

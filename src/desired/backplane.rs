@@ -13,11 +13,13 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::json;
 
 use super::config::{ACL_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, REDIS_CONF};
 use super::{meta, pod};
 use crate::api::Persistence;
 use crate::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
+use crate::overlay::{self, OverlayError};
 use crate::validate::{Auth, Cluster};
 
 /// The user and group of Redis in its official images.
@@ -68,9 +70,30 @@ fn service_spec(cluster: &Cluster) -> ServiceSpec {
 }
 
 /// One Redis. It restarts when `auth` or redis.conf changes, for it reads both only when it starts.
-pub(super) fn stateful_set(cluster: &Cluster, auth: &Auth, config_hash: &str) -> StatefulSet {
-    let annotations = [(names::AUTH_REVISION, auth.revision.as_str()), (names::CONFIG_HASH, config_hash)];
-    StatefulSet {
+pub(super) fn stateful_set(
+    cluster: &Cluster,
+    auth: &Auth,
+    config_hash: &str,
+) -> Result<StatefulSet, OverlayError> {
+    let labels = names::labels(&cluster.name, Component::Backplane);
+    let restarted = cluster.restart.redis.as_deref().map(|at| (names::RESTARTED_AT, at));
+    let template = PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            annotations: pod::annotations([
+                Some((names::AUTH_REVISION, auth.revision.as_str())),
+                Some((names::CONFIG_HASH, config_hash)),
+                restarted,
+            ]),
+            labels: Some(labels.clone()),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod_spec(cluster)),
+    };
+    // By the labels the Services, the policies and the operator find the pod.
+    let protected =
+        json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": REDIS_CONTAINER}]}});
+    let overlay = cluster.spec.redis.pod_template.as_ref();
+    Ok(StatefulSet {
         metadata: meta(cluster, names::redis(&cluster.name), Component::Backplane),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
@@ -79,16 +102,7 @@ pub(super) fn stateful_set(cluster: &Cluster, auth: &Auth, config_hash: &str) ->
             pod_management_policy: Some("Parallel".to_owned()),
             service_name: Some(names::redis_nodes(&cluster.name)),
             selector: names::selector(&cluster.name, Component::Backplane),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(names::labels(&cluster.name, Component::Backplane)),
-                    annotations: Some(
-                        annotations.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-                    ),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod_spec(cluster)),
-            },
+            template: overlay::lay(template, overlay, &protected, "redis.podTemplate")?,
             volume_claim_templates: has_volume(cluster).then(|| vec![claim(cluster)]),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some(
@@ -99,7 +113,7 @@ pub(super) fn stateful_set(cluster: &Cluster, auth: &Auth, config_hash: &str) ->
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
-    }
+    })
 }
 
 fn has_volume(cluster: &Cluster) -> bool {

@@ -3,31 +3,36 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle, LifecycleHandler,
-    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, SleepAction, TCPSocketAction,
+    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, SecretKeySelector, SleepAction, TCPSocketAction,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::{Value, json};
 
 use super::{meta, pod};
+use crate::api::Drain;
 use crate::names::{self, Component, HUB_CONTAINER, REDIS_PORT, key};
-use crate::validate::Cluster;
+use crate::overlay::{self, OverlayError};
+use crate::validate::{Auth, Cluster};
 
 const PASSWORD_VOLUME: &str = "redis-password";
 const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";
 const TMP_VOLUME: &str = "tmp";
-/// How long a hub may take to let its clients go, in seconds.
-const GRACE_SECONDS: i64 = 30;
 /// How long a hub goes on as before while it is being taken out of the Service, in seconds: a node may still send it
 /// connections until it has heard.
 const LAME_DUCK_SECONDS: i64 = 3;
+/// What is left of the grace when our own hub has let its clients go, in seconds: to end by itself, not by a kill.
+const FAREWELL_SECONDS: i64 = 2;
 /// The name of the hub's port.
 pub(super) const PORT_NAME: &str = "http";
 
-pub(super) fn deployment(cluster: &Cluster) -> Deployment {
-    Deployment {
+/// The Deployment. While an autoscaler is asked for it has no number of replicas: that is the autoscaler's.
+pub(super) fn deployment(cluster: &Cluster, auth: &Auth) -> Result<Deployment, OverlayError> {
+    let hub = &cluster.spec.hub;
+    Ok(Deployment {
         metadata: meta(cluster, names::hub(&cluster.name), Component::Hub),
         spec: Some(DeploymentSpec {
-            replicas: Some(cluster.spec.hub.replicas),
+            replicas: hub.autoscaling.is_none().then_some(hub.replicas),
             selector: names::selector(&cluster.name, Component::Hub),
             // Never fewer hubs than asked for, not while they are rolled either.
             strategy: Some(DeploymentStrategy {
@@ -37,17 +42,38 @@ pub(super) fn deployment(cluster: &Cluster) -> Deployment {
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(names::labels(&cluster.name, Component::Hub)),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod_spec(cluster)),
-            },
+            template: overlay::lay(
+                template(cluster, auth),
+                hub.pod_template.as_ref(),
+                &protected(cluster),
+                "hub.podTemplate",
+            )?,
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
+    })
+}
+
+fn template(cluster: &Cluster, auth: &Auth) -> PodTemplateSpec {
+    let revision = cluster.spec.hub.password_env.then_some((names::AUTH_REVISION, auth.revision.as_str()));
+    let restarted = cluster.restart.hub.as_deref().map(|at| (names::RESTARTED_AT, at));
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(names::labels(&cluster.name, Component::Hub)),
+            annotations: pod::annotations([revision, restarted]),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod_spec(cluster)),
     }
+}
+
+/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, and the hub
+/// contract is what its image counts on.
+fn protected(cluster: &Cluster) -> Value {
+    json!({
+        "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
+        "spec": {"containers": [{"name": HUB_CONTAINER, "env": contract(cluster)}]},
+    })
 }
 
 fn pod_spec(cluster: &Cluster) -> PodSpec {
@@ -59,8 +85,8 @@ fn pod_spec(cluster: &Cluster) -> PodSpec {
         enable_service_links: Some(false),
         image_pull_secrets: (!image_pull_secrets.is_empty()).then_some(image_pull_secrets),
         security_context: Some(pod::restricted_pod()),
-        termination_grace_period_seconds: Some(GRACE_SECONDS),
-        topology_spread_constraints: Some(vec![pod::spread(&cluster.name, Component::Hub)]),
+        termination_grace_period_seconds: Some(cluster.spec.hub.drain.grace_period_seconds),
+        topology_spread_constraints: Some(pod::spread(&cluster.name, Component::Hub)),
         volumes: Some(vec![
             // Readable by whatever user the image names: the pod has no group of its own.
             pod::secret_volume(PASSWORD_VOLUME, names::redis_auth(&cluster.name), &[key::PASSWORD], 0o444),
@@ -77,7 +103,9 @@ fn container(cluster: &Cluster) -> Container {
         image: Some(cluster.hub_image.clone()),
         image_pull_policy: Some(hub.image_pull_policy.as_str().to_owned()),
         // The contract comes first: a variable can refer only to those before it.
-        env: Some(contract(cluster).into_iter().chain(hub.env.iter().cloned()).collect()),
+        env: Some(
+            contract(cluster).into_iter().chain(drain(cluster)).chain(hub.env.iter().cloned()).collect(),
+        ),
         env_from: (!hub.env_from.is_empty()).then(|| hub.env_from.clone()),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
@@ -128,7 +156,7 @@ fn container(cluster: &Cluster) -> Container {
 
 /// The environment that every hub gets, whatever its image.
 fn contract(cluster: &Cluster) -> Vec<EnvVar> {
-    vec![
+    let mut contract = vec![
         value("REDIS_SERVER", names::redis(&cluster.name)),
         value("REDIS_PORT", REDIS_PORT.to_string()),
         value("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
@@ -136,7 +164,31 @@ fn contract(cluster: &Cluster) -> Vec<EnvVar> {
         field("POD_NAME", "metadata.name"),
         field("POD_IP", "status.podIP"),
         value("HUB_PORT", cluster.spec.hub.port.to_string()),
-    ]
+    ];
+    if cluster.spec.hub.password_env {
+        contract.push(from(
+            "REDIS_PASSWORD",
+            EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: names::redis_auth(&cluster.name),
+                    key: key::PASSWORD.to_owned(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            },
+        ));
+    }
+    contract
+}
+
+/// Tells our own hub of a grace that is not the default, unless the user does.
+fn drain(cluster: &Cluster) -> Option<EnvVar> {
+    const NAME: &str = "HUB_SHUTDOWN_GRACE";
+    let (hub, grace) = (&cluster.spec.hub, cluster.spec.hub.drain.grace_period_seconds);
+    if hub.drain == Drain::default() || hub.env.iter().any(|env| env.name == NAME) {
+        return None;
+    }
+    Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
 }
 
 fn value(name: &str, value: String) -> EnvVar {
@@ -145,9 +197,9 @@ fn value(name: &str, value: String) -> EnvVar {
 
 fn field(name: &str, path: &str) -> EnvVar {
     let source = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: path.to_owned() };
-    EnvVar {
-        name: name.to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() }),
-    }
+    from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
+}
+
+fn from(name: &str, source: EnvVarSource) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
 }

@@ -8,13 +8,17 @@ mod hub;
 mod pod;
 mod policy;
 mod public;
+mod scale;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::names::{self, Component};
+use crate::overlay::OverlayError;
 use crate::validate::{Auth, Cluster, Defaults};
 
 /// Every child of a `ChatCluster`. Where it is applied it is destructured without `..`, so that a forgotten child does
@@ -33,10 +37,14 @@ pub struct Children {
     pub redis_policy: Option<NetworkPolicy>,
     /// `<name>-hub`: who may reach the hubs.
     pub hub_policy: Option<NetworkPolicy>,
-    /// `<name>-redis`.
-    pub redis_set: StatefulSet,
-    /// `<name>-hub`.
-    pub hub_deployment: Deployment,
+    /// `<name>-hub`: how many hubs may be missing while nodes are drained.
+    pub hub_budget: PodDisruptionBudget,
+    /// `<name>-redis`; or what is wrong with `redis.podTemplate`.
+    pub redis_set: Result<StatefulSet, OverlayError>,
+    /// `<name>-hub`; or what is wrong with `hub.podTemplate`.
+    pub hub_deployment: Result<Deployment, OverlayError>,
+    /// `<name>-hub`: who decides how many hubs run, if the spec does not.
+    pub hub_autoscaler: Option<HorizontalPodAutoscaler>,
     /// `<name>`: the public address; `None` until the cluster may be public.
     pub public_service: Option<Service>,
 }
@@ -52,7 +60,9 @@ pub fn children(cluster: &Cluster, auth: &Auth, defaults: &Defaults, public: boo
         redis_policy: policies.then(|| policy::redis(cluster, defaults.operator_namespace.as_deref())),
         hub_policy: policies.then(|| policy::hub(cluster)),
         redis_set: backplane::stateful_set(cluster, auth, &config::hash(&redis_config)),
-        hub_deployment: hub::deployment(cluster),
+        hub_budget: scale::budget(cluster),
+        hub_deployment: hub::deployment(cluster, auth),
+        hub_autoscaler: scale::autoscaler(cluster),
         public_service: public.then(|| public::service(cluster)),
         redis_config,
     }
@@ -60,10 +70,14 @@ pub fn children(cluster: &Cluster, auth: &Auth, defaults: &Defaults, public: boo
 
 /// The metadata of the child `name`.
 fn meta(cluster: &Cluster, name: String, component: Component) -> ObjectMeta {
+    let theirs = &cluster.spec.child_metadata;
+    let mut labels = theirs.labels.clone();
+    labels.extend(names::labels(&cluster.name, component));
     ObjectMeta {
         name: Some(name),
         namespace: Some(cluster.namespace.clone()),
-        labels: Some(names::labels(&cluster.name, component)),
+        labels: Some(labels),
+        annotations: (!theirs.annotations.is_empty()).then(|| theirs.annotations.clone()),
         owner_references: Some(vec![cluster.owner.clone()]),
         ..ObjectMeta::default()
     }

@@ -1,5 +1,7 @@
 //! What the pods of both components share: the `restricted` pod security standard, and small builders.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
     Capabilities, EmptyDirVolumeSource, KeyToPath, PodSecurityContext, SeccompProfile, SecretVolumeSource,
     SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
@@ -29,15 +31,27 @@ pub(super) fn restricted_container() -> SecurityContext {
     }
 }
 
-/// Prefers to spread the pods of a component over nodes, and schedules them all the same where that cannot be.
-pub(super) fn spread(instance: &str, component: Component) -> TopologySpreadConstraint {
-    TopologySpreadConstraint {
-        label_selector: Some(names::selector(instance, component)),
-        max_skew: 1,
-        topology_key: "kubernetes.io/hostname".to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        ..TopologySpreadConstraint::default()
-    }
+/// Prefers to spread the pods of a component over zones and nodes, and schedules them all the same where that cannot be.
+pub(super) fn spread(instance: &str, component: Component) -> Vec<TopologySpreadConstraint> {
+    ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        .into_iter()
+        .map(|key| TopologySpreadConstraint {
+            label_selector: Some(names::selector(instance, component)),
+            max_skew: 1,
+            topology_key: key.to_owned(),
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            ..TopologySpreadConstraint::default()
+        })
+        .collect()
+}
+
+/// Those annotations that there are; `None` where there are none.
+pub(super) fn annotations<'a>(
+    some: impl IntoIterator<Item = Option<(&'a str, &'a str)>>,
+) -> Option<BTreeMap<String, String>> {
+    let some: BTreeMap<_, _> =
+        some.into_iter().flatten().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    (!some.is_empty()).then_some(some)
 }
 
 /// A volume with some keys of the Secret `name`, as files of those names. `mode`: their permission bits.

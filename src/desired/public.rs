@@ -12,7 +12,9 @@ use crate::validate::Cluster;
 pub(super) fn service(cluster: &Cluster) -> Service {
     let wanted = &cluster.spec.service;
     let mut metadata = meta(cluster, cluster.name.clone(), Component::Hub);
-    metadata.annotations = (!wanted.annotations.is_empty()).then(|| wanted.annotations.clone());
+    if !wanted.annotations.is_empty() {
+        metadata.annotations.get_or_insert_default().extend(wanted.annotations.clone());
+    }
     let ranges = &wanted.load_balancer_source_ranges;
     let external = wanted.type_ != ServiceType::ClusterIP;
     Service {
@@ -27,6 +29,10 @@ pub(super) fn service(cluster: &Cluster) -> Service {
                 target_port: Some(IntOrString::String(PORT_NAME.to_owned())),
                 ..ServicePort::default()
             }]),
+            session_affinity: Some(wanted.session_affinity.as_str().to_owned()),
+            ip_family_policy: Some(wanted.ip_family_policy.as_str().to_owned()),
+            ip_families: (!wanted.ip_families.is_empty())
+                .then(|| wanted.ip_families.iter().map(|family| family.as_str().to_owned()).collect()),
             load_balancer_class: wanted.load_balancer_class.clone(),
             load_balancer_source_ranges: (!ranges.is_empty()).then(|| ranges.clone()),
             // Named even when it is the default, or removing it from the spec would leave it as it was.

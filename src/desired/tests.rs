@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Children, children};
-use crate::validate::Auth;
 use crate::validate::testing::{auth, cluster, defaults};
+use crate::validate::{Auth, Restart};
 
 /// Every object, one YAML document each.
 fn documents(children: Children) -> String {
@@ -18,8 +18,10 @@ fn documents(children: Children) -> String {
         redis_service,
         redis_policy,
         hub_policy,
+        hub_budget,
         redis_set,
         hub_deployment,
+        hub_autoscaler,
         public_service,
     } = children;
     let objects = [
@@ -29,8 +31,10 @@ fn documents(children: Children) -> String {
         json!(redis_service),
         json!(redis_policy),
         json!(hub_policy),
-        json!(redis_set),
-        json!(hub_deployment),
+        json!(hub_budget),
+        json!(redis_set.unwrap()),
+        json!(hub_deployment.unwrap()),
+        json!(hub_autoscaler),
         json!(public_service),
     ];
     let document = |object: &Value| format!("---\n{}", serde_saphyr::to_string(object).unwrap());
@@ -63,21 +67,31 @@ fn every_field_of_the_spec_finds_its_place() {
             "imagePullSecrets": [{"name": "registry"}],
             "env": [{"name": "REDIS", "value": "$(REDIS_SERVER):$(REDIS_PORT)"}],
             "envFrom": [{"configMapRef": {"name": "settings"}}],
-            "resources": {"limits": {"memory": "128Mi"}}, "verify": "Readiness"
+            "resources": {"limits": {"memory": "128Mi"}}, "verify": "Readiness",
+            "autoscaling": {"minReplicas": 3, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60},
+            "passwordEnv": true, "drain": {"gracePeriodSeconds": 120},
+            "podTemplate": {"spec": {"priorityClassName": "high", "containers": [
+                {"name": "hub", "env": [{"name": "REDIS", "value": "other"}]}, {"name": "sidecar", "image": "example/sidecar:1"}
+            ]}}
         },
         "redis": {
             "image": "example/own-redis:8", "persistence": "Snapshot", "config": {"maxmemory": "100mb"},
             "storage": {"size": "5Gi", "storageClassName": "fast", "retain": false},
-            "resources": {"limits": {"memory": "256Mi"}}
+            "resources": {"limits": {"memory": "256Mi"}},
+            "podTemplate": {"spec": {"nodeSelector": {"disk": "ssd"}}}
         },
         "service": {
             "type": "LoadBalancer", "port": 8080, "annotations": {"example.com/tier": "gold"},
             "loadBalancerClass": "example.com/lb", "loadBalancerSourceRanges": ["192.0.2.0/24"],
-            "externalTrafficPolicy": "Local", "publish": "Immediately"
-        }
+            "externalTrafficPolicy": "Local", "publish": "Immediately", "sessionAffinity": "ClientIP",
+            "ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]
+        },
+        "childMetadata": {"labels": {"team": "a"}, "annotations": {"example.com/owner": "us"}}
     });
 
-    let found = documents(children(&cluster(spec), &auth(), &defaults(), true));
+    let mut cluster = cluster(spec);
+    cluster.restart = Restart { hub: Some("h1".to_owned()), redis: Some("r1".to_owned()) };
+    let found = documents(children(&cluster, &auth(), &defaults(), true));
 
     expect("every-field.yaml", &found);
 }
@@ -95,7 +109,7 @@ fn without_network_policies_and_before_it_is_public_those_are_not_wanted() {
 fn without_persistence_there_is_no_volume() {
     let cluster = cluster(json!({"redis": {"persistence": "None"}}));
 
-    let set = children(&cluster, &auth(), &defaults(), false).redis_set.spec.unwrap();
+    let set = children(&cluster, &auth(), &defaults(), false).redis_set.unwrap().spec.unwrap();
 
     assert_eq!(set.volume_claim_templates, None);
     let volumes = set.template.spec.unwrap().volumes.unwrap();
@@ -128,4 +142,24 @@ fn pods_restart_for_a_new_password_or_configuration_and_hubs_do_not() {
     assert_ne!(plain.redis_set, reconfigured.redis_set);
     assert_eq!(plain.hub_deployment, rotated.hub_deployment);
     assert_eq!(plain.hub_deployment, reconfigured.hub_deployment);
+}
+
+#[test]
+fn hubs_with_the_password_in_their_environment_are_rolled_when_it_changes() {
+    let with_env = cluster(json!({"hub": {"passwordEnv": true}}));
+    let of = |auth: &Auth| children(&with_env, auth, &defaults(), true).hub_deployment.unwrap().spec.unwrap();
+
+    let (plain, rotated) = (of(&auth()), of(&Auth { revision: "r2".to_owned(), ..auth() }));
+
+    assert_ne!(plain.template.metadata, rotated.template.metadata);
+}
+
+#[test]
+fn a_pod_template_that_cannot_be_used_keeps_no_other_child_from_being_made() {
+    let wrong = cluster(json!({"redis": {"podTemplate": {"spec": {"nodeSelektor": {}, "x": 1}}}}));
+
+    let found = children(&wrong, &auth(), &defaults(), true);
+
+    assert!(found.redis_set.unwrap_err().to_string().starts_with("redis.podTemplate has a field spec."));
+    assert!(found.hub_deployment.is_ok());
 }

@@ -1,6 +1,7 @@
 //! From what was observed to a verdict for each condition: one function each, whose message names the object and what a
 //! person can do.
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -10,7 +11,8 @@ use crate::backplane::Report;
 use crate::diagnose::{Trouble, trouble};
 use crate::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
 use crate::observe::{Observed, is_ready};
-use crate::validate::{Auth, AuthError, Cluster};
+use crate::storage::still_grows;
+use crate::validate::{Auth, AuthError, Cluster, UserSecret};
 
 /// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
 const PERSISTENT: u32 = 5;
@@ -77,7 +79,16 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
         Ok(auth) if is_rotating(observed, auth) => {
             no(Reason::Rotating, "Redis restarts with the new password, and hubs follow as they see it")
         }
-        Ok(_) => yes(Reason::Current, "the password that the spec names is in force"),
+        Ok(auth) => match (auth.password.weakness(), &observed.user_secret) {
+            (Some(weakness), UserSecret::Found(named, _)) => yes(
+                Reason::WeakPassword,
+                format!(
+                    "the password of the Secret {} is in force, but it {weakness}: write a longer, random one into it",
+                    named.name
+                ),
+            ),
+            _ => yes(Reason::Current, "the password that the spec names is in force"),
+        },
     }
 }
 
@@ -125,7 +136,11 @@ fn backplane_ready(cluster: &Cluster, observed: &Observed, auth: Option<&Auth>) 
                  it out?"
             ),
         ),
-        Report::Answers(_) if is_ready(pod) => yes(Reason::Ready, "Redis takes the password and answers"),
+        Report::Answers(_) if is_ready(pod) => {
+            let grows = observed.claim.as_deref().and_then(still_grows);
+            let grows = grows.map(|grows| format!("; {grows}")).unwrap_or_default();
+            yes(Reason::Ready, format!("Redis takes the password and answers{grows}"))
+        }
         Report::Answers(_) | Report::Unreachable { .. } | Report::NotAsked => {
             no(Reason::RedisStarting, format!("pod {name} is starting"))
         }
@@ -153,7 +168,7 @@ fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
                  or create the ChatCluster anew with redis.storage.storageClassName"
             ),
         ),
-        class if !observed.storage_class_exists => no(
+        class if observed.storage_class.is_none() => no(
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume of the storage class {class}, which does not exist: create the class, \
@@ -179,8 +194,15 @@ fn trouble_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
     }
 }
 
+/// How many hubs there should be: by the spec, or by the autoscaler.
+pub(super) fn hubs_wanted(cluster: &Cluster, observed: &Observed) -> i32 {
+    let scaled = || observed.hub_deployment.as_ref()?.spec.as_ref()?.replicas;
+    let fewest = || cluster.spec.hub.autoscaling.as_ref().map(|autoscaling| autoscaling.min_replicas);
+    cluster.replicas().or_else(scaled).or_else(fewest).unwrap_or(0)
+}
+
 fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
-    let wanted = cluster.spec.hub.replicas;
+    let wanted = hubs_wanted(cluster, observed);
     let name = names::hub(&cluster.name);
     if wanted == 0 {
         return no(
@@ -200,7 +222,8 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
         && deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(wanted)
         && [status.replicas, status.updated_replicas, status.ready_replicas] == [Some(wanted); 3];
     if current {
-        return yes(Reason::Ready, format!("{ready} of {wanted} hubs are ready"));
+        let unscaled = observed.hub_autoscaler.as_deref().and_then(does_not_scale).unwrap_or_default();
+        return yes(Reason::Ready, format!("{ready} of {wanted} hubs are ready{unscaled}"));
     }
     if let Some(trouble) =
         observed.hub_pods.iter().find_map(|pod| trouble(pod, HUB_CONTAINER, "spec.hub.image"))
@@ -224,6 +247,21 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
         );
     }
     no(Reason::RollingOut, format!("{ready} of {wanted} hubs are ready"))
+}
+
+/// Why the autoscaler leaves the number of hubs as it is, if it cannot do otherwise.
+fn does_not_scale(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
+    let conditions = autoscaler.status.as_ref()?.conditions.as_ref()?;
+    let stuck = conditions.iter().find(|c| {
+        c.status == "False"
+            && c.type_ == "ScalingActive"
+            // With no hubs it is switched off; that is another matter.
+            && c.reason.as_deref() != Some("ScalingDisabled")
+    })?;
+    Some(format!(
+        "; the autoscaler does not change that ({}): is there a metrics server, and do hub.resources request CPU?",
+        stuck.reason.as_deref().unwrap_or("no reason given")
+    ))
 }
 
 fn verified(

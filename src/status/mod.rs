@@ -8,15 +8,15 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{ChatClusterStatus, ConditionType, HubStatus, ServiceType};
+use crate::api::{ChatClusterStatus, ConditionType, HubStatus, Pending, ServiceType};
 use crate::apply::ApplyError;
 use crate::observe::Observed;
-use crate::validate::{Cluster, hub_selector};
+use crate::validate::{Cluster, Held, hub_selector};
 
 pub use judge::{Verdict, Verdicts, judge};
 pub use reason::Reason;
 
-use judge::{no, yes};
+use judge::{hubs_wanted, no, yes};
 
 /// Whether the public Service has been there before: then a hiccup does not take it away.
 pub fn was_published(status: &ChatClusterStatus) -> bool {
@@ -80,21 +80,34 @@ fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Ver
     }
 }
 
-/// The whole status. `failures`: what could not be written. `before`: the status so far, whose transition times stay where
-/// nothing has changed.
+/// What became of the children.
+#[derive(Debug)]
+pub struct Done<'a> {
+    /// What could not be written.
+    pub failures: &'a [ApplyError],
+    /// What was held back.
+    pub pending: Vec<Pending>,
+}
+
+/// The whole status. `before`: the status so far, whose transition times stay where nothing has changed.
 pub fn status(
     cluster: &Cluster,
     generation: Option<i64>,
     observed: &Observed,
     verdicts: &Verdicts,
-    failures: &[ApplyError],
+    done: Done<'_>,
     before: &ChatClusterStatus,
     now: Timestamp,
 ) -> ChatClusterStatus {
     let Verdicts { password, backplane, hub, verified } = verdicts;
     let (published, address) = published(cluster, observed, verified);
-    let ready =
-        ready(cluster, failures, [password, backplane, hub, verified, &published], address.as_deref());
+    let ready = ready(
+        cluster,
+        observed,
+        done.failures,
+        [password, backplane, hub, verified, &published],
+        address.as_deref(),
+    );
     let condition = |type_: ConditionType, verdict: &Verdict| {
         let status = if verdict.holds { "True" } else { "False" };
         let unchanged = find(before, type_).filter(|c| c.status == status);
@@ -116,8 +129,9 @@ pub fn status(
             replicas: deployed.and_then(|s| s.replicas).unwrap_or(0),
             ready_replicas,
             selector: hub_selector(cluster),
-            summary: format!("{ready_replicas}/{}", cluster.spec.hub.replicas),
+            summary: format!("{ready_replicas}/{}", hubs_wanted(cluster, observed)),
         }),
+        pending: done.pending,
         conditions: vec![
             condition(ConditionType::Ready, &ready),
             condition(ConditionType::PasswordCurrent, password),
@@ -132,27 +146,32 @@ pub fn status(
 /// The summary: what could not be written comes first, then the first condition that does not hold.
 fn ready(
     cluster: &Cluster,
+    observed: &Observed,
     failures: &[ApplyError],
     conditions: [&Verdict; 5],
     address: Option<&str>,
 ) -> Verdict {
     let summary = match (failures.first(), conditions.into_iter().find(|verdict| !verdict.holds)) {
         (Some(error @ ApplyError::NameTaken { .. }), _) => no(Reason::NameTaken, error.to_string()),
+        (Some(error @ ApplyError::PodTemplate(_)), _) => no(Reason::PodTemplateInvalid, error.to_string()),
+        (Some(error @ ApplyError::VolumeNotExpandable { .. }), _) => {
+            no(Reason::VolumeNotExpandable, error.to_string())
+        }
         (Some(error), _) => no(Reason::ApplyFailed, error.to_string()),
         (None, Some(first)) => first.clone(),
         (None, None) => yes(
             Reason::Ready,
-            format!("{} hubs serve at {}", cluster.spec.hub.replicas, address.unwrap_or_default()),
+            format!("{} hubs serve at {}", hubs_wanted(cluster, observed), address.unwrap_or_default()),
         ),
     };
-    if cluster.spec.paused {
-        let message = format!(
-            "paused: the operator changes nothing until spec.paused is false; otherwise: {}",
-            summary.message
-        );
-        return Verdict { reason: Reason::Paused, message, ..summary };
-    }
-    summary
+    let (reason, until) = match cluster.held {
+        None => return summary,
+        Some(Held::Paused) => {
+            (Reason::Paused, "paused: the operator changes nothing until spec.paused is false")
+        }
+        Some(Held::Hold) => (Reason::Held, "held: the operator was started with --hold and changes nothing"),
+    };
+    Verdict { reason, message: format!("{until}; otherwise: {}", summary.message), ..summary }
 }
 
 #[cfg(test)]

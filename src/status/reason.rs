@@ -10,10 +10,14 @@ pub enum Reason {
     // Ready
     NameTaken,
     ApplyFailed,
+    PodTemplateInvalid,
+    VolumeNotExpandable,
     Malformed,
     Paused,
+    Held,
     // PasswordCurrent
     Current,
+    WeakPassword,
     Rotating,
     SecretMissing,
     SecretKeyMissing,
@@ -47,13 +51,17 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::Ready,
         Self::NameTaken,
         Self::ApplyFailed,
+        Self::PodTemplateInvalid,
+        Self::VolumeNotExpandable,
         Self::Malformed,
         Self::Paused,
+        Self::Held,
         Self::Current,
+        Self::WeakPassword,
         Self::Rotating,
         Self::SecretMissing,
         Self::SecretKeyMissing,
@@ -91,6 +99,9 @@ impl Reason {
             self,
             Self::NameTaken
                 | Self::ApplyFailed
+                | Self::PodTemplateInvalid
+                | Self::VolumeNotExpandable
+                | Self::WeakPassword
                 | Self::Malformed
                 | Self::SecretMissing
                 | Self::SecretKeyMissing

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::ExistingSecret;
 use crate::backplane::Report;
+use crate::overlay::OverlayError;
 use crate::validate::testing::{auth, cluster};
 use crate::validate::{Auth, AuthError, UserSecret};
 
@@ -38,6 +40,7 @@ fn well() -> Observed {
             "spec": {"replicas": 2, "selector": {}, "template": {}},
             "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
         }))),
+        hub_autoscaler: None,
         public_service: Some(of(json!({
             "metadata": {"name": "lobby"},
             "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}
@@ -45,7 +48,7 @@ fn well() -> Observed {
         redis_pod: Some(of(ready_pod("lobby-redis-0"))),
         hub_pods: vec![of(ready_pod("lobby-hub-a")), of(ready_pod("lobby-hub-b"))],
         claim: None,
-        storage_class_exists: true,
+        storage_class: Some(std::sync::Arc::default()),
         report: Report::Answers(Vec::new()),
         unseen: Vec::new(),
     }
@@ -54,7 +57,8 @@ fn well() -> Observed {
 fn judged(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> ChatClusterStatus {
     let verdicts = judge(cluster, observed, Ok(&auth()), false);
     let before = ChatClusterStatus::default();
-    status(cluster, Some(1), observed, &verdicts, failures, &before, Timestamp::UNIX_EPOCH)
+    let done = Done { failures, pending: Vec::new() };
+    status(cluster, Some(1), observed, &verdicts, done, &before, Timestamp::UNIX_EPOCH)
 }
 
 fn condition(status: &ChatClusterStatus, type_: ConditionType) -> (String, String, String) {
@@ -176,7 +180,7 @@ fn a_storage_class_that_does_not_exist_is_named() {
     let pending = Observed {
         redis_pod: Some(of(pending_redis())),
         claim: Some(of(claim)),
-        storage_class_exists: false,
+        storage_class: None,
         report: Report::NotAsked,
         public_service: None,
         ..well()
@@ -185,7 +189,11 @@ fn a_storage_class_that_does_not_exist_is_named() {
     let status = judged(&cluster(json!({})), &pending, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::StorageClassMissing, "storage class fast");
 
-    let status = judged(&cluster(json!({})), &Observed { storage_class_exists: true, ..pending }, &[]);
+    let status = judged(
+        &cluster(json!({})),
+        &Observed { storage_class: Some(std::sync::Arc::default()), ..pending },
+        &[],
+    );
     not_ready(
         &status,
         ConditionType::BackplaneReady,
@@ -252,13 +260,75 @@ fn a_paused_cluster_says_so_and_how_it_is() {
 }
 
 #[test]
+fn a_cluster_of_an_operator_that_holds_says_so() {
+    let mut held = cluster(json!({}));
+    held.held = Some(Held::Hold);
+
+    let (_, reason, message) = condition(&judged(&held, &well(), &[]), ConditionType::Ready);
+
+    assert_eq!(reason, "Held");
+    assert!(message.starts_with("held: the operator was started with --hold"), "{message}");
+}
+
+#[test]
+fn with_an_autoscaler_as_many_hubs_are_wanted_as_it_asks_for() {
+    let scaled = cluster(json!({"hub": {"replicas": 7, "autoscaling": {"minReplicas": 1}}}));
+
+    let status = judged(&scaled, &well(), &[]);
+
+    assert_eq!(status.hub.as_ref().unwrap().summary, "2/2");
+    assert_eq!(condition(&status, ConditionType::HubReady).0, "True");
+}
+
+#[test]
+fn an_autoscaler_without_metrics_is_told_and_holds_nothing_up() {
+    let hpa = of(json!({"spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "x"}},
+        "status": {"conditions": [{"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}]}}));
+    let observed = Observed { hub_autoscaler: Some(hpa), ..well() };
+    let scaled = cluster(json!({"hub": {"autoscaling": {}}}));
+
+    let (value, _, message) = condition(&judged(&scaled, &observed, &[]), ConditionType::HubReady);
+
+    assert_eq!(value, "True");
+    assert!(message.contains("FailedGetResourceMetric") && message.contains("metrics server"), "{message}");
+}
+
+#[test]
+fn a_weak_password_is_named_and_in_force() {
+    let named = ExistingSecret { name: "mine".to_owned(), key: "pw".to_owned() };
+    let observed = Observed { user_secret: UserSecret::Found(named, Arc::default()), ..well() };
+
+    let status = judged(&cluster(json!({})), &observed, &[]);
+
+    let (value, reason, message) = condition(&status, ConditionType::PasswordCurrent);
+    assert_eq!((value.as_str(), reason.as_str()), ("True", "WeakPassword"));
+    assert!(message.contains("Secret mine") && !message.contains("s3cret"), "{message}");
+    assert_eq!(condition(&status, ConditionType::Ready).0, "True");
+}
+
+#[test]
+fn a_pod_template_that_cannot_be_used_is_the_first_thing_said() {
+    let wrong = ApplyError::PodTemplate(OverlayError::Unknown {
+        field: "hub.podTemplate",
+        path: "spec.nodeSelektor".to_owned(),
+    });
+
+    let (value, reason, message) =
+        condition(&judged(&cluster(json!({})), &well(), &[wrong]), ConditionType::Ready);
+
+    assert_eq!((value.as_str(), reason.as_str()), ("False", "PodTemplateInvalid"));
+    assert!(message.contains("hub.podTemplate has a field spec.nodeSelektor"), "{message}");
+}
+
+#[test]
 fn a_transition_time_stays_until_the_status_changes() {
     let cluster = cluster(json!({}));
     let first = judged(&cluster, &well(), &[]);
     let later = Timestamp::from_second(60).unwrap();
     let again = |observed: &Observed| {
         let verdicts = judge(&cluster, observed, Ok(&auth()), true);
-        status(&cluster, Some(1), observed, &verdicts, &[], &first, later)
+        let done = Done { failures: &[], pending: Vec::new() };
+        status(&cluster, Some(1), observed, &verdicts, done, &first, later)
     };
 
     assert_eq!(again(&well()), first);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::operator;
-use crate::support::{Child, Kind, Namespace, SOON};
+use crate::support::{Child, Kind, Namespace, SOON, kubectl};
 
 /// Someone else's object of this kind and name.
 fn foreign(kind: Kind, name: &str) -> Value {
@@ -25,6 +25,13 @@ fn foreign(kind: Kind, name: &str) -> Value {
             json!({"spec": {"replicas": 0, "serviceName": "x", "selector": selector, "template": pod}}),
         ),
         Kind::NetworkPolicy => ("networking.k8s.io/v1", json!({"spec": {"podSelector": selector}})),
+        Kind::PodDisruptionBudget => {
+            ("policy/v1", json!({"spec": {"maxUnavailable": 1, "selector": selector}}))
+        }
+        Kind::HorizontalPodAutoscaler => (
+            "autoscaling/v2",
+            json!({"spec": {"maxReplicas": 1, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}}),
+        ),
         Kind::Pod | Kind::PersistentVolumeClaim => unreachable!("not a child"),
     };
     let mut object = rest;
@@ -46,6 +53,8 @@ async fn a_foreign_object_of_a_childs_name_is_named_not_seized_and_its_removal_h
         ("redis", Kind::StatefulSet, "-redis"),
         ("hub", Kind::Deployment, "-hub"),
         ("policy", Kind::NetworkPolicy, "-redis"),
+        ("budget", Kind::PodDisruptionBudget, "-hub"),
+        ("scaler", Kind::HorizontalPodAutoscaler, "-hub"),
     ];
 
     join_all(kinds.map(|(name, kind, suffix)| one_foreign_object(&ns, name, kind, suffix))).await;
@@ -56,7 +65,8 @@ async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str
     ns.apply(foreign(kind, &theirs.name)).await;
     let before = stable(&theirs).await;
 
-    let chat = ns.chat(name, json!({"service": {"publish": "Immediately"}})).await;
+    let spec = json!({"service": {"publish": "Immediately"}, "hub": {"autoscaling": {}}});
+    let chat = ns.chat(name, spec).await;
 
     let condition = chat.becomes("Ready", "False", "NameTaken", SOON).await;
     let kind_name = format!("{kind:?}");
@@ -113,24 +123,43 @@ async fn a_child_of_one_chatcluster_is_foreign_to_another() {
 }
 
 #[tokio::test]
-async fn a_child_whose_owner_was_taken_away_is_as_foreign_as_any_other() {
+async fn a_child_whose_owner_was_taken_away_is_taken_back() {
     let ns = operator::namespace("orphan").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
     lobby.has_all_children().await;
     let config = lobby.child(Kind::ConfigMap, "-redis-config");
+    let before = config.get().await["metadata"]["uid"].clone();
 
     config.edit(json!([{"op": "remove", "path": "/metadata/ownerReferences"}])).await;
 
-    let condition = lobby.becomes("Ready", "False", "NameTaken", SOON).await;
-    assert!(condition.message.contains("ConfigMap lobby-redis-config"), "{}", condition.message);
-    assert_eq!(config.get().await["metadata"]["ownerReferences"], Value::Null, "it was not seized");
-    config.delete().await;
-    ns.eventually(SOON, "it is made again", async || {
-        let now = config.seen().await?;
-        now["metadata"]["ownerReferences"][0]["name"]
-            .as_str()
-            .map(|_| ())
-            .ok_or_else(|| "it has no owner".into())
-    })
-    .await;
+    lobby.tells_of_repair(&config, &["metadata.ownerReferences"]).await;
+    let now = config.get().await["metadata"].clone();
+    assert_eq!(now["ownerReferences"][0]["name"], "lobby");
+    assert_eq!(now["uid"], before, "it is the same object");
+}
+
+#[tokio::test]
+async fn a_chatcluster_made_anew_takes_back_what_its_former_self_left_behind() {
+    let ns = operator::namespace("left-behind").await;
+    let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
+    lobby.has_all_children().await;
+    let (password, redis) = (lobby.password().await, lobby.child(Kind::StatefulSet, "-redis"));
+    let before = redis.uid().await;
+
+    kubectl(&["delete", "chatcluster", "lobby", "--namespace", &ns.name, "--cascade=orphan"])
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
+
+    lobby.becomes("HubReady", "True", "Ready", SOON).await;
+    let uid = lobby.get().await.metadata.uid;
+    for child in lobby.children() {
+        ns.eventually(SOON, &format!("{child} has its owner again"), async || {
+            let owner = child.seen().await?["metadata"]["ownerReferences"][0]["uid"].clone();
+            if owner.as_str() == uid.as_deref() { Ok(()) } else { Err(format!("its owner is {owner}")) }
+        })
+        .await;
+    }
+    assert_eq!(redis.uid().await, before, "Redis is the same one");
+    assert_eq!(lobby.password().await, password);
 }

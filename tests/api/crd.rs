@@ -87,7 +87,14 @@ async fn the_api_server_fills_in_the_defaults() {
     assert_eq!(spec["hub"]["verify"], "Backplane");
     assert_eq!(spec["redis"]["persistence"], "AppendOnly");
     assert_eq!(spec["redis"]["storage"], json!({"size": "1Gi", "retain": true}));
-    assert_eq!(spec["service"], json!({"type": "LoadBalancer", "port": 80, "publish": "WhenVerified"}));
+    assert_eq!(spec["hub"]["drain"], json!({"gracePeriodSeconds": 30}));
+    assert_eq!(
+        spec["service"],
+        json!({
+            "type": "LoadBalancer", "port": 80, "publish": "WhenVerified", "sessionAffinity": "None",
+            "ipFamilyPolicy": "SingleStack"
+        })
+    );
     assert_eq!(spec["networkPolicy"], json!({"enabled": true}));
 }
 

@@ -33,7 +33,23 @@ fn refused_from_the_start() -> Vec<(Value, &'static str)> {
         (json!({"hub": {"env": [{"name": "A"}, {"name": "A"}]}}), "Duplicate value"),
         (json!({"hub": {"envFrom": refs(17)}}), "must have at most 16 items"),
         (json!({"hub": {"verify": "Never"}}), "\"Backplane\", \"Readiness\""),
+        (
+            json!({"hub": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}),
+            "must not be greater than maxReplicas: lower the one or raise the other",
+        ),
+        (json!({"hub": {"autoscaling": {"minReplicas": 0}}}), "should be greater than or equal to 1"),
+        (
+            json!({"hub": {"autoscaling": {"targetCPUUtilizationPercentage": 0}}}),
+            "greater than or equal to 1",
+        ),
+        (
+            json!({"hub": {"passwordEnv": true, "env": [{"name": "REDIS_PASSWORD", "value": "x"}]}}),
+            "hub.passwordEnv sets REDIS_PASSWORD: remove it from hub.env",
+        ),
+        (json!({"hub": {"drain": {"gracePeriodSeconds": 4}}}), "should be greater than or equal to 5"),
+        (json!({"hub": {"podTemplate": []}}), "spec.hub.podTemplate in body must be of type object"),
         // redis
+        (json!({"redis": {"podTemplate": "x"}}), "spec.redis.podTemplate in body must be of type object"),
         (json!({"redis": {"image": ""}}), "spec.redis.image"),
         (json!({"redis": {"image": "a b"}}), "spec.redis.image in body should match"),
         (json!({"redis": {"image": long}}), "may not be more than 512"),
@@ -90,7 +106,26 @@ fn refused_from_the_start() -> Vec<(Value, &'static str)> {
             json!({"service": {"loadBalancerSourceRanges": vec!["203.0.113.0/24"; 65]}}),
             "must have at most 64 items",
         ),
+        (json!({"service": {"sessionAffinity": "Cookie"}}), "\"None\", \"ClientIP\""),
+        (json!({"service": {"ipFamilyPolicy": "Dual"}}), "\"PreferDualStack\", \"RequireDualStack\""),
+        (json!({"service": {"ipFamilies": ["IPv5"]}}), "\"IPv4\", \"IPv6\""),
+        (json!({"service": {"ipFamilies": ["IPv4", "IPv4"]}}), "names each family once"),
         (json!({"networkPolicy": {"enabled": "yes"}}), "spec.networkPolicy.enabled"),
+        (
+            json!({"childMetadata": {"labels": {"app.kubernetes.io/name": "x"}}}),
+            "are the operator's: choose other names in childMetadata.labels",
+        ),
+        (json!({"childMetadata": {"labels": {"-x": "x"}}}), "a label's name is up to 63 letters"),
+        (json!({"childMetadata": {"labels": {"x": "a b"}}}), "should match"),
+        (json!({"childMetadata": {"labels": many(33)}}), "must have at most 32 items"),
+        (
+            json!({"childMetadata": {"annotations": {"chatcluster.dev/applied": "x"}}}),
+            "are not the user's: choose other names in childMetadata.annotations",
+        ),
+        (
+            json!({"childMetadata": {"annotations": {"a/b/c": "x"}}}),
+            "an annotation's name is up to 63 letters",
+        ),
         (json!({"paused": "yes"}), "spec.paused"),
     ];
     for name in [
@@ -127,8 +162,12 @@ fn refused_later() -> Vec<(Value, Value, &'static str)> {
             json!({"redis": {"persistence": "Snapshot"}}),
             "persistence cannot",
         ),
-        (json!({}), json!({"redis": {"storage": {"size": "512Mi"}}}), "storage.size cannot change yet"),
-        (json!({}), json!({"redis": {"storage": {"size": "2Gi"}}}), "storage.size cannot change yet"),
+        (json!({}), json!({"redis": {"storage": {"size": "512Mi"}}}), "storage.size can grow but not shrink"),
+        (
+            json!({"service": {"ipFamilies": ["IPv4", "IPv6"]}}),
+            json!({"service": {"ipFamilies": ["IPv6", "IPv4"]}}),
+            "the first of service.ipFamilies cannot be changed",
+        ),
         (
             json!({}),
             json!({"redis": {"storage": {"storageClassName": "a"}}}),
@@ -162,6 +201,8 @@ fn refused_later() -> Vec<(Value, Value, &'static str)> {
 fn allowed_later() -> Vec<(Value, Value)> {
     vec![
         (json!({}), json!({"redis": {"storage": {"size": "1024Mi"}}})), // the same size in other words
+        (json!({}), json!({"redis": {"storage": {"size": "2Gi"}}})),
+        (json!({}), json!({"hub": {"autoscaling": {"minReplicas": 3, "maxReplicas": 3}}})),
         (json!({}), json!({"redis": {"storage": {"retain": false}}})),
         (json!({}), json!({"service": {"type": "ClusterIP"}})),
         (

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_hub;
 mod bad_input;
 mod browser;
 mod failures;
@@ -14,6 +15,7 @@ mod isolation;
 mod lifecycle;
 mod messages;
 mod people;
+mod plugin;
 mod pods;
 mod program;
 mod repair;

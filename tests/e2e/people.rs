@@ -1,4 +1,4 @@
-//! People at the chat: each is a client of npm's `@microsoft/signalr`.
+//! People at the chat: each is a client of npm's `@microsoft/signalr`, or of `socket.io-client`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,6 +21,11 @@ impl People {
     /// Those who come to the public address of a ready cluster.
     pub(crate) async fn of(chat: &Chat<'_>) -> Self {
         Self { program: Program::start("signalr.mjs"), url: format!("http://{}/hub", address(chat).await) }
+    }
+
+    /// Those who come to a chat of `samples/socketio`.
+    pub(crate) async fn of_socketio(chat: &Chat<'_>) -> Self {
+        Self { program: Program::start("socketio.mjs"), url: format!("http://{}", address(chat).await) }
     }
 
     /// Someone arrives, at whatever hub the load balancer chooses.

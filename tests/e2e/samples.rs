@@ -8,6 +8,7 @@ use crate::support::{Chat, Namespace, PODS, kubectl, repo};
 fn expected(sample: &str) -> (&'static str, &'static str, &'static str) {
     match sample {
         "paused" => ("Ready", "False", "Paused"),
+        "aspnet" => ("Ready", "False", "ImagePullFailed"), // nobody has built that image
         "load-balancer-class" => ("Ready", "False", "AddressPending"), // there is no load balancer of that class
         _ => ("Ready", "True", "Ready"),
     }

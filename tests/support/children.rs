@@ -1,8 +1,10 @@
 //! The objects that the operator makes, as JSON: tests point at fields rather than at types.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::Value;
@@ -12,9 +14,11 @@ use serde_json::Value;
 pub(crate) enum Kind {
     ConfigMap,
     Deployment,
+    HorizontalPodAutoscaler,
     NetworkPolicy,
     PersistentVolumeClaim,
     Pod,
+    PodDisruptionBudget,
     Secret,
     Service,
     StatefulSet,
@@ -25,9 +29,11 @@ impl Kind {
         match self {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
             Self::Pod => ApiResource::erase::<Pod>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Secret => ApiResource::erase::<Secret>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
             Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
@@ -36,7 +42,7 @@ impl Kind {
 }
 
 /// Every child of a `ChatCluster` of this name, with a published Service and network policies.
-pub(crate) fn children(name: &str) -> [(Kind, String); 9] {
+pub(crate) fn children(name: &str) -> [(Kind, String); 10] {
     [
         (Kind::Secret, format!("{name}-redis-auth")),
         (Kind::ConfigMap, format!("{name}-redis-config")),
@@ -47,6 +53,7 @@ pub(crate) fn children(name: &str) -> [(Kind, String); 9] {
         (Kind::Deployment, format!("{name}-hub")),
         (Kind::NetworkPolicy, format!("{name}-redis")),
         (Kind::NetworkPolicy, format!("{name}-hub")),
+        (Kind::PodDisruptionBudget, format!("{name}-hub")),
     ]
 }
 

@@ -9,6 +9,7 @@ mod chat;
 mod children;
 mod command;
 mod namespace;
+mod plugin;
 mod scan;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use chat::Chat;
 pub(crate) use children::{Child, Kind, children};
 pub(crate) use command::{kubectl, kubectl_with_input, run};
 pub(crate) use namespace::{Namespace, operator_logs_are_in};
+pub(crate) use plugin::{Answer, plugin, plugin_command};
 pub(crate) use scan::objects_that_hold;
 
 /// For what takes the operator one reconcile and the API server a few requests: about a second.

@@ -101,7 +101,8 @@ fn binaries() -> Result<PathBuf> {
     Ok(repo::target_dir().join(triple).join("release"))
 }
 
-fn digest(files: &[&Path], reference: &str) -> Result<String> {
+/// Of these files and the name that they go by.
+pub(crate) fn digest(files: &[&Path], reference: &str) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(reference);
     for file in files {
@@ -110,13 +111,14 @@ fn digest(files: &[&Path], reference: &str) -> Result<String> {
     Ok(format!("{:x}", hash.finalize()))
 }
 
-enum Builder {
+/// What makes images here.
+pub(crate) enum Builder {
     Docker,
     Buildah,
 }
 
 impl Builder {
-    fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         if docker_works() {
             return Ok(Self::Docker);
         }
@@ -127,7 +129,14 @@ impl Builder {
         Ok(Self::Buildah)
     }
 
-    fn build(&self, dockerfile: &Path, context: &Path, reference: &str, archive: &Path) -> Result<()> {
+    /// Builds an image, and writes it to a docker archive.
+    pub(crate) fn build(
+        &self,
+        dockerfile: &Path,
+        context: &Path,
+        reference: &str,
+        archive: &Path,
+    ) -> Result<()> {
         match self {
             Self::Docker => {
                 sh::quiet(

@@ -15,6 +15,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let programs = rust::build_test("api")?;
     let runner = cargo_json::test_runner(&programs, "api")?;
     let operator = cargo_json::binary(&programs, "chatcluster-operator")?;
+    let plugin = rust::build_plugin()?;
 
     let sim = Sim { target: Target::Own { name: super::e2e::own_name() }, keep: options.keep };
     sh::run(&mut sim.target.script("build"))?;
@@ -28,6 +29,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let mut run = sim.target.script("sim-exec");
         run.arg(&runner).arg("--exact").args(tests).current_dir(repo::root());
         run.env("CHATCLUSTER_OPERATOR_BIN", &operator)
+            .env("CHATCLUSTER_PLUGIN_BIN", &plugin)
             .env("CHATCLUSTER_AUDIT_LOG", sim.state().join("sim/audit.log"));
         rust::test_environment(&mut run, options, THREADS);
         let result = sh::run(&mut run);

@@ -1,6 +1,6 @@
 //! Whole clusters end to end: images, chart, load balancer, browsers.
 
-use super::{Options, npm, rust};
+use super::{Options, npm, rust, socketio};
 use crate::images::{self, Image};
 use crate::target::{Choice, Target};
 use crate::{cargo_json, install, interrupt, repo, sh};
@@ -23,11 +23,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     let programs = rust::build_test("e2e")?;
     let runner = cargo_json::test_runner(&programs, "e2e")?;
+    let plugin = rust::build_plugin()?;
     let images = images::build()?;
+    let socketio = socketio::image()?;
 
     let cluster = Cluster { target: target(options)?, keep: options.keep };
     println!("on {}", cluster.target.describe());
-    let result = cluster.test(&runner, &images, options);
+    let result = cluster.test(&runner, &plugin, &images, &socketio, options);
     if result.is_err() && !interrupt::asked() {
         cluster.explain();
     }
@@ -68,14 +70,33 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn test(&self, runner: &Path, images: &[Image], options: &Options) -> Result<()> {
+    fn test(
+        &self,
+        runner: &Path,
+        plugin: &Path,
+        images: &[Image],
+        socketio: &Image,
+        options: &Options,
+    ) -> Result<()> {
         self.target.up(2)?;
         install::install(&self.target, images, options.registry.as_deref())?;
+        let socketio = self.provide(socketio, options.registry.as_deref())?;
         let mut tests = self.target.exec(runner)?;
         tests.args(&options.filter).current_dir(repo::root());
-        tests.env("CHATCLUSTER_REDIS_IMAGE", install::REDIS);
+        tests
+            .env("CHATCLUSTER_REDIS_IMAGE", install::REDIS)
+            .env("CHATCLUSTER_PLUGIN_BIN", plugin)
+            .env("CHATCLUSTER_SOCKETIO_IMAGE", socketio);
         rust::test_environment(&mut tests, options, THREADS);
         sh::run(&mut tests)
+    }
+
+    /// Makes an image that is not the operator's own known to the nodes; what they know it as.
+    fn provide(&self, image: &Image, registry: Option<&str>) -> Result<String> {
+        match registry {
+            Some(registry) => images::push(image, registry),
+            None => self.target.load(&image.archive).map(|()| image.reference.clone()),
+        }
     }
 
     /// Shows what is there and what the operator said last; writes down the whole of it.

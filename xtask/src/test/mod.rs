@@ -6,6 +6,7 @@ mod lint;
 mod npm;
 mod report;
 mod rust;
+mod socketio;
 
 use crate::args::Where;
 use crate::{deps, interrupt};

@@ -5,6 +5,7 @@ use crate::cargo_json::{self, Program};
 use crate::{repo, sh};
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// cargo at the root of the workspace. Always for the whole of it, picking by target: with `--package` the crates below
@@ -32,10 +33,24 @@ pub(super) fn hub() -> Result<()> {
 pub(super) fn build_test(name: &str) -> Result<Vec<Program>> {
     let mut c = cargo("test");
     c.args(["--no-run", "--message-format=json-render-diagnostics", "--test", name]);
+    programs(&mut c)
+}
+
+/// What cargo made.
+fn programs(c: &mut Command) -> Result<Vec<Program>> {
     let out = c.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    anyhow::ensure!(out.status.success(), "`{}` failed", sh::line(&c));
+    anyhow::ensure!(out.status.success(), "`{}` failed", sh::line(c));
     Ok(cargo_json::programs(&String::from_utf8_lossy(&out.stdout)))
 }
+
+/// Compiles the kubectl plugin, for the whole workspace as the tests are: what they share is compiled once.
+pub(super) fn build_plugin() -> Result<PathBuf> {
+    let mut c = cargo("build");
+    c.args(["--message-format=json-render-diagnostics", "--bin", PLUGIN]);
+    cargo_json::binary(&programs(&mut c)?, PLUGIN)
+}
+
+const PLUGIN: &str = "kubectl-chat";
 
 /// What `tests/README.md` promises to both runners.
 pub(super) fn test_environment(runner: &mut Command, options: &Options, threads: &str) {

@@ -1,0 +1,163 @@
+//! `kubectl chat pause`, `resume` and `restart`: small changes of one `ChatCluster`, said in words.
+
+use std::time::Duration;
+
+use chatcluster::names::{RESTART_HUB, RESTART_REDIS};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::fault::{Fault, is_missing};
+use crate::model::Chat;
+use crate::rollout;
+use crate::text::print;
+
+/// Whom the API server records as the author of what we change.
+const MANAGER: &str = "kubectl-chat";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Named {
+    /// The ChatCluster
+    pub(crate) name: String,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Restart {
+    /// The ChatCluster
+    pub(crate) name: String,
+    /// The hubs, one after another: the default
+    #[arg(long)]
+    pub(crate) hub: bool,
+    /// Redis; for seconds, what is said stays on its hub
+    #[arg(long)]
+    pub(crate) redis: bool,
+    /// Stay until the new pods are ready
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_parser = crate::cli::duration, default_value = "5m", value_name = "DURATION")]
+    pub(crate) timeout: Duration,
+}
+
+/// A part of a cluster whose pods restart together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Hub,
+    Redis,
+}
+
+impl Part {
+    /// The annotation of the `ChatCluster` whose change restarts the part.
+    pub(crate) fn annotation(self) -> &'static str {
+        match self {
+            Self::Hub => RESTART_HUB,
+            Self::Redis => RESTART_REDIS,
+        }
+    }
+}
+
+impl Restart {
+    fn parts(&self) -> Vec<Part> {
+        match (self.hub, self.redis) {
+            (true, true) => vec![Part::Redis, Part::Hub],
+            (false, true) => vec![Part::Redis],
+            (_, false) => vec![Part::Hub],
+        }
+    }
+}
+
+pub(crate) async fn pause(named: &Named, cluster: &Cluster) -> Result<(), Fault> {
+    set_paused(&named.name, cluster, true).await
+}
+
+pub(crate) async fn resume(named: &Named, cluster: &Cluster) -> Result<(), Fault> {
+    set_paused(&named.name, cluster, false).await
+}
+
+async fn set_paused(name: &str, cluster: &Cluster, paused: bool) -> Result<(), Fault> {
+    let before = cluster.chat(name).await?;
+    if before.spec.paused != paused {
+        patch(cluster, name, &json!({"spec": {"paused": paused}})).await?;
+    }
+    print(&said(name, before.spec.paused, paused));
+    Ok(())
+}
+
+fn said(name: &str, before: bool, now: bool) -> String {
+    match (before, now) {
+        (false, true) => format!(
+            "{name} is paused: its chat goes on, and the operator changes and repairs nothing.\n\
+             See what it would do with: kubectl chat plan {name}; go on with: kubectl chat resume {name}\n"
+        ),
+        (true, true) => format!("{name} was paused already; go on with: kubectl chat resume {name}\n"),
+        (true, false) => format!(
+            "{name} is resumed: the operator now does what it held back; follow with: kubectl chat status {name} -w\n"
+        ),
+        (false, false) => format!("{name} was not paused\n"),
+    }
+}
+
+pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), Fault> {
+    let name = &options.name;
+    let chat = cluster.chat(name).await?;
+    if chat.spec.paused && options.wait {
+        let why = format!(
+            "{name} is paused, so nothing would restart: kubectl chat resume {name} first, or leave out --wait"
+        );
+        return Err(Fault::Refused(why));
+    }
+    let parts = options.parts();
+    // Unlike the value before, which may be of this very second.
+    let value = Timestamp::now().to_string();
+    let annotations: Value = parts
+        .iter()
+        .map(|part| (part.annotation().to_owned(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    patch(cluster, name, &json!({"metadata": {"annotations": annotations}})).await?;
+    for part in &parts {
+        print(&match (part, chat.spec.paused) {
+            (Part::Hub, false) => {
+                format!("the hubs of {name} restart one after another; clients reconnect to another\n")
+            }
+            (Part::Redis, false) => {
+                format!("Redis of {name} restarts; until it is back, what is said stays on its hub\n")
+            }
+            (Part::Hub, true) => format!("the hubs of {name} will restart once it is resumed\n"),
+            (Part::Redis, true) => format!("Redis of {name} will restart once it is resumed\n"),
+        });
+    }
+    if options.wait {
+        for part in parts {
+            rollout::wait(cluster, name, part, &value, options.timeout).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn patch(cluster: &Cluster, name: &str, patch: &Value) -> Result<Chat, Fault> {
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    match cluster.chats().patch(name, &params, &Patch::Merge(patch)).await {
+        Ok(chat) => Ok(chat),
+        Err(error) if is_missing(&error) => Err(cluster.no_such(name).await),
+        Err(error) => Err(Fault::of(format!("change ChatCluster {name}"), &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(hub: bool, redis: bool) -> Restart {
+        Restart { name: "lobby".into(), hub, redis, wait: false, timeout: Duration::ZERO }
+    }
+
+    #[test]
+    fn hubs_restart_unless_only_redis_is_named() {
+        assert_eq!(options(false, false).parts(), [Part::Hub]);
+        assert_eq!(options(true, false).parts(), [Part::Hub]);
+        assert_eq!(options(false, true).parts(), [Part::Redis]);
+        assert_eq!(options(true, true).parts(), [Part::Redis, Part::Hub], "hubs meet the new Redis");
+    }
+}

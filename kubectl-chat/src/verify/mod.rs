@@ -1,0 +1,102 @@
+//! `kubectl chat verify`: first what the operator says, then the truth: a message through every hub, heard at every other.
+
+mod crossing;
+mod report;
+mod signalr;
+
+use std::time::Duration;
+
+use chatcluster::api::ConditionType;
+use kube::ResourceExt;
+use kube::runtime::conditions::Condition;
+use kube::runtime::wait::await_condition;
+use tokio::time::timeout;
+
+use crate::cluster::Cluster;
+use crate::fault::Fault;
+use crate::forward::ready_hubs;
+use crate::model::{Chat, condition, current};
+use crate::status::Format;
+use crate::text::{Paint, print};
+use report::{Messages, OperatorSays, Report};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// The ChatCluster
+    name: String,
+    /// How long to wait for the operator to say that it is verified
+    #[arg(long, value_parser = crate::cli::duration, default_value = "60s", value_name = "DURATION")]
+    timeout: Duration,
+    /// Where the hub speaks SignalR
+    #[arg(long, default_value = "/hub")]
+    path: String,
+    /// For programs: what is shown as json or yaml
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> Result<(), Fault> {
+    let operator = ask_the_operator(options, cluster).await?;
+    // What the operator says of hubs that are not ready is answer enough; those that are, are tested whatever it says.
+    let chat = cluster.chat(&options.name).await?;
+    let messages = cross(options, cluster, &chat).await?;
+    let report = Report::new(chat.namespace().unwrap_or_default(), options.name.clone(), operator, messages);
+    match options.output {
+        Some(format) => print(&format.write(&report)?),
+        None => print(&report.draw(paint)),
+    }
+    if report.verified { Ok(()) } else { Err(Fault::No(format!("{} is not verified", options.name))) }
+}
+
+async fn ask_the_operator(options: &Options, cluster: &Cluster) -> Result<OperatorSays, Fault> {
+    let mut chat = cluster.chat(&options.name).await?;
+    if !Verified.matches_object(Some(&chat)) {
+        let waited = timeout(options.timeout, await_verified(options, cluster)).await;
+        if let Ok(Err(fault)) = waited {
+            return Err(fault);
+        }
+        chat = cluster.chat(&options.name).await?;
+    }
+    let says = condition(&chat, ConditionType::Verified);
+    let up_to_date = current(&chat, ConditionType::Verified).is_some();
+    Ok(OperatorSays {
+        verified: Verified.matches_object(Some(&chat)),
+        reason: says.map_or_else(|| "Unseen".to_owned(), |c| c.reason.clone()),
+        message: match says {
+            None => "no operator has looked at it yet; does one run for this namespace?".to_owned(),
+            Some(_) if !up_to_date => {
+                "the operator has not looked at the last change of the spec yet".to_owned()
+            }
+            Some(says) => says.message.clone(),
+        },
+    })
+}
+
+/// Whether the operator says Verified of the spec as it is now.
+struct Verified;
+
+impl Condition<Chat> for Verified {
+    fn matches_object(&self, chat: Option<&Chat>) -> bool {
+        chat.and_then(|chat| current(chat, ConditionType::Verified)).is_some_and(|c| c.status == "True")
+    }
+}
+
+async fn await_verified(options: &Options, cluster: &Cluster) -> Result<(), Fault> {
+    let waited = await_condition(cluster.chats(), &options.name, Verified).await;
+    waited.map(|_| ()).map_err(|e| Fault::failed(format!("watch ChatCluster {}", options.name), e))
+}
+
+async fn cross(options: &Options, cluster: &Cluster, chat: &Chat) -> Result<Messages, Fault> {
+    let hubs = ready_hubs(cluster, &options.name).await?;
+    let Some(first) = hubs.first() else {
+        return Ok(Messages::untested("no hub is ready"));
+    };
+    let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path };
+    match at.negotiate(first).await {
+        Ok(Ok(_)) => Ok(crossing::run(&at, &hubs).await),
+        Ok(Err(why)) => {
+            Ok(Messages::untested(&format!("the hubs do not speak SignalR at {}: {why}", options.path)))
+        }
+        Err(why) => Ok(Messages::failed(first, why)),
+    }
+}

@@ -1,0 +1,87 @@
+// Chat clients made of npm's unmodified socket.io-client, each with a name, driven by lines on stdin (see lines.mjs): the
+// same commands and events as signalr.mjs, for the chat of samples/socketio.
+//
+// connect {client, url, avoid: [pod], seconds}  until a pod is reached that is not to be avoided
+// join {client, room}   leave {client, room}   send {client, room, text}   stop {client}
+// Events: message {client, room, from, text, pod}, reconnecting {client}, reconnected {client, pod}
+
+import { io } from 'socket.io-client'
+import { happened, serve, until } from './lines.mjs'
+
+const clients = new Map()
+const patience = 5_000
+
+const commands = {
+  async connect({ client, url, avoid = [], seconds = 30 }) {
+    let tries = 0
+    const seen = new Set()
+    const socket = await until(seconds, `a hub other than [${avoid}] at ${url}`, async () => {
+      tries += 1
+      const socket = await open(url)
+      seen.add(socket.pod)
+      if (!avoid.includes(socket.pod)) return socket
+      socket.disconnect()
+      throw new Error(`after ${tries} tries only ${[...seen]}`)
+    })
+    listen(client, socket)
+    clients.set(client, socket)
+    return { pod: socket.pod, connectionId: socket.id, tries }
+  },
+  // Also while its hub is being replaced: then when it is connected again.
+  async join({ client, room, seconds = 30 }) {
+    const socket = clients.get(client)
+    socket.joined.add(room)
+    return until(seconds, `${client} to join ${room}`, () => join(socket, room, client))
+  },
+  async leave({ client, room }) {
+    const socket = clients.get(client)
+    socket.joined.delete(room)
+    await socket.timeout(patience).emitWithAck('leave', room)
+  },
+  async send({ client, room, text }) {
+    await clients.get(client).timeout(patience).emitWithAck('send', room, text)
+  },
+  stop({ client }) {
+    clients.get(client).disconnect()
+    clients.delete(client)
+  },
+}
+
+async function join(socket, room, name) {
+  await socket.timeout(patience).emitWithAck('join', room, name)
+  return null
+}
+
+// A connection that has been welcomed, with the pod that serves it.
+async function open(url) {
+  const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelay: 300, reconnectionDelayMax: 300 })
+  socket.joined = new Set()
+  await new Promise((resolve, reject) => {
+    socket.once('welcome', ({ pod }) => {
+      socket.pod = pod
+      resolve()
+    })
+    socket.once('connect_error', (error) => {
+      socket.disconnect()
+      reject(error)
+    })
+  })
+  return socket
+}
+
+// Tells what it hears; after a reconnection it joins its rooms again.
+function listen(client, socket) {
+  socket.on('message', (message) => happened('message', { client, ...message }))
+  socket.on('disconnect', () => happened('reconnecting', { client }))
+  socket.on('welcome', async ({ pod }) => {
+    socket.pod = pod
+    try {
+      for (const room of socket.joined) await join(socket, room, client)
+      happened('reconnected', { client, pod })
+    } catch {
+      // lost again meanwhile: the next reconnection joins
+    }
+  })
+}
+
+serve(commands, () => clients.forEach((socket) => socket.disconnect()))

@@ -1,0 +1,44 @@
+//! The kubectl plugin as a user runs it.
+
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{Namespace, env};
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Answer {
+    /// Its output, which must be that of a command that succeeded.
+    pub(crate) fn good(self) -> String {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self.out
+    }
+
+    /// Its output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+/// `kubectl chat` in a test's namespace, ready to be started.
+pub(crate) fn plugin_command(ns: &Namespace, args: &[&str]) -> Command {
+    let mut command = Command::new(env("CHATCLUSTER_PLUGIN_BIN"));
+    command.args(args).args(["--namespace", &ns.name]).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// `kubectl chat` in a test's namespace, to its end.
+pub(crate) async fn plugin(ns: &Namespace, args: &[&str]) -> Answer {
+    let Output { status, stdout, stderr } =
+        plugin_command(ns, args).output().await.unwrap_or_else(|error| panic!("kubectl-chat: {error}"));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+}
