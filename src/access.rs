@@ -1,6 +1,5 @@
-//! The way to the API server: it refuses writes of an operator that does not lead, and knows what is not answered.
-
-mod wire;
+//! A layer around the client of the API server: it refuses writes of an operator that does not lead, and knows what the API
+//! server answers no longer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +10,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, Request, Response, StatusCode};
-use kube::client::{Body, ClientBuilder};
-use kube::{Client, Config};
+use kube::client::Body;
 use tokio::sync::watch;
-use tower::Service;
+use tower::{BoxError, Layer, Service};
 
 use crate::lease::{Moment, NotLeading, Tenure};
 
@@ -126,65 +124,58 @@ impl Kind {
     }
 }
 
-/// Ways to the API server.
-pub struct Clients {
-    /// Writes while this operator leads.
-    pub client: Client,
-    /// Writes always, by connections of its own, so that a renewal waits for nothing else.
-    pub for_election: Client,
-}
-
-impl Clients {
-    /// Whose answers are noted in `access`, and of which `client` writes while `tenure` holds.
-    ///
-    /// # Errors
-    /// If the configuration cannot be used.
-    pub fn new(mut config: Config, access: &Arc<Access>, tenure: &Tenure) -> Result<Self, kube::Error> {
-        // It would repeat a write long after this operator has ceased to lead, and keep a reconcile waiting for minutes.
-        // Reconciles and watches have back-offs of their own.
-        config.default_retry = false;
-        let namespace = config.default_namespace.clone();
-        let plain = || Client::try_from(config.clone());
-        let guarded = |writes, tenure| -> Result<Client, kube::Error> {
-            let guarded = Guarded { reads: plain()?, writes, access: access.clone(), tenure };
-            Ok(ClientBuilder::new(guarded, namespace.clone()).build())
-        };
-        let fenced = wire::client(&config, tenure.clone())?;
-        Ok(Self { client: guarded(fenced, Some(tenure.clone()))?, for_election: guarded(plain()?, None)? })
-    }
+/// Lays [`Guarded`] around a service.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Where answers are noted.
+    pub access: Arc<Access>,
+    /// Who may write. `None`: everything passes, as the election itself has to.
+    pub tenure: Option<Tenure>,
 }
 
 /// A service whose writes need a lease, and whose answers are noted.
-#[derive(Clone)]
-struct Guarded {
-    reads: Client,
-    writes: Client,
-    access: Arc<Access>,
-    /// Who may write. `None`: everything passes, as the election itself has to.
-    tenure: Option<Tenure>,
+#[derive(Clone, Debug)]
+pub struct Guarded<S> {
+    inner: S,
+    guard: Guard,
 }
 
-impl Service<Request<Body>> for Guarded {
-    type Response = Response<Body>;
-    type Error = kube::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, kube::Error>> + Send>>;
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), kube::Error>> {
-        Poll::Ready(Ok(()))
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, guard: self.clone() }
+    }
+}
+
+impl<S, A> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<A>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<A>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<A>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { reads, writes, access, tenure } = self.clone();
-        let noted = noted(request.method(), request.uri().path());
+        let noted =
+            noted(request.method(), request.uri().path()).map(|what| (what, self.guard.access.clone()));
+        let fence = self.guard.tenure.clone().filter(|_| request.method() != Method::GET);
+        if fence.as_ref().is_some_and(|tenure| !tenure.holds(Moment::now())) {
+            return Box::pin(async { Err(NotLeading.into()) });
+        }
+        let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = if *request.method() == Method::GET {
-                reads.send(request).await
-            } else if let Some(tenure) = tenure {
-                while_it_holds(writes.send(request), &tenure).await
-            } else {
-                writes.send(request).await
+            let answer = match fence {
+                Some(tenure) => while_it_holds(answer, &tenure).await,
+                None => answer.await.map_err(Into::into),
             };
-            if let Some(resource) = noted {
+            if let Some((resource, access)) = noted {
                 access.note(&resource, trouble(&resource, &answer));
             }
             answer
@@ -192,21 +183,20 @@ impl Service<Request<Body>> for Guarded {
     }
 }
 
-/// Makes a request only while the lease holds, and drops it where it waits, for a connection or for its answer, when that
-/// ends.
-async fn while_it_holds<T>(
-    request: impl Future<Output = Result<T, kube::Error>>,
+/// Drops a request that waits, for a connection or for its answer, when the lease ends.
+async fn while_it_holds<T, E: Into<BoxError>>(
+    request: impl Future<Output = Result<T, E>>,
     tenure: &Tenure,
-) -> Result<T, kube::Error> {
+) -> Result<T, BoxError> {
     let mut request = Box::pin(request);
     loop {
         let left = tenure.left(Moment::now());
         // The clock is looked at before each step of the request: a process that was stopped must not take another.
         let guarded = poll_fn(|context| {
             if tenure.holds(Moment::now()) {
-                request.as_mut().poll(context)
+                request.as_mut().poll(context).map_err(Into::into)
             } else {
-                Poll::Ready(Err(kube::Error::Service(NotLeading.into())))
+                Poll::Ready(Err(NotLeading.into()))
             }
         });
         // The lease may have been renewed meanwhile.
@@ -216,12 +206,12 @@ async fn while_it_holds<T>(
     }
 }
 
-fn trouble<A>(resource: &str, answer: &Result<Response<A>, kube::Error>) -> Option<Kind> {
+fn trouble<A>(resource: &str, answer: &Result<Response<A>, BoxError>) -> Option<Kind> {
     match answer {
         // The first operator makes it.
         Ok(response) if response.status() == StatusCode::NOT_FOUND && resource.starts_with(LEASES) => None,
         Ok(response) => Kind::of(response.status()),
-        Err(error) => Some(Kind::Unreachable(Causes(error).to_string())),
+        Err(error) => Some(Kind::Unreachable(Causes(&**error).to_string())),
     }
 }
 

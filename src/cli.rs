@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kube::Config;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
-use crate::access::{Access, Clients};
+use crate::access::{Access, Guard};
 use crate::api::crd;
 use crate::controller::Operator;
 use crate::ending;
@@ -104,7 +105,8 @@ impl Run {
         let access = Arc::new(Access::default());
         let namespace = self.namespace.filter(|namespace| !namespace.is_empty());
         let tenure = if namespace.is_some() { Tenure::waiting() } else { Tenure::alone() };
-        let Clients { client, for_election } = match clients(&access, &tenure).await {
+        let clients = Clients::infer(&access, &tenure).await;
+        let Clients { client, for_election } = match clients {
             Ok(clients) => clients,
             Err(error) => {
                 error!(
@@ -165,11 +167,28 @@ fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) {
     });
 }
 
-async fn clients(access: &Arc<Access>, tenure: &Tenure) -> Result<Clients, Box<dyn std::error::Error>> {
-    let mut config = Config::infer().await?;
-    let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
-    config.headers.push(("user-agent".parse()?, agent.parse()?));
-    Ok(Clients::new(config, access, tenure)?)
+/// Ways to the API server.
+struct Clients {
+    /// Writes while this operator leads.
+    client: Client,
+    /// Writes always, by connections of its own, so that a renewal waits for nothing else.
+    for_election: Client,
+}
+
+impl Clients {
+    async fn infer(access: &Arc<Access>, tenure: &Tenure) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut config = Config::infer().await?;
+        let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
+        config.headers.push(("user-agent".parse()?, agent.parse()?));
+        // It would repeat a write long after this operator has stopped to lead, and keep a reconcile waiting for minutes.
+        // Reconciles and watches have back-offs of their own.
+        config.default_retry = false;
+        let guarded = |tenure| -> Result<Client, kube::Error> {
+            let guard = Guard { access: access.clone(), tenure };
+            Ok(ClientBuilder::try_from(config.clone())?.with_layer(&guard).build())
+        };
+        Ok(Self { client: guarded(Some(tenure.clone()))?, for_election: guarded(None)? })
+    }
 }
 
 fn log(format: LogFormat) {

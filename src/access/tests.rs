@@ -11,9 +11,9 @@ struct Server {
 }
 
 impl Service<Request<Body>> for Server {
-    type Response = Response<Body>;
+    type Response = Response<()>;
     type Error = Infallible;
-    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+    type Future = std::future::Ready<Result<Response<()>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -21,19 +21,14 @@ impl Service<Request<Body>> for Server {
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
         *self.asked.lock().unwrap() += 1;
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(());
         *response.status_mut() = self.status;
         ready(Ok(response))
     }
 }
 
-fn guarded(server: &Server, tenure: Option<Tenure>) -> Guarded {
-    let client = Client::new(server.clone(), "default");
-    Guarded { reads: client.clone(), writes: client, access: Arc::default(), tenure }
-}
-
-fn is_refused<T>(answer: Result<T, kube::Error>) -> bool {
-    matches!(answer, Err(kube::Error::Service(error)) if error.is::<NotLeading>())
+fn guard(tenure: Option<Tenure>) -> Guard {
+    Guard { access: Arc::default(), tenure }
 }
 
 fn request(method: Method, path: &str) -> Request<Body> {
@@ -48,10 +43,11 @@ const CHILD: &str = "/api/v1/namespaces/team/secrets/lobby-redis-auth";
 #[tokio::test]
 async fn an_operator_that_does_not_lead_reads_and_does_not_write() {
     let server = Server::default();
-    let mut guarded = guarded(&server, Some(Tenure::waiting()));
+    let mut guarded = guard(Some(Tenure::waiting())).layer(server.clone());
 
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        assert!(is_refused(guarded.call(request(method, CHILD)).await));
+        let refused = guarded.call(request(method, CHILD)).await.unwrap_err();
+        assert!(refused.is::<NotLeading>());
     }
     assert_eq!(*server.asked.lock().unwrap(), 0);
 
@@ -62,7 +58,7 @@ async fn an_operator_that_does_not_lead_reads_and_does_not_write() {
 #[tokio::test]
 async fn without_election_everything_is_written() {
     let server = Server::default();
-    let mut guarded = guarded(&server, Some(Tenure::alone()));
+    let mut guarded = guard(Some(Tenure::alone())).layer(server.clone());
 
     guarded.call(request(Method::PATCH, CHILD)).await.unwrap();
 
@@ -72,10 +68,11 @@ async fn without_election_everything_is_written() {
 #[tokio::test]
 async fn a_write_that_waits_is_dropped_when_the_lease_has_not_been_renewed() {
     let tenure = Tenure::waiting();
-    let never = || std::future::pending::<Result<(), kube::Error>>();
+    let never = || std::future::pending::<Result<(), Infallible>>();
 
     tenure.renew(Moment::now().before(Duration::from_millis(9_900)));
-    assert!(is_refused(while_it_holds(never(), &tenure).await));
+    let refused = while_it_holds(never(), &tenure).await.unwrap_err();
+    assert!(refused.is::<NotLeading>());
 
     tenure.renew(Moment::now());
     let waits = tokio::time::timeout(Duration::from_millis(300), while_it_holds(never(), &tenure)).await;
@@ -84,13 +81,12 @@ async fn a_write_that_waits_is_dropped_when_the_lease_has_not_been_renewed() {
 
 #[tokio::test]
 async fn what_is_not_answered_is_named_until_it_is() {
-    let access = Arc::<Access>::default();
-    let mut recoveries = access.recoveries();
+    let guard = guard(None);
+    let mut recoveries = guard.access.recoveries();
     let ask = async |path: &str, status: StatusCode| {
         let server = Server { status, ..Server::default() };
-        let mut guarded = Guarded { access: access.clone(), ..guarded(&server, None) };
-        guarded.call(request(Method::GET, path)).await.unwrap();
-        access.troubles(Duration::ZERO)
+        guard.layer(server).call(request(Method::GET, path)).await.unwrap();
+        guard.access.troubles(Duration::ZERO)
     };
     let chats = "/apis/chatcluster.dev/v1alpha1/chatclusters";
 
@@ -98,7 +94,7 @@ async fn what_is_not_answered_is_named_until_it_is() {
     assert_eq!(said, ["the CustomResourceDefinition chatclusters.chatcluster.dev is not installed"]);
     let said = ask("/api/v1/secrets", StatusCode::FORBIDDEN).await;
     assert!(said.len() == 2 && said[1].contains("secrets (403)"), "{said:?}");
-    assert_eq!(access.troubles(Duration::from_mins(1)), Vec::<String>::new(), "not for so long yet");
+    assert_eq!(guard.access.troubles(Duration::from_mins(1)), Vec::<String>::new(), "not for so long yet");
     assert_eq!(ask("/api/v1/secrets", StatusCode::OK).await.len(), 1);
     assert!(!recoveries.has_changed().unwrap(), "something is still missing");
 
