@@ -4,12 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
-use crate::access::{Access, Guard};
+use crate::access::{Access, Guard, wire};
 use crate::api::crd;
 use crate::controller::Operator;
 use crate::ending;
@@ -183,9 +182,9 @@ impl Clients {
         // It would repeat a write long after this operator has stopped to lead, and keep a reconcile waiting for minutes.
         // Reconciles and watches have back-offs of their own.
         config.default_retry = false;
-        let guarded = |tenure| -> Result<Client, kube::Error> {
-            let guard = Guard { access: access.clone(), tenure };
-            Ok(ClientBuilder::try_from(config.clone())?.with_layer(&guard).build())
+        let guarded = |tenure: Option<Tenure>| -> Result<Client, kube::Error> {
+            let way = wire::way(&config, tenure.as_ref())?;
+            Ok(way.with_layer(&Guard { access: access.clone(), tenure }).build())
         };
         Ok(Self { client: guarded(Some(tenure.clone()))?, for_election: guarded(None)? })
     }

@@ -6,20 +6,56 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::http::Uri;
+use axum::http::{Method, Request, Response, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use kube::client::{ClientBuilder, ConfigExt};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tower::util::{MapErrLayer, option_layer};
 use tower::{BoxError, Layer, Service};
 
 use crate::lease::{Moment, NotLeading, Tenure};
 
-/// A client with such connections. Its layers are those of [`ClientBuilder`]'s own, in the same order.
-pub(super) fn client(config: &Config, tenure: Tenure) -> Result<Client, kube::Error> {
+/// The way to the API server: reads as [`ClientBuilder`] makes them by itself, and writes by connections that end with the
+/// lease, if it takes one to write.
+///
+/// # Errors
+/// If the configuration cannot be used.
+pub fn way(config: &Config, tenure: Option<&Tenure>) -> Result<ClientBuilder<Way>, kube::Error> {
+    let reads = Client::try_from(config.clone())?;
+    let writes = match tenure {
+        Some(tenure) => fenced(config, tenure.clone())?,
+        None => reads.clone(),
+    };
+    Ok(ClientBuilder::new(Way { reads, writes }, config.default_namespace.clone()))
+}
+
+/// A service that tells writes from reads.
+#[derive(Clone)]
+pub struct Way {
+    reads: Client,
+    writes: Client,
+}
+
+impl Service<Request<Body>> for Way {
+    type Response = Response<Body>;
+    type Error = kube::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, kube::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), kube::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let client = if *request.method() == Method::GET { self.reads.clone() } else { self.writes.clone() };
+        Box::pin(async move { client.send(request).await })
+    }
+}
+
+/// A client whose connections end with the lease. Its layers are those of [`ClientBuilder`]'s own, in the same order.
+fn fenced(config: &Config, tenure: Tenure) -> Result<Client, kube::Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(config.connect_timeout);

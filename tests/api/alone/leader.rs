@@ -252,7 +252,7 @@ async fn of_operators_that_start_at_once_one_leads_and_a_lease_that_is_deleted_i
 
     let (former, _) = &mut operators[leader];
     assert_eq!(former.ends().await.code(), Some(1));
-    let made = |entry: &&Entry| entry.verb == "create" && entry.uri.contains("/leases");
+    let made = |entry: &&Entry| entry.code == 201 && entry.uri.contains("/leases");
     assert_eq!(audit.entries(&ns).await.iter().filter(made).count(), 1, "nobody has made it again yet");
     ns.eventually(EXPIRY, "another makes it", async || {
         let lease = leases.get_opt(LEASE).await.map_err(|error| error.to_string())?;
