@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Guard, wire};
 use crate::api::crd;
+use crate::check::check;
 use crate::controller::Operator;
 use crate::ending;
 use crate::http::{self, Health};
@@ -17,6 +17,8 @@ use crate::lease::{LeaseLock, Tenure};
 use crate::metrics::Metrics;
 use crate::names::OPERATOR;
 use crate::password::random_hex;
+use crate::requests::Counting;
+use crate::telemetry::{LogFormat, Telemetry};
 use crate::validate::Defaults;
 
 #[derive(Debug, Parser)]
@@ -34,6 +36,12 @@ enum Command {
     Run(Run),
     /// Print the custom resource definition, as YAML
     Crd,
+    /// Ask HTTP servers, for half a minute each, until they answer well
+    Check {
+        /// Such as <http://chatcluster-operator:8080/readyz>
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -61,17 +69,12 @@ struct Run {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 /// What `main` does.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Crd) => print_crd(),
+        Some(Command::Check { urls }) => check_all(&urls).await,
         Some(Command::Run(run)) => run.run().await,
         None => cli.run.run().await,
     }
@@ -90,9 +93,29 @@ fn print_crd() -> ExitCode {
     }
 }
 
+async fn check_all(urls: &[String]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for url in urls {
+        match check(url).await {
+            Ok(answer) => println!("{url} answers: {answer}"),
+            Err(error) => {
+                eprintln!("{url}: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
 impl Run {
     async fn run(self) -> ExitCode {
-        log(self.log_format);
+        let telemetry = Telemetry::start(self.log_format);
+        let code = self.operate().await;
+        telemetry.end().await;
+        code
+    }
+
+    async fn operate(self) -> ExitCode {
         // First of all: what is not listened for is not heard.
         let ending = match ending::asked() {
             Ok(ending) => ending,
@@ -102,9 +125,10 @@ impl Run {
             }
         };
         let access = Arc::new(Access::default());
+        let metrics = Arc::new(Metrics::default());
         let namespace = self.namespace.filter(|namespace| !namespace.is_empty());
         let tenure = if namespace.is_some() { Tenure::waiting() } else { Tenure::alone() };
-        let clients = Clients::infer(&access, &tenure).await;
+        let clients = Clients::infer(&access, &tenure, &metrics).await;
         let Clients { client, for_election } = match clients {
             Ok(clients) => clients,
             Err(error) => {
@@ -121,7 +145,6 @@ impl Run {
             "the operator starts"
         );
         let health = Arc::new(Health::new(access.clone(), tenure.clone()));
-        let metrics = Arc::new(Metrics::default());
         if self.http_port != 0 {
             serve(self.http_port, health.clone(), metrics.clone());
         }
@@ -175,7 +198,11 @@ struct Clients {
 }
 
 impl Clients {
-    async fn infer(access: &Arc<Access>, tenure: &Tenure) -> Result<Self, Box<dyn std::error::Error>> {
+    async fn infer(
+        access: &Arc<Access>,
+        tenure: &Tenure,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let mut config = Config::infer().await?;
         let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push(("user-agent".parse()?, agent.parse()?));
@@ -184,17 +211,10 @@ impl Clients {
         config.default_retry = false;
         let guarded = |tenure: Option<Tenure>| -> Result<Client, kube::Error> {
             let way = wire::way(&config, tenure.as_ref())?;
-            Ok(way.with_layer(&Guard { access: access.clone(), tenure }).build())
+            // Counted are those that the guard lets pass.
+            let counting = Counting(metrics.clone());
+            Ok(way.with_layer(&counting).with_layer(&Guard { access: access.clone(), tenure }).build())
         };
         Ok(Self { client: guarded(Some(tenure.clone()))?, for_election: guarded(None)? })
-    }
-}
-
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
-    match format {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().with_current_span(false).init(),
     }
 }

@@ -17,6 +17,7 @@ use tracing::{error, warn};
 
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::Key;
+use crate::metrics::Metrics;
 use crate::watches::{Triggers, events, trigger};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
@@ -64,12 +65,17 @@ enum News {
 }
 
 /// Starts the watch. `gone` is called for each cluster that was deleted, or can be read no longer.
-pub fn start(client: &Client, triggers: &Triggers, gone: impl Fn(&ChatCluster) + Send + 'static) -> Clusters {
+pub fn start(
+    client: &Client,
+    triggers: &Triggers,
+    metrics: &Arc<Metrics>,
+    gone: impl Fn(&ChatCluster) + Send + 'static,
+) -> Clusters {
     let (store, writer) = reflector::store();
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen =
         Seen { store: store.clone(), writer, malformed: sender, listed: BTreeSet::new(), complete: false };
-    let mut events = Box::pin(events::<Stored>(Api::all(client.clone()), Config::default()));
+    let mut events = Box::pin(events::<Stored>(Api::all(client.clone()), Config::default(), metrics.clone()));
     let triggers = triggers.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {

@@ -9,14 +9,15 @@ use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::{FutureExt, StreamExt, stream};
 use kube::runtime::Config;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, debug, error, info, warn};
 
 use crate::access::Access;
 use crate::api::ChatCluster;
+use crate::cache::Key;
 use crate::clusters::{self, Clusters};
 use crate::ending;
 use crate::events::Publisher;
@@ -25,6 +26,7 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, ReconcileError};
+use crate::telemetry;
 use crate::validate::Defaults;
 use crate::watches::{self, Triggers};
 
@@ -72,7 +74,7 @@ impl Operator {
     pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
         let (triggers, mut triggered) = mpsc::unbounded();
         let Self { client, defaults, instance, health, metrics, .. } = &self;
-        let (synced, tasks) = watches::start(client, &health.caches, &triggers);
+        let (synced, tasks) = watches::start(client, &health.caches, &triggers, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let context = Context::new(
             client.clone(),
@@ -84,7 +86,9 @@ impl Operator {
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let clusters = clusters::start(client, &triggers, move |cluster| forgetting.context.forget(cluster));
+        let gone = move |cluster: &ChatCluster| forgetting.context.forget(cluster);
+        let clusters = clusters::start(client, &triggers, &self.metrics, gone);
+        self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
         let Some(lock) = lock else {
@@ -153,9 +157,13 @@ impl Operator {
         triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
     ) {
         let Clusters { store, malformed, .. } = clusters;
+        let metrics = &self.metrics;
+        metrics.leads(true);
         for cluster in store.state() {
             trigger(&triggers, &cluster);
         }
+        let queue = metrics.clone();
+        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         let controller =
             Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
                 .with_config(Config::default().concurrency(CONCURRENCY))
@@ -164,11 +172,10 @@ impl Operator {
                 .run(reconcile, back_off, work.clone())
                 .for_each(|result| async {
                     match result {
+                        // The log line of a failure is the reconcile's own.
+                        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                         // Deleted between the trigger and the reconcile.
-                        Err(controller::Error::ObjectNotFound(_)) | Ok(_) => {}
-                        Err(controller::Error::ReconcilerFailed(error, object)) => {
-                            warn!(cluster = %object, %error, "the reconcile failed; it is tried again");
-                        }
+                        Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
                         Err(error) => error!(%error, "the controller failed; it tries again"),
                     }
                 });
@@ -225,15 +232,23 @@ fn trigger(triggers: &Triggers, cluster: &ChatCluster) {
 }
 
 async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
+    let span = telemetry::reconcile_span(&object);
+    reconcile_once(object, work).instrument(span).await
+}
+
+async fn reconcile_once(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
     let mut synced = work.synced.clone();
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
+    let metrics = &work.context.metrics;
+    metrics.dequeued(&key(&ObjectRef::from_obj(&*object)));
     let started = Instant::now();
     let result = survive(Box::pin(work.context.reconcile(&object))).await;
-    work.context.metrics.reconciled(started.elapsed(), result.is_ok());
+    metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
-    if result.is_ok() {
-        work.context.succeeded(&object);
+    match &result {
+        Ok(_) => work.context.succeeded(&object),
+        Err(error) => warn!(%error, "the reconcile failed; it is tried again"),
     }
     result
 }
@@ -254,6 +269,11 @@ fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, work: Arc<Work>) -> Ac
     let failures = work.context.failed(&object);
     let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
     Action::requeue(longest.mul_f64(rand::random_range(0.5..1.0)))
+}
+
+/// Namespace and name.
+fn key<K: reflector::Lookup>(cluster: &ObjectRef<K>) -> Key {
+    (cluster.namespace.clone().unwrap_or_default(), cluster.name.clone())
 }
 
 #[cfg(test)]

@@ -101,6 +101,21 @@ pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Forme
     notices
 }
 
+/// Whether someone else had changed or deleted the child.
+pub fn is_drift(applied: &Applied, former: impl Fn(&ObjectReference) -> Former) -> bool {
+    match applied.outcome {
+        Outcome::Repaired(_) => true,
+        Outcome::Created => former(&applied.child) != Former::Unmade,
+        Outcome::Unchanged
+        | Outcome::Absent
+        | Outcome::Updated
+        | Outcome::Recreating(_)
+        | Outcome::Grown { .. }
+        | Outcome::Removed
+        | Outcome::Leaving => false,
+    }
+}
+
 fn repaired(child: &ObjectReference, note: String) -> Notice {
     Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(versionless(child)) }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::routing::get;
 use axum::{Router, response::IntoResponse};
 use tokio::net::TcpListener;
@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::access::Access;
 use crate::lease::Tenure;
-use crate::metrics::Metrics;
+use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
 use crate::watches::Caches;
 
 /// How long the API server may fail to answer before an operator that knows the cluster says that it is not ready.
@@ -114,7 +114,7 @@ pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std
         .route("/healthz", get(async |State(health): State<Arc<Health>>| answer(health.alive())))
         .route("/readyz", get(async |State(health): State<Arc<Health>>| answer(health.ready())))
         .with_state(health)
-        .route("/metrics", get(move || async move { metrics.render() }));
+        .route("/metrics", get(async move || ([(CONTENT_TYPE, OPENMETRICS)], metrics.render())));
     axum::serve(listener, router).await
 }
 

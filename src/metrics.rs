@@ -1,29 +1,169 @@
-//! What the operator counts, in the Prometheus text format.
+//! What the operator counts. Labels have few values by design: none is a name of an object.
+//!
+//! Each metric is named in docs/operations.md; alerts and the dashboard in the chart use no other (a test below holds them to it).
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::apply::Outcome;
+use kube::runtime::reflector::Store;
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
 
-/// Counters since the process started.
-#[derive(Debug, Default)]
+use crate::api::{ChatCluster, ConditionType};
+use crate::apply::{ApplyError, Outcome};
+use crate::cache::Key;
+
+/// From a reconcile of caches alone to one that waits for an answer up to its time limit.
+const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Numbers since the process started.
+#[derive(Debug)]
 pub struct Metrics {
-    reconciles: AtomicU64,
-    errors: AtomicU64,
-    microseconds: AtomicU64,
-    /// By kind and what was done.
-    writes: Mutex<BTreeMap<(String, &'static str), u64>>,
+    reconciles: Counter,
+    reconcile_duration: Histogram,
+    reconcile_errors: Family<Reason, Counter>,
+    drift_repaired: Family<Kind, Counter>,
+    writes: Family<Write, Counter>,
+    watch_errors: Family<Kind, Counter>,
+    requests: Family<Request, Counter>,
+    queue_depth: Gauge,
+    leader: Gauge,
+    clusters: Family<InCondition, Gauge>,
+    /// The clusters that wait for a reconcile.
+    queued: Mutex<HashSet<Key>>,
+    /// Where the conditions are, once there is a watch.
+    watched: OnceLock<Store<ChatCluster>>,
+    registry: Mutex<Registry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Write {
+    kind: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    verb: &'static str,
+    resource: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InCondition {
+    condition: String,
+    status: String,
+    reason: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            reconciles: Counter::default(),
+            reconcile_duration: Histogram::new(SECONDS),
+            reconcile_errors: Family::default(),
+            drift_repaired: Family::default(),
+            writes: Family::default(),
+            watch_errors: Family::default(),
+            requests: Family::default(),
+            queue_depth: Gauge::default(),
+            leader: Gauge::default(),
+            clusters: Family::default(),
+            queued: Mutex::default(),
+            watched: OnceLock::new(),
+            registry: Mutex::new(Registry::with_prefix("chatcluster")),
+        };
+        metrics.register();
+        metrics
+    }
 }
 
 impl Metrics {
-    /// A reconcile ended.
-    pub fn reconciled(&self, took: Duration, well: bool) {
-        self.reconciles.fetch_add(1, Relaxed);
-        self.errors.fetch_add(u64::from(!well), Relaxed);
-        self.microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    /// Names end as convention has it: the encoder appends `_total` to counters and `_info` to infos.
+    fn register(&self) {
+        let mut registry = lock(&self.registry);
+        registry.register("reconciles", "Reconciles that ended, well or not", self.reconciles.clone());
+        registry.register(
+            "reconcile_duration_seconds",
+            "How long reconciles took, failed ones too",
+            self.reconcile_duration.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed and are tried again, by what failed",
+            self.reconcile_errors.clone(),
+        );
+        registry.register(
+            "reconcile_queue_depth",
+            "ChatClusters that wait for a reconcile",
+            self.queue_depth.clone(),
+        );
+        registry.register(
+            "drift_repaired",
+            "Children that someone else had changed or deleted and that are as they should be again",
+            self.drift_repaired.clone(),
+        );
+        registry.register("writes", "Attempts to write, by kind and what came of it", self.writes.clone());
+        registry.register(
+            "watch_errors",
+            "Times that a watch failed and was tried again, by the kind that it watches",
+            self.watch_errors.clone(),
+        );
+        registry.register(
+            "api_requests",
+            "Requests to the API server; code is the HTTP status, or error where there was no answer",
+            self.requests.clone(),
+        );
+        registry.register("leader", "1 in the process that reconciles", self.leader.clone());
+        registry.register(
+            "clusters",
+            "ChatClusters by the status and reason of each condition",
+            self.clusters.clone(),
+        );
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "What runs", Info::new(version.to_vec()));
+    }
+
+    /// A cluster waits for a reconcile, if it did not already.
+    pub fn queued(&self, cluster: Key) {
+        let mut queued = lock(&self.queued);
+        queued.insert(cluster);
+        self.queue_depth.set(depth(&queued));
+    }
+
+    /// It waits no longer: a reconcile of it begins, or it is gone.
+    pub fn dequeued(&self, cluster: &Key) {
+        let mut queued = lock(&self.queued);
+        queued.remove(cluster);
+        self.queue_depth.set(depth(&queued));
+    }
+
+    /// A reconcile ended; the error's reason is one of few words.
+    pub fn reconciled(&self, took: Duration, error: Option<&'static str>) {
+        self.reconciles.inc();
+        self.reconcile_duration.observe(took.as_secs_f64());
+        if let Some(reason) = error {
+            self.reconcile_errors.get_or_create(&Reason { reason }).inc();
+        }
     }
 
     /// A child of that kind was written.
@@ -37,32 +177,101 @@ impl Metrics {
             Outcome::Grown { .. } => "grown",
             Outcome::Unchanged | Outcome::Absent | Outcome::Leaving => return,
         };
-        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        *writes.entry((kind.to_owned(), done)).or_default() += 1;
+        self.written(kind, done);
     }
 
-    /// All of them. See <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-    pub fn render(&self) -> String {
-        let mut text = String::new();
-        let counter = |text: &mut String, name: &str, help: &str| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
-        };
-        counter(&mut text, "chatcluster_reconciles_total", "Reconciles that ended.");
-        let _ = writeln!(text, "chatcluster_reconciles_total {}", self.reconciles.load(Relaxed));
-        counter(
-            &mut text,
-            "chatcluster_reconcile_errors_total",
-            "Reconciles that failed and are tried again.",
-        );
-        let _ = writeln!(text, "chatcluster_reconcile_errors_total {}", self.errors.load(Relaxed));
-        counter(&mut text, "chatcluster_reconcile_seconds_total", "Time spent in reconciles.");
-        let seconds = Duration::from_micros(self.microseconds.load(Relaxed)).as_secs_f64();
-        let _ = writeln!(text, "chatcluster_reconcile_seconds_total {seconds}");
-        counter(&mut text, "chatcluster_writes_total", "Children written, by kind and what was done.");
-        for ((kind, done), count) in &*self.writes.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writeln!(text, "chatcluster_writes_total{{kind=\"{kind}\",done=\"{done}\"}} {count}");
+    /// The status of a cluster was written.
+    pub fn wrote_status(&self) {
+        self.written("ChatCluster", "status");
+    }
+
+    /// A child could not be written.
+    pub fn failed_to_write(&self, error: &ApplyError) {
+        match error {
+            ApplyError::NameTaken { kind, .. } => self.written(kind, "name_taken"),
+            ApplyError::Refused { kind, .. } => self.written(kind, "refused"),
+            ApplyError::Transient { kind, .. } => self.written(kind, "failed"),
+            // Nothing was written.
+            ApplyError::Overlooked { .. }
+            | ApplyError::PodTemplate(_)
+            | ApplyError::VolumeNotExpandable { .. } => {}
         }
+    }
+
+    fn written(&self, kind: &str, outcome: &'static str) {
+        self.writes.get_or_create(&Write { kind: kind.to_owned(), outcome }).inc();
+    }
+
+    /// A child was not as it had been left, and is again.
+    pub fn drift_repaired(&self, kind: &str) {
+        self.drift_repaired.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
+    /// A watch failed.
+    pub fn watch_failed(&self, kind: &str) {
+        self.watch_errors.get_or_create(&Kind { kind: kind.to_owned() }).inc();
+    }
+
+    /// A request to the API server was answered, or not.
+    pub fn requested(&self, verb: &'static str, resource: String, status: Option<u16>) {
+        let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+        self.requests.get_or_create(&Request { verb, resource, code }).inc();
+    }
+
+    /// Whether this process is the one that reconciles.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// The conditions of these clusters are counted from now on, anew for each [`Metrics::render`].
+    pub fn watches(&self, clusters: Store<ChatCluster>) {
+        // Set once: there is one watch.
+        let _ = self.watched.set(clusters);
+    }
+
+    /// All of them, as `OpenMetrics` text. See <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
+    pub fn render(&self) -> String {
+        // Held to the end, so that two who ask at once do not count the clusters into each other's numbers.
+        let registry = lock(&self.registry);
+        self.clusters.clear();
+        for cluster in self.watched.get().map(Store::state).unwrap_or_default() {
+            self.count_conditions(&cluster);
+        }
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &registry);
         text
     }
+
+    fn count_conditions(&self, cluster: &ChatCluster) {
+        let conditions =
+            cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        for condition in conditions {
+            self.clusters
+                .get_or_create(&InCondition {
+                    condition: condition.type_.clone(),
+                    status: condition.status.clone(),
+                    reason: condition.reason.clone(),
+                })
+                .inc();
+        }
+        if conditions.is_empty() {
+            let (condition, status) = (ConditionType::Ready.as_str().to_owned(), "Unknown".to_owned());
+            self.clusters
+                .get_or_create(&InCondition { condition, status, reason: "NotReconciled".to_owned() })
+                .inc();
+        }
+    }
 }
+
+fn depth(queued: &HashSet<Key>) -> i64 {
+    i64::try_from(queued.len()).unwrap_or(i64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

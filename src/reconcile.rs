@@ -51,6 +51,19 @@ pub enum ReconcileError {
     Status(#[source] kube::Error),
 }
 
+impl ReconcileError {
+    /// In one of few words, by which errors are counted.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Incomplete(_) => "incomplete",
+            Self::NoAnswer(_) => "no_answer",
+            Self::Apply(_) => "write",
+            Self::Status(_) => "status",
+            Self::Panicked(_) => "panic",
+        }
+    }
+}
+
 /// What every reconcile shares.
 pub struct Context {
     client: Client,
@@ -88,7 +101,7 @@ impl Context {
         triggers: Triggers,
     ) -> Self {
         Self {
-            user_secrets: UserSecrets::new(client.clone(), triggers),
+            user_secrets: UserSecrets::new(client.clone(), triggers, metrics.clone()),
             publisher: Publisher::new(client.clone(), instance),
             backplane: Backplane::default(),
             kept: Kept::default(),
@@ -135,6 +148,9 @@ impl Context {
                 Box::pin(writer.apply(children, growth)).await
             };
             for result in results {
+                if let Err(error) = &result {
+                    self.metrics.failed_to_write(error);
+                }
                 match result {
                     Ok(done) => applied.push(done),
                     Err(ApplyError::Overlooked { .. }) => overlooked = true,
@@ -198,6 +214,9 @@ impl Context {
                 _ => Former::Unmade,
             };
             notices = events::of_writes(applied, former);
+            for done in applied.iter().filter(|done| events::is_drift(done, former)) {
+                self.metrics.drift_repaired(done.child.kind.as_deref().unwrap_or_default());
+            }
             let children = memory.children.get_or_insert_default();
             for done in applied {
                 match done.outcome {
@@ -234,6 +253,7 @@ impl Context {
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
             Ok(written) => {
+                self.metrics.wrote_status();
                 let version = written.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0);
                 let kept = written.status.unwrap_or_default();
                 self.remember(object, |memory| memory.written = Some((version, kept)));

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use crate::api::ExistingSecret;
 use crate::cache::Key;
+use crate::metrics::Metrics;
 use crate::validate::UserSecret;
 use crate::watches::{Triggers, events, trigger};
 
@@ -25,6 +26,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(10);
 pub struct UserSecrets {
     client: Client,
     triggers: Triggers,
+    metrics: Arc<Metrics>,
     followed: Mutex<HashMap<Key, Follower>>,
 }
 
@@ -50,8 +52,8 @@ pub struct NoAnswer(String);
 
 impl UserSecrets {
     /// Follows nothing yet.
-    pub fn new(client: Client, triggers: Triggers) -> Self {
-        Self { client, triggers, followed: Mutex::default() }
+    pub fn new(client: Client, triggers: Triggers, metrics: Arc<Metrics>) -> Self {
+        Self { client, triggers, metrics, followed: Mutex::default() }
     }
 
     /// The Secret that the cluster's spec names now; from here on its changes trigger the cluster, and those of what the
@@ -102,7 +104,8 @@ impl UserSecrets {
 
     fn start(&self, namespace: &str, secret: &str) -> Follower {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let mut events = Box::pin(events(api, Config::default().fields(&format!("metadata.name={secret}"))));
+        let named = Config::default().fields(&format!("metadata.name={secret}"));
+        let mut events = Box::pin(events(api, named, self.metrics.clone()));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let (sender, state) = watch::channel(State::Unknown);
         let (triggers, concerned, namespace) =

@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::api::ChatCluster;
 use crate::cache::{Cache, Key};
+use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
 
 /// Where the names of clusters to reconcile go.
@@ -96,11 +97,13 @@ pub fn start(
     client: &Client,
     caches: &Arc<Caches>,
     triggers: &Triggers,
+    metrics: &Arc<Metrics>,
 ) -> (watch::Receiver<bool>, Vec<AbortHandle>) {
     let (synced, receiver) = watch::channel(false);
     let mut watches = Watches {
         caches: caches.clone(),
         triggers: triggers.clone(),
+        metrics: metrics.clone(),
         synced: Arc::new(synced),
         tasks: Vec::new(),
     };
@@ -122,6 +125,7 @@ pub fn start(
 struct Watches {
     caches: Arc<Caches>,
     triggers: Triggers,
+    metrics: Arc<Metrics>,
     synced: Arc<watch::Sender<bool>>,
     tasks: Vec<AbortHandle>,
 }
@@ -132,7 +136,7 @@ impl Watches {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
-        let mut events = Box::pin(events(api, config));
+        let mut events = Box::pin(events(api, config, self.metrics.clone()));
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
@@ -172,18 +176,23 @@ impl kube::runtime::utils::Backoff for Backoff {
     }
 }
 
-/// The events of a watch that never ends: errors are logged, and it tries again with back-off and jitter.
-pub(crate) fn events<K>(api: Api<K>, config: Config) -> impl Stream<Item = Event<K>> + Send
+/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+pub(crate) fn events<K>(
+    api: Api<K>,
+    config: Config,
+    metrics: Arc<Metrics>,
+) -> impl Stream<Item = Event<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let stream =
         watcher(api, config.timeout(WATCH_SECONDS)).modify(|object| object.managed_fields_mut().clear());
-    StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(|event| {
-        let event = event
-            .inspect_err(|error| warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again"))
-            .ok();
-        std::future::ready(event)
+    StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(move |event| {
+        let event = event.inspect_err(|error| {
+            metrics.watch_failed(&K::kind(&()));
+            warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
+        });
+        std::future::ready(event.ok())
     })
 }
 

@@ -11,6 +11,7 @@ mod support;
 
 mod alone;
 mod audit;
+mod chart;
 mod children;
 mod conflicts;
 mod crd;

@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Cluster(cluster::Options),
     /// Build the operator's and the hub's image
     Images(images::Options),
-    /// Write what is generated: the CRD, the chart's copy of it, and manifests/install.yaml
+    /// Write what is generated: the CRD, the chart's copy of it and its README, and manifests/install.yaml
     Crds {
         /// Write nothing; fail when a file is stale
         #[arg(long)]

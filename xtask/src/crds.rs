@@ -1,16 +1,10 @@
-//! Generated files: the CRD, the chart's copy of it, and the chart rendered for those who have no helm.
+//! Generated files: the CRD, the chart's copy of it, the table of the chart's values, and the chart rendered for those who have
+//! no helm.
 
-use crate::{repo, sh};
+use crate::{chart, repo, sh};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-
-/// The namespace of the operator, where nothing else is asked for.
-pub(crate) const NAMESPACE: &str = "chatcluster-system";
-
-/// The oldest Kubernetes that the chart takes.
-pub(crate) const OLDEST: &str = "1.31";
 
 struct Generated {
     path: PathBuf,
@@ -33,7 +27,8 @@ pub(crate) fn run(check: bool) -> Result<()> {
         Ok(())
     };
     keep(Generated { path: root.join("crds/chatclusters.yaml"), text: crd.clone() })?;
-    keep(Generated { path: chart().join("files/chatclusters.yaml"), text: crd })?;
+    keep(Generated { path: chart::folder().join("files/chatclusters.yaml"), text: crd })?;
+    keep(Generated { path: chart::folder().join("README.md"), text: markdown(&chart::readme()?) })?;
     keep(Generated { path: root.join("manifests/install.yaml"), text: install_manifest()? })?;
 
     let names =
@@ -45,11 +40,6 @@ pub(crate) fn run(check: bool) -> Result<()> {
         println!("wrote {name}");
     }
     Ok(())
-}
-
-/// The chart's folder.
-pub(crate) fn chart() -> PathBuf {
-    repo::root().join("charts/chatcluster")
 }
 
 /// The CRD as the operator prints it.
@@ -75,21 +65,17 @@ fn crd() -> Result<String> {
 
 /// The namespace, and the chart rendered into it.
 fn install_manifest() -> Result<String> {
-    let mut helm = pinned_helm()?;
-    // Without a cluster to ask, helm believes in a version of its own.
-    helm.args(["template", "chatcluster", "--namespace", NAMESPACE, "--kube-version", OLDEST]).arg(chart());
-    let chart = sh::output(&mut helm)?;
+    let chart = chart::render(&[])?;
     let namespace = format!(
-        "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    \
-         pod-security.kubernetes.io/enforce: restricted\n"
+        "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {}\n  labels:\n    \
+         pod-security.kubernetes.io/enforce: restricted\n",
+        chart::NAMESPACE
     );
     Ok(generated(&format!("{namespace}{chart}")))
 }
 
-/// The helm of `cluster/`: another version might render otherwise. Built if need be.
-pub(crate) fn pinned_helm() -> Result<Command> {
-    sh::run(&mut sh::cmd(repo::cluster_script(), ["build", "helm"])).context("helm is built with Go")?;
-    Ok(Command::new(repo::cluster_cache().join("bin/helm")))
+fn markdown(text: &str) -> String {
+    format!("<!-- Generated from values.yaml: regenerate with `cargo xtask crds`. -->\n{text}")
 }
 
 fn generated(yaml: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::images::{self, Image};
 use crate::target::Target;
-use crate::{crds, kube, repo, sh};
+use crate::{chart, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 
 /// The Redis that `cluster/` builds, so that nothing is pulled.
@@ -18,8 +18,8 @@ pub(crate) fn install(target: &Target, images: &[Image], registry: Option<&str>)
         values.push(format!("defaults.redisImage={redis}"));
     }
     let mut helm = target.helm()?;
-    helm.args(["upgrade", "--install", "chatcluster", "--namespace", crds::NAMESPACE, "--create-namespace"]);
-    helm.arg(crds::chart()).args(["--wait", "--timeout", "120s"]);
+    helm.args(["upgrade", "--install", "chatcluster", "--namespace", chart::NAMESPACE, "--create-namespace"]);
+    helm.arg(chart::folder()).args(["--wait", "--timeout", "120s"]);
     for value in values {
         helm.args(["--set-string", &value]);
     }
@@ -32,7 +32,7 @@ fn hint(target: &Target) -> String {
         Target::Own { .. } => "cargo xtask cluster kubectl --",
         _ => "kubectl",
     };
-    format!("See: {kubectl} -n {} describe pods", crds::NAMESPACE)
+    format!("See: {kubectl} -n {} describe pods", chart::NAMESPACE)
 }
 
 fn pushed(images: &[Image], registry: &str) -> Result<Vec<String>> {
@@ -109,7 +109,7 @@ pub(crate) fn uninstall(target: &Target) -> Result<()> {
         "chatcluster",
         "--ignore-not-found",
         "--namespace",
-        crds::NAMESPACE,
+        chart::NAMESPACE,
     ]))?;
     println!(
         "Kept: Redis's volume (kubectl delete pvc data-lobby-redis-0), and the CRD with any other ChatCluster"

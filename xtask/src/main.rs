@@ -3,6 +3,7 @@
 mod args;
 mod bridge;
 mod cargo_json;
+mod chart;
 mod cluster;
 mod crds;
 mod crossing;

@@ -35,3 +35,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "chatcluster.hubImage" -}}
 {{- .Values.defaults.hubImage | default (printf "localhost/chatcluster-hub:%s" .Chart.AppVersion) }}
 {{- end }}
+
+{{- define "chatcluster.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "chatcluster.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{/* The pod of `helm test`, which is no operator: neither its Service nor Redis's policies may take it for one. */}}
+{{- define "chatcluster.testLabels" -}}
+app.kubernetes.io/name: {{ include "chatcluster.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

@@ -5,7 +5,7 @@ mod way;
 use crate::args::Where;
 use crate::kube::{self, Condition};
 use crate::target::Target;
-use crate::{cluster, crds, deps, images, install, interrupt, sh};
+use crate::{chart, cluster, deps, images, install, interrupt, sh};
 use anyhow::{Result, bail};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ fn tell_why(target: &Target) {
     let operator = "app.kubernetes.io/name=chatcluster-operator";
     for args in [
         &["get", "pods,services,events", "-n", NAMESPACE][..],
-        &["logs", "-n", crds::NAMESPACE, "-l", operator, "--tail=40"],
+        &["logs", "-n", chart::NAMESPACE, "-l", operator, "--tail=40"],
     ] {
         let _ = target.kubectl().and_then(|mut kubectl| sh::run(kubectl.args(args)));
     }

@@ -1,6 +1,6 @@
 //! What can be said of the sources without running them.
 
-use super::{npm, report, rust};
+use super::{chart, npm, report, rust};
 use crate::{crds, interrupt, repo, sh};
 use anyhow::{Result, ensure};
 use std::process::Command;
@@ -18,8 +18,8 @@ pub(super) fn run() -> Result<()> {
         ("cargo-deny", cargo_deny),
         ("shellcheck", shellcheck),
         ("generated files", || crds::run(true)),
-        ("chart: helm lint", helm_lint),
-        ("chart: helm template", helm_template),
+        ("chart: helm lint", chart::helm_lint),
+        ("chart: templates", chart::templates),
         ("web page: types", web_types),
     ];
     let mut failed = Vec::new();
@@ -95,18 +95,6 @@ fn shellcheck() -> Result<()> {
 /// Whether its first line, rather than some other, names a shell.
 fn is_script(file: &str) -> bool {
     std::fs::read_to_string(repo::root().join(file)).is_ok_and(|text| text.starts_with("#!"))
-}
-
-fn helm_lint() -> Result<()> {
-    sh::quiet(crds::pinned_helm()?.args(["lint", "--strict"]).arg(crds::chart()))
-}
-
-fn helm_template() -> Result<()> {
-    sh::quiet(
-        crds::pinned_helm()?
-            .args(["template", "chatcluster", "--namespace", crds::NAMESPACE, "--kube-version", crds::OLDEST])
-            .arg(crds::chart()),
-    )
 }
 
 fn web_types() -> Result<()> {

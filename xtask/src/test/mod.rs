@@ -1,6 +1,7 @@
 //! README's second command: every check, in stages.
 
 mod api;
+mod chart;
 mod e2e;
 mod lint;
 mod npm;

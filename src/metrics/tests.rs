@@ -1,0 +1,115 @@
+//! Each name is used where it is promised, and nothing is promised that does not exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::compare::Difference;
+
+/// Metrics of which each has been seen once.
+fn used() -> Metrics {
+    let metrics = Metrics::default();
+    let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
+    metrics.reconciled(Duration::from_millis(30), Some("write"));
+    metrics.queued(("team".to_owned(), "lobby".to_owned()));
+    metrics.wrote("Service", &drift);
+    metrics.drift_repaired("Service");
+    metrics.watch_failed("Pod");
+    metrics.requested("patch", "services".to_owned(), Some(200));
+    metrics.leads(true);
+    let (store, mut writer) = kube::runtime::reflector::store();
+    let mut cluster = ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
+    cluster.metadata.namespace = Some("team".to_owned());
+    writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(cluster));
+    metrics.watches(store);
+    metrics
+}
+
+/// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for a sample.
+fn names_in(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c: char| !word(c))
+        .filter(|name| name.starts_with("chatcluster_") && !name.starts_with("chatcluster_hub_"))
+        .map(|name| {
+            ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .unwrap_or(name)
+                .to_owned()
+        })
+        .collect()
+}
+
+fn file(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_metric_is_in_the_documentation_and_nothing_else_is() {
+    let text = used().render();
+    let samples: String = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+
+    assert_eq!(names_in(&samples), names_in(&file("docs/operations.md")));
+}
+
+#[test]
+fn alerts_and_the_dashboard_ask_for_metrics_that_exist() {
+    let exist = names_in(&used().render());
+    for path in ["charts/chatcluster/files/alerts.yaml", "charts/chatcluster/dashboards/chatcluster.json"] {
+        let asked = names_in(&file(path));
+
+        assert!(!asked.is_empty(), "{path} asks for nothing");
+        let missing: Vec<_> = asked.difference(&exist).collect();
+        assert!(missing.is_empty(), "{path} asks for {missing:?}");
+    }
+}
+
+#[test]
+fn samples_say_what_happened() {
+    let metrics = used();
+
+    let text = metrics.render();
+
+    for sample in [
+        "chatcluster_reconciles_total 1",
+        "chatcluster_reconcile_duration_seconds_bucket{le=\"0.05\"} 1",
+        "chatcluster_reconcile_errors_total{reason=\"write\"} 1",
+        "chatcluster_reconcile_queue_depth 1",
+        "chatcluster_drift_repaired_total{kind=\"Service\"} 1",
+        "chatcluster_writes_total{kind=\"Service\",outcome=\"repaired\"} 1",
+        "chatcluster_watch_errors_total{kind=\"Pod\"} 1",
+        "chatcluster_api_requests_total{verb=\"patch\",resource=\"services\",code=\"200\"} 1",
+        "chatcluster_leader 1",
+        "chatcluster_clusters{condition=\"Ready\",status=\"Unknown\",reason=\"NotReconciled\"} 1",
+        concat!("chatcluster_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+    ] {
+        assert!(text.lines().any(|line| line == sample), "no {sample} in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[test]
+fn a_cluster_waits_once_however_often_it_is_named() {
+    let metrics = Metrics::default();
+    let lobby = ("team".to_owned(), "lobby".to_owned());
+
+    metrics.queued(lobby.clone());
+    metrics.queued(lobby.clone());
+    assert_eq!(metrics.queue_depth.get(), 1);
+    metrics.dequeued(&lobby);
+    metrics.dequeued(&lobby);
+    assert_eq!(metrics.queue_depth.get(), 0);
+}
+
+#[test]
+fn clusters_are_counted_anew_each_time() {
+    let metrics = used();
+    metrics.render();
+
+    let text = metrics.render();
+
+    let clusters: Vec<_> = text.lines().filter(|line| line.starts_with("chatcluster_clusters{")).collect();
+    assert_eq!(clusters.len(), 1, "{text}");
+    assert!(clusters[0].ends_with(" 1"), "{text}");
+}

@@ -1,0 +1,90 @@
+//! The chart: where it is, how it is rendered, and the table of its values.
+
+mod values;
+
+use crate::{repo, sh};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The namespace of the operator, where nothing else is asked for.
+pub(crate) const NAMESPACE: &str = "chatcluster-system";
+
+/// The oldest Kubernetes that the chart takes.
+pub(crate) const OLDEST: &str = "1.31";
+
+/// The chart's folder.
+pub(crate) fn folder() -> PathBuf {
+    repo::root().join("charts/chatcluster")
+}
+
+/// The helm of `cluster/`: another version might render otherwise. Built if need be.
+pub(crate) fn helm() -> Result<Command> {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    if BUILT.get().is_none() {
+        sh::run(&mut sh::cmd(repo::cluster_script(), ["build", "helm"])).context("helm is built with Go")?;
+        let _ = BUILT.set(());
+    }
+    Ok(Command::new(repo::cluster_cache().join("bin/helm")))
+}
+
+/// The chart rendered, without the pod of `helm test`; with such options as `--set`.
+pub(crate) fn render(options: &[&str]) -> Result<String> {
+    render_all(&[&["--skip-tests"], options].concat())
+}
+
+/// The chart rendered, with the pod of `helm test`.
+pub(crate) fn render_all(options: &[&str]) -> Result<String> {
+    let mut helm = helm()?;
+    // Without a cluster to ask, helm believes in a version of its own.
+    helm.args(["template", "chatcluster", "--namespace", NAMESPACE, "--kube-version", OLDEST]);
+    sh::output(helm.args(options).arg(folder()))
+}
+
+/// Every value, as `image.tag`.
+pub(crate) fn values() -> Result<Vec<String>> {
+    let text = fs::read_to_string(folder().join("values.yaml"))?;
+    Ok(values::parse(&text)?.into_iter().map(|value| value.path).collect())
+}
+
+/// The chart's README: what it is, and every value.
+pub(crate) fn readme() -> Result<String> {
+    let text = fs::read_to_string(folder().join("values.yaml"))?;
+    let schema: Value = serde_json::from_str(&fs::read_to_string(folder().join("values.schema.json"))?)?;
+    let values = values::parse(&text)?;
+    let mut unknown = values.iter().filter(|value| !values::is_in(&schema, &value.path)).peekable();
+    ensure!(
+        unknown.peek().is_none(),
+        "not in values.schema.json: {}",
+        unknown.map(|value| value.path.as_str()).collect::<Vec<_>>().join(", ")
+    );
+    let undescribed = values::undescribed(&schema, &values);
+    ensure!(
+        undescribed.is_empty(),
+        "in values.schema.json, and not in values.yaml: {}",
+        undescribed.join(", ")
+    );
+    Ok(format!("{INTRODUCTION}{}", values::table(&values)))
+}
+
+const INTRODUCTION: &str = "\
+# The chatcluster chart
+
+It installs the chatcluster operator, its rights, and the ChatCluster CRD. One release serves a whole cluster, or the namespaces of
+`watchNamespaces`.
+
+    helm install chatcluster charts/chatcluster --namespace chatcluster-system --create-namespace
+    helm test chatcluster --namespace chatcluster-system
+
+    helm upgrade chatcluster charts/chatcluster --namespace chatcluster-system --reset-then-reuse-values
+
+An upgrade of the release upgrades the CRD too: it is a template of the chart, and outlives the release (`crds.keep`). Not
+`--reuse-values`, which knows nothing of values that are new. `CHANGELOG.md` says which pods an upgrade restarts;
+`docs/operations.md` and `docs/security.md` have the rest.
+
+## Values
+
+";
