@@ -1,6 +1,8 @@
 //! A layer around the client of the API server: it refuses writes of an operator that does not lead, and knows what the API
 //! server answers no longer.
 
+pub mod wire;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;

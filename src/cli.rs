@@ -4,11 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
-use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tracing::{error, info};
 
-use crate::access::{Access, Guard};
+use crate::access::{Access, Guard, wire};
 use crate::api::crd;
 use crate::check::check;
 use crate::controller::Operator;
@@ -131,9 +130,9 @@ impl Run {
         };
         let scope = Scope::of(self.watch_namespaces);
         let access = Arc::new(Access::default());
+        let metrics = Arc::new(Metrics::default());
         let namespace = self.namespace.filter(|namespace| !namespace.is_empty());
         let tenure = if namespace.is_some() { Tenure::waiting() } else { Tenure::alone() };
-        let metrics = Arc::new(Metrics::default());
         let clients = Clients::infer(&access, &tenure, &metrics).await;
         let Clients { client, for_election } = match clients {
             Ok(clients) => clients,
@@ -216,11 +215,11 @@ impl Clients {
         // It would repeat a write long after this operator has stopped to lead, and keep a reconcile waiting for minutes.
         // Reconciles and watches have back-offs of their own.
         config.default_retry = false;
-        let guarded = |tenure| -> Result<Client, kube::Error> {
-            let guard = Guard { access: access.clone(), tenure };
-            // Only what is sent is counted.
+        let guarded = |tenure: Option<Tenure>| -> Result<Client, kube::Error> {
+            let way = wire::way(&config, tenure.as_ref())?;
+            // Counted are those that the guard lets pass.
             let counting = Counting(metrics.clone());
-            Ok(ClientBuilder::try_from(config.clone())?.with_layer(&counting).with_layer(&guard).build())
+            Ok(way.with_layer(&counting).with_layer(&Guard { access: access.clone(), tenure }).build())
         };
         Ok(Self { client: guarded(Some(tenure.clone()))?, for_election: guarded(None)? })
     }

@@ -89,9 +89,8 @@ impl Operator {
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let clusters = clusters::start(client, scope, &triggers, &self.metrics, move |cluster| {
-            forgetting.context.forget(cluster);
-        });
+        let gone = move |cluster: &ChatCluster| forgetting.context.forget(cluster);
+        let clusters = clusters::start(client, scope, &triggers, &self.metrics, gone);
         self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
@@ -161,12 +160,13 @@ impl Operator {
         triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
     ) {
         let Clusters { store, malformed, .. } = clusters;
-        self.metrics.leads(true);
-        let metrics = self.metrics.clone();
-        let triggered = triggered.inspect(move |cluster| metrics.queued(key(cluster)));
+        let metrics = &self.metrics;
+        metrics.leads(true);
         for cluster in store.state() {
             trigger(&triggers, &cluster);
         }
+        let queue = metrics.clone();
+        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         let controller =
             Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
                 .with_config(Config::default().concurrency(CONCURRENCY))
@@ -178,9 +178,7 @@ impl Operator {
                         // The log line of a failure is the reconcile's own.
                         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                         // Deleted between the trigger and the reconcile.
-                        Err(controller::Error::ObjectNotFound(cluster)) => {
-                            self.metrics.dequeued(&key(&cluster));
-                        }
+                        Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
                         Err(error) => error!(%error, "the controller failed; it tries again"),
                     }
                 });

@@ -105,8 +105,14 @@ pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Forme
 pub fn is_drift(applied: &Applied, former: impl Fn(&ObjectReference) -> Former) -> bool {
     match applied.outcome {
         Outcome::Repaired(_) => true,
-        Outcome::Created => former(&applied.child) == Former::There,
-        _ => false,
+        Outcome::Created => former(&applied.child) != Former::Unmade,
+        Outcome::Unchanged
+        | Outcome::Absent
+        | Outcome::Updated
+        | Outcome::Recreating(_)
+        | Outcome::Grown { .. }
+        | Outcome::Removed
+        | Outcome::Leaving => false,
     }
 }
 

@@ -38,6 +38,9 @@ const RENEWAL: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long one request may take: short enough that another, on a new connection, has time before the deadline.
 const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long giving the Lease back may take: the kubelet waits 10 seconds for the process to end, and the last reconciles
+/// have had 5 of them.
+const RELEASE: Duration = Duration::from_secs(3);
 
 /// Why an operator no longer leads.
 #[derive(Debug, Error)]
@@ -234,6 +237,12 @@ impl Leadership {
     /// Gives the Lease back, so that another operator need not wait for it to expire. Nothing is written after this.
     pub async fn release(mut self) {
         self.lock.tenure.end();
+        if timeout(RELEASE, self.give_back()).await.is_err() {
+            warn!("the Lease could not be given back in time; others wait for it to expire");
+        }
+    }
+
+    async fn give_back(&mut self) {
         let spec = LeaseSpec {
             holder_identity: Some(String::new()),
             // Those who know only expiry wait no longer than this.

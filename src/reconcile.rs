@@ -18,7 +18,7 @@ use crate::desired::children;
 use crate::events::{self, Former, Publisher};
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
-use crate::status::{Done, Reason, find, judge, status, was_published, was_verified};
+use crate::status::{Done, Reason, find, judge, status, was_published};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
@@ -123,7 +123,7 @@ impl Context {
 
         let observed = observe(&cluster, &self.caches, &self.user_secrets, &self.backplane).await?;
         let auth = resolve_auth(observed.auth.as_deref(), &observed.user_secret);
-        let verdicts = judge(&cluster, &observed, auth.as_ref(), was_verified(&before));
+        let verdicts = judge(&cluster, &observed, auth.as_ref(), &before);
         let public = cluster.spec.service.publish == PublishMode::Immediately
             || verdicts.verified.holds
             || was_published(&before);

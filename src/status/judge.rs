@@ -5,8 +5,8 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::Reason;
-use crate::api::{Persistence, VerifyMode};
+use super::{Reason, find, was_verified};
+use crate::api::{ChatClusterStatus, ConditionType, Persistence, VerifyMode};
 use crate::backplane::Report;
 use crate::diagnose::{Trouble, trouble};
 use crate::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
@@ -49,18 +49,20 @@ pub struct Verdicts {
     pub verified: Verdict,
 }
 
-/// Judges what was observed. `was_verified`: whether the cluster has been verified before; a hub that is being rolled
-/// does not undo that.
+/// Judges what was observed. `before`: the status so far; a hub that is being rolled does not undo that the cluster was
+/// verified, and what was said of Redis stays until there is news.
 pub fn judge(
     cluster: &Cluster,
     observed: &Observed,
     auth: Result<&Auth, &AuthError>,
-    was_verified: bool,
+    before: &ChatClusterStatus,
 ) -> Verdicts {
+    let was_unreachable = find(before, ConditionType::BackplaneReady)
+        .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
     let password = password_current(observed, auth);
-    let backplane = backplane_ready(cluster, observed, auth.ok());
+    let backplane = backplane_ready(cluster, observed, auth.ok(), was_unreachable);
     let hub = hub_ready(cluster, observed);
-    let verified = verified(cluster, observed, &backplane, &hub, was_verified);
+    let verified = verified(cluster, observed, &backplane, &hub, was_verified(before));
     Verdicts { password, backplane, hub, verified }
 }
 
@@ -100,7 +102,12 @@ fn is_rotating(observed: &Observed, auth: &Auth) -> bool {
         .is_some_and(|pod| pod.annotations().get(AUTH_REVISION) != Some(&auth.revision))
 }
 
-fn backplane_ready(cluster: &Cluster, observed: &Observed, auth: Option<&Auth>) -> Verdict {
+fn backplane_ready(
+    cluster: &Cluster,
+    observed: &Observed,
+    auth: Option<&Auth>,
+    was_unreachable: bool,
+) -> Verdict {
     let name = names::redis_pod(&cluster.name);
     let Some(pod) = &observed.redis_pod else {
         let set = names::redis(&cluster.name);
@@ -129,13 +136,18 @@ fn backplane_ready(cluster: &Cluster, observed: &Observed, auth: Option<&Auth>) 
                 names::redis_auth(&cluster.name)
             ),
         ),
-        Report::Unreachable { error, times } if is_ready(pod) && *times >= PERSISTENT => no(
-            Reason::Unreachable,
-            format!(
-                "pod {name} is ready, but the operator cannot reach it ({error}): does a NetworkPolicy or a firewall keep \
+        // A new operator begins to count anew.
+        Report::Unreachable { error, times }
+            if is_ready(pod) && (was_unreachable || *times >= PERSISTENT) =>
+        {
+            no(
+                Reason::Unreachable,
+                format!(
+                    "pod {name} is ready, but the operator cannot reach it ({error}): does a NetworkPolicy or a firewall keep \
                  it out?"
-            ),
-        ),
+                ),
+            )
+        }
         Report::Answers(_) if is_ready(pod) => {
             let grows = observed.claim.as_deref().and_then(still_grows);
             let grows = grows.map(|grows| format!("; {grows}")).unwrap_or_default();

@@ -56,8 +56,8 @@ fn well() -> Observed {
 }
 
 fn judged(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> ChatClusterStatus {
-    let verdicts = judge(cluster, observed, Ok(&auth()), false);
     let before = ChatClusterStatus::default();
+    let verdicts = judge(cluster, observed, Ok(&auth()), &before);
     let done = Done { failures, pending: Vec::new() };
     status(cluster, Some(1), observed, &verdicts, done, &before, Timestamp::UNIX_EPOCH)
 }
@@ -159,6 +159,13 @@ fn a_redis_out_of_reach_is_a_problem_only_if_that_lasts() {
 
     let status = judged(&cluster(json!({})), &out_of_reach(5), &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::Unreachable, "(timed out)");
+
+    let by_a_new_operator = judge(&cluster(json!({})), &out_of_reach(1), Ok(&auth()), &status);
+    assert_eq!(
+        by_a_new_operator.backplane.reason,
+        Reason::Unreachable,
+        "what it said stays until there is news"
+    );
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn a_redis_that_restarts_with_a_new_password_is_no_problem() {
     let observed = Observed { report: Report::Rejected, ..well() };
     let new = Auth { revision: "r2".to_owned(), ..auth() };
 
-    let verdicts = judge(&cluster(json!({})), &observed, Ok(&new), true);
+    let verdicts = judge(&cluster(json!({})), &observed, Ok(&new), &ChatClusterStatus::default());
 
     assert_eq!(verdicts.password.reason, Reason::Rotating);
     assert_eq!(verdicts.backplane.reason, Reason::RedisStarting);
@@ -224,10 +231,11 @@ fn hubs_that_are_rolled_do_not_undo_what_was_verified() {
         }))),
         ..well()
     };
-    let judge = |was_verified| judge(&cluster(json!({})), &rolling, Ok(&auth()), was_verified).verified.holds;
+    let before = judged(&cluster(json!({})), &well(), &[]);
+    let judge = |before| judge(&cluster(json!({})), &rolling, Ok(&auth()), before).verified.holds;
 
-    assert!(judge(true));
-    assert!(!judge(false), "before the first time all hubs must be ready");
+    assert!(judge(&before));
+    assert!(!judge(&ChatClusterStatus::default()), "before the first time all hubs must be ready");
 }
 
 #[test]
@@ -235,7 +243,7 @@ fn a_missing_secret_is_said_and_what_is_in_force_until_then() {
     let error = AuthError::SecretMissing { name: "mine".into(), key: "pw".into() };
     let observed = Observed { auth: Some(of(json!({}))), ..well() };
 
-    let verdicts = judge(&cluster(json!({})), &observed, Err(&error), false);
+    let verdicts = judge(&cluster(json!({})), &observed, Err(&error), &ChatClusterStatus::default());
 
     assert_eq!(verdicts.password.reason, Reason::SecretMissing);
     assert!(verdicts.password.message.ends_with("until then the former password is in force"));
@@ -332,7 +340,7 @@ fn a_transition_time_stays_until_the_status_changes() {
     let first = judged(&cluster, &well(), &[]);
     let later = Timestamp::from_second(60).unwrap();
     let again = |observed: &Observed| {
-        let verdicts = judge(&cluster, observed, Ok(&auth()), true);
+        let verdicts = judge(&cluster, observed, Ok(&auth()), &first);
         let done = Done { failures: &[], pending: Vec::new() };
         status(&cluster, Some(1), observed, &verdicts, done, &first, later)
     };

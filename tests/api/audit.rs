@@ -12,6 +12,7 @@ pub(crate) struct Entry {
     pub(crate) agent: String,
     pub(crate) verb: String,
     pub(crate) uri: String,
+    pub(crate) code: u64,
     pub(crate) received: String,
     pub(crate) answered: String,
 }
@@ -56,6 +57,7 @@ impl Audit {
                     agent: text(&entry["userAgent"]),
                     verb: text(&entry["verb"]),
                     uri: text(&entry["requestURI"]),
+                    code: entry["responseStatus"]["code"].as_u64().unwrap_or_default(),
                     received: text(&entry["requestReceivedTimestamp"]),
                     answered: text(&entry["stageTimestamp"]),
                 }

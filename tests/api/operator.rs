@@ -43,7 +43,9 @@ async fn set_up() {
 pub(crate) async fn install_crds() {
     crate::support::client().await;
     let crds = repo().join("crds");
-    let applied = kubectl(&["apply", "--server-side", "--filename", &crds.display().to_string()]).await;
+    // A test may have changed it.
+    let apply = ["apply", "--server-side", "--force-conflicts", "--filename", &crds.display().to_string()];
+    let applied = kubectl(&apply).await;
     applied.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
     let established = "--for=condition=Established";
     let established =

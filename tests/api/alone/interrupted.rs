@@ -14,10 +14,18 @@ use crate::redis::Redis;
 use crate::support::{Chat, Kind, Namespace, PODS, SOON};
 
 /// How many of them at a time.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 5;
 
-const KINDS: [Kind; 6] =
-    [Kind::Secret, Kind::ConfigMap, Kind::Service, Kind::NetworkPolicy, Kind::StatefulSet, Kind::Deployment];
+const KINDS: [Kind; 8] = [
+    Kind::Secret,
+    Kind::ConfigMap,
+    Kind::Service,
+    Kind::NetworkPolicy,
+    Kind::StatefulSet,
+    Kind::Deployment,
+    Kind::PodDisruptionBudget,
+    Kind::HorizontalPodAutoscaler,
+];
 
 /// A cluster that gets ready without a container that runs and without a load balancer.
 fn at_first() -> Value {
@@ -31,10 +39,11 @@ fn at_first() -> Value {
 /// A change of every child.
 fn later() -> Value {
     json!({
-        "hub": {"replicas": 2, "image": "localhost/hub:later"},
+        "hub": {"image": "localhost/hub:later", "autoscaling": {"minReplicas": 1, "maxReplicas": 3}},
         "redis": {"config": {"maxmemory": "10mb"}, "auth": {"existingSecret": {"name": "mine"}}},
         "service": {"port": 8000},
         "networkPolicy": {"enabled": false},
+        "childMetadata": {"labels": {"example.com/team": "chat"}},
     })
 }
 

@@ -10,6 +10,7 @@ use super::gate::Way;
 use super::process::Operator;
 use super::proxy::Proxy;
 use crate::audit::{Audit, Entry};
+use crate::redis::Redis;
 use crate::support::{Chat, Kind, Namespace, SOON};
 
 const LEASE: &str = "chatcluster-operator";
@@ -25,6 +26,8 @@ struct Pair<'a> {
     _way_of_b: Proxy,
     audit: Audit,
     lobby: Chat<'a>,
+    /// One that answers, so that a reconcile takes no longer than its writes.
+    _redis: Redis,
 }
 
 impl<'a> Pair<'a> {
@@ -39,7 +42,9 @@ impl<'a> Pair<'a> {
         let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
         let lobby = ns.chat("lobby", spec).await;
         lobby.has_all_children().await;
-        Self { ns, a, way_of_a, _b: b, _way_of_b: way_of_b, audit, lobby }
+        let redis = Redis::of(&lobby).await;
+        lobby.becomes("BackplaneReady", "True", "Ready", SOON).await;
+        Self { ns, a, way_of_a, _b: b, _way_of_b: way_of_b, audit, lobby, _redis: redis }
     }
 
     /// Changes the spec all the time, so that whoever leads has something to write, until the other future is done.
@@ -47,7 +52,7 @@ impl<'a> Pair<'a> {
         let changes = async {
             for number in 0_u32.. {
                 self.ask_for(&number.to_string()).await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::select! {
@@ -102,7 +107,7 @@ impl<'a> Pair<'a> {
     /// Makes trouble for `a`, and waits until `b` has taken over and written what was asked for. How long that took.
     async fn hand_over(&self, what: &str, trouble: impl Future<Output = ()>) -> Duration {
         let taken_over = async {
-            tokio::time::sleep(Duration::from_millis(500)).await; // while `a` writes
+            tokio::time::sleep(Duration::from_millis(1500)).await; // while `a` writes
             let start = Instant::now();
             trouble.await;
             leads(self.ns, "b", EXPIRY).await;
@@ -247,7 +252,7 @@ async fn of_operators_that_start_at_once_one_leads_and_a_lease_that_is_deleted_i
 
     let (former, _) = &mut operators[leader];
     assert_eq!(former.ends().await.code(), Some(1));
-    let made = |entry: &&Entry| entry.verb == "create" && entry.uri.contains("/leases");
+    let made = |entry: &&Entry| entry.code == 201 && entry.uri.contains("/leases");
     assert_eq!(audit.entries(&ns).await.iter().filter(made).count(), 1, "nobody has made it again yet");
     ns.eventually(EXPIRY, "another makes it", async || {
         let lease = leases.get_opt(LEASE).await.map_err(|error| error.to_string())?;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::gate::Way;
 use super::process::Operator;
 use super::proxy::Proxy;
-use crate::support::{Chat, Kind, Namespace, SOON, kubectl};
+use crate::operator;
+use crate::support::{Chat, Kind, Namespace, PODS, SOON, kubectl};
 
 /// How long trouble lasts here: longer than any back-off of the watches, shorter than a Lease.
 const TROUBLE: Duration = Duration::from_secs(5);
@@ -64,8 +65,8 @@ async fn survives(what: &str, begin: Begin) {
     let proxy = Proxy::new(&ns, "alone").await;
     let mut operator = Operator::start(&ns, "operator", &proxy);
     let (lobby, games) = (ns.chat("lobby", spec()).await, ns.chat("games", spec()).await);
-    for chat in [&lobby, &games] {
-        chat.has_all_children().await;
+    for service in [&lobby, &games].map(|chat| chat.child(Kind::Service, "")) {
+        ns.eventually(PODS, &format!("{service} is made"), async || service.seen().await).await;
     }
 
     let before = (proxy.seen().borrow().requests, proxy.attempts());
@@ -180,23 +181,15 @@ async fn a_malformed_chatcluster_is_named_and_stalls_no_other() {
 
 /// Does something that the CRD does not allow, as an older CRD might have.
 async fn loosened<T>(ns: &Namespace, wrong: impl AsyncFn() -> kube::Result<T>) {
-    let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/networkPolicy";
-    let path = format!("{field}/properties/enabled");
-    let crd = ["crd", "chatclusters.chatcluster.dev"];
-    let set = async |value: Value| {
-        let change = json!([{"op": "replace", "path": path, "value": value}]).to_string();
-        kubectl(&["patch", crd[0], crd[1], "--type=json", "--patch", &change])
-            .await
-            .expect("patching the CRD");
-    };
-    let text = kubectl(&["get", crd[0], crd[1], "--output=json"]).await.expect("the CRD");
-    let text: Value = serde_json::from_str(&text).expect("JSON");
-    let as_it_is = text.pointer(&path).expect("the field").clone();
-
-    set(json!({"x-kubernetes-preserve-unknown-fields": true})).await;
+    let field =
+        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/networkPolicy/properties/enabled";
+    let anything = json!({"x-kubernetes-preserve-unknown-fields": true});
+    let change = json!([{"op": "replace", "path": field, "value": anything}]).to_string();
+    let crd = ["patch", "crd", "chatclusters.chatcluster.dev", "--type=json", "--patch", &change];
+    kubectl(&crd).await.expect("patching the CRD");
     ns.eventually(SOON, "the API server takes it", async || {
         wrong().await.map(|_| ()).map_err(|e| e.to_string())
     })
     .await;
-    set(as_it_is).await;
+    operator::install_crds().await;
 }

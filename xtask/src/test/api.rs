@@ -10,6 +10,8 @@ use std::path::PathBuf;
 const NODES: &str = "3";
 /// How many tests at once: they mostly wait.
 const THREADS: &str = "6";
+/// How many of those that have operators of their own, some of them many.
+const THREADS_ALONE: &str = "4";
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let programs = rust::build_test("api")?;
@@ -24,14 +26,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
 
     let list = sh::output(sh::cmd(&runner, ["--list", "--format=terse"]).args(&options.filter))?;
     let (alone, together) = names(&list);
-    for tests in [together, alone].into_iter().filter(|tests| !tests.is_empty()) {
+    for (tests, threads) in [(together, THREADS), (alone, THREADS_ALONE)] {
+        if tests.is_empty() {
+            continue;
+        }
         interrupt::check()?;
         let mut run = sim.target.script("sim-exec");
         run.arg(&runner).arg("--exact").args(tests).current_dir(repo::root());
         run.env("CHATCLUSTER_OPERATOR_BIN", &operator)
             .env("CHATCLUSTER_PLUGIN_BIN", &plugin)
             .env("CHATCLUSTER_AUDIT_LOG", sim.state().join("sim/audit.log"));
-        rust::test_environment(&mut run, options, THREADS);
+        rust::test_environment(&mut run, options, threads);
         let result = sh::run(&mut run);
         if result.is_err() && !interrupt::asked() {
             sim.explain();
