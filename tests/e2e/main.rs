@@ -19,5 +19,6 @@ mod plugin;
 mod pods;
 mod program;
 mod repair;
+mod rights;
 mod samples;
 mod secrecy;

@@ -86,6 +86,7 @@ impl Cluster {
             println!("upgrade from the version before: ok");
         }
         install::install(&self.target, &values)?;
+        let mark = rbac::mark(&self.target);
         sh::quiet(self.target.helm()?.args(["test", "chatcluster", "--namespace", chart::NAMESPACE]))?;
         let socketio = self.provide(socketio, options.registry.as_deref())?;
         let mut tests = self.target.exec(runner)?;
@@ -100,7 +101,7 @@ impl Cluster {
             println!("rights were NOT held against the audit log: that takes all tests, on our own cluster");
             return Ok(());
         }
-        println!("rights: all {} are needed, and no other is", rbac::check(&self.target)?);
+        println!("rights: all {} are needed, and no other is", rbac::check(&self.target, mark)?);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 /// The operator, as the API server knows it.
 const ACCOUNT: &str = "system:serviceaccount:chatcluster-system:chatcluster-operator";
@@ -15,21 +16,32 @@ const ACCOUNT: &str = "system:serviceaccount:chatcluster-system:chatcluster-oper
 /// `verb group/resource`, as a role has it.
 type Rights = BTreeSet<String>;
 
-/// Compares what is granted with what was used. Returns how many rights there are.
-pub(super) fn check(target: &Target) -> Result<usize> {
-    let log = target.state().context("only our own cluster has an audit log")?.join("log/audit.log");
-    let log = fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))?;
-    let used = Used::of(&log);
-    let granted = granted(&roles(target)?);
-    let refused: Vec<_> = used.refused.into_iter().collect();
+/// How long the audit log is by now. Refusals from before do not count: an operator under the role of the version before has some.
+pub(super) fn mark(target: &Target) -> usize {
+    log(target)
+        .and_then(|log| fs::metadata(log).ok())
+        .map_or(0, |file| usize::try_from(file.len()).unwrap_or(0))
+}
+
+/// Compares what is granted with what was used, and what was refused since the mark. Returns how many rights there are.
+pub(super) fn check(target: &Target, mark: usize) -> Result<usize> {
+    let path = log(target).context("only our own cluster has an audit log")?;
+    let log = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let since = |byte: usize| Used::of(&String::from_utf8_lossy(log.get(byte..).unwrap_or_default()));
+    let refused: Vec<_> = since(mark).refused.into_iter().collect();
     ensure!(refused.is_empty(), "the operator's role lacks: {}", refused.join(", "));
-    let unused: Vec<_> = granted.difference(&used.allowed).cloned().collect();
+    let granted = granted(&roles(target)?);
+    let unused: Vec<_> = granted.difference(&since(0).allowed).cloned().collect();
     ensure!(
         unused.is_empty(),
         "the operator's role has, and no test made the operator use: {}",
         unused.join(", ")
     );
     Ok(granted.len())
+}
+
+fn log(target: &Target) -> Option<PathBuf> {
+    target.state().map(|state| state.join("log/audit.log"))
 }
 
 /// The rules of all roles that the chart has bound to the operator.

@@ -1,0 +1,64 @@
+//! What makes the operator use the rights that everyday life does not: the runner holds all of them against the audit log
+//! afterwards (`xtask/src/test/rbac.rs`).
+
+use serde_json::{Value, json};
+
+use crate::support::{Kind, Namespace, PODS, kubectl, kubectl_with_input};
+
+/// By which the operator watches what it made.
+const LABEL: &str = "app.kubernetes.io/managed-by";
+
+#[tokio::test]
+async fn the_operator_finds_what_lost_its_label_grows_a_volume_and_removes_what_is_switched_off() {
+    let ns = Namespace::new("rights").await;
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        // As that of cluster/manifests/local-path.yaml, whose volumes do not grow.
+        "metadata": {"name": ns.name, "annotations": {"defaultVolumeType": "local"}},
+        "provisioner": "rancher.io/local-path", "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": true,
+    });
+    kubectl_with_input(&["apply", "--filename", "-"], &class.to_string()).await.expect("a storage class");
+    let spec = json!({
+        "hub": {"autoscaling": {"minReplicas": 1, "maxReplicas": 2}},
+        "redis": {"storage": {"storageClassName": ns.name}},
+    });
+    let lobby = ns.chat("lobby", spec).await;
+    let autoscaler = lobby.child(Kind::HorizontalPodAutoscaler, "-hub");
+    ns.eventually(PODS, "an autoscaler", async || autoscaler.seen().await).await;
+    // Whatever is said of the autoscaler, for which there is no metrics server.
+    lobby.becomes("Published", "True", "Published", PODS).await;
+
+    for child in lobby.children().into_iter().chain([autoscaler.clone()]) {
+        child.merge(json!({"metadata": {"labels": {LABEL: null}}})).await;
+        ns.eventually(PODS, &format!("{child} has its label again"), async || {
+            match &child.seen().await?["metadata"]["labels"][LABEL] {
+                Value::String(label) if label == "chatcluster-operator" => Ok(()),
+                other => Err(format!("{other}")),
+            }
+        })
+        .await;
+    }
+
+    let claim = ns.child(Kind::PersistentVolumeClaim, "data-lobby-redis-0");
+    let set = lobby.child(Kind::StatefulSet, "-redis").uid().await;
+    lobby.set(json!({"redis": {"storage": {"size": "2Gi"}}})).await;
+    ns.eventually(PODS, "the claim asks for more", async || {
+        let asked = claim.seen().await?["spec"]["resources"]["requests"]["storage"].clone();
+        if asked == "2Gi" { Ok(()) } else { Err(asked.to_string()) }
+    })
+    .await;
+    let stateful_set = lobby.child(Kind::StatefulSet, "-redis");
+    ns.eventually(PODS, "the StatefulSet is made anew", async || stateful_set.replaced(&set).await).await;
+
+    let policy = lobby.child(Kind::NetworkPolicy, "-redis");
+    lobby.set(json!({"hub": {"autoscaling": null}, "networkPolicy": {"enabled": false}})).await;
+    for child in [autoscaler, policy] {
+        ns.eventually(PODS, &format!("{child} goes"), async || match child.find().await {
+            None => Ok(()),
+            Some(_) => Err("it is there".into()),
+        })
+        .await;
+    }
+    kubectl(&["delete", "storageclass", &ns.name, "--wait=false"]).await.expect("deleting the storage class");
+}
