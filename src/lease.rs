@@ -136,8 +136,12 @@ impl LeaseLock {
         };
         match written {
             Ok(lease) => Ok(Some((lease, now))),
-            // Someone was faster.
-            Err(failure) if failure.code() == Some(409) => Ok(None),
+            // Someone was faster: from now on their time counts.
+            Err(failure) if failure.code() == Some(409) => {
+                let read = timeout(ATTEMPT, self.api.get_opt(OPERATOR)).await??;
+                elector.see(read.and_then(|lease| lease.spec).as_ref(), Moment::now());
+                Ok(None)
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -63,14 +63,20 @@ async fn what_changes_while_the_api_server_is_in_trouble_is_made_good_within_sec
 async fn survives(what: &str, begin: Begin) {
     let ns = super::namespace("trouble").await;
     let proxy = Proxy::new(&ns, "alone").await;
-    let mut operator = Operator::start(&ns, "operator", &proxy);
+    tokio::select! {
+        () = changes(&ns, &proxy, what, begin) => {}
+        () = Operator::keep(&ns, "operator", &proxy) => unreachable!("it is kept for ever"),
+    }
+}
+
+async fn changes(ns: &Namespace, proxy: &Proxy, what: &str, begin: Begin) {
     let (lobby, games) = (ns.chat("lobby", spec()).await, ns.chat("games", spec()).await);
     for service in [&lobby, &games].map(|chat| chat.child(Kind::Service, "")) {
         ns.eventually(PODS, &format!("{service} is made"), async || service.seen().await).await;
     }
 
     let before = (proxy.seen().borrow().requests, proxy.attempts());
-    begin(&proxy);
+    begin(proxy);
     for chat in [&lobby, &games] {
         ask_for(chat, what).await;
     }
@@ -91,8 +97,6 @@ async fn survives(what: &str, begin: Begin) {
     );
     // Ten watches, two clusters, an election.
     assert!(requests < 200 && connections < 200, "{requests} requests while the API server {what}");
-    operator.signal("TERM").await;
-    assert!(operator.ends().await.success(), "it is the same process: {}", operator.log());
 }
 
 #[tokio::test]
