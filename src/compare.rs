@@ -39,7 +39,7 @@ fn value(desired: &Value, actual: &Value, path: &str, whole: bool, found: &mut V
     match (desired, actual) {
         (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, whole, found),
         (Value::Array(desired), Value::Array(actual)) => array(desired, actual, path, whole, found),
-        (desired, Value::Null) if is_empty(desired) || is_dropped(desired, path) => {}
+        (desired, Value::Null) if is_empty(desired, path) || is_dropped(desired, path) => {}
         (Value::String(desired), Value::String(actual)) if same_text(desired, actual, path) => {}
         (desired, actual) if desired != actual => found.push(path.to_owned()),
         _ => {}
@@ -86,8 +86,10 @@ fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &m
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Nothing, for which the API server may store nothing. But an `emptyDir` that is not there is another kind of volume.
+fn is_empty(value: &Value, path: &str) -> bool {
     match value {
+        Value::Object(_) if lists::last(path) == "emptyDir" => false,
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
@@ -289,6 +291,14 @@ mod tests {
 
         assert_eq!(difference(&desired, &json!({"spec": {}})), None);
         differs_at(&desired, &json!({"spec": {"externalIPs": ["192.0.2.1"]}}), "spec.externalIPs");
+    }
+
+    #[test]
+    fn an_empty_volume_that_became_another_is_a_difference() {
+        let volume = |source: &str| json!({"spec": {"volumes": [{"name": "tmp", source: {}}]}});
+
+        assert_eq!(difference(&volume("emptyDir"), &volume("emptyDir")), None);
+        differs_at(&volume("emptyDir"), &volume("configMap"), "spec.volumes[tmp].emptyDir");
     }
 
     #[test]

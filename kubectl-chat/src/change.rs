@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::fault::{Fault, is_missing};
-use crate::model::Chat;
+use crate::model::{Chat, held};
 use crate::rollout;
 use crate::text::print;
 
@@ -101,11 +101,9 @@ fn said(name: &str, before: bool, now: bool) -> String {
 pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), Fault> {
     let name = &options.name;
     let chat = cluster.chat(name).await?;
-    if chat.spec.paused && options.wait {
-        let why = format!(
-            "{name} is paused, so nothing would restart: kubectl chat resume {name} first, or leave out --wait"
-        );
-        return Err(Fault::Refused(why));
+    let held = held(&chat);
+    if let (Some(why), true) = (&held, options.wait) {
+        return Err(Fault::Refused(format!("nothing would restart now; {why}, or leave out --wait")));
     }
     let parts = options.parts();
     // Unlike the value before, which may be of this very second.
@@ -117,15 +115,19 @@ pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), 
         .into();
     patch(cluster, name, &json!({"metadata": {"annotations": annotations}})).await?;
     for part in &parts {
-        print(&match (part, chat.spec.paused) {
-            (Part::Hub, false) => {
+        print(&match (part, &held) {
+            (Part::Hub, None) => {
                 format!("the hubs of {name} restart one after another; clients reconnect to another\n")
             }
-            (Part::Redis, false) => {
+            (Part::Redis, None) => {
                 format!("Redis of {name} restarts; until it is back, what is said stays on its hub\n")
             }
-            (Part::Hub, true) => format!("the hubs of {name} will restart once it is resumed\n"),
-            (Part::Redis, true) => format!("Redis of {name} will restart once it is resumed\n"),
+            (Part::Hub, Some(why)) => {
+                format!("the hubs of {name} are marked; they restart once nothing is held back: {why}\n")
+            }
+            (Part::Redis, Some(why)) => {
+                format!("Redis of {name} is marked; it restarts once nothing is held back: {why}\n")
+            }
         });
     }
     if options.wait {

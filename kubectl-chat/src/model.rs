@@ -2,7 +2,9 @@
 //! of other versions, and a field or a value that it does not know must not keep it from showing the rest.
 
 use chatcluster::api::{ChatCluster, ConditionType};
+use chatcluster::status::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use kube::core::{ApiResource, Object};
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +104,19 @@ pub(crate) fn current(chat: &Chat, type_: ConditionType) -> Option<&Condition> {
 /// The condition of that type, of whichever generation.
 pub(crate) fn condition(chat: &Chat, type_: ConditionType) -> Option<&Condition> {
     chat.status.as_ref()?.conditions.iter().find(|c| c.type_ == type_.as_str())
+}
+
+/// Why the operator changes nothing of it, and what to do first.
+pub(crate) fn held(chat: &Chat) -> Option<String> {
+    let name = chat.name_any();
+    let reason = condition(chat, ConditionType::Ready).map(|ready| ready.reason.as_str());
+    if chat.spec.paused {
+        Some(format!("{name} is paused: kubectl chat resume {name} first"))
+    } else if reason == Some(&Reason::Held.as_str()) {
+        Some("the operator holds all changes back: helm upgrade … --set hold=false first".to_owned())
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
 //! `kubectl chat plan`: what the operator would do, were it not held back.
 
-use chatcluster::api::ConditionType;
-use chatcluster::status::Reason;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::cluster::Cluster;
 use crate::fault::Fault;
-use crate::model::{Chat, Pending, condition};
+use crate::model::{Chat, Pending, held};
 use crate::read;
-use crate::status::{Format, OperatorView, SHAPE, read_all};
+use crate::status::{Format, NONE, OperatorView, SHAPE, read_all};
 use crate::text::{Cell, Paint, Table, Tone, print};
 
 #[derive(clap::Args, Debug)]
@@ -78,7 +76,7 @@ impl Plan {
                 namespace: chat.namespace().unwrap_or_default(),
                 name: chat.name_any(),
                 // Who may not see the operator sees by its words that it holds back.
-                held: chat.spec.paused || hold || is_held(chat) || !status.pending.is_empty(),
+                held: hold || held(chat).is_some() || !status.pending.is_empty(),
                 paused: chat.spec.paused,
                 up_to_date: status.observed_generation == chat.metadata.generation,
                 restarts,
@@ -111,7 +109,9 @@ impl Plan {
             text.push(format!("\n{}\n", paint.paint(Tone::Strong, &name)));
             text.push(item.draw(paint));
         }
-        if self.items.iter().all(|item| !item.held) {
+        if self.items.is_empty() {
+            text.push(NONE.to_owned());
+        } else if self.items.iter().all(|item| !item.held) {
             text.push(HOW_TO_HOLD.to_owned());
         } else if self.operator.as_ref().is_some_and(|operator| operator.hold) {
             text.push(HOW_TO_LET_GO.to_owned());
@@ -171,10 +171,6 @@ fn said(part: &str) -> String {
         "redis" => "Redis, for seconds; what is said meanwhile stays on its hub".to_owned(),
         other => other.to_owned(),
     }
-}
-
-fn is_held(chat: &Chat) -> bool {
-    condition(chat, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::Held.as_str())
 }
 
 /// When what is held back will be done.

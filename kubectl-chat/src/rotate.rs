@@ -9,7 +9,7 @@ use kube::api::DeleteParams;
 
 use crate::cluster::Cluster;
 use crate::fault::{Fault, is_missing};
-use crate::model::Chat;
+use crate::model::{Chat, held};
 use crate::text::print;
 
 #[derive(clap::Args, Debug)]
@@ -52,10 +52,8 @@ fn secret(chat: &Chat, name: &str) -> Result<String, Fault> {
             "the password of {name} is your own, from Secret {own}: write another into that Secret, and the operator follows"
         )));
     }
-    if chat.spec.paused {
-        return Err(Fault::Refused(format!(
-            "{name} is paused, so nobody would make a new password: kubectl chat resume {name} first"
-        )));
+    if let Some(why) = held(chat) {
+        return Err(Fault::Refused(format!("nobody would make a new password now; {why}")));
     }
     Ok(redis_auth(name))
 }

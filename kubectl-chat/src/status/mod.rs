@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::read;
 use crate::text::Paint;
 
-pub(crate) use summary::read as read_all;
+pub(crate) use summary::{NONE, read as read_all};
 pub(crate) use view::OperatorView;
 
 /// The version of what `-o json` shows. It changes when a field goes or gets another meaning, not when one is added.

@@ -11,16 +11,13 @@ use crate::fault::Fault;
 use crate::model::{Chat, condition};
 use crate::text::{Cell, Paint, Table, Tone, age};
 
+/// Instead of an empty table.
+pub(crate) const NONE: &str = "there are no ChatClusters here; -A shows those of all namespaces\n";
+
 /// The `ChatCluster`s of the namespace, or of all.
 pub(crate) async fn read(cluster: &Cluster, everywhere: bool) -> Result<Vec<Chat>, Fault> {
     let api = if everywhere { cluster.all_chats() } else { cluster.chats() };
     match api.list(&ListParams::default()).await {
-        Ok(list) if list.items.is_empty() && !everywhere => {
-            let what =
-                format!("there are no ChatClusters in namespace {}; see all with -A", cluster.namespace);
-            Err(Fault::Refused(what))
-        }
-        Ok(list) if list.items.is_empty() => Err(Fault::Refused("there are no ChatClusters".to_owned())),
         Ok(list) => Ok(list.items),
         Err(error) => Err(Fault::of("list ChatClusters", &error)),
     }
@@ -93,6 +90,9 @@ impl All {
     }
 
     pub(super) fn draw(&self, paint: Paint, now: Timestamp) -> String {
+        if self.items.is_empty() {
+            return NONE.to_owned();
+        }
         let mut table =
             Table::new(&["NAMESPACE", "NAME", "READY", "REASON", "HUBS", "ADDRESS", "PENDING", "AGE"]);
         for row in &self.items {

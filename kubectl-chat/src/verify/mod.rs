@@ -51,6 +51,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> R
 async fn ask_the_operator(options: &Options, cluster: &Cluster) -> Result<OperatorSays, Fault> {
     let mut chat = cluster.chat(&options.name).await?;
     if !Verified.matches_object(Some(&chat)) {
+        eprintln!("waiting for the operator to say that {} is verified …", options.name);
         let waited = timeout(options.timeout, await_verified(options, cluster)).await;
         if let Ok(Err(fault)) = waited {
             return Err(fault);

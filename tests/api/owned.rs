@@ -1,0 +1,120 @@
+//! Which fields of an object a field manager owns, as the API server itself has written them down in
+//! `metadata.managedFields`: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>.
+
+use serde_json::{Map, Value};
+
+/// A way into an object that outlasts what others do to its lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A field of an object.
+    Field(String),
+    /// The element of a keyed list that has these keys.
+    Key(Map<String, Value>),
+    /// The element of a list that counts as one value, by its index.
+    Index(usize),
+}
+
+/// A field that someone owns, as a whole: a plain value, an atomic list or map, or that a list has an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) steps: Vec<Step>,
+    /// Whether only the being there of the list's element is owned: its fields are leaves of their own.
+    pub(crate) element: bool,
+}
+
+impl Leaf {
+    /// As the operator names it: `spec.template.spec.containers[hub].image`.
+    pub(crate) fn path(&self) -> String {
+        path(&self.steps)
+    }
+
+    /// Its value. Of an element only that it is there.
+    pub(crate) fn of(&self, object: &Value) -> Option<Value> {
+        let value = find(object, &self.steps)?.1;
+        Some(if self.element { Value::Bool(true) } else { value.clone() })
+    }
+}
+
+/// The leaves that `manager` has applied, in the order of their names.
+pub(crate) fn owned(object: &Value, manager: &str) -> Vec<Leaf> {
+    let managers = object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut leaves = Vec::new();
+    for entry in managers {
+        if entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"].is_null() {
+            walk(&entry["fieldsV1"], &mut Vec::new(), &mut leaves);
+        }
+    }
+    leaves
+}
+
+fn walk(fields: &Value, steps: &mut Vec<Step>, leaves: &mut Vec<Leaf>) {
+    let fields = fields.as_object().expect("fieldsV1 is made of objects");
+    if fields.is_empty() {
+        leaves.push(Leaf { steps: steps.clone(), element: false });
+    }
+    for (key, inside) in fields {
+        let step = match key.split_once(':') {
+            Some(("f", name)) => Step::Field(name.to_owned()),
+            Some(("k", keys)) => Step::Key(serde_json::from_str(keys).expect("keys are JSON")),
+            None if key == "." => {
+                let element = matches!(steps.last(), Some(Step::Key(_)));
+                if element {
+                    leaves.push(Leaf { steps: steps.clone(), element });
+                }
+                continue;
+            }
+            _ => panic!("{key}: no list of ours is a set"),
+        };
+        steps.push(step);
+        walk(inside, steps, leaves);
+        steps.pop();
+    }
+}
+
+/// The steps as the operator names a field.
+pub(crate) fn path(steps: &[Step]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Field(name) if path.is_empty() => path.push_str(name),
+            Step::Field(name) => path.extend([".", name]),
+            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Key(keys) => {
+                let first = keys.values().next().expect("a list is keyed by something");
+                let label = first.as_str().map_or_else(|| first.to_string(), str::to_owned);
+                path.push_str(&format!("[{label}]"));
+            }
+        }
+    }
+    path
+}
+
+/// Where the steps lead in this object as it is now, as a JSON pointer (RFC 6901), and what is there.
+pub(crate) fn find<'a>(object: &'a Value, steps: &[Step]) -> Option<(String, &'a Value)> {
+    let (mut pointer, mut value) = (String::new(), object);
+    for step in steps {
+        match step {
+            Step::Field(name) => {
+                value = value.get(name)?;
+                pointer.push_str(&format!("/{}", escaped(name)));
+            }
+            Step::Index(index) => {
+                value = value.get(*index)?;
+                pointer.push_str(&format!("/{index}"));
+            }
+            Step::Key(keys) => {
+                let same =
+                    |element: &Value| keys.iter().all(|(key, wanted)| element.get(key) == Some(wanted));
+                let index = value.as_array()?.iter().position(same)?;
+                value = &value[index];
+                pointer.push_str(&format!("/{index}"));
+            }
+        }
+    }
+    Some((pointer, value))
+}
+
+/// A name as a JSON pointer has it.
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
