@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::names::OPERATOR;
 use crate::password::random_hex;
 use crate::requests::Counting;
+use crate::scope::Scope;
 use crate::telemetry::{LogFormat, Telemetry};
 use crate::validate::Defaults;
 
@@ -55,6 +56,9 @@ struct Run {
     /// The namespace of the operator's pod, which Redis admits; unset outside a cluster
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: Option<String>,
+    /// The namespaces to serve; none: all. Only these, and the operator's own, have to be open to it
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
+    watch_namespaces: Vec<String>,
     /// The name that events are reported under
     #[arg(long, env = "POD_NAME", default_value = OPERATOR)]
     instance: String,
@@ -124,6 +128,7 @@ impl Run {
                 return ExitCode::FAILURE;
             }
         };
+        let scope = Scope::of(self.watch_namespaces);
         let access = Arc::new(Access::default());
         let metrics = Arc::new(Metrics::default());
         let namespace = self.namespace.filter(|namespace| !namespace.is_empty());
@@ -142,9 +147,10 @@ impl Run {
             version = env!("CARGO_PKG_VERSION"),
             hub = self.hub_image,
             redis = self.redis_image,
+            ?scope,
             "the operator starts"
         );
-        let health = Arc::new(Health::new(access.clone(), tenure.clone()));
+        let health = Arc::new(Health::new(access.clone(), tenure.clone(), &scope));
         if self.http_port != 0 {
             serve(self.http_port, health.clone(), metrics.clone());
         }
@@ -161,7 +167,7 @@ impl Run {
             operator_namespace: namespace,
         };
         let operator =
-            Operator { client, access, defaults, instance: self.instance, health, metrics, ending };
+            Operator { client, access, scope, defaults, instance: self.instance, health, metrics, ending };
         match operator.run(lock).await {
             Ok(()) => ExitCode::SUCCESS,
             // Another may be at work already: not one more write.

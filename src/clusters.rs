@@ -8,7 +8,7 @@ use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -18,7 +18,8 @@ use tracing::{error, warn};
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::Key;
 use crate::metrics::Metrics;
-use crate::watches::{Triggers, events, trigger};
+use crate::scope::Scope;
+use crate::watches::{Triggers, events_within, trigger};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
 #[derive(Clone, Debug, Deserialize, Resource, Serialize)]
@@ -67,6 +68,7 @@ enum News {
 /// Starts the watch. `gone` is called for each cluster that was deleted, or can be read no longer.
 pub fn start(
     client: &Client,
+    scope: &Scope,
     triggers: &Triggers,
     metrics: &Arc<Metrics>,
     gone: impl Fn(&ChatCluster) + Send + 'static,
@@ -75,7 +77,7 @@ pub fn start(
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen =
         Seen { store: store.clone(), writer, malformed: sender, listed: BTreeSet::new(), complete: false };
-    let mut events = Box::pin(events::<Stored>(Api::all(client.clone()), Config::default(), metrics.clone()));
+    let mut events = events_within::<Stored>(scope, client, &Config::default(), metrics);
     let triggers = triggers.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {

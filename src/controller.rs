@@ -26,6 +26,7 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, ReconcileError};
+use crate::scope::Scope;
 use crate::telemetry;
 use crate::validate::Defaults;
 use crate::watches::{self, Triggers};
@@ -47,6 +48,8 @@ pub struct Operator {
     pub client: Client,
     /// What the client's requests tell of the API server.
     pub access: Arc<Access>,
+    /// Which namespaces are served.
+    pub scope: Scope,
     /// What clusters get that say nothing else.
     pub defaults: Defaults,
     /// The name that events are reported under.
@@ -73,8 +76,8 @@ impl Operator {
     /// If the Lease is lost. Another operator may be at work already, so the process must end.
     pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
         let (triggers, mut triggered) = mpsc::unbounded();
-        let Self { client, defaults, instance, health, metrics, .. } = &self;
-        let (synced, tasks) = watches::start(client, &health.caches, &triggers, metrics);
+        let Self { client, scope, defaults, instance, health, metrics, .. } = &self;
+        let (synced, tasks) = watches::start(client, scope, &health.caches, &triggers, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let context = Context::new(
             client.clone(),
@@ -86,8 +89,9 @@ impl Operator {
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let gone = move |cluster: &ChatCluster| forgetting.context.forget(cluster);
-        let clusters = clusters::start(client, &triggers, &self.metrics, gone);
+        let clusters = clusters::start(client, scope, &triggers, &self.metrics, move |cluster| {
+            forgetting.context.forget(cluster);
+        });
         self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
@@ -157,13 +161,12 @@ impl Operator {
         triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
     ) {
         let Clusters { store, malformed, .. } = clusters;
-        let metrics = &self.metrics;
-        metrics.leads(true);
+        self.metrics.leads(true);
+        let queue = self.metrics.clone();
+        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         for cluster in store.state() {
             trigger(&triggers, &cluster);
         }
-        let queue = metrics.clone();
-        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         let controller =
             Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
                 .with_config(Config::default().concurrency(CONCURRENCY))
@@ -175,7 +178,9 @@ impl Operator {
                         // The log line of a failure is the reconcile's own.
                         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                         // Deleted between the trigger and the reconcile.
-                        Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
+                        Err(controller::Error::ObjectNotFound(cluster)) => {
+                            self.metrics.dequeued(&key(&cluster));
+                        }
                         Err(error) => error!(%error, "the controller failed; it tries again"),
                     }
                 });

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use crate::access::Access;
 use crate::lease::Tenure;
 use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
+use crate::scope::Scope;
 use crate::watches::Caches;
 
 /// How long the API server may fail to answer before an operator that knows the cluster says that it is not ready.
@@ -38,9 +39,9 @@ pub struct Health {
 
 impl Health {
     /// Of an operator that knows nothing yet.
-    pub fn new(access: Arc<Access>, tenure: Tenure) -> Self {
+    pub fn new(access: Arc<Access>, tenure: Tenure, scope: &Scope) -> Self {
         Self {
-            caches: Arc::default(),
+            caches: Arc::new(Caches::within(scope)),
             access,
             tenure,
             clusters_listed: AtomicBool::new(false),
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     fn health() -> Health {
-        Health::new(Arc::default(), Tenure::waiting())
+        Health::new(Arc::default(), Tenure::waiting(), &Scope::Cluster)
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod overlay;
 pub mod password;
 pub mod reconcile;
 pub mod requests;
+pub mod scope;
 pub mod status;
 pub mod storage;
 pub mod telemetry;

@@ -39,6 +39,8 @@ pub struct Observed {
     pub claim: Option<Arc<PersistentVolumeClaim>>,
     /// The claim's storage class, if it exists.
     pub storage_class: Option<Arc<StorageClass>>,
+    /// Whether the operator cannot look at storage classes, so that one may exist that it does not know.
+    pub without_storage_classes: bool,
     /// What Redis said.
     pub report: Report,
     /// The ready hubs that Redis does not show subscribed.
@@ -89,6 +91,7 @@ pub async fn observe(
         redis_pod,
         hub_pods,
         claim,
+        without_storage_classes: caches.without_storage_classes,
         storage_class: class.and_then(|class| caches.storage_classes.get("", &class)),
         report,
         unseen,

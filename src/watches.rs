@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::BoxStream};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
@@ -25,6 +26,7 @@ use crate::api::ChatCluster;
 use crate::cache::{Cache, Key};
 use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
+use crate::scope::{Scope, merged};
 
 /// Where the names of clusters to reconcile go.
 pub type Triggers = UnboundedSender<ObjectRef<ChatCluster>>;
@@ -52,11 +54,18 @@ pub struct Caches {
     pub pods: Cache<Pod>,
     /// Claims of the clusters.
     pub claims: Cache<PersistentVolumeClaim>,
-    /// All storage classes.
+    /// All storage classes; none that is known of, where only some namespaces are watched.
     pub storage_classes: Cache<StorageClass>,
+    /// Where only some namespaces are watched.
+    pub without_storage_classes: bool,
 }
 
 impl Caches {
+    /// Of what the operator may look at.
+    pub fn within(scope: &Scope) -> Self {
+        Self { without_storage_classes: *scope != Scope::Cluster, ..Self::default() }
+    }
+
     /// The kinds whose first list is not complete yet.
     pub fn missing(&self) -> Vec<&'static str> {
         let Self {
@@ -71,6 +80,7 @@ impl Caches {
             pods,
             claims,
             storage_classes,
+            without_storage_classes,
         } = self;
         [
             ("secrets", secrets.is_synced()),
@@ -83,7 +93,7 @@ impl Caches {
             ("poddisruptionbudgets", budgets.is_synced()),
             ("pods", pods.is_synced()),
             ("persistentvolumeclaims", claims.is_synced()),
-            ("storageclasses", storage_classes.is_synced()),
+            ("storageclasses", *without_storage_classes || storage_classes.is_synced()),
         ]
         .into_iter()
         .filter_map(|(kind, synced)| (!synced).then_some(kind))
@@ -95,12 +105,15 @@ impl Caches {
 /// make again what exists. The tasks end only by a panic.
 pub fn start(
     client: &Client,
+    scope: &Scope,
     caches: &Arc<Caches>,
     triggers: &Triggers,
     metrics: &Arc<Metrics>,
 ) -> (watch::Receiver<bool>, Vec<AbortHandle>) {
     let (synced, receiver) = watch::channel(false);
     let mut watches = Watches {
+        client: client.clone(),
+        scope: scope.clone(),
         caches: caches.clone(),
         triggers: triggers.clone(),
         metrics: metrics.clone(),
@@ -108,21 +121,27 @@ pub fn start(
         tasks: Vec::new(),
     };
     let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.secrets);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.config_maps);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.services);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.stateful_sets);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.deployments);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.policies);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.autoscalers);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.budgets);
-    watches.start(Api::all(client.clone()), ours.clone(), |caches| &caches.pods);
-    watches.start(Api::all(client.clone()), ours, |caches| &caches.claims);
-    watches.start(Api::all(client.clone()), Config::default(), |caches| &caches.storage_classes);
+    watches.start(&ours, |caches| &caches.secrets);
+    watches.start(&ours, |caches| &caches.config_maps);
+    watches.start(&ours, |caches| &caches.services);
+    watches.start(&ours, |caches| &caches.stateful_sets);
+    watches.start(&ours, |caches| &caches.deployments);
+    watches.start(&ours, |caches| &caches.policies);
+    watches.start(&ours, |caches| &caches.autoscalers);
+    watches.start(&ours, |caches| &caches.budgets);
+    watches.start(&ours, |caches| &caches.pods);
+    watches.start(&ours, |caches| &caches.claims);
+    // They belong to the whole cluster.
+    if !caches.without_storage_classes {
+        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();
+        watches.follow(classes, |caches| &caches.storage_classes);
+    }
     (receiver, watches.tasks)
 }
 
 struct Watches {
+    client: Client,
+    scope: Scope,
     caches: Arc<Caches>,
     triggers: Triggers,
     metrics: Arc<Metrics>,
@@ -131,12 +150,25 @@ struct Watches {
 }
 
 impl Watches {
-    fn start<K>(&mut self, api: Api<K>, config: Config, cache: fn(&Caches) -> &Cache<K>)
+    fn start<K>(&mut self, config: &Config, cache: fn(&Caches) -> &Cache<K>)
     where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let events = events_within(&self.scope, &self.client, config, &self.metrics);
+        self.follow(events, cache);
+    }
+
+    fn follow<K>(&mut self, mut events: BoxStream<'static, Event<K>>, cache: fn(&Caches) -> &Cache<K>)
+    where
+        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
     {
         let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
-        let mut events = Box::pin(events(api, config, self.metrics.clone()));
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
@@ -174,6 +206,25 @@ impl kube::runtime::utils::Backoff for Backoff {
     fn reset(&mut self) {
         // It would be, before each list that fails. It begins anew by itself after two minutes without a failure.
     }
+}
+
+/// The events of all objects of a kind that the operator has to do with.
+pub(crate) fn events_within<K>(
+    scope: &Scope,
+    client: &Client,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> BoxStream<'static, Event<K>>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
+{
+    let watch = |api| events(api, config.clone(), metrics.clone()).boxed();
+    merged(scope.apis(client).into_iter().map(watch).collect())
 }
 
 /// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.

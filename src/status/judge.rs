@@ -180,7 +180,7 @@ fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
                  or create the ChatCluster anew with redis.storage.storageClassName"
             ),
         ),
-        class if observed.storage_class.is_none() => no(
+        class if observed.storage_class.is_none() && !observed.without_storage_classes => no(
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume of the storage class {class}, which does not exist: create the class, \

@@ -49,6 +49,7 @@ fn well() -> Observed {
         hub_pods: vec![of(ready_pod("lobby-hub-a")), of(ready_pod("lobby-hub-b"))],
         claim: None,
         storage_class: Some(std::sync::Arc::default()),
+        without_storage_classes: false,
         report: Report::Answers(Vec::new()),
         unseen: Vec::new(),
     }
@@ -195,6 +196,11 @@ fn a_storage_class_that_does_not_exist_is_named() {
 
     let status = judged(&cluster(json!({})), &pending, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::StorageClassMissing, "storage class fast");
+
+    // An operator of some namespaces only cannot know.
+    let unknown = Observed { without_storage_classes: true, ..pending.clone() };
+    let status = judged(&cluster(json!({})), &unknown, &[]);
+    not_ready(&status, ConditionType::BackplaneReady, Reason::VolumePending, "storage class fast");
 
     let status = judged(
         &cluster(json!({})),
