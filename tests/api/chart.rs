@@ -39,9 +39,11 @@ fn pod_of(deployment: &Value) -> Value {
 }
 
 async fn dry_run(objects: &[Value]) -> Result<String, String> {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+    // Not as a List, whose items kubectl would check by itself, and not as the API server does.
+    let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
     let how = ["--dry-run=server", "--server-side", "--force-conflicts", "--validate=strict"];
-    kubectl_with_input(&[&["apply"], &how[..], &["--filename", "-"]].concat(), &list).await
+    let args = [&["apply"], &how[..], &["--filename", "-"]].concat();
+    kubectl_with_input(&args, &documents.join("\n---\n")).await
 }
 
 #[tokio::test]

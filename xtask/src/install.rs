@@ -4,12 +4,30 @@ use crate::images::{self, Image};
 use crate::target::Target;
 use crate::{chart, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
+use std::path::Path;
 
 /// The Redis that `cluster/` builds, so that nothing is pulled.
 pub(crate) const REDIS: &str = "localhost/redis:7.0.15";
 
 /// Installs what is built, or brings what is installed up to date; returns when the operator is ready.
-pub(crate) fn install(target: &Target, images: &[Image], registry: Option<&str>) -> Result<()> {
+pub(crate) fn install(target: &Target, values: &[String]) -> Result<()> {
+    release(target, &chart::folder(), values, &["--wait", "--timeout", "120s"])
+        .with_context(|| format!("the operator did not become ready. {}", hint(target)))
+}
+
+/// Installs that chart, or upgrades what is installed to it.
+pub(crate) fn release(target: &Target, chart: &Path, values: &[String], options: &[&str]) -> Result<()> {
+    let mut helm = target.helm()?;
+    helm.args(["upgrade", "--install", "chatcluster", "--namespace", chart::NAMESPACE, "--create-namespace"]);
+    helm.arg(chart).args(options);
+    for value in values {
+        helm.args(["--set-string", value]);
+    }
+    sh::quiet(&mut helm)
+}
+
+/// Has the nodes know the images, or their registry; the values of the chart that name them.
+pub(crate) fn values(target: &Target, images: &[Image], registry: Option<&str>) -> Result<Vec<String>> {
     let mut values = match registry {
         Some(registry) => pushed(images, registry)?,
         None => loaded(target, images)?,
@@ -17,13 +35,7 @@ pub(crate) fn install(target: &Target, images: &[Image], registry: Option<&str>)
     if let Some(redis) = redis(target)? {
         values.push(format!("defaults.redisImage={redis}"));
     }
-    let mut helm = target.helm()?;
-    helm.args(["upgrade", "--install", "chatcluster", "--namespace", chart::NAMESPACE, "--create-namespace"]);
-    helm.arg(chart::folder()).args(["--wait", "--timeout", "120s"]);
-    for value in values {
-        helm.args(["--set-string", &value]);
-    }
-    sh::quiet(&mut helm).with_context(|| format!("the operator did not become ready. {}", hint(target)))
+    Ok(values)
 }
 
 /// How to look at an operator that does not start.

@@ -6,9 +6,12 @@
 mod gate;
 mod interrupted;
 mod leader;
+mod metrics;
 mod process;
 mod proxy;
+mod scope;
 mod trouble;
+mod upgrade;
 
 use tokio::sync::OnceCell;
 

@@ -1,7 +1,7 @@
 //! One operator as a process, and what can happen to it.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::proxy::Proxy;
-use crate::support::{Namespace, env};
+use crate::support::Namespace;
 
 /// The control plane's network namespace is ours: nothing else listens there, and none of these is given to a client.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
@@ -26,13 +26,19 @@ impl Operator {
     /// Starts one whose pod has that name, and whose Lease is in the namespace. Its log is that of all operators that the
     /// test starts.
     pub(super) fn start(ns: &Namespace, name: &str, proxy: &Proxy) -> Self {
+        Self::start_as(ns, name, proxy.kubeconfig(), &[])
+    }
+
+    /// As `start`, with another way to the API server and more environment.
+    pub(super) fn start_as(ns: &Namespace, name: &str, kubeconfig: &Path, env: &[(&str, &str)]) -> Self {
         let log = log(ns);
         let file = File::options().create(true).append(true).open(&log).expect("the operator's log file");
         let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         // Should the test process itself be killed, the kernel kills what it started.
         let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", &env("CHATCLUSTER_OPERATOR_BIN"), "run"])
-            .env("KUBECONFIG", proxy.kubeconfig())
+            .args(["--pdeathsig", "KILL", "--", &crate::support::env("CHATCLUSTER_OPERATOR_BIN"), "run"])
+            .env("KUBECONFIG", kubeconfig)
+            .envs(env.iter().copied())
             .env("HUB_IMAGE", "localhost/hub:sim")
             .env("REDIS_IMAGE", "localhost/redis:sim")
             .env("POD_NAMESPACE", &ns.name)

@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("Building the operator's and the hub's image");
     let images = images::build()?;
     step("Installing the operator by its Helm chart");
-    install::install(&target, &images, options.registry.as_deref())?;
+    install::install(&target, &install::values(&target, &images, options.registry.as_deref())?)?;
     step("kubectl apply -f manifests/samples/lobby.yaml");
     sh::run(target.kubectl()?.args(["apply", "-n", NAMESPACE, "-f"]).arg(install::sample(CHAT)))?;
     watch(&target)?;

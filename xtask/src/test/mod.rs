@@ -5,9 +5,11 @@ mod chart;
 mod e2e;
 mod lint;
 mod npm;
+mod rbac;
 mod report;
 mod rust;
 mod socketio;
+mod upgrade;
 
 use crate::args::Where;
 use crate::{deps, interrupt};
