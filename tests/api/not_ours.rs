@@ -24,11 +24,14 @@ fn additions(child: &Child) -> Vec<(&'static str, Value)> {
             ("/spec/minReadySeconds", json!(1)),
             ("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt", json!("now")),
             ("/spec/template/metadata/labels/example.com~1team", json!("a")),
-            ("/spec/template/spec/containers/-", sidecar.clone()),
-            ("/spec/template/spec/initContainers", json!([sidecar])),
+            ("/spec/template/spec/containers/-", sidecar),
+            ("/spec/template/spec/initContainers", json!([{"name": "first", "image": "localhost/first:1"}])),
             ("/spec/template/spec/volumes/-", json!({"name": "injected", "emptyDir": {}})),
             ("/spec/template/spec/containers/0/env/-", json!({"name": "INJECTED", "value": "1"})),
-            ("/spec/template/spec/containers/0/volumeMounts/-", json!({"name": "injected", "mountPath": "/injected"})),
+            (
+                "/spec/template/spec/containers/0/volumeMounts/-",
+                json!({"name": "injected", "mountPath": "/injected"}),
+            ),
             ("/spec/template/spec/tolerations", json!([{"operator": "Exists"}])),
             ("/spec/template/spec/nodeSelector", json!({"kubernetes.io/os": "linux"})),
             ("/spec/template/spec/priorityClassName", json!("system-cluster-critical")),
@@ -99,7 +102,9 @@ async fn meddle(subject: &Subject<'_>) -> Vec<(String, Value)> {
         let now = subject.child.get().await;
         assert_eq!(subject.changed(&now), Vec::<String>::new(), "{}: {pointer}", subject.child);
         let pointer = match pointer.strip_suffix("/-") {
-            Some(list) => format!("{list}/{}", now.pointer(list).and_then(Value::as_array).map_or(0, Vec::len) - 1),
+            Some(list) => {
+                format!("{list}/{}", now.pointer(list).and_then(Value::as_array).map_or(0, Vec::len) - 1)
+            }
             None => pointer.to_owned(),
         };
         let value = now.pointer(&pointer).expect("it was added").clone();
@@ -161,9 +166,9 @@ async fn what_is_not_ours_is_left_alone_without_a_write() {
 fn writes(requests: &[String]) -> Vec<&String> {
     let says = |uri: &str| uri.contains("/events") || uri.contains("/chatclusters/");
     let is_write = |request: &&String| {
-        request.split_once(' ').is_some_and(|(verb, uri)| {
-            !["get", "list", "watch"].contains(&verb) && !says(uri)
-        })
+        request
+            .split_once(' ')
+            .is_some_and(|(verb, uri)| !["get", "list", "watch"].contains(&verb) && !says(uri))
     };
     requests.iter().filter(is_write).collect()
 }

@@ -121,7 +121,8 @@ async fn an_aspnet_manifest_gives_its_image_a_working_connection_string_also_aft
 
 /// What Redis answers to a hub that connects by its `ConnectionStrings__Redis`.
 async fn connects(chat: &Chat<'_>, hub: &str) -> String {
-    let args = ["exec", "--namespace", &chat.ns.name, hub, "--", "node", "--input-type=module", "--eval", CONNECT];
+    let args =
+        ["exec", "--namespace", &chat.ns.name, hub, "--", "node", "--input-type=module", "--eval", CONNECT];
     kubectl(&args).await.unwrap_or_else(|error| panic!("{error}")).trim().to_owned()
 }
 
