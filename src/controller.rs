@@ -89,8 +89,9 @@ impl Operator {
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let gone = move |cluster: &ChatCluster| forgetting.context.forget(cluster);
-        let clusters = clusters::start(client, scope, &triggers, &self.metrics, gone);
+        let clusters = clusters::start(client, scope, &triggers, &self.metrics, move |cluster| {
+            forgetting.context.forget(cluster);
+        });
         self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
@@ -160,13 +161,12 @@ impl Operator {
         triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
     ) {
         let Clusters { store, malformed, .. } = clusters;
-        let metrics = &self.metrics;
-        metrics.leads(true);
+        self.metrics.leads(true);
+        let queue = self.metrics.clone();
+        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         for cluster in store.state() {
             trigger(&triggers, &cluster);
         }
-        let queue = metrics.clone();
-        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
         let controller =
             Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
                 .with_config(Config::default().concurrency(CONCURRENCY))
@@ -178,7 +178,9 @@ impl Operator {
                         // The log line of a failure is the reconcile's own.
                         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                         // Deleted between the trigger and the reconcile.
-                        Err(controller::Error::ObjectNotFound(cluster)) => metrics.dequeued(&key(&cluster)),
+                        Err(controller::Error::ObjectNotFound(cluster)) => {
+                            self.metrics.dequeued(&key(&cluster));
+                        }
                         Err(error) => error!(%error, "the controller failed; it tries again"),
                     }
                 });

@@ -36,8 +36,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const RENEWAL: Duration = Duration::from_secs(2);
 /// Between two looks of one that waits, and before another try after a failure.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long one request may take: short enough that another, on a new connection, has time before the deadline.
-const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long one request may take: an API server may be slow, and another request, on a new connection, must have time before
+/// the deadline.
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long giving the Lease back may take: the kubelet waits 10 seconds for the process to end, and the last reconciles
 /// have had 5 of them.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -136,8 +137,12 @@ impl LeaseLock {
         };
         match written {
             Ok(lease) => Ok(Some((lease, now))),
-            // Someone was faster.
-            Err(failure) if failure.code() == Some(409) => Ok(None),
+            // Someone was faster: from now on their time counts.
+            Err(failure) if failure.code() == Some(409) => {
+                let read = timeout(ATTEMPT, self.api.get_opt(OPERATOR)).await??;
+                elector.see(read.and_then(|lease| lease.spec).as_ref(), Moment::now());
+                Ok(None)
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -36,12 +36,14 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Result<(), Fault> {
     let chat = cluster.chat(&options.name).await?;
-    let public = if options.forward || options.port.is_some() { None } else { public(&chat).await };
-    if let Some(address) = public {
-        let url = format!("http://{address}/");
-        print(&format!("{url}\n"));
-        browse(options, &url);
-        return Ok(());
+    if !options.forward && options.port.is_none() {
+        if let Some(address) = public(&chat).await {
+            let url = format!("http://{address}/");
+            print(&format!("{url}\n"));
+            browse(options, &url);
+            return Ok(());
+        }
+        eprintln!("the public address does not answer from here: a port of this machine is forwarded");
     }
     if ready_hubs(cluster, &options.name).await?.is_empty() {
         let name = &options.name;

@@ -35,13 +35,18 @@ impl Elector {
         self.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone()).unwrap_or_default()
     }
 
-    /// What to do about the Lease as it was read at `now`. `wall`: what to write as the time.
-    pub(super) fn decide(&mut self, lease: Option<&LeaseSpec>, now: Moment, wall: Timestamp) -> Step {
+    /// Remembers the Lease as it was read at `now`.
+    pub(super) fn see(&mut self, lease: Option<&LeaseSpec>, now: Moment) {
         if let Some(current) = lease
             && self.seen.as_ref().is_none_or(|(spec, _)| spec != current)
         {
             self.seen = Some((current.clone(), now));
         }
+    }
+
+    /// What to do about the Lease as it was read at `now`. `wall`: what to write as the time.
+    pub(super) fn decide(&mut self, lease: Option<&LeaseSpec>, now: Moment, wall: Timestamp) -> Step {
+        self.see(lease, now);
         // Whoever held a Lease that was deleted may not know it yet.
         let Some((last, at)) = &self.seen else { return Step::Take(self.taken(None, wall)) };
         let holder = last.holder_identity.as_deref().unwrap_or_default();

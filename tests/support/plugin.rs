@@ -4,8 +4,9 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::time::timeout;
 
-use super::{Namespace, env};
+use super::{Namespace, PODS, env};
 
 /// What it answered.
 #[derive(Debug)]
@@ -37,8 +38,9 @@ pub(crate) fn plugin_command(ns: &Namespace, args: &[&str]) -> Command {
 
 /// `kubectl chat` in a test's namespace, to its end.
 pub(crate) async fn plugin(ns: &Namespace, args: &[&str]) -> Answer {
-    let Output { status, stdout, stderr } =
-        plugin_command(ns, args).output().await.unwrap_or_else(|error| panic!("kubectl-chat: {error}"));
+    let ended = timeout(2 * PODS, plugin_command(ns, args).output()).await;
+    let ended = ended.unwrap_or_else(|_| panic!("kubectl-chat {args:?} does not end{}", ns.report()));
+    let Output { status, stdout, stderr } = ended.unwrap_or_else(|error| panic!("kubectl-chat: {error}"));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Answer { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
 }

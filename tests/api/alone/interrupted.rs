@@ -109,6 +109,7 @@ async fn interrupted(
     asked.await;
     tokio::select! {
         () = at(limit, &way) => {}
+        () = first.loses() => {}
         // With fewer writes than that, as it happens.
         _ = lobby.becomes("Ready", "True", "Ready", PODS) => {}
     }
@@ -116,11 +117,15 @@ async fn interrupted(
     let written = way.seen().borrow().writes.clone();
 
     let way = Proxy::new(lobby.ns, "second").await;
-    let mut second = Operator::start(lobby.ns, "operator", &way);
-    lobby.becomes("Ready", "True", "Ready", PODS).await;
-    // What it has written after that is an event.
-    lobby.ns.eventually(SOON, "it is done", async || done(&way).await).await;
-    second.kill().await;
+    let finished = async {
+        lobby.becomes("Ready", "True", "Ready", PODS).await;
+        // What is written after that is an event.
+        lobby.ns.eventually(SOON, "it is done", async || done(&way).await).await;
+    };
+    tokio::select! {
+        () = finished => {}
+        () = Operator::keep(lobby.ns, "operator", &way) => unreachable!("it is kept for ever"),
+    }
     (end(lobby).await, written)
 }
 

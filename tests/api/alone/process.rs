@@ -68,6 +68,22 @@ impl Operator {
         ended.expect("its exit status")
     }
 
+    /// Starts one, and another whenever it has ended because it lost its Lease, as a kubelet would: on a busy machine the API
+    /// server may take too long for that, too.
+    pub(super) async fn keep(ns: &Namespace, name: &str, proxy: &Proxy) {
+        loop {
+            let mut operator = Self::start(ns, name, proxy);
+            operator.loses().await;
+        }
+    }
+
+    /// Until it has ended because it lost its Lease.
+    pub(super) async fn loses(&mut self) {
+        let status = self.process.wait().await.expect("its exit status");
+        assert_eq!(status.code(), Some(1), "{}", self.log());
+        assert!(self.log().contains("leads no longer"), "{}", self.log());
+    }
+
     pub(super) async fn kill(&mut self) {
         self.process.kill().await.expect("kill");
     }
