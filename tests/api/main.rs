@@ -21,6 +21,7 @@ mod idle;
 mod lifecycle;
 mod matrix;
 mod mutations;
+mod not_ours;
 mod operator;
 mod owned;
 mod pending;

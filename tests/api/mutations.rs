@@ -9,7 +9,7 @@ use crate::owned::{Leaf, Step, escaped, find, path};
 pub(crate) struct Mutation {
     /// The field, as the operator names it.
     pub(crate) path: String,
-    /// Several ways to do it: the first that the API server takes is enough.
+    /// Several ways to do it, of one operation or several: the first that the API server takes is enough.
     pub(crate) ways: Vec<Value>,
 }
 
@@ -34,14 +34,47 @@ const CHOICES: [&[&str]; 17] = [
     &["NoSchedule", "NoExecute", "PreferNoSchedule"],
 ];
 
+/// What takes more than one step, as the API server refuses each alone.
+fn together(leaf: &Leaf, object: &Value) -> Option<Value> {
+    let (pointer, value) = find(object, &leaf.steps)?;
+    let path = leaf.path();
+    if path == "spec.strategy.type" {
+        return Some(json!([
+            {"op": "remove", "path": "/spec/strategy/rollingUpdate"},
+            {"op": "replace", "path": pointer, "value": "Recreate"},
+        ]));
+    }
+    if path.ends_with(".emptyDir") {
+        return Some(json!([
+            {"op": "remove", "path": pointer},
+            {"op": "add", "path": pointer.replace("emptyDir", "configMap"), "value": {"name": "other"}},
+        ]));
+    }
+    if leaf.presence && path.contains(".volumes[") {
+        let mut operations = Vec::new();
+        for (c, container) in object.pointer("/spec/template/spec/containers")?.as_array()?.iter().enumerate()
+        {
+            let mounts = container["volumeMounts"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for m in (0..mounts.len()).rev().filter(|m| mounts[*m]["name"] == value["name"]) {
+                let mount = format!("/spec/template/spec/containers/{c}/volumeMounts/{m}");
+                operations.push(json!({"op": "remove", "path": mount}));
+            }
+        }
+        operations.push(json!({"op": "remove", "path": pointer}));
+        return Some(Value::Array(operations));
+    }
+    None
+}
+
 /// All that is to be tried on a leaf of this object.
 pub(crate) fn of(leaf: &Leaf, object: &Value) -> Vec<Mutation> {
-    let mut all = Vec::new();
+    let mut all: Vec<_> =
+        together(leaf, object).into_iter().map(|patch| mutation(leaf.path(), vec![patch])).collect();
     match find(object, &leaf.steps) {
         None => all.extend(added(leaf, object)),
         Some((pointer, value)) => {
             all.push(mutation(leaf.path(), vec![json!({"op": "remove", "path": pointer})]));
-            if !leaf.element {
+            if !leaf.presence {
                 inside(&mut leaf.steps.clone(), &pointer, value, &mut all);
             }
         }
@@ -74,13 +107,12 @@ fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mut
                 inside(steps, &format!("{pointer}/{}", escaped(name)), field, all);
                 steps.pop();
             }
-            // A map of the user's words takes another; a struct refuses it, and the mutation is none.
-            if fields.values().all(Value::is_string) {
-                all.push(mutation(
-                    path(steps),
-                    vec![add(&format!("{pointer}/example.com~1more"), json!("x"))],
-                ));
-            }
+            // A map of words takes the first, and of structs some the others.
+            let more =
+                [("example.com~1more", json!("x")), ("optional", json!(true)), ("endPort", json!(65535))];
+            let more = more.into_iter().chain([("namespaceSelector", json!({}))]);
+            let more = more.map(|(name, value)| add(&format!("{pointer}/{name}"), value));
+            all.push(mutation(path(steps), more.collect()));
         }
         scalar => {
             let replace = |value| json!({"op": "replace", "path": pointer, "value": value});
@@ -103,7 +135,7 @@ fn added(leaf: &Leaf, object: &Value) -> Option<Mutation> {
 }
 
 /// Other values of the same type.
-fn others(value: &Value) -> Vec<Value> {
+pub(crate) fn others(value: &Value) -> Vec<Value> {
     match value {
         Value::Bool(is) => vec![json!(!is)],
         Value::Number(number) => {
@@ -136,6 +168,6 @@ fn mutation(path: String, ways: Vec<Value>) -> Mutation {
     Mutation { path, ways }
 }
 
-fn add(pointer: &str, value: Value) -> Value {
+pub(crate) fn add(pointer: &str, value: Value) -> Value {
     json!({"op": "add", "path": pointer, "value": value})
 }

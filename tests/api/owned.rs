@@ -1,7 +1,7 @@
 //! Which fields of an object a field manager owns, as the API server itself has written them down in
 //! `metadata.managedFields`: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A way into an object that outlasts what others do to its lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) steps: Vec<Step>,
-    /// Whether only the being there of the list's element is owned: its fields are leaves of their own.
-    pub(crate) element: bool,
+    /// Whether only its being there is owned, as of a list's element whose fields are leaves of their own.
+    pub(crate) presence: bool,
 }
 
 impl Leaf {
@@ -28,10 +28,10 @@ impl Leaf {
         path(&self.steps)
     }
 
-    /// Its value. Of an element only that it is there.
+    /// Its value. Of an element, and of what is empty, only that it is there.
     pub(crate) fn of(&self, object: &Value) -> Option<Value> {
         let value = find(object, &self.steps)?.1;
-        Some(if self.element { Value::Bool(true) } else { value.clone() })
+        Some(if self.presence { Value::Bool(true) } else { value.clone() })
     }
 }
 
@@ -44,22 +44,24 @@ pub(crate) fn owned(object: &Value, manager: &str) -> Vec<Leaf> {
             walk(&entry["fieldsV1"], &mut Vec::new(), &mut leaves);
         }
     }
+    for leaf in &mut leaves {
+        leaf.presence |= find(object, &leaf.steps).is_some_and(|(_, value)| *value == json!({}));
+    }
     leaves
 }
 
 fn walk(fields: &Value, steps: &mut Vec<Step>, leaves: &mut Vec<Leaf>) {
     let fields = fields.as_object().expect("fieldsV1 is made of objects");
     if fields.is_empty() {
-        leaves.push(Leaf { steps: steps.clone(), element: false });
+        leaves.push(Leaf { steps: steps.clone(), presence: false });
     }
     for (key, inside) in fields {
         let step = match key.split_once(':') {
             Some(("f", name)) => Step::Field(name.to_owned()),
             Some(("k", keys)) => Step::Key(serde_json::from_str(keys).expect("keys are JSON")),
             None if key == "." => {
-                let element = matches!(steps.last(), Some(Step::Key(_)));
-                if element {
-                    leaves.push(Leaf { steps: steps.clone(), element });
+                if let Some(Step::Key(_)) = steps.last() {
+                    leaves.push(Leaf { steps: steps.clone(), presence: true });
                 }
                 continue;
             }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::people::{People, everyone_hears_everyone, pods_of, speaks_until_heard};
 use crate::pods::{kill, name_of, pods};
-use crate::support::{Chat, Kind, Namespace, PODS, env, kubectl};
+use crate::support::{Chat, Kind, Namespace, PODS, env, kubectl, repo};
 
 #[tokio::test]
 async fn a_socket_io_chat_is_verified_published_scaled_and_outlives_its_redis() {
@@ -77,6 +77,53 @@ async fn a_socket_io_chat_takes_a_new_password_without_a_restart() {
     assert_ne!(games.password().await, password);
     assert_eq!(hubs(&games).await, before, "the hubs are the same");
     assert!(!ada.was_interrupted() && !bob.was_interrupted(), "no client lost its connection");
+}
+
+/// Connects to Redis as StackExchange.Redis reads the string.
+const CONNECT: &str = r"
+const [endpoint, ...options] = process.env.ConnectionStrings__Redis.split(',')
+const password = options.find((option) => option.startsWith('password=')).slice('password='.length)
+const [host, port] = endpoint.split(':')
+const { createClient } = await import('redis')
+const redis = createClient({ socket: { host, port: Number(port), reconnectStrategy: false }, password })
+console.log(await (await redis.connect()).ping())
+redis.destroy()
+";
+
+#[tokio::test]
+async fn an_aspnet_manifest_gives_its_image_a_working_connection_string_also_after_a_new_password() {
+    let ns = Namespace::new("aspnet").await;
+    let file = repo().join("manifests/samples/aspnet.yaml").display().to_string();
+    let sample = kubectl(&["create", "--dry-run=client", "--output=json", "--filename", &file]).await;
+    let sample: Value = serde_json::from_str(&sample.expect("the sample")).expect("JSON");
+    let mut spec = sample["spec"].clone();
+    spec["hub"]["image"] = env("CHATCLUSTER_SOCKETIO_IMAGE").into(); // there is no .NET here, and Node reads it as well
+    spec["redis"] = json!({"persistence": "None"});
+    let chat = ns.chat("aspnet", spec).await;
+    chat.becomes_ready().await;
+    let before = hubs(&chat).await;
+    for hub in &before {
+        assert_eq!(connects(&chat, hub).await, "PONG");
+    }
+
+    chat.child(Kind::Secret, "-redis-auth").delete().await;
+
+    ns.eventually(PODS, "the hubs are rolled", async || {
+        let now = hubs(&chat).await;
+        if now.len() == 2 && now.is_disjoint(&before) { Ok(()) } else { Err(format!("{before:?}, {now:?}")) }
+    })
+    .await;
+    chat.becomes_ready().await;
+    for hub in hubs(&chat).await {
+        assert_eq!(connects(&chat, &hub).await, "PONG");
+    }
+}
+
+/// What Redis answers to a hub that connects by its `ConnectionStrings__Redis`.
+async fn connects(chat: &Chat<'_>, hub: &str) -> String {
+    let args =
+        ["exec", "--namespace", &chat.ns.name, hub, "--", "node", "--input-type=module", "--eval", CONNECT];
+    kubectl(&args).await.unwrap_or_else(|error| panic!("{error}")).trim().to_owned()
 }
 
 /// Scales it, and waits until it has so many hubs.

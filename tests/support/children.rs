@@ -107,15 +107,15 @@ impl Child {
 
     /// A JSON patch (RFC 6902).
     pub(crate) async fn edit(&self, patch: Value) {
-        if let Err(error) = self.try_edit(&patch, false).await {
+        if let Err(error) = self.try_edit(&patch).await {
             panic!("patching {self}: {error}");
         }
     }
 
     /// As `edit`, for what may be refused; the object as it is then.
-    pub(crate) async fn try_edit(&self, patch: &Value, dry_run: bool) -> kube::Result<Value> {
+    pub(crate) async fn try_edit(&self, patch: &Value) -> kube::Result<Value> {
         let operations = serde_json::from_value(patch.clone()).expect("an RFC 6902 patch");
-        let params = PatchParams { field_manager: Some("a-user".into()), dry_run, ..PatchParams::default() };
+        let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
         let object = self.api.patch(&self.name, &params, &Patch::Json::<()>(operations)).await?;
         Ok(serde_json::to_value(object).expect("an object is JSON"))
     }
