@@ -24,8 +24,8 @@ fn additions(child: &Child) -> Vec<(&'static str, Value)> {
             ("/spec/minReadySeconds", json!(1)),
             ("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt", json!("now")),
             ("/spec/template/metadata/labels/example.com~1team", json!("a")),
-            ("/spec/template/spec/containers/-", sidecar.clone()),
-            ("/spec/template/spec/initContainers", json!([sidecar])),
+            ("/spec/template/spec/containers/-", sidecar),
+            ("/spec/template/spec/initContainers", json!([{"name": "first", "image": "localhost/first:1"}])),
             ("/spec/template/spec/volumes/-", json!({"name": "injected", "emptyDir": {}})),
             ("/spec/template/spec/containers/0/env/-", json!({"name": "INJECTED", "value": "1"})),
             (
