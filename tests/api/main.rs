@@ -33,5 +33,6 @@ mod scaling;
 mod secrets;
 mod spec;
 mod storage;
+mod subject;
 mod templates;
 mod verified;

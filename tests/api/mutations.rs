@@ -91,9 +91,9 @@ fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mut
                 inside(steps, &format!("{pointer}/{index}"), item, all);
                 steps.pop();
             }
-            let more = items.iter().flat_map(|item| others(item)).chain(items.iter().cloned());
+            let more = items.iter().flat_map(others).chain(items.iter().cloned());
             let more = more.chain([json!({})]);
-            all.push(mutation(path(steps), more.map(|v| add(&format!("{pointer}/-"), v)).collect()));
+            all.push(mutation(path(steps), more.map(|v| add(&format!("{pointer}/-"), &v)).collect()));
             if items.len() > 1 {
                 all.push(mutation(
                     path(steps),
@@ -111,7 +111,7 @@ fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mut
             let more =
                 [("example.com~1more", json!("x")), ("optional", json!(true)), ("endPort", json!(65535))];
             let more = more.into_iter().chain([("namespaceSelector", json!({}))]);
-            let more = more.map(|(name, value)| add(&format!("{pointer}/{name}"), value));
+            let more = more.map(|(name, value)| add(&format!("{pointer}/{name}"), &value));
             all.push(mutation(path(steps), more.collect()));
         }
         scalar => {
@@ -131,7 +131,7 @@ fn added(leaf: &Leaf, object: &Value) -> Option<Mutation> {
         "egress" => json!([{}]),
         _ => return None,
     };
-    Some(mutation(leaf.path(), vec![add(&format!("{pointer}/{name}"), something)]))
+    Some(mutation(leaf.path(), vec![add(&format!("{pointer}/{name}"), &something)]))
 }
 
 /// Other values of the same type.
@@ -168,6 +168,6 @@ fn mutation(path: String, ways: Vec<Value>) -> Mutation {
     Mutation { path, ways }
 }
 
-pub(crate) fn add(pointer: &str, value: Value) -> Value {
+pub(crate) fn add(pointer: &str, value: &Value) -> Value {
     json!({"op": "add", "path": pointer, "value": value})
 }

@@ -80,11 +80,11 @@ pub(crate) fn path(steps: &[Step]) -> String {
         match step {
             Step::Field(name) if path.is_empty() => path.push_str(name),
             Step::Field(name) => path.extend([".", name]),
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Index(index) => path.extend(["[", &index.to_string(), "]"]),
             Step::Key(keys) => {
                 let first = keys.values().next().expect("a list is keyed by something");
                 let label = first.as_str().map_or_else(|| first.to_string(), str::to_owned);
-                path.push_str(&format!("[{label}]"));
+                path.extend(["[", &label, "]"]);
             }
         }
     }
@@ -98,18 +98,18 @@ pub(crate) fn find<'a>(object: &'a Value, steps: &[Step]) -> Option<(String, &'a
         match step {
             Step::Field(name) => {
                 value = value.get(name)?;
-                pointer.push_str(&format!("/{}", escaped(name)));
+                pointer.extend(["/", &escaped(name)]);
             }
             Step::Index(index) => {
                 value = value.get(*index)?;
-                pointer.push_str(&format!("/{index}"));
+                pointer.extend(["/", &index.to_string()]);
             }
             Step::Key(keys) => {
                 let same =
                     |element: &Value| keys.iter().all(|(key, wanted)| element.get(key) == Some(wanted));
                 let index = value.as_array()?.iter().position(same)?;
                 value = &value[index];
-                pointer.push_str(&format!("/{index}"));
+                pointer.extend(["/", &index.to_string()]);
             }
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Each test has a namespace, and an operator of its own sees of the cluster only that one: its proxy sees to that.
 
+mod counted;
 mod gate;
 mod interrupted;
 mod leader;
