@@ -4,8 +4,9 @@
 //! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
 //! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -28,13 +29,25 @@ struct Inner<K> {
     by_cluster: HashMap<Key, BTreeSet<String>>,
     /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
     listed: Option<BTreeSet<Key>>,
+    /// What went lately, and at which version: the answer to a write may come after the event that undid it.
+    gone: HashMap<Key, u64>,
+    going: VecDeque<(Instant, Key)>,
     synced: bool,
 }
 
+/// How long an answer may be behind the events: no request takes longer.
+const BEHIND: Duration = Duration::from_mins(5);
+
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        let inner =
-            Inner { objects: HashMap::new(), by_cluster: HashMap::new(), listed: None, synced: false };
+        let inner = Inner {
+            objects: HashMap::new(),
+            by_cluster: HashMap::new(),
+            listed: None,
+            gone: HashMap::new(),
+            going: VecDeque::new(),
+            synced: false,
+        };
         Self { inner: RwLock::new(inner) }
     }
 }
@@ -109,6 +122,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
                 }
                 let mut owners: Vec<Key> = cluster_of(&object).into_iter().collect();
                 owners.extend(inner.remove(&key));
+                inner.bury(key, version(&object));
                 owners
             }
         }
@@ -127,9 +141,13 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
     fn insert(&mut self, object: Arc<K>) -> Vec<Key> {
         let key = key(&*object);
-        if self.objects.get(&key).is_some_and(|known| version(&**known) > version(&*object)) {
+        let newest = self.objects.get(&key).map(|known| version(&**known));
+        // What is gone at a version was not there at that version.
+        let newest = newest.max(self.gone.get(&key).map(|version| version.saturating_add(1)));
+        if newest > Some(version(&*object)) {
             return Vec::new();
         }
+        self.gone.remove(&key);
         let mut owners = self.remove(&key);
         if let Some(owner) = cluster_of(&*object) {
             self.by_cluster.entry(owner.clone()).or_default().insert(key.1.clone());
@@ -137,6 +155,14 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         }
         self.objects.insert(key, object);
         owners
+    }
+
+    fn bury(&mut self, key: Key, version: u64) {
+        while let Some((_, old)) = self.going.pop_front_if(|(at, _)| at.elapsed() > BEHIND) {
+            self.gone.remove(&old);
+        }
+        self.gone.insert(key.clone(), version);
+        self.going.push_back((Instant::now(), key));
     }
 
     /// Returns the cluster that the object belonged to.
@@ -210,6 +236,19 @@ mod tests {
 
         assert!(concerned.starts_with(&lobby()));
         assert_eq!(version_of(&cache, "a"), None);
+    }
+
+    #[test]
+    fn the_answer_to_a_write_that_comes_after_its_undoing_does_not_bring_the_object_back() {
+        let cache = Cache::default();
+        cache.remember(object("a", 7, "lobby"));
+        cache.observe(Event::Delete(object("a", 9, "lobby")));
+
+        cache.remember(object("a", 8, "lobby"));
+        assert_eq!(version_of(&cache, "a"), None);
+
+        cache.observe(Event::Apply(object("a", 10, "lobby")));
+        assert_eq!(version_of(&cache, "a").as_deref(), Some("10"));
     }
 
     #[test]
