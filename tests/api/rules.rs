@@ -7,16 +7,24 @@ use serde_json::{Value, json};
 use crate::operator;
 use crate::support::{Chat, kubectl};
 
-/// Specs that cannot be created, and a part of what the API server says.
-fn refused_from_the_start() -> Vec<(Value, &'static str)> {
-    let env = |name: &str| json!({"hub": {"env": [{"name": name, "value": "x"}]}});
-    let many = |n: usize| (0..n).map(|i| (format!("k{i}"), json!("v"))).collect::<serde_json::Map<_, _>>();
+/// A spec, and a part of what the API server says of it.
+type Refused = (Value, &'static str);
+
+/// Specs that cannot be created.
+fn refused_from_the_start() -> Vec<Refused> {
+    [refused_hubs(), refused_redis(), refused_others(), reserved_names()].concat()
+}
+
+fn many(n: usize) -> serde_json::Map<String, Value> {
+    (0..n).map(|i| (format!("k{i}"), json!("v"))).collect()
+}
+
+fn refused_hubs() -> Vec<Refused> {
     let names = |n: usize| (0..n).map(|i| json!({"name": format!("n{i}")})).collect::<Vec<_>>();
     let refs =
         |n: usize| (0..n).map(|i| json!({"configMapRef": {"name": format!("n{i}")}})).collect::<Vec<_>>();
     let long = "x".repeat(2000);
-    let mut cases = vec![
-        // hub
+    vec![
         (json!({"hub": {"replicas": -1}}), "spec.hub.replicas in body should be greater than or equal to 0"),
         (
             json!({"hub": {"replicas": 1001}}),
@@ -48,7 +56,12 @@ fn refused_from_the_start() -> Vec<(Value, &'static str)> {
         ),
         (json!({"hub": {"drain": {"gracePeriodSeconds": 4}}}), "should be greater than or equal to 5"),
         (json!({"hub": {"podTemplate": []}}), "spec.hub.podTemplate in body must be of type object"),
-        // redis
+    ]
+}
+
+fn refused_redis() -> Vec<Refused> {
+    let long = "x".repeat(2000);
+    vec![
         (json!({"redis": {"podTemplate": "x"}}), "spec.redis.podTemplate in body must be of type object"),
         (json!({"redis": {"image": ""}}), "spec.redis.image"),
         (json!({"redis": {"image": "a b"}}), "spec.redis.image in body should match"),
@@ -74,6 +87,11 @@ fn refused_from_the_start() -> Vec<(Value, &'static str)> {
             json!({"redis": {"auth": {"existingSecret": {"name": "s", "key": "a/b"}}}}),
             "existingSecret.key in body should match",
         ),
+    ]
+}
+
+fn refused_others() -> Vec<Refused> {
+    vec![
         // eventKey
         (json!({"eventKey": ""}), "spec.eventKey"),
         (json!({"eventKey": "a b"}), "spec.eventKey in body should match"),
@@ -127,7 +145,13 @@ fn refused_from_the_start() -> Vec<(Value, &'static str)> {
             "an annotation's name is up to 63 letters",
         ),
         (json!({"paused": "yes"}), "spec.paused"),
-    ];
+    ]
+}
+
+/// What the operator sets itself.
+fn reserved_names() -> Vec<Refused> {
+    let env = |name: &str| json!({"hub": {"env": [{"name": name, "value": "x"}]}});
+    let mut cases = Vec::new();
     for name in [
         "REDIS_SERVER",
         "REDIS_PORT",

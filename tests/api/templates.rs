@@ -6,7 +6,7 @@ use crate::audit::Audit;
 use crate::operator;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
-fn no_volume(more: Value) -> Value {
+fn no_volume(more: &Value) -> Value {
     let mut spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
     for part in ["hub", "redis"] {
         for (key, value) in more[part].as_object().into_iter().flatten() {
@@ -56,7 +56,7 @@ async fn a_pod_template_reaches_the_pods_and_makes_no_drift() {
     let ns = operator::namespace("overlay").await;
     let hub = (Kind::Deployment, "-hub");
 
-    let lobby = ns.chat("lobby", no_volume(json!({"hub": {"podTemplate": overlay()}}))).await;
+    let lobby = ns.chat("lobby", no_volume(&json!({"hub": {"podTemplate": overlay()}}))).await;
 
     has(&ns, &lobby, hub, "/spec/template/spec/containers/1/name", json!("sidecar")).await;
     has(&ns, &lobby, hub, "/spec/template/metadata/labels/team", json!("a")).await;
@@ -82,7 +82,7 @@ async fn a_pod_template_reaches_the_pods_and_makes_no_drift() {
 #[tokio::test]
 async fn a_pod_template_that_cannot_be_used_is_reported_and_leaves_the_workload_as_it_is() {
     let ns = operator::namespace("bad-overlay").await;
-    let lobby = ns.chat("lobby", no_volume(json!({}))).await;
+    let lobby = ns.chat("lobby", no_volume(&json!({}))).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
     let hub = lobby.child(Kind::Deployment, "-hub");
     let before = hub.get().await["spec"].clone();
@@ -124,7 +124,7 @@ async fn a_pod_template_that_cannot_be_used_is_reported_and_leaves_the_workload_
 async fn labels_and_annotations_reach_every_child_and_go_again() {
     let ns = operator::namespace("metadata").await;
     let theirs = json!({"labels": {"team": "a"}, "annotations": {"example.com/owner": "us"}});
-    let mut spec = no_volume(json!({"hub": {"autoscaling": {}}}));
+    let mut spec = no_volume(&json!({"hub": {"autoscaling": {}}}));
     spec["childMetadata"] = theirs;
 
     let lobby = ns.chat("lobby", spec).await;
@@ -150,7 +150,7 @@ async fn labels_and_annotations_reach_every_child_and_go_again() {
 #[tokio::test]
 async fn the_password_can_be_had_from_the_environment_and_a_new_one_rolls_such_hubs() {
     let ns = operator::namespace("password-env").await;
-    let lobby = ns.chat("lobby", no_volume(json!({"hub": {"passwordEnv": true}}))).await;
+    let lobby = ns.chat("lobby", no_volume(&json!({"hub": {"passwordEnv": true}}))).await;
     let hub = lobby.child(Kind::Deployment, "-hub");
     let revision = "/spec/template/metadata/annotations/chatcluster.dev~1auth-revision";
     let before = ns

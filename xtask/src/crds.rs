@@ -1,7 +1,7 @@
-//! Generated files: the CRD, the chart's copy of it, the table of the chart's values, and the chart rendered for those who have
-//! no helm.
+//! Generated files: the CRD, the chart's copy of it, the reference of its fields, the table of the chart's values, and the
+//! chart rendered for those who have no helm.
 
-use crate::{chart, repo, sh};
+use crate::{chart, reference, repo, sh};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
         }
         Ok(())
     };
+    keep(Generated { path: root.join("docs/reference/spec.md"), text: reference::page(&crd)? })?;
     keep(Generated { path: root.join("crds/chatclusters.yaml"), text: crd.clone() })?;
     keep(Generated { path: chart::folder().join("files/chatclusters.yaml"), text: crd })?;
     keep(Generated { path: chart::folder().join("README.md"), text: markdown(&chart::readme()?) })?;

@@ -13,6 +13,7 @@ mod images;
 mod install;
 mod interrupt;
 mod kube;
+mod reference;
 mod repo;
 mod sh;
 mod signalr;
