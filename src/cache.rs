@@ -142,8 +142,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
     fn insert(&mut self, object: Arc<K>) -> Vec<Key> {
         let key = key(&*object);
         let newest = self.objects.get(&key).map(|known| version(&**known));
-        // What is gone at a version was not there at that version.
-        let newest = newest.max(self.gone.get(&key).map(|version| version.saturating_add(1)));
+        // At the very version at which it went it may still be there, without the label by which it is watched.
+        let newest = newest.max(self.gone.get(&key).copied());
         if newest > Some(version(&*object)) {
             return Vec::new();
         }
@@ -249,6 +249,17 @@ mod tests {
 
         cache.observe(Event::Apply(object("a", 10, "lobby")));
         assert_eq!(version_of(&cache, "a").as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn what_only_lost_its_label_can_be_remembered_as_it_is() {
+        let cache = Cache::default();
+        cache.remember(object("a", 7, "lobby"));
+        cache.observe(Event::Delete(object("a", 8, "lobby")));
+
+        cache.remember(object("a", 8, "lobby"));
+
+        assert_eq!(version_of(&cache, "a").as_deref(), Some("8"));
     }
 
     #[test]

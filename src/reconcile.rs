@@ -118,6 +118,14 @@ impl Context {
         if object.meta().deletion_timestamp.is_some() {
             return Ok(Action::await_change());
         }
+        match Box::pin(self.attempt(object)).await {
+            // What was overlooked is known now: once more, at once. A third time waits for the back-off.
+            Err(ReconcileError::Apply(ApplyError::Overlooked { .. })) => Box::pin(self.attempt(object)).await,
+            result => result,
+        }
+    }
+
+    async fn attempt(&self, object: &ChatCluster) -> Result<Action, ReconcileError> {
         let cluster = Cluster::new(object, &self.defaults)?;
         let before = self.status_so_far(object);
 
@@ -132,8 +140,7 @@ impl Context {
         let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
         let mut applied = Vec::new();
         let mut failures = Vec::new();
-        let mut transient = None;
-        let mut overlooked = false;
+        let mut passing = None;
         let mut pending = Vec::new();
         if let Some(auth) = in_force {
             let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
@@ -153,18 +160,16 @@ impl Context {
                 }
                 match result {
                     Ok(done) => applied.push(done),
-                    Err(ApplyError::Overlooked { .. }) => overlooked = true,
-                    Err(error @ ApplyError::Transient { .. }) => transient = Some(error),
+                    Err(error @ (ApplyError::Overlooked { .. } | ApplyError::Transient { .. })) => {
+                        passing = Some(error);
+                    }
                     Err(error) => failures.push(error),
                 }
             }
         }
         self.report_writes(object, &before, &applied).await;
-        if let Some(error) = transient {
+        if let Some(error) = passing {
             return Err(ReconcileError::Apply(error));
-        }
-        if overlooked {
-            return Ok(Action::requeue(Duration::ZERO));
         }
 
         let waits_for_own_writes = failures.is_empty() && applied.iter().any(|done| is_news(&done.outcome));
