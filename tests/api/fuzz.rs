@@ -20,8 +20,8 @@ use crate::spec::Walk;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
 /// How many walks a run of the tests makes, how many at once, and how many steps each has.
-const WALKS: u64 = 8;
-const AT_ONCE: usize = 4;
+const WALKS: u64 = 6;
+const AT_ONCE: usize = 2;
 const STEPS: u32 = 3;
 
 #[tokio::test]
