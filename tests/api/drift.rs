@@ -9,7 +9,7 @@ use crate::operator;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
 /// Repairs are made on a watch event, so about a second; the rest is for a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(60);
+const AT_ONCE: Duration = Duration::from_mins(1);
 
 async fn lobby(ns: &Namespace) -> Chat<'_> {
     let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});

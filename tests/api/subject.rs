@@ -9,7 +9,7 @@ use crate::owned::{Leaf, owned};
 use crate::support::{Chat, Child, Kind, SOON};
 
 /// Repairs are made on a watch event, so in a fraction of a second; the rest is for a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(60);
+const AT_ONCE: Duration = Duration::from_mins(1);
 /// How often a child is looked at meanwhile.
 const POLL: Duration = Duration::from_millis(80);
 

@@ -23,7 +23,7 @@ pub(crate) use plugin::{Answer, plugin, plugin_command};
 pub(crate) use scan::objects_that_hold;
 
 /// For what takes the operator one reconcile and the API server a few requests: about a second.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// For what takes pods to start or to end: ten seconds on two cores, more while other tests do the same.
 pub(crate) const PODS: Duration = Duration::from_mins(3);
