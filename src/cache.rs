@@ -122,7 +122,10 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
                 }
                 let mut owners: Vec<Key> = cluster_of(&object).into_iter().collect();
                 owners.extend(inner.remove(&key));
-                inner.bury(key, version(&object));
+                // One that a list only lacked has no version: nothing tells what came after it.
+                if object.resource_version().is_some() {
+                    inner.bury(key, version(&object));
+                }
                 owners
             }
         }
@@ -179,7 +182,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
     }
 }
 
-fn key<K: Resource>(object: &K) -> Key {
+/// The object's.
+pub(crate) fn key<K: Resource>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
@@ -249,6 +253,19 @@ mod tests {
 
         cache.observe(Event::Apply(object("a", 10, "lobby")));
         assert_eq!(version_of(&cache, "a").as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn one_that_went_unseen_can_be_made_again() {
+        let cache = Cache::default();
+        cache.remember(object("a", 7, "lobby"));
+        let mut gone = object("a", 7, "lobby");
+        gone.metadata.resource_version = None;
+        cache.observe(Event::Delete(gone));
+
+        cache.remember(object("a", 9, "lobby"));
+
+        assert_eq!(version_of(&cache, "a").as_deref(), Some("9"));
     }
 
     #[test]
