@@ -4,7 +4,6 @@
 pub mod wire;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +15,9 @@ use kube::client::Body;
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
+use crate::causes::Causes;
 use crate::lease::{Moment, NotLeading, Tenure};
+use crate::path::Path;
 
 /// What the API server fails to answer, by what was asked for: kept for as long as it fails.
 #[derive(Debug)]
@@ -217,34 +218,19 @@ fn trouble<A>(resource: &str, answer: &Result<Response<A>, BoxError>) -> Option<
     }
 }
 
-/// An error and what caused it: hyper's own words are only “client error (Connect)”.
-struct Causes<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
-    }
-}
-
 const LEASES: &str = "leases";
 
 /// The resource that a request is noted under: those that lists and watches ask for, and the Lease. What is asked for by its
 /// name may well be missing or refused without anything being wrong with the operator.
 fn noted(method: &Method, path: &str) -> Option<String> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let (["api", _, resource @ ..] | ["apis", _, _, resource @ ..]) = parts.as_slice() else { return None };
-    match resource {
-        [resource] if *method == Method::GET => Some((*resource).to_owned()),
-        ["namespaces", namespace, LEASES, ..] => Some(format!("{LEASES} in namespace {namespace}")),
-        ["namespaces", namespace, resource] if *method == Method::GET => {
-            Some(format!("{resource} in namespace {namespace}"))
+    match Path::parse(path)? {
+        Path { namespace: Some(namespace), resource: LEASES, .. } => {
+            Some(format!("{LEASES} in namespace {namespace}"))
         }
+        Path { namespace, resource, name: None, .. } if *method == Method::GET => Some(match namespace {
+            Some(namespace) => format!("{resource} in namespace {namespace}"),
+            None => resource.to_owned(),
+        }),
         _ => None,
     }
 }

@@ -8,6 +8,8 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
+use crate::causes::Causes;
+
 /// How long a server may take to answer well: a network policy takes a while to know a new pod.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one answer may take.
@@ -40,16 +42,12 @@ async fn check_within(url: &str, patience: Duration) -> Result<String, String> {
 async fn ask(url: &str) -> Result<String, String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let url = url.parse().map_err(|error| format!("no URL: {error}"))?;
-    let answer = client.get(url).await.map_err(|error| with_causes(&error))?;
+    let answer = client.get(url).await.map_err(|error| Causes(&error).to_string())?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     let first_line = text.lines().next().unwrap_or_default().to_owned();
     if status.is_success() { Ok(first_line) } else { Err(format!("{status}: {first_line}")) }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", with_causes(cause)))
 }
 
 #[cfg(test)]

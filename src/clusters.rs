@@ -8,7 +8,7 @@ use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
 use crate::api::{ChatCluster, ChatClusterSpec};
-use crate::cache::Key;
+use crate::cache::{Key, key};
 use crate::metrics::Metrics;
 use crate::scope::Scope;
 use crate::watches::{Triggers, events_within, trigger};
@@ -170,10 +170,6 @@ impl Seen {
     }
 }
 
-fn key<K: Resource>(object: &K) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
 fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
     let Stored { metadata, spec, status } = object;
     let parsed: Result<ChatClusterSpec, _> = serde_path_to_error::deserialize(&spec);
@@ -195,6 +191,7 @@ fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::ResourceExt;
     use serde_json::json;
 
     fn stored(name: &str, spec: &Value) -> Stored {

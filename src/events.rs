@@ -58,31 +58,34 @@ pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Forme
             child.name.as_deref().unwrap_or_default()
         );
         match outcome {
-            Outcome::Repaired(difference) => notices.push(repaired(
+            Outcome::Repaired(difference) => notices.push(about(
                 child,
+                "Repaired",
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
             Outcome::Created => match former(child) {
                 Former::There => {
-                    notices.push(repaired(child, format!("{name} was deleted by someone else: it is back")));
+                    let note = format!("{name} was deleted by someone else: it is back");
+                    notices.push(about(child, "Repaired", note));
                 }
-                Former::Made => notices.push(repaired(child, format!("{name} was missing: it is there now"))),
+                Former::Made => {
+                    let note = format!("{name} was missing: it is there now");
+                    notices.push(about(child, "Repaired", note));
+                }
                 Former::Unmade => created.push(name),
             },
-            Outcome::Recreating(difference) => notices.push(Notice {
-                warning: false,
-                reason: "Recreating".to_owned(),
-                note: format!(
+            Outcome::Recreating(difference) => notices.push(about(
+                child,
+                "Recreating",
+                format!(
                     "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
                 ),
-                related: Some(versionless(child)),
-            }),
-            Outcome::Grown { from, to } => notices.push(Notice {
-                warning: false,
-                reason: "Growing".to_owned(),
-                note: format!("{name} asks for {to} now, it had {from}: its volume grows"),
-                related: Some(versionless(child)),
-            }),
+            )),
+            Outcome::Grown { from, to } => notices.push(about(
+                child,
+                "Growing",
+                format!("{name} asks for {to} now, it had {from}: its volume grows"),
+            )),
             Outcome::Unchanged
             | Outcome::Absent
             | Outcome::Updated
@@ -116,13 +119,11 @@ pub fn is_drift(applied: &Applied, former: impl Fn(&ObjectReference) -> Former) 
     }
 }
 
-fn repaired(child: &ObjectReference, note: String) -> Notice {
-    Notice { warning: false, reason: "Repaired".to_owned(), note, related: Some(versionless(child)) }
-}
-
-/// Its version changes with every write and would make every event another one.
-fn versionless(child: &ObjectReference) -> ObjectReference {
-    ObjectReference { resource_version: None, ..child.clone() }
+/// What no one need look at, about one child.
+fn about(child: &ObjectReference, reason: &str, note: String) -> Notice {
+    // Its version changes with every write and would make every event another one.
+    let related = ObjectReference { resource_version: None, ..child.clone() };
+    Notice { warning: false, reason: reason.to_owned(), note, related: Some(related) }
 }
 
 /// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.

@@ -10,6 +10,7 @@ use axum::http::{Method, Request, Response};
 use tower::{Layer, Service};
 
 use crate::metrics::Metrics;
+use crate::path::Path;
 
 /// Counts the requests of the service that it is laid around.
 #[derive(Clone, Debug)]
@@ -65,20 +66,12 @@ struct Asked {
 }
 
 impl Asked {
-    /// Paths are `/api/v1/…` or `/apis/GROUP/VERSION/…`, then `[namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]]`. See
-    /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>.
     fn of(method: &Method, path: &str, query: &str) -> Self {
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let resource = match parts.as_slice() {
-            ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-            _ => &[],
-        };
-        let (resource, named) = match resource {
-            ["namespaces", _, resource, _, subresource] => (format!("{resource}/{subresource}"), true),
-            ["namespaces", _, resource, _] | [resource, _] => ((*resource).to_owned(), true),
-            ["namespaces", _, resource] | [resource] => ((*resource).to_owned(), false),
+        let (resource, named) = match Path::parse(path) {
+            Some(Path { resource, name, subresource: None, .. }) => (resource.to_owned(), name.is_some()),
+            Some(Path { resource, subresource: Some(part), .. }) => (format!("{resource}/{part}"), true),
             // Such as /version, which is of no resource.
-            _ => (String::new(), true),
+            None => (String::new(), true),
         };
         let watches = query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"));
         let verb = match *method {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, BoxStream, StreamExt, select_all};
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher::Event;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 
-use crate::cache::Key;
+use crate::cache::{Key, key};
 
 /// The namespaces that the operator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,14 +127,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Part<K> {
     }
 }
 
-fn key<K: Resource>(object: &K) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::ResourceExt;
 
     fn object(namespace: &str, name: &str) -> ConfigMap {
         let mut object = ConfigMap::default();

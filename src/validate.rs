@@ -1,5 +1,7 @@
 //! From an observed `ChatCluster` to values that hold: after this step nothing is checked again.
 
+use std::borrow::Cow;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -106,13 +108,11 @@ impl Cluster {
 
 impl Cluster {
     /// The same with a volume of that size, where it cannot have the spec's.
-    #[must_use]
-    pub fn with_volume_of(&self, size: Option<&str>) -> Self {
+    pub fn with_volume_of(&self, size: Option<&str>) -> Cow<'_, Self> {
+        let Some(size) = size else { return Cow::Borrowed(self) };
         let mut cluster = self.clone();
-        if let Some(size) = size {
-            size.clone_into(&mut cluster.spec.redis.storage.size);
-        }
-        cluster
+        size.clone_into(&mut cluster.spec.redis.storage.size);
+        Cow::Owned(cluster)
     }
 
     /// How many hubs the spec asks for; `None`: an autoscaler decides.

@@ -139,6 +139,17 @@ pub fn start(
     (receiver, watches.tasks)
 }
 
+/// A kind that can be watched.
+pub(crate) trait Watched:
+    Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
+
 struct Watches {
     client: Client,
     scope: Scope,
@@ -152,13 +163,7 @@ struct Watches {
 impl Watches {
     fn start<K>(&mut self, config: &Config, cache: fn(&Caches) -> &Cache<K>)
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + Sync
-            + 'static,
+        K: Watched<Scope = NamespaceResourceScope>,
     {
         let events = events_within(&self.scope, &self.client, config, &self.metrics);
         self.follow(events, cache);
@@ -166,7 +171,7 @@ impl Watches {
 
     fn follow<K>(&mut self, mut events: BoxStream<'static, Event<K>>, cache: fn(&Caches) -> &Cache<K>)
     where
-        K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+        K: Watched,
     {
         let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
         let task = tokio::spawn(async move {
@@ -216,12 +221,7 @@ pub(crate) fn events_within<K>(
     metrics: &Arc<Metrics>,
 ) -> BoxStream<'static, Event<K>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + 'static,
+    K: Watched<Scope = NamespaceResourceScope>,
 {
     let watch = |api| events(api, config.clone(), metrics.clone()).boxed();
     merged(scope.apis(client).into_iter().map(watch).collect())
@@ -234,7 +234,7 @@ pub(crate) fn events<K>(
     metrics: Arc<Metrics>,
 ) -> impl Stream<Item = Event<K>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Watched,
 {
     let stream =
         watcher(api, config.timeout(WATCH_SECONDS)).modify(|object| object.managed_fields_mut().clear());

@@ -58,9 +58,11 @@ pub(super) struct Wanted<K> {
 
 impl<K: Child> Wanted<K> {
     pub(super) fn new(mut object: K) -> Self {
-        let fingerprint = fingerprint(&to_value(&object));
+        let mut value = to_value(&object);
+        let fingerprint = fingerprint(&value);
         object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
-        Self { name: object.name_any(), value: to_value(&object), object, fingerprint }
+        value["metadata"]["annotations"][APPLIED] = fingerprint.as_str().into();
+        Self { name: object.name_any(), value, object, fingerprint }
     }
 
     /// What is to be done. `keeps`: whether the API server has kept a field of ours when it was written last.
