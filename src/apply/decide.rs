@@ -1,11 +1,8 @@
 //! What is to be done about one child: pure, from what is desired and what is there.
 
-use std::fmt::Debug;
-
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -13,21 +10,12 @@ use crate::compare::{Difference, differences};
 use crate::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
 use crate::password::hex;
 use crate::validate::Cluster;
+use crate::watches::Watched;
 
 /// A kind of child: what can be applied in a namespace, and read again.
-pub(super) trait Child:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned
-{
-}
+pub(super) trait Child: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
-impl<K> Child for K where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned
-{
-}
+impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
 /// What is to be done about a child that should be there.
 #[derive(Clone, Debug, PartialEq, Eq)]

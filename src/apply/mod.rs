@@ -5,33 +5,37 @@
 //! touched. What is to be done is decided in `decide` (pure), and done in `write`; [`Applier::plan`] only says it.
 
 mod decide;
+mod error;
 mod kept;
+mod plan;
+mod stages;
 mod write;
 
-use futures::{FutureExt, future::join_all};
+use std::future;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim};
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
-use thiserror::Error;
 
-use crate::api::{Pending, PendingAction, Restarts};
 use crate::cache::Cache;
 use crate::compare::{Difference, differences};
 use crate::desired::Children;
-use crate::names::{self, COMPONENT, Component};
+use crate::names;
 use crate::overlay::OverlayError;
 use crate::storage::Growth;
 use crate::validate::Cluster;
 use crate::watches::Caches;
 
 pub use decide::owns;
+pub use error::ApplyError;
 pub use kept::Kept;
 
 use decide::{Child, Decision, Wanted, to_value};
-
-/// How many fields of one child `status.pending` names.
-const FIELDS_NAMED: usize = 20;
+use error::{failure, taken};
+use stages::{Each, Stages, stages};
 
 /// What became of one child.
 #[derive(Clone, Debug)]
@@ -70,70 +74,6 @@ pub enum Outcome {
     Leaving,
 }
 
-/// Why a child could not be written.
-#[derive(Debug, Error)]
-pub enum ApplyError {
-    /// An object of that name belongs to someone else. Waits for the person.
-    #[error(
-        "{kind} {name} exists and {owner}: it is left alone; delete or rename it, or give the ChatCluster another name"
-    )]
-    NameTaken {
-        /// The object's kind.
-        kind: String,
-        /// The object's name.
-        name: String,
-        /// Whose it is.
-        owner: String,
-    },
-    /// The API server refuses the object as it is. Waits for the spec, a quota or a permission to change.
-    #[error("the API server refuses {kind} {name}: {message}")]
-    Refused {
-        /// The object's kind.
-        kind: String,
-        /// The object's name.
-        name: String,
-        /// What it says.
-        message: String,
-    },
-    /// The object is ours and the watch did not show it: someone took our label away. What was to be written did not
-    /// reckon with it, so the reconcile starts over, and now knows it.
-    #[error("{kind} {name} is there, without the label by which it is watched")]
-    Overlooked {
-        /// The object's kind.
-        kind: String,
-        /// The object's name.
-        name: String,
-    },
-    /// What the user lays over its pod template cannot be used. Waits for the spec to change.
-    #[error(transparent)]
-    PodTemplate(#[from] OverlayError),
-    /// The volume cannot grow. Waits for the spec or the class to change.
-    #[error(
-        "the claim {claim} cannot grow from {from} to {to}: its storage class {class} does not allow it; have the class allow it (allowVolumeExpansion: true), if its driver can, or set redis.storage.size back to {from} in a new ChatCluster"
-    )]
-    VolumeNotExpandable {
-        /// The claim's name.
-        claim: String,
-        /// What it asks for.
-        from: String,
-        /// What the spec says.
-        to: String,
-        /// The storage class.
-        class: String,
-    },
-    /// The request failed, and will be made again.
-    #[error("writing {kind} {name} failed: {source}")]
-    Transient {
-        /// The object's kind.
-        kind: String,
-        /// The object's name.
-        name: String,
-        /// How.
-        #[source]
-        source: Box<kube::Error>,
-    },
-}
-
 /// Writes children of one cluster.
 #[derive(Clone, Copy)]
 pub struct Applier<'a> {
@@ -151,104 +91,19 @@ impl Applier<'_> {
     /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
     /// what depends on it and nothing else.
     pub async fn apply(&self, children: Children, growth: Growth) -> Vec<Result<Applied, ApplyError>> {
-        let Children {
-            auth,
-            redis_config,
-            redis_nodes,
-            redis_service,
-            redis_policy,
-            hub_policy,
-            hub_budget,
-            redis_set,
-            hub_deployment,
-            hub_autoscaler,
-            public_service,
-        } = children;
-        let caches = self.caches;
-        let (redis, hub) = (names::redis(&self.cluster.name), names::hub(&self.cluster.name));
-        let mut results = join_all([
-            self.ensure(&caches.secrets, auth).boxed(),
-            self.ensure(&caches.config_maps, redis_config).boxed(),
-            self.ensure(&caches.services, redis_nodes).boxed(),
-            self.ensure(&caches.services, redis_service).boxed(),
-            self.ensure_or_remove(&caches.policies, redis_policy, redis).boxed(),
-            self.ensure_or_remove(&caches.policies, hub_policy, hub.clone()).boxed(),
-            self.ensure(&caches.budgets, hub_budget).boxed(),
-        ])
-        .await;
+        let Stages { foundation, workloads, scaling, public } =
+            stages(children, self.caches, &self.cluster.name, &Writing(*self));
+        let mut results = join_all(foundation).await;
         // Pods mount the Secret and the ConfigMap: were those someone else's, Redis would run with them.
         if results.iter().all(Result::is_ok) {
             results.extend(self.grow(growth).await);
-            results.extend(
-                join_all([
-                    async { self.ensure(&caches.stateful_sets, redis_set?).await }.boxed(),
-                    async { self.ensure(&caches.deployments, hub_deployment?).await }.boxed(),
-                ])
-                .await,
-            );
-            results.push(self.ensure_or_remove(&caches.autoscalers, hub_autoscaler, hub).await);
+            results.extend(join_all(workloads).await);
+            results.push(scaling.await);
         }
-        if let Some(service) = public_service {
-            results.push(self.ensure(&caches.services, service).await);
+        if let Some(public) = public {
+            results.push(public.await);
         }
         results
-    }
-
-    /// What [`Applier::apply`] would do, child by child; nothing is done.
-    pub fn plan(&self, children: Children, growth: &Growth) -> Vec<Pending> {
-        let Children {
-            auth,
-            redis_config,
-            redis_nodes,
-            redis_service,
-            redis_policy,
-            hub_policy,
-            hub_budget,
-            redis_set,
-            hub_deployment,
-            hub_autoscaler,
-            public_service,
-        } = children;
-        let caches = self.caches;
-        let (redis, hub) = (names::redis(&self.cluster.name), names::hub(&self.cluster.name));
-        let grows = match growth {
-            Growth::Expand { claim, .. } => Some(Pending {
-                child: format!("PersistentVolumeClaim/{claim}"),
-                action: PendingAction::Update,
-                fields: vec!["spec.resources.requests.storage".to_owned()],
-                restarts: None,
-            }),
-            Growth::None | Growth::Waits { .. } | Growth::Impossible { .. } => None,
-        };
-        [
-            self.would_ensure(&caches.secrets, auth),
-            self.would_ensure(&caches.config_maps, redis_config),
-            self.would_ensure(&caches.services, redis_nodes),
-            self.would_ensure(&caches.services, redis_service),
-            self.would_ensure_or_remove(&caches.policies, redis_policy, &redis),
-            self.would_ensure_or_remove(&caches.policies, hub_policy, &hub),
-            self.would_ensure(&caches.budgets, hub_budget),
-            grows,
-            redis_set.ok().and_then(|set| self.would_ensure(&caches.stateful_sets, set)),
-            hub_deployment.ok().and_then(|hub| self.would_ensure(&caches.deployments, hub)),
-            self.would_ensure_or_remove(&caches.autoscalers, hub_autoscaler, &hub),
-            public_service.and_then(|service| self.would_ensure(&caches.services, service)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
-    async fn ensure_or_remove<K: Child>(
-        &self,
-        cache: &Cache<K>,
-        desired: Option<K>,
-        name: String,
-    ) -> Result<Applied, ApplyError> {
-        match desired {
-            Some(desired) => self.ensure(cache, desired).await,
-            None => self.remove(cache, &name).await,
-        }
     }
 
     async fn ensure<K: Child>(&self, cache: &Cache<K>, desired: K) -> Result<Applied, ApplyError> {
@@ -296,7 +151,7 @@ impl Applier<'_> {
         outcome: Outcome,
     ) -> Result<Applied, ApplyError> {
         if outcome == Outcome::Updated {
-            self.leave_replicas(&wanted.value, &to_value(actual)).await?;
+            self.leave_replicas(actual).await?;
         }
         let written = write::overwrite(api, &wanted.name, wanted.value.clone(), actual.uid()).await;
         let written = written.map_err(|error| failure::<K>(&wanted.name, error))?;
@@ -317,7 +172,7 @@ impl Applier<'_> {
             Ok(created) => {
                 self.learn(wanted, &created);
                 cache.remember(created.clone());
-                self.leave_replicas(&wanted.value, &to_value(&created)).await?;
+                self.leave_replicas(&created).await?;
                 return Ok(applied(&created, Outcome::Created));
             }
             Err(error) if write::is_conflict(&error) => {}
@@ -336,16 +191,12 @@ impl Applier<'_> {
 
     /// Where the number of replicas is the autoscaler's: has it stay as it is, or at the fewest for a start. Server-side
     /// apply would otherwise take back the number that we once applied, and leave one.
-    async fn leave_replicas(
-        &self,
-        wanted: &serde_json::Value,
-        actual: &serde_json::Value,
-    ) -> Result<(), ApplyError> {
+    async fn leave_replicas<K: Child>(&self, actual: &K) -> Result<(), ApplyError> {
         let Some(autoscaling) = &self.cluster.spec.hub.autoscaling else { return Ok(()) };
-        if wanted["kind"] != "Deployment" {
+        if K::kind(&()) != Deployment::kind(&()) {
             return Ok(());
         }
-        let now = actual["spec"]["replicas"].as_i64().unwrap_or(1);
+        let now = to_value(actual)["spec"]["replicas"].as_i64().unwrap_or(1);
         let replicas = now.max(i64::from(autoscaling.min_replicas));
         let name = names::hub(&self.cluster.name);
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
@@ -397,42 +248,28 @@ impl Applier<'_> {
             Err(error) => Err(failure::<PersistentVolumeClaim>(&claim, error)),
         })
     }
-
-    fn would_ensure_or_remove<K: Child>(
-        &self,
-        cache: &Cache<K>,
-        desired: Option<K>,
-        name: &str,
-    ) -> Option<Pending> {
-        match desired {
-            Some(desired) => self.would_ensure(cache, desired),
-            None => self.mine(cache, name).map(|_| pending::<K>(name, PendingAction::Delete)),
-        }
-    }
-
-    fn would_ensure<K: Child>(&self, cache: &Cache<K>, desired: K) -> Option<Pending> {
-        let wanted = Wanted::new(desired);
-        let actual = cache.get(&self.cluster.namespace, &wanted.name);
-        let (action, found) = match self.decide(&wanted, actual.as_deref()) {
-            Decision::Nothing | Decision::Foreign => return None,
-            Decision::Create | Decision::Leaving => {
-                return Some(pending::<K>(&wanted.name, PendingAction::Create));
-            }
-            Decision::Update(found) | Decision::Repair(found) => (PendingAction::Update, found),
-            Decision::Recreate(found) => (PendingAction::Recreate, found),
-        };
-        let restarts = actual.is_some_and(|actual| wanted.changes_template(&actual, &found));
-        let hub = wanted.object.labels().get(COMPONENT).map(String::as_str) == Some(Component::Hub.as_str());
-        Some(Pending {
-            fields: found.into_iter().take(FIELDS_NAMED).map(|difference| difference.path).collect(),
-            restarts: restarts.then_some(if hub { Restarts::Hub } else { Restarts::Redis }),
-            ..pending::<K>(&wanted.name, action)
-        })
-    }
 }
 
-fn pending<K: Child>(name: &str, action: PendingAction) -> Pending {
-    Pending { child: format!("{}/{name}", K::kind(&())), action, fields: Vec::new(), restarts: None }
+/// Each child is written when its future is awaited.
+#[derive(Clone, Copy)]
+struct Writing<'a>(Applier<'a>);
+
+impl<'a> Each<'a> for Writing<'a> {
+    type Done = BoxFuture<'a, Result<Applied, ApplyError>>;
+
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
+        let Self(applier) = *self;
+        async move { applier.ensure(cache, desired).await }.boxed()
+    }
+
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done {
+        let (Self(applier), name) = (*self, name.to_owned());
+        async move { applier.remove(cache, &name).await }.boxed()
+    }
+
+    fn refuse(&self, error: OverlayError) -> Self::Done {
+        future::ready(Err(error.into())).boxed()
+    }
 }
 
 /// The first of what a [`Decision`] found, which is never nothing.
@@ -440,20 +277,9 @@ fn first(found: &[Difference]) -> Difference {
     found.first().cloned().unwrap_or(Difference { path: String::new() })
 }
 
-fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
-    let owner = match object.owner_references().iter().find(|o| o.controller == Some(true)) {
-        Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
-            "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
-        }
-        Some(owner) => format!("belongs to {} {}", owner.kind, owner.name),
-        None => "does not belong to this ChatCluster".to_owned(),
-    };
-    ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: object.name_any(), owner }
-}
-
 /// Only this very object, not another that has taken its name meanwhile.
-fn this<K: Resource>(object: &K) -> kube::api::Preconditions {
-    kube::api::Preconditions { uid: object.uid(), resource_version: None }
+fn this<K: Resource>(object: &K) -> Preconditions {
+    Preconditions { uid: object.uid(), resource_version: None }
 }
 
 async fn delete<K: Child>(api: &Api<K>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
@@ -475,15 +301,5 @@ fn reference<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Obje
         namespace: Some(namespace.to_owned()),
         name: Some(name.to_owned()),
         ..ObjectReference::default()
-    }
-}
-
-fn failure<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
-    let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
-    match error {
-        kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
-            ApplyError::Refused { kind, name, message: status.message.clone() }
-        }
-        source => ApplyError::Transient { kind, name, source: Box::new(source) },
     }
 }

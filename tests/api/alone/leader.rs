@@ -95,6 +95,14 @@ impl<'a> Pair<'a> {
         (of("a"), of("b"))
     }
 
+    async fn until_a_writes(&self) {
+        let writes = async || match self.writes().await.0.len() {
+            few @ 0..5 => Err(format!("{few} writes of a")),
+            _ => Ok(()),
+        };
+        self.ns.eventually(SOON, "a writes", writes).await;
+    }
+
     /// From the audit log: when `b` began to write, everything that `a` wrote was done.
     async fn never_wrote_both(&self) {
         let (a, b) = self.writes().await;
@@ -107,7 +115,7 @@ impl<'a> Pair<'a> {
     /// Makes trouble for `a`, and waits until `b` has taken over and written what was asked for. How long that took.
     async fn hand_over(&self, what: &str, trouble: impl Future<Output = ()>) -> Duration {
         let taken_over = async {
-            tokio::time::sleep(Duration::from_millis(1500)).await; // while `a` writes
+            self.until_a_writes().await;
             let start = Instant::now();
             trouble.await;
             leads(self.ns, "b", EXPIRY).await;

@@ -1,0 +1,92 @@
+//! Why a child could not be written.
+
+use kube::{Resource, ResourceExt};
+use thiserror::Error;
+
+use crate::overlay::OverlayError;
+use crate::validate::Cluster;
+
+/// Why a child could not be written.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// An object of that name belongs to someone else. Waits for the person.
+    #[error(
+        "{kind} {name} exists and {owner}: it is left alone; delete or rename it, or give the ChatCluster another name"
+    )]
+    NameTaken {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// Whose it is.
+        owner: String,
+    },
+    /// The API server refuses the object as it is. Waits for the spec, a quota or a permission to change.
+    #[error("the API server refuses {kind} {name}: {message}")]
+    Refused {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// What it says.
+        message: String,
+    },
+    /// The object is ours and the watch did not show it: someone took our label away. What was to be written did not
+    /// reckon with it, so the reconcile starts over, and now knows it.
+    #[error("{kind} {name} is there, without the label by which it is watched")]
+    Overlooked {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
+    /// What the user lays over its pod template cannot be used. Waits for the spec to change.
+    #[error(transparent)]
+    PodTemplate(#[from] OverlayError),
+    /// The volume cannot grow. Waits for the spec or the class to change.
+    #[error(
+        "the claim {claim} cannot grow from {from} to {to}: its storage class {class} does not allow it; have the class allow it (allowVolumeExpansion: true), if its driver can, or set redis.storage.size back to {from} in a new ChatCluster"
+    )]
+    VolumeNotExpandable {
+        /// The claim's name.
+        claim: String,
+        /// What it asks for.
+        from: String,
+        /// What the spec says.
+        to: String,
+        /// The storage class.
+        class: String,
+    },
+    /// The request failed, and will be made again.
+    #[error("writing {kind} {name} failed: {source}")]
+    Transient {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// How.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
+    let owner = match object.owner_references().iter().find(|o| o.controller == Some(true)) {
+        Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
+            "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
+        }
+        Some(owner) => format!("belongs to {} {}", owner.kind, owner.name),
+        None => "does not belong to this ChatCluster".to_owned(),
+    };
+    ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: object.name_any(), owner }
+}
+
+pub(super) fn failure<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
+    let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+            ApplyError::Refused { kind, name, message: status.message.clone() }
+        }
+        source => ApplyError::Transient { kind, name, source: Box::new(source) },
+    }
+}
