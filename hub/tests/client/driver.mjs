@@ -1,30 +1,48 @@
 // One unmodified @microsoft/signalr client, led by JSON lines on standard input: { id, do, target, arguments }.
 // It answers { id, value } or { id, error }, and tells what it hears as { event, value }. It ends with its input.
+// The drivers in ../client-python and ../client-java speak the same; ../it/support/client.rs leads them all.
 //
-// node driver.mjs URL [skip-negotiation]
+// node driver.mjs URL TRANSPORT PROTOCOL [skip-negotiation] [stateful]
+// TRANSPORT: auto, WebSockets, ServerSentEvents or LongPolling. PROTOCOL: json or messagepack.
 
 import { createInterface } from "node:readline";
 
-import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { HttpTransportType, HubConnectionBuilder, LogLevel, Subject } from "@microsoft/signalr";
+import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
 
-const [url, skip] = process.argv.slice(2);
+const [url, transport, protocol, ...more] = process.argv.slice(2);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const words = (error) => (error instanceof Error ? error.message : String(error));
 
-const options = skip ? { skipNegotiation: true, transport: HttpTransportType.WebSockets } : {};
-const connection = new HubConnectionBuilder()
-  .withUrl(url, options)
+const builder = new HubConnectionBuilder()
+  .withUrl(url, {
+    transport: transport === "auto" ? undefined : HttpTransportType[transport],
+    skipNegotiation: more.includes("skip-negotiation"),
+  })
   .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 100 })
-  .configureLogging(LogLevel.None)
-  .build();
+  .configureLogging(LogLevel.None);
+if (protocol === "messagepack") {
+  builder.withHubProtocol(new MessagePackHubProtocol());
+}
+if (more.includes("stateful")) {
+  builder.withStatefulReconnect();
+}
+const connection = builder.build();
 
-for (const event of ["welcome", "message"]) {
+for (const event of ["welcome", "message", "presence", "typing", "gap", "told"]) {
   connection.on(event, (value) => say({ event, value }));
 }
+// Not of the chat: any arguments, and handlers that give something back.
+connection.on("note", (...value) => say({ event: "note", value }));
+connection.on("echo", (...values) => values);
+connection.on("fail", () => {
+  throw new Error("not today");
+});
 connection.onreconnecting((error) => say({ event: "reconnecting", value: error ? words(error) : null }));
 connection.onreconnected((id) => say({ event: "reconnected", value: id }));
 connection.onclose((error) => say({ event: "closed", value: error ? words(error) : null }));
 
+const subscriptions = new Map();
 const actions = {
   start: async () => {
     await connection.start();
@@ -32,16 +50,29 @@ const actions = {
   },
   invoke: ({ target, arguments: args }) => connection.invoke(target, ...args),
   send: ({ target, arguments: args }) => connection.send(target, ...args),
-  stream: ({ target, arguments: args }) =>
-    new Promise((complete, error) => connection.stream(target, ...args).subscribe({ next() {}, complete, error })),
+  // Answered when the stream ends; its items are told as { event: "item", value: { stream, item } }.
+  stream: ({ id, target, arguments: args }) =>
+    new Promise((complete, error) => {
+      const next = (item) => say({ event: "item", value: { stream: id, item } });
+      subscriptions.set(id, connection.stream(target, ...args).subscribe({ next, complete, error }));
+    }),
+  cancel: async ({ stream }) => subscriptions.get(stream).dispose(),
+  // An invocation whose last argument is a stream of `items`.
+  upload: async ({ target, arguments: args, items }) => {
+    const subject = new Subject();
+    const answer = connection.invoke(target, ...args, subject);
+    items.forEach((item) => subject.next(item));
+    subject.complete();
+    return answer;
+  },
   stop: () => connection.stop(),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, do: action, ...rest } = JSON.parse(line);
-  actions[action](rest).then(
-    (value) => say({ id, value: value ?? null }),
-    (error) => say({ id, error: words(error) }),
+  const order = JSON.parse(line);
+  actions[order.do](order).then(
+    (value) => say({ id: order.id, value: value ?? null }),
+    (error) => say({ id: order.id, error: words(error) }),
   );
 }
 process.exit(0);
