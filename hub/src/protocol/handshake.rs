@@ -7,8 +7,9 @@ use super::record::{Encoding, Record};
 /// What the hub answers when it agrees, with its separator, in every encoding.
 pub const ACCEPTED: &[u8] = b"{}\x1e";
 
-/// The versions of the protocols: 2 adds the messages of stateful reconnect.
-const VERSIONS: std::ops::RangeInclusive<u64> = 1..=2;
+/// The latest version of the protocols: 2 adds the messages of stateful reconnect. Older ones are taken too, as in ASP.NET
+/// Core: Python's signalrcore says 0.
+const LATEST: u64 = 2;
 
 #[derive(Deserialize)]
 struct Request {
@@ -26,7 +27,7 @@ pub enum HandshakeError {
     #[error("The protocol '{0}' is not supported; this hub speaks 'json' and 'messagepack'.")]
     Protocol(String),
     /// The client wants a version of the protocol that does not exist here.
-    #[error("Version {0} of the protocol is not supported; this hub speaks versions 1 and 2.")]
+    #[error("Version {0} of the protocol is not supported; this hub speaks versions 1 and {LATEST}.")]
     Version(u64),
     /// The client wants bytes over a transport of text (`TransportProtocols.md`, "Server-Sent Events").
     #[error("The protocol 'messagepack' cannot go over Server-Sent Events, which carry text; use 'json'.")]
@@ -51,7 +52,7 @@ pub fn read(record: &[u8]) -> Result<Encoding, HandshakeError> {
         // The name comes from the client and goes back to it: as much as a name needs, and no more.
         other => return Err(HandshakeError::Protocol(other.chars().take(32).collect())),
     };
-    if !VERSIONS.contains(&request.version) {
+    if request.version > LATEST {
         return Err(HandshakeError::Version(request.version));
     }
     Ok(encoding)
@@ -74,6 +75,7 @@ mod tests {
     fn both_protocols_are_accepted() {
         assert_eq!(read(br#"{"protocol":"json","version":1}"#), Ok(Encoding::Json));
         assert_eq!(read(br#"{"protocol":"messagepack","version":2}"#), Ok(Encoding::MessagePack));
+        assert_eq!(read(br#"{"protocol":"json","version":0}"#), Ok(Encoding::Json));
     }
 
     #[test]

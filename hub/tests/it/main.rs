@@ -1,10 +1,14 @@
-//! The hub from outside: real processes, a real Redis with a password, and the real npm client.
+//! The hub from outside: real processes, a real Redis with a password, and the real clients of npm, Python and Java.
 //!
-//! Needs `node`, `npm`, and `redis-server` (or Debian's `redis-tools`, whose `redis-check-rdb` is the same program).
-//! All is on loopback, and ends with its test.
+//! Needs `node`, `npm`, `python3` with venv, a JDK, `mvn`, and `redis-server` (or Debian's `redis-tools`, whose
+//! `redis-check-rdb` is the same program). All is on loopback, and ends with its test.
 
 mod backplane;
 mod client;
+mod features;
+mod hostile;
 mod lifecycle;
+mod matrix;
+mod stateful;
 mod support;
 mod wire;

@@ -27,7 +27,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 impl HubProcess {
     /// A hub without Redis.
     pub(crate) async fn alone() -> Self {
-        Self::start(&["--pod-name", "hub-alone"]).await
+        Self::alone_with(&[]).await
+    }
+
+    /// A hub without Redis, with further flags.
+    pub(crate) async fn alone_with(more: &[&str]) -> Self {
+        Self::start(&[["--pod-name", "hub-alone"].as_slice(), more].concat()).await
     }
 
     /// A hub of `redis`, ready.
@@ -85,6 +90,20 @@ impl HubProcess {
     /// All that it logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The memory that it uses, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let pid = self.process.id().expect("the hub runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the hub runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells");
+        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number of kB")
+    }
+
+    /// Fails the test if some part of the hub has panicked.
+    pub(crate) fn has_not_panicked(&self) {
+        let log = self.log();
+        assert!(!log.contains("panic"), "{log}");
     }
 
     /// The status and text of a path, or `None` when nobody listens.

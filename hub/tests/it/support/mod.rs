@@ -1,10 +1,13 @@
 //! What the tests run: Redis, hubs, clients; and how they wait.
 
 mod balancer;
+mod client;
+mod drivers;
 mod hub;
-mod npm;
+mod pair;
 mod raw;
 mod redis;
+pub(crate) mod socket;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 pub(crate) use balancer::Balancer;
+pub(crate) use client::{Client, Way};
+pub(crate) use drivers::Kind;
 pub(crate) use hub::{HubProcess, command as hub_command};
-pub(crate) use npm::Client;
+pub(crate) use pair::Pair;
 pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
 

@@ -1,0 +1,201 @@
+//! What the protocol offers beside messages: results, errors, streams both ways, clients that answer, an end that lets them
+//! come back. For each client what it knows of it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
+
+/// The ways that `knows` fits, once per transport and protocol of each client.
+fn ways(knows: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
+    Way::ALL.into_iter().filter(move |way| knows(*way))
+}
+
+fn any(_: Way) -> bool {
+    true
+}
+
+/// Python's client can do neither.
+fn answers(way: Way) -> bool {
+    way.kind != Kind::Python
+}
+
+#[tokio::test]
+async fn a_call_gives_its_result_or_its_error() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+
+    for way in ways(any) {
+        let mut client = Client::connect_by(way, &hub.url()).await;
+        assert_eq!(client.event("welcome").await["pod"], "hub-alone", "{way}");
+
+        let joined = client.invoke("Join", &json!(["lobby", null])).await.unwrap();
+        assert_eq!(joined["room"], "lobby", "{way}");
+        let error = client.invoke("Shout", &json!(["lobby"])).await.unwrap_err();
+        assert!(error.contains("Unknown hub method 'Shout'"), "{way}: {error}");
+        let error = client.invoke("Join", &json!([{ "room": 1 }])).await.unwrap_err();
+        assert!(error.contains("must be a string"), "{way}: {error}");
+        assert_eq!(client.invoke("Leave", &json!(["lobby"])).await, Ok(Value::Null), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_brings_what_is_said_until_it_is_cancelled() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+    let mut ada = Client::connect(&hub.url()).await;
+
+    for (n, way) in ways(any).enumerate() {
+        let room = format!("room {n}");
+        ada.invoke("Join", &json!([room, "Ada"])).await.unwrap();
+        let mut client = Client::connect_by(way, &hub.url()).await;
+
+        let stream = client.begin_stream("Watch", &json!([room])).await;
+        members(&mut ada, &room, 2).await;
+        for text in ["one", "two"] {
+            ada.invoke("Send", &json!([room, text])).await.unwrap();
+            let item = client.item(stream).await;
+            assert_eq!((&item["text"], &item["from"]), (&json!(text), &json!("Ada")), "{way}");
+        }
+        client.cancel(stream).await;
+
+        members(&mut ada, &room, 1).await;
+        ada.invoke("Send", &json!([room, "unheard"])).await.unwrap();
+        assert!(client.invoke("Join", &json!(["elsewhere"])).await.is_ok(), "{way} goes on");
+        assert!(!client.has("item") && !client.has("message"), "{way} hears no more of the room");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_begin_says_why() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+
+    for way in ways(any) {
+        let mut client = Client::connect_by(way, &hub.url()).await;
+
+        let error = client.stream("Watch", &json!([""])).await.unwrap_err();
+        assert!(error.contains("The room is empty"), "{way}: {error}");
+        let error = client.stream("Shout", &json!([])).await.unwrap_err();
+        assert!(error.contains("'Shout'"), "{way}: {error}");
+        assert!(client.invoke("Join", &json!(["lobby"])).await.is_ok(), "{way} goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_client_may_send_a_stream() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+    let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
+
+    // Python's client writes no such stream in MessagePack that another could read.
+    for way in ways(|way| answers(way) || way.protocol == "json") {
+        let mut client = Client::connect_by(way, &hub.url()).await;
+        client.invoke("Join", &json!(["lobby", "Grace"])).await.unwrap();
+        let texts = json!(["one", "", "three 🦀"]);
+
+        let stored = client.upload("SendMany", &json!(["lobby"]), &texts).await;
+
+        // Python's client asks for no answer.
+        assert_eq!(stored, Ok(if answers(way) { json!({ "stored": 3 }) } else { Value::Null }), "{way}");
+        for text in ["one", "", "three 🦀"] {
+            assert_eq!(ada.hears().await, ("Grace".into(), text.into()), "{way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_a_client_ends_at_the_first_item_that_is_refused() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+    let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
+
+    for way in ways(answers) {
+        let mut client = Client::connect_by(way, &hub.url()).await;
+        let error = client.upload("SendMany", &json!(["lobby"]), &json!(["unheard"])).await.unwrap_err();
+        assert!(error.contains("join it first"), "{way}: {error}");
+
+        client.invoke("Join", &json!(["lobby", "Grace"])).await.unwrap();
+        for wrong in [json!(5), json!(null), json!({ "text": "x" })] {
+            let items = json!(["heard", wrong, "unheard"]);
+            let error = client.upload("SendMany", &json!(["lobby"]), &items).await.unwrap_err();
+            assert!(error.contains("must be a string"), "{way}: {error}");
+            assert_eq!(ada.hears().await, ("Grace".into(), "heard".into()), "{way}");
+        }
+        assert_eq!(client.invoke("Leave", &json!(["lobby"])).await, Ok(Value::Null), "{way} goes on");
+    }
+}
+
+#[tokio::test]
+async fn clients_answer_each_other_across_hubs() {
+    let pair = Pair::start(&["--keep-alive", "1"]).await;
+    let mut caller = Client::connect(&pair.a.url()).await;
+    let value = json!({ "ü": [null, 1, "🦀"] });
+
+    for way in ways(answers) {
+        let mut client = Client::connect_by(way, &pair.b.url()).await;
+        let id = client.event("welcome").await["connectionId"].clone();
+
+        let echoed = caller.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
+        assert_eq!(echoed, Ok(json!([value, null])), "{way} is asked");
+        let error = caller.invoke("InvokeConnection", &json!([id, "fail"])).await.unwrap_err();
+        assert!(error.contains("not today"), "{way}: {error}");
+
+        let own = caller.connection_id();
+        let echoed = client.invoke("InvokeConnection", &json!([own, "echo", value, null])).await;
+        assert_eq!(echoed, Ok(json!([value, null])), "{way} asks");
+    }
+    let nobody = caller.invoke("InvokeConnection", &json!(["nobody", "echo"])).await;
+    assert!(nobody.is_err(), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn a_hub_that_ends_lets_its_clients_come_back_to_the_other_one() {
+    for way in ways(|way| way.kind == Kind::Npm && !way.more.contains(&"stateful")) {
+        let Pair { mut a, b, .. } = Pair::start(&[]).await;
+        let balancer = Balancer::before(vec![a.address(), b.address()]).await;
+        let mut client = Client::connect_by(way, &balancer.url()).await;
+        assert_eq!(client.event("welcome").await["pod"], "hub-a", "{way}");
+
+        a.terminate().await;
+
+        assert_eq!(client.event("reconnecting").await, Value::Null, "{way}: allowReconnect, and no error");
+        client.event("reconnected").await;
+        assert_eq!(client.event("welcome").await["pod"], "hub-b", "{way}");
+        assert!(a.ended().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_ends_says_so_to_clients_that_do_not_come_back() {
+    for way in ways(|way| way.kind != Kind::Npm) {
+        let mut hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+        let mut client = Client::connect_by(way, &hub.url()).await;
+
+        hub.terminate().await;
+
+        client.event("closed").await;
+        assert!(hub.ended().await.success(), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_stops_is_gone_at_once() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
+
+    for way in ways(any) {
+        let mut client = Client::connect_by(way, &hub.url()).await;
+        client.invoke("Join", &json!(["lobby"])).await.unwrap();
+
+        client.stop().await;
+
+        until(&format!("{way} is gone"), async || {
+            (hub.metric("chatcluster_hub_connections").await == 0.0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Waits until so many are in the room.
+async fn members(client: &mut Client, room: &str, count: u64) {
+    loop {
+        let who = client.invoke("Who", &json!([room])).await.expect("it is in the room");
+        if who["count"] == count {
+            return;
+        }
+    }
+}

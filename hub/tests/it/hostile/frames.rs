@@ -1,0 +1,110 @@
+//! WebSocket frames that RFC 6455 forbids, and the codes that it has for them (section 7.4.1).
+
+use super::Bystanders;
+use crate::support::HubProcess;
+use crate::support::socket::{Socket, frame, op, raw_frame};
+
+/// It breaks the protocol.
+const PROTOCOL: u16 = 1002;
+/// A text is not UTF-8.
+const NOT_TEXT: u16 = 1007;
+/// It is too large.
+const TOO_LARGE: u16 = 1009;
+
+/// Not the last frame of its message.
+const FIRST: u8 = 0;
+
+#[tokio::test]
+async fn wrong_frames_end_their_sender_with_the_right_code() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let unmasked = |text: &[u8]| [&[0x80 | op::TEXT, u8::try_from(text.len()).unwrap()], text].concat();
+    let lengths = |bytes: [u8; 8]| [&[0x80 | op::TEXT, 0x80 | 127][..], &bytes, &[0; 4]].concat();
+    let cases: [(&str, Vec<u8>, &[u16]); 17] = [
+        ("not masked", unmasked(b"{\"type\":6}\x1e"), &[PROTOCOL]),
+        ("reserved bit 1", raw_frame(0xc0 | op::TEXT, b"x"), &[PROTOCOL]),
+        ("reserved bit 2", raw_frame(0xa0 | op::TEXT, b"x"), &[PROTOCOL]),
+        ("reserved bit 3", raw_frame(0x90 | op::TEXT, b"x"), &[PROTOCOL]),
+        ("reserved operation", frame(3, b"x"), &[PROTOCOL]),
+        ("reserved control operation", frame(11, b"x"), &[PROTOCOL]),
+        ("a ping in parts", raw_frame(FIRST | op::PING, b"x"), &[PROTOCOL]),
+        ("a long ping", frame(op::PING, &[0; 126]), &[PROTOCOL]),
+        ("a continuation of nothing", frame(0, b"x"), &[PROTOCOL]),
+        (
+            "a message within another",
+            [raw_frame(FIRST | op::TEXT, b"{"), frame(op::TEXT, b"}")].concat(),
+            &[PROTOCOL],
+        ),
+        ("a text that is none", frame(op::TEXT, b"\xff\xfe\x1e"), &[NOT_TEXT]),
+        (
+            "a text whose parts make none",
+            [raw_frame(FIRST | op::TEXT, b"\xf0\x9f"), frame(0, b"{}\x1e")].concat(),
+            &[NOT_TEXT],
+        ),
+        ("a close of one byte", frame(op::CLOSE, &[3]), &[PROTOCOL]),
+        ("a close with a forbidden code", frame(op::CLOSE, &1005_u16.to_be_bytes()), &[PROTOCOL]),
+        ("a close whose reason is no text", frame(op::CLOSE, b"\x03\xe8\xff"), &[PROTOCOL, NOT_TEXT]),
+        ("a length of 8 EiB", lengths([0x7f, 255, 255, 255, 255, 255, 255, 255]), &[TOO_LARGE]),
+        ("a length with a sign", lengths([255; 8]), &[PROTOCOL, TOO_LARGE]),
+    ];
+
+    for (name, bytes, codes) in cases {
+        let mut socket = Socket::shaken(hub.address(), "json").await;
+        socket.write(&bytes).await;
+
+        let (said, code) = socket.farewell().await;
+
+        assert!(codes.contains(&code), "{name}: {code}, {}", String::from_utf8_lossy(&said));
+        bystanders.go_on(&hub).await;
+    }
+}
+
+#[tokio::test]
+async fn rare_but_right_frames_are_understood() {
+    let hub = HubProcess::alone().await;
+    let mut socket = Socket::shaken(hub.address(), "json").await;
+    let call =
+        "{\"type\":1,\"invocationId\":\"ü\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e".as_bytes();
+
+    // In frames of one byte, which cut the ü in two, with empty ones and a ping between them.
+    socket.write(&raw_frame(FIRST | op::TEXT, b"")).await;
+    for byte in call {
+        socket.write(&raw_frame(FIRST, &[*byte])).await;
+    }
+    socket.write(&frame(op::PING, b"are you there")).await;
+    socket.write(&frame(0, b"")).await;
+
+    assert_eq!(socket.frame().await, Some((10, b"are you there".to_vec())), "a pong");
+    let (operation, record) = socket.frame().await.unwrap();
+    assert_eq!(operation, op::TEXT);
+    assert!(record.starts_with("{\"type\":3,\"invocationId\":\"ü\"".as_bytes()));
+
+    // JSON as bytes is JSON all the same.
+    socket.write(&frame(op::BINARY, call)).await;
+    assert_eq!(socket.frame().await, Some((op::TEXT, record)));
+
+    socket.write(&frame(op::CLOSE, &[&1000_u16.to_be_bytes()[..], b"bye"].concat())).await;
+    assert_eq!(socket.farewell().await, (vec![], 1000));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_not_kept() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let before = hub.memory();
+
+    for _ in 0..20 {
+        let mut socket = Socket::shaken(hub.address(), "json").await;
+        socket.write(&raw_frame(FIRST | op::TEXT, &[b' '; 60_000])).await;
+        for _ in 0..200 {
+            socket.write(&raw_frame(FIRST, &[b' '; 60_000])).await;
+        }
+        let (said, code) = socket.farewell().await;
+        assert_eq!(code, TOO_LARGE);
+        assert!(String::from_utf8_lossy(&said).contains("larger than 32768 bytes"));
+    }
+
+    bystanders.go_on(&hub).await;
+    let grown = hub.memory().saturating_sub(before);
+    assert!(grown < 64 << 20, "240 MB were sent, and {grown} bytes are kept");
+}

@@ -1,0 +1,135 @@
+//! Clients that take their time, and many of them.
+
+use futures::future::join_all;
+
+use super::Bystanders;
+use crate::support::socket::{Socket, frame, negotiate, op, request, upgrade};
+use crate::support::{HubProcess, until};
+
+#[tokio::test]
+async fn a_request_whose_head_never_ends_is_not_waited_for() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let starts = ["", "G", "GET /hub HTTP/1.1\r\n", "GET /hub HTTP/1.1\r\nHost: hub\r\nX: "];
+
+    let sockets = join_all((0..100).map(async |n: usize| {
+        let mut socket = Socket::open(hub.address()).await;
+        socket.write(starts[n % starts.len()].as_bytes()).await;
+        socket
+    }))
+    .await;
+    bystanders.go_on(&hub).await;
+
+    let answers = join_all(sockets.into_iter().map(async |mut socket| socket.rest().await)).await;
+    for answer in answers {
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_comes_byte_by_byte_is_not_waited_for() {
+    let hub = HubProcess::alone_with(&["--handshake-timeout", "1"]).await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let mut socket = Socket::upgraded(hub.address(), "").await;
+
+    // Never the end of it, and never so slow that it seems to have stopped.
+    let drip = async {
+        loop {
+            socket.write(&frame(op::TEXT, b" ")).await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let gone = until("the hub gives it up", async || {
+        (hub.metric("chatcluster_hub_connections").await <= 2.0).then_some(())
+    });
+    // It may not count before its handshake; then its own word is what tells.
+    tokio::select! {
+        _ = drip => {}
+        () = async { gone.await; tokio::time::sleep(std::time::Duration::from_secs(2)).await } => {}
+    }
+
+    let (said, _) = socket.farewell().await;
+    assert_eq!(String::from_utf8_lossy(&said), "{\"error\":\"The handshake did not come in time.\"}\x1e");
+    bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn a_handshake_may_not_be_endless() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let mut socket = Socket::upgraded(hub.address(), "").await;
+
+    for _ in 0..10 {
+        socket.write(&frame(op::TEXT, &[b' '; 8_000])).await;
+    }
+
+    let (said, code) = socket.farewell().await;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.starts_with("{\"error\":\"") && [1002, 1009].contains(&code), "{code}: {said}");
+    bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn thousands_who_never_shake_hands_cost_little_and_keep_nobody_out() {
+    const MANY: usize = 2_000;
+    let hub = HubProcess::alone_with(&["--handshake-timeout", "5"]).await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let before = hub.memory();
+
+    let mut sockets = Vec::new();
+    for _ in 0..MANY / 100 {
+        sockets.extend(join_all((0..100).map(|_| Socket::upgraded(hub.address(), ""))).await);
+        bystanders.go_on(&hub).await;
+    }
+    let grown = hub.memory().saturating_sub(before);
+
+    assert!(grown < 100 << 20, "{grown} bytes for {MANY}");
+    let mut late = Bystanders::of(&hub).await;
+    late.go_on(&hub).await;
+    for mut socket in sockets {
+        let (said, _) = socket.farewell().await;
+        assert!(String::from_utf8_lossy(&said).contains("did not come in time"));
+    }
+}
+
+#[tokio::test]
+async fn thousands_who_negotiate_and_never_come_cost_nothing() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    negotiate(hub.address()).await;
+    let before = hub.memory();
+
+    for _ in 0..20 {
+        join_all((0..100).map(|_| request(hub.address(), "POST", "/hub/negotiate?negotiateVersion=1", b"")))
+            .await;
+    }
+
+    let grown = hub.memory().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes");
+    assert!((hub.metric("chatcluster_hub_connections").await - 2.0).abs() < f64::EPSILON);
+    bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn thousands_who_say_a_part_of_their_request_keep_nobody_out() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let before = hub.memory();
+    let whole = upgrade("");
+
+    let sockets = join_all((0..2_000).map(async |n: usize| {
+        let mut socket = Socket::open(hub.address()).await;
+        socket.write(&whole.as_bytes()[..n % (whole.len() - 1)]).await;
+        socket
+    }))
+    .await;
+    bystanders.go_on(&hub).await;
+    let grown = hub.memory().saturating_sub(before);
+
+    assert!(grown < 100 << 20, "{grown} bytes");
+    let mut late = Bystanders::of(&hub).await;
+    late.go_on(&hub).await;
+    drop(sockets);
+}

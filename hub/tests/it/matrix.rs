@@ -1,0 +1,105 @@
+//! Every client over every transport in every protocol, all in one room.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Balancer, Client, Pair, Way};
+
+/// What is hard to bring over: the ends of records, lines and texts, other planes of Unicode, and what looks like syntax.
+const HARD: &str = "\u{1e}\0\r\n\n\ndata: \"\\ é \u{2028} \u{fffd} 🦀 \u{10ffff} </script> %00";
+
+#[tokio::test]
+async fn clients_of_all_kinds_on_two_hubs_hear_each_other_in_one_order() {
+    let pair = Pair::start(&["--keep-alive", "1"]).await;
+    let urls = [pair.a.url(), pair.b.url()];
+
+    let clients = join_all((0..Way::ALL.len()).map(|n| join(n, urls[n % 2].clone()))).await;
+
+    everyone_hears_everyone(clients).await;
+    pair.a.has_not_panicked();
+    pair.b.has_not_panicked();
+}
+
+#[tokio::test]
+async fn no_client_needs_a_sticky_session() {
+    let pair = Pair::start(&["--keep-alive", "1"]).await;
+    let hubs = [pair.a.address(), pair.b.address()];
+    // One for each client, so that its requests take turns.
+    let balancers = join_all(
+        (0..Way::ALL.len()).map(|n| Balancer::each_request_to_another(vec![hubs[n % 2], hubs[(n + 1) % 2]])),
+    )
+    .await;
+
+    let clients = join_all(balancers.iter().enumerate().map(|(n, balancer)| join(n, balancer.url()))).await;
+
+    everyone_hears_everyone(clients).await;
+    pair.a.has_not_panicked();
+    pair.b.has_not_panicked();
+}
+
+/// The `n`th of all clients, in the room.
+async fn join(n: usize, url: String) -> Client {
+    let mut client = Client::connect_by(Way::ALL[n], &url).await;
+    let joined = client.invoke("Join", &json!(["lobby ü", name(n)])).await;
+    assert_eq!(joined.unwrap_or_else(|error| panic!("{}: {error}", Way::ALL[n]))["room"], "lobby ü");
+    client
+}
+
+fn name(n: usize) -> String {
+    format!("{n} 🙂")
+}
+
+async fn everyone_hears_everyone(mut clients: Vec<Client>) {
+    let speak = clients.iter_mut().enumerate().map(|(n, client)| async move {
+        let sent = client.invoke("Send", &json!(["lobby ü", format!("{n}{HARD}")])).await;
+        sent.unwrap_or_else(|error| panic!("{}: {error}", client.way()));
+    });
+    join_all(speak).await;
+    clients[0].invoke("Send", &json!(["lobby ü", "end"])).await.unwrap();
+
+    let heard = join_all(clients.iter_mut().map(until_the_end)).await;
+
+    let everyone: BTreeSet<_> = (0..clients.len()).map(|n| (name(n), format!("{n}{HARD}"))).collect();
+    for (client, texts) in clients.iter().zip(&heard) {
+        assert_eq!(texts.len(), clients.len(), "{} hears everyone once: {texts:?}", client.way());
+        assert_eq!(BTreeSet::from_iter(texts.clone()), everyone, "{}", client.way());
+        assert_eq!(texts, &heard[0], "{} hears them in the order of {}", client.way(), clients[0].way());
+    }
+
+    values_arrive_as_they_are(&mut clients).await;
+}
+
+/// Who said what, until someone says "end".
+async fn until_the_end(client: &mut Client) -> Vec<(String, String)> {
+    let mut heard = Vec::new();
+    loop {
+        match client.hears().await {
+            (_, text) if text == "end" => return heard,
+            said => heard.push(said),
+        }
+    }
+}
+
+/// Each sends values of all types, and all get them as they were.
+async fn values_arrive_as_they_are(clients: &mut [Client]) {
+    let value = |n: usize| json!({ "n": n, "null": null, "list": [1, -2, 0.5, 1e300, 9_007_199_254_740_991_u64, true, [], {}], HARD: HARD });
+    let speak = clients.iter_mut().enumerate().map(|(n, client)| async move {
+        let sent = client.invoke("Broadcast", &json!(["note", null, value(n)])).await;
+        assert_eq!(sent, Ok(Value::Null), "{}", client.way());
+    });
+    join_all(speak).await;
+
+    let count = clients.len();
+    join_all(clients.iter_mut().map(|client| async move {
+        let mut missing: BTreeSet<_> = (0..count).collect();
+        while !missing.is_empty() {
+            let note = client.event("note").await;
+            let n = note[1]["n"].as_u64().and_then(|n| usize::try_from(n).ok()).expect("it says from whom");
+            assert_eq!(note, json!([null, value(n)]), "{}", client.way());
+            assert!(missing.remove(&n), "{} gets it once", client.way());
+        }
+    }))
+    .await;
+}
