@@ -1,6 +1,6 @@
 //! The command line, and nothing but its shape.
 
-use crate::{bridge, cluster, crossing, demo, images, test};
+use crate::{bridge, cluster, crossing, demo, fuzz, images, test};
 use clap::{Parser, Subcommand};
 
 /// What developers of chatcluster run.
@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Demo(demo::Options),
     /// Run every check: lint, unit, hub, api, e2e
     Test(test::Options),
+    /// Look for bytes of a client that the hub does not bear
+    Fuzz(fuzz::Options),
     /// A cluster for development: the project's own, kind's, or a named kube-context
     Cluster(cluster::Options),
     /// Build the operator's and the hub's image

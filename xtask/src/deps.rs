@@ -3,16 +3,22 @@
 use crate::{repo, sh};
 use anyhow::{Result, ensure};
 
-/// Beside the cluster's packages, which `cluster/cluster missing` knows: name, the program that shows it is there, why.
-const PACKAGES: [(&str, &str, &str); 5] = [
-    ("musl-tools", "musl-gcc", "links the static binaries of the images"),
-    ("nodejs", "node", "builds the chat page, and runs npm's client in tests"),
-    ("npm", "npm", "brings what the page and that client are made of"),
-    ("shellcheck", "shellcheck", "checks the scripts"),
-    ("chromium", "chromium", "opens the chat page in the end-to-end tests"),
+/// Beside the cluster's packages, which `cluster/cluster missing` knows: name, the program (or a command that succeeds) that
+/// shows it is there, why.
+const PACKAGES: [(&str, &[&str], &str); 9] = [
+    ("musl-tools", &["musl-gcc"], "links the static binaries of the images"),
+    ("nodejs", &["node"], "builds the chat page, and runs npm's client in tests"),
+    ("npm", &["npm"], "brings what the page and that client are made of"),
+    ("shellcheck", &["shellcheck"], "checks the scripts"),
+    ("chromium", &["chromium"], "opens the chat page in the end-to-end tests"),
+    ("python3", &["python3"], "runs Python's client in the hub's tests"),
+    ("python3-venv", &["python3", "-m", "ensurepip", "--version"], "keeps that client's packages apart"),
+    ("default-jdk-headless", &["javac"], "compiles and runs Java's client in the hub's tests"),
+    ("maven", &["mvn"], "brings that client"),
 ];
 /// Those that only tests need.
-const FOR_TESTS: [&str; 2] = ["shellcheck", "chromium"];
+const FOR_TESTS: [&str; 6] =
+    ["shellcheck", "chromium", "python3", "python3-venv", "default-jdk-headless", "maven"];
 
 /// The oldest Node.js that builds the page, and the one that is taken from npm where Debian's is older.
 const NODE_OLDEST: (u32, u32) = (20, 19);
@@ -99,15 +105,23 @@ fn packages(purpose: For) -> Result<Vec<Missing>> {
         let names = sh::output(&mut sh::cmd(repo::cluster_script(), ["missing"]))?;
         names.lines().for_each(|name| add(name, "runs a cluster on this machine"));
     }
-    for (name, program, why) in PACKAGES {
+    for (name, shown_by, why) in PACKAGES {
         let wanted = purpose == For::Tests || !FOR_TESTS.contains(&name);
-        if wanted && !sh::in_path(program) {
+        if wanted && !is_there(shown_by) {
             add(name, why);
         }
     }
     missing.sort_by(|a, b| a.name.cmp(&b.name));
     missing.dedup_by(|a, b| a.name == b.name);
     Ok(missing)
+}
+
+fn is_there(shown_by: &[&str]) -> bool {
+    match shown_by {
+        [program] => sh::in_path(program),
+        [program, arguments @ ..] => sh::works(&mut sh::cmd(program, arguments)),
+        [] => true,
+    }
 }
 
 fn say(missing: &[Missing]) {

@@ -9,6 +9,7 @@ mod crds;
 mod crossing;
 mod demo;
 mod deps;
+mod fuzz;
 mod images;
 mod install;
 mod interrupt;
@@ -41,6 +42,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Images(i) => images::run(&i),
         Command::Deps { list } => deps::run(list),
         Command::Demo(d) => demo::run(&d),
+        Command::Fuzz(f) => fuzz::run(&f),
         Command::Test(t) => test::run(&t),
         Command::Crossing(c) => crossing::run(&c),
         Command::Bridge(b) => bridge::run(&b),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::message::{ClientMessage, Invocation};
@@ -25,7 +25,7 @@ struct Incoming<'a> {
     arguments: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     stream_ids: Option<Vec<Cow<'a, str>>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     item: Option<&'a RawValue>,
     #[serde(borrow)]
     result: Option<&'a RawValue>,
@@ -86,6 +86,11 @@ impl<'a> Incoming<'a> {
             streams: self.stream_ids.unwrap_or_default(),
         })
     }
+}
+
+/// An item may be `null`, which is not the same as no item.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
 }
 
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
@@ -236,6 +241,10 @@ mod tests {
         assert_eq!(
             read(br#"{"type":2,"invocationId":"7","item":{"a": 1}}"#),
             Ok(ClientMessage::StreamItem { id: "7".into(), item: r#"{"a": 1}"#.into() })
+        );
+        assert_eq!(
+            read(br#"{"type":2,"invocationId":"7","item":null}"#),
+            Ok(ClientMessage::StreamItem { id: "7".into(), item: "null".into() })
         );
         assert_eq!(read(br#"{"type":3,"invocationId":"7"}"#), completion(Ok(None)));
         assert_eq!(

@@ -131,6 +131,37 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
 }
 
 #[tokio::test]
+async fn values_that_not_every_encoding_has_end_nobody() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let mut packed = Socket::shaken(hub.address(), "messagepack").await;
+    let mut sender = Socket::shaken(hub.address(), "json").await;
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+
+    for value in ["1e999", "-1e999", r#""\ud800""#, &deep, "18446744073709551616", r#"{"a":1,"a":2}"#] {
+        let call = format!(
+            "{{\"type\":1,\"invocationId\":\"b\",\"target\":\"Broadcast\",\"arguments\":[\"note\",{value}]}}\x1e"
+        );
+        sender.write(&frame(op::TEXT, call.as_bytes())).await;
+        // It may hear itself before it has the answer.
+        let mut heard = String::new();
+        while !heard.contains("\"type\":3") {
+            let (_, said) = sender.frame().await.unwrap_or_else(|| panic!("{value} ended its sender"));
+            heard.push_str(&String::from_utf8_lossy(&said));
+            assert!(!heard.contains("\"type\":7"), "{value}: {heard}");
+        }
+        bystanders.go_on(&hub).await;
+    }
+
+    let call = "{\"type\":1,\"target\":\"Broadcast\",\"arguments\":[\"note\",\"the last\"]}\x1e";
+    sender.write(&frame(op::TEXT, call.as_bytes())).await;
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("the last") {
+        heard.extend(packed.frame().await.expect("who speaks MessagePack goes on").1);
+    }
+}
+
+#[tokio::test]
 async fn messagepack_may_come_in_pieces_of_any_size() {
     let hub = HubProcess::alone().await;
     let mut socket = Socket::shaken(hub.address(), "messagepack").await;

@@ -1,14 +1,18 @@
 //! Bytes as they go over the wire, for what no client sends: HTTP requests and WebSocket frames of any form.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::within;
 
 pub(crate) struct Socket {
-    stream: TcpStream,
+    reader: OwnedReadHalf,
+    /// `None` while something drips into it.
+    writer: Option<OwnedWriteHalf>,
     read: Vec<u8>,
 }
 
@@ -49,8 +53,8 @@ pub(crate) mod op {
 
 impl Socket {
     pub(crate) async fn open(hub: SocketAddr) -> Self {
-        let stream = TcpStream::connect(hub).await.expect("the hub listens");
-        Self { stream, read: Vec::new() }
+        let (reader, writer) = TcpStream::connect(hub).await.expect("the hub listens").into_split();
+        Self { reader, writer: Some(writer), read: Vec::new() }
     }
 
     /// A WebSocket of the hub; `query` begins with a question mark, or is empty.
@@ -77,7 +81,18 @@ impl Socket {
 
     /// What the hub has closed already need not be read to the end.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes).await;
+        let writer = self.writer.as_mut().expect("nothing drips into it");
+        let _ = writer.write_all(bytes).await;
+    }
+
+    /// Writes this again and again, never so slowly that it seems to have stopped, until the hub has closed.
+    pub(crate) fn drip(&mut self, bytes: Vec<u8>) {
+        let mut writer = self.writer.take().expect("nothing drips into it");
+        tokio::spawn(async move {
+            while writer.write_all(&bytes).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
     }
 
     /// The head of an answer.
@@ -138,7 +153,7 @@ impl Socket {
 
     /// Reads what comes. `false`: the hub has closed.
     async fn more(&mut self) -> bool {
-        within("the hub answers or closes", self.stream.read_buf(&mut self.read)).await.is_ok_and(|n| n > 0)
+        within("the hub answers or closes", self.reader.read_buf(&mut self.read)).await.is_ok_and(|n| n > 0)
     }
 }
 

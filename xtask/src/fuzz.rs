@@ -1,0 +1,62 @@
+//! `cargo xtask fuzz`: libFuzzer on what reads the bytes of clients, with the toolchain that the project is built by. What it
+//! finds belongs into `hub/fuzz/corpus`, where every test run tries it out.
+
+use crate::{repo, sh};
+use anyhow::{Result, ensure};
+use std::process::Command;
+
+/// Installed if no other is there.
+const CARGO_FUZZ: &str = "0.13.2";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these targets
+    targets: Vec<String>,
+    /// For each target
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    seconds: u32,
+    /// Afterwards leave in the corpus only what the hub takes different ways for
+    #[arg(long)]
+    minimise: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if !sh::works(&mut sh::cargo(["fuzz", "--version"])) {
+        println!("installing cargo-fuzz {CARGO_FUZZ}");
+        let install = ["install", "--quiet", "--locked", "--debug", "cargo-fuzz", "--version", CARGO_FUZZ];
+        sh::run(&mut sh::cargo(install))?;
+    }
+    let known = sh::output(&mut fuzz("list"))?;
+    let known: Vec<&str> = known.lines().collect();
+    for target in &options.targets {
+        ensure!(known.contains(&target.as_str()), "there is no target {target}, but {}", known.join(", "));
+    }
+    for target in known {
+        if !options.targets.is_empty() && !options.targets.iter().any(|wanted| wanted == target) {
+            continue;
+        }
+        println!("\n━━ {target} ━━");
+        let bounds = [
+            format!("-max_total_time={}", options.seconds),
+            // A single input that needs more of either is a fault of its own.
+            "-timeout=5".to_owned(),
+            "-malloc_limit_mb=256".to_owned(),
+            "-max_len=16384".to_owned(),
+            "-print_final_stats=1".to_owned(),
+        ];
+        sh::run(fuzz("run").args(WITHOUT_SANITIZER).arg(target).arg("--").args(bounds))?;
+        if options.minimise {
+            sh::run(fuzz("cmin").args(WITHOUT_SANITIZER).arg(target))?;
+        }
+    }
+    Ok(())
+}
+
+/// The sanitizers need an unstable compiler, and look for what safe Rust cannot do.
+const WITHOUT_SANITIZER: [&str; 2] = ["--sanitizer", "none"];
+
+fn fuzz(subcommand: &str) -> Command {
+    let mut c = sh::cargo(["fuzz", subcommand, "--fuzz-dir"]);
+    c.arg(repo::root().join("hub/fuzz"));
+    c
+}
