@@ -70,23 +70,46 @@ impl Framer {
 
     fn next_binary(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         if !self.started.is_empty() {
-            // Rare: what arrives at once is a whole number of records with every known client.
-            self.started.extend_from_slice(&self.unread);
-            self.unread = std::mem::take(&mut self.started).into();
+            return self.complete_binary();
         }
-        let Some((prefix, length)) = messagepack::length(&self.unread)? else {
-            self.keep_unread();
-            return Ok(None);
-        };
-        if length > self.most_bytes {
-            return Err(ProtocolError::TooLarge { most_bytes: self.most_bytes });
+        match self.length(&self.unread)? {
+            Some((prefix, length)) if self.unread.len() >= prefix + length => {
+                let _prefix = self.unread.split_to(prefix);
+                Ok(Some(self.unread.split_to(length)))
+            }
+            _ => {
+                self.keep_unread();
+                Ok(None)
+            }
         }
-        if self.unread.len() < prefix + length {
-            self.keep_unread();
-            return Ok(None);
+    }
+
+    /// Rare: what arrives at once is a whole number of records with every known client. Only what is missing is copied, so that
+    /// a record in many small parts costs no more than a whole one.
+    fn complete_binary(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        loop {
+            let length = self.length(&self.started)?;
+            // Without its length whole, one byte more of that.
+            let whole = length.map_or(self.started.len() + 1, |(prefix, length)| prefix + length);
+            let missing = (whole - self.started.len()).min(self.unread.len());
+            self.started.extend_from_slice(&self.unread.split_to(missing));
+            if self.started.len() < whole {
+                return Ok(None);
+            }
+            if let Some((prefix, _)) = length {
+                return Ok(Some(Bytes::from(std::mem::take(&mut self.started)).slice(prefix..)));
+            }
         }
-        let _prefix = self.unread.split_to(prefix);
-        Ok(Some(self.unread.split_to(length)))
+    }
+
+    /// The length in front of a record, and how many bytes it has itself, if it is there and not too much.
+    fn length(&self, bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
+        match messagepack::length(bytes)? {
+            Some((_, length)) if length > self.most_bytes => {
+                Err(ProtocolError::TooLarge { most_bytes: self.most_bytes })
+            }
+            length => Ok(length),
+        }
     }
 
     fn keep_unread(&mut self) {
