@@ -1,11 +1,16 @@
 //! What has to hold for any bytes of a client. libFuzzer drives these by `fuzz_targets/`, and `../tests/fuzz/` with bytes that
 //! it makes of the corpus.
 
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
 use bytes::Bytes;
 use chatcluster_hub::protocol::framing::Framer;
 use chatcluster_hub::protocol::message::{ClientMessage, Invocation};
 use chatcluster_hub::protocol::record::{Encoding, JsonText, Outcome, Record};
 use chatcluster_hub::protocol::{ProtocolError, handshake, json, messagepack};
+use chatcluster_hub::token::{ConnectionId, LEAST_KEY, Owner, Signer, Token};
+use chatcluster_hub::websocket::frame::{self, Decoder, Event, Fault, Opcode};
 use serde_json::Value;
 
 /// The most bytes that a record may have here.
@@ -29,6 +34,70 @@ pub fn json(data: &[u8]) {
 /// Records of a client that speaks MessagePack.
 pub fn messagepack(data: &[u8]) {
     records(data, Encoding::MessagePack);
+}
+
+/// WebSocket frames: the first byte says in what portions the others arrive, which makes no difference; and what a client sends
+/// arrives as it was.
+pub fn frames(data: &[u8]) {
+    let Some((&size, data)) = data.split_first() else { return };
+    let whole = events(data, data.len());
+    assert_eq!(whole, events(data, usize::from(size)), "the portions make no difference");
+
+    let sent = masked(data, size);
+    let (events, fault) = events(&sent, usize::from(size) + 1);
+    let expected = if data.is_empty() { vec![] } else { vec![Event::Data(data.to_vec())] };
+    assert_eq!((events, fault), (expected, None));
+}
+
+/// What is read before the first fault, neighbouring data joined.
+fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
+    let mut decoder = Decoder::default();
+    let mut events: Vec<Event> = Vec::new();
+    for portion in data.chunks(size.max(1)) {
+        let decoded = decoder.feed(portion, |event| match (events.last_mut(), event) {
+            (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+            (_, event) => events.push(event),
+        });
+        if let Err(fault) = decoded {
+            return (events, Some(fault));
+        }
+    }
+    (events, None)
+}
+
+/// A frame of a client with this content.
+fn masked(content: &[u8], seed: u8) -> Vec<u8> {
+    let mut frame = Vec::new();
+    frame::put_head(&mut frame, Opcode::Binary, content.len());
+    frame[1] |= 0x80;
+    let mask = [seed, !seed, seed.rotate_left(3), 0];
+    frame.extend(mask);
+    frame.extend(content.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+/// Connection tokens: nothing is one but what was signed, and that is read as it was.
+pub fn token(data: &[u8]) {
+    let signer = Signer::new(&[7; LEAST_KEY]);
+    if let Some(token) = std::str::from_utf8(data).ok().and_then(|text| signer.read(text)) {
+        assert_eq!(signer.sign(&token).as_bytes(), data, "a token has one spelling");
+    }
+    let mut bytes = data.iter().copied().chain(std::iter::repeat(0));
+    let mut number = || u64::from_be_bytes(std::array::from_fn(|_| bytes.next().unwrap_or_default()));
+    let ip = if number() % 2 == 0 {
+        IpAddr::from((number() as u32).to_be_bytes())
+    } else {
+        IpAddr::from((u128::from(number()) << 64 | u128::from(number())).to_be_bytes())
+    };
+    let token = Token {
+        id: ConnectionId::random(),
+        owner: Owner { address: SocketAddr::new(ip, number() as u16), instance: number() as u32 },
+        issued: Duration::from_secs(number()),
+        stateful: number() % 2 == 0,
+    };
+    let text = signer.sign(&token);
+    assert_eq!(signer.read(&text), Some(token));
+    assert_eq!(Signer::new(&[8; LEAST_KEY]).read(&text), None);
 }
 
 /// The first byte says in what pieces the others arrive.

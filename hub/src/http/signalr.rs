@@ -128,6 +128,7 @@ pub(super) async fn connect(
         (Transport::WebSocket, token) => {
             websocket(hub, address, identity, token.map(|token| token.id), request)
         }
+        (_, None) if text.is_empty() => without_token(),
         (_, None) => unknown(),
         (_, Some(token)) if token.owner != hub.owner => forward::pass_on(&hub, &text, &token, request).await,
         (transport, Some(token)) => {
@@ -172,6 +173,11 @@ fn unknown() -> Response {
     let text = "there is no such connection: negotiate anew. Hubs know each other's connections only if all have the same key \
         (HUB_TOKEN_KEY_FILE)\n";
     (StatusCode::NOT_FOUND, text).into_response()
+}
+
+fn without_token() -> Response {
+    (StatusCode::BAD_REQUEST, "the connection token is missing: negotiate, and give it as `id`\n")
+        .into_response()
 }
 
 fn websocket(
@@ -248,7 +254,8 @@ pub(super) async fn send(
         session.outbox.end(crate::ending::Ending::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    if session.hear(bytes).await { StatusCode::ACCEPTED.into_response() } else { unknown() }
+    // With any other answer, clients take the connection for ended.
+    if session.hear(bytes).await { StatusCode::OK.into_response() } else { unknown() }
 }
 
 /// `DELETE /hub`: a client that polls says goodbye.
@@ -277,8 +284,10 @@ fn own_session(
 ) -> Result<(Token, Option<Arc<Session>>), Box<Response>> {
     let identified = hub.guards.identify(headers, query.access_token.as_deref());
     identified.map_err(|refusal| Box::new(refuse(&refusal)))?;
-    let token = query.id.as_deref().and_then(|text| hub.signer.read(text));
-    let token = token.ok_or_else(|| Box::new(unknown()))?;
+    let Some(text) = query.id.as_deref().filter(|text| !text.is_empty()) else {
+        return Err(Box::new(without_token()));
+    };
+    let token = hub.signer.read(text).ok_or_else(|| Box::new(unknown()))?;
     if token.owner != hub.owner {
         return Ok((token, None));
     }

@@ -41,6 +41,9 @@ pub enum Fault {
     /// Section 5.4.
     #[error("a continuation has no beginning, or a message begins within another one")]
     Continuation,
+    /// Sections 5.5.1 and 7.4.
+    #[error("a close has half a code, one that is not for use, or a reason that is no text")]
+    Close,
     /// Section 5.2: the most significant bit of a length is 0.
     #[error("a frame's length is out of range")]
     Length,
@@ -97,7 +100,7 @@ impl Decoder {
             if frame.missing > 0 {
                 return Ok(());
             }
-            if let Some(event) = self.frame.take().and_then(Frame::end) {
+            if let Some(event) = self.frame.take().map(Frame::end).transpose()?.flatten() {
                 on_event(event);
             }
         }
@@ -178,12 +181,24 @@ impl Frame {
         }
     }
 
-    fn end(self) -> Option<Event> {
+    fn end(self) -> Result<Option<Event>, Fault> {
         match self.kind {
-            Kind::Data | Kind::Pong => None,
-            Kind::Ping => Some(Event::Ping(self.content)),
-            Kind::Close => Some(Event::Close),
+            Kind::Data | Kind::Pong => Ok(None),
+            Kind::Ping => Ok(Some(Event::Ping(self.content))),
+            Kind::Close if is_close(&self.content) => Ok(Some(Event::Close)),
+            Kind::Close => Err(Fault::Close),
         }
+    }
+}
+
+/// Whether a close carries nothing, or a code that may be sent (section 7.4) and a text.
+fn is_close(content: &[u8]) -> bool {
+    match content.split_first_chunk() {
+        Some((code, reason)) => {
+            let may_be_sent = matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999);
+            may_be_sent && std::str::from_utf8(reason).is_ok()
+        }
+        None => content.is_empty(),
     }
 }
 
@@ -338,6 +353,10 @@ mod tests {
         assert_eq!(fault(&masked(0x83, b"a")), Fault::Opcode);
         assert_eq!(fault(&masked(0x09, b"a")), Fault::Control);
         assert_eq!(fault(&masked(0x89, &[0; 126])), Fault::Control);
+        for close in [&[3][..], &1005_u16.to_be_bytes(), &999_u16.to_be_bytes(), b"\x03\xe8\xff"] {
+            assert_eq!(fault(&masked(0x88, close)), Fault::Close);
+        }
+        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![Event::Close]));
         assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
         assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
         assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);

@@ -4,6 +4,7 @@
 //! The same seed gives the same bytes: `CHATCLUSTER_FUZZ_SEED` takes another one.
 
 mod mutation;
+#[allow(unreachable_pub)] // a library to libFuzzer's programs
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
@@ -30,6 +31,16 @@ fn json_is_read_in_any_pieces_and_can_be_said_again() {
 #[test]
 fn messagepack_is_read_in_any_pieces_and_can_be_said_again() {
     fuzz("messagepack", targets::messagepack);
+}
+
+#[test]
+fn frames_are_read_in_any_portions() {
+    fuzz("frames", targets::frames);
+}
+
+#[test]
+fn nothing_is_a_token_but_what_was_signed() {
+    fuzz("token", targets::token);
 }
 
 fn fuzz(name: &str, target: fn(&[u8])) {
