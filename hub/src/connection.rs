@@ -56,6 +56,14 @@ impl Conversation {
         self.caller.leave_all()
     }
 
+    /// The client goes on over another WebSocket.
+    pub fn came_back(&mut self) {
+        self.framer.begin_anew();
+        if let Some(stateful) = &self.stateful {
+            stateful.received().reconnected();
+        }
+    }
+
     fn shake_hands(&mut self, record: &[u8]) -> Result<(), Ending> {
         let encoding = match handshake::read(record) {
             Ok(Encoding::MessagePack) if self.text_only => Err(HandshakeError::TextOnly),

@@ -65,6 +65,14 @@ pub enum Kind {
     Stateful,
 }
 
+/// What a client does, in its order.
+#[derive(Debug)]
+enum Input {
+    Said(Bytes),
+    /// It goes on over another WebSocket: what the last one left unfinished stays so, and comes again.
+    CameBack,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
@@ -74,7 +82,7 @@ pub struct Session {
     pub kind: Kind,
     /// Of a stateful one.
     pub stateful: Option<Arc<Stateful>>,
-    input: mpsc::Sender<Bytes>,
+    input: mpsc::Sender<Input>,
     /// Counts those that served it; only the last one does.
     servers: AtomicU64,
     relieved: Notify,
@@ -131,7 +139,7 @@ async fn run(
     id: ConnectionId,
     session: Arc<Session>,
     mut conversation: Conversation,
-    mut arriving: mpsc::Receiver<Bytes>,
+    mut arriving: mpsc::Receiver<Input>,
 ) {
     let outbox = Arc::clone(&session.outbox);
     let mut confirm_at = None;
@@ -145,8 +153,12 @@ async fn run(
         let heard = tokio::select! {
             biased;
             () = outbox.ended() => break,
-            bytes = arriving.recv() => match bytes {
-                Some(bytes) => conversation.hear(bytes).await,
+            input = arriving.recv() => match input {
+                Some(Input::Said(bytes)) => conversation.hear(bytes).await,
+                Some(Input::CameBack) => {
+                    conversation.came_back();
+                    Ok(())
+                }
                 None => Err(Ending::Gone),
             },
             () = confirm => {
@@ -175,9 +187,18 @@ async fn run(
 impl Session {
     /// Hands on what the client sent; waits while it is busy with what came before. `false`: it has ended.
     pub async fn hear(&self, bytes: Bytes) -> bool {
+        self.pass(Input::Said(bytes)).await
+    }
+
+    /// What is heard from now on comes over another WebSocket. `false`: it has ended.
+    pub async fn came_back(&self) -> bool {
+        self.pass(Input::CameBack).await
+    }
+
+    async fn pass(&self, input: Input) -> bool {
         self.outbox.pulse.heard();
         tokio::select! {
-            sent = self.input.send(bytes) => sent.is_ok(),
+            sent = self.input.send(input) => sent.is_ok(),
             () = self.outbox.ended() => false,
         }
     }

@@ -36,6 +36,12 @@ impl Framer {
         self.unread = arrived;
     }
 
+    /// What has started does not end: something else begins.
+    pub fn begin_anew(&mut self) {
+        self.started = Vec::new();
+        self.unread = Bytes::new();
+    }
+
     /// The next whole record, or `None` when more has to arrive.
     ///
     /// # Errors
@@ -169,6 +175,18 @@ mod tests {
             records(&[b"{\"ty", b"", b"pe\":6}\x1e{", b"}\x1e"]),
             Ok(vec!["{\"type\":6}".into(), "{}".into()])
         );
+    }
+
+    #[test]
+    fn what_was_broken_off_is_no_part_of_what_begins_anew() {
+        let mut framer = Framer::new(MOST);
+        framer.feed(Bytes::from_static(b"{\"ty"));
+        assert_eq!(framer.next_record(), Ok(None));
+
+        framer.begin_anew();
+
+        framer.feed(Bytes::from_static(b"{}\x1e"));
+        assert_eq!(framer.next_record(), Ok(Some("{}".into())));
     }
 
     #[test]

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use crate::ending::Ending;
 use crate::protocol::record::Record;
 use crate::session::{Session, Stateful};
 use crate::websocket::frame::{self, Decoder, Event};
+
+/// For a client to say something after the answer to its handshake; npm's does so at once.
+const READY: Duration = Duration::from_secs(1);
 
 /// Why this WebSocket serves no longer.
 enum End {
@@ -27,14 +32,14 @@ pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linge
     let Some(stateful) = session.stateful.clone() else { return };
     let serving = session.serve().await;
     let is_again = session.outbox.pulse.is_shaken();
-    if is_again {
-        stateful.received().reconnected();
-    }
+    let ready = Notify::new();
     let end = tokio::select! {
         biased;
         () = serving.relieved() => End::Relieved,
-        end = tell(&socket, &session, &stateful, is_again) => end,
-        end = hear(&socket, &early, &session) => end,
+        end = tell(&socket, &session, &stateful, is_again, &ready) => end,
+        end = hear(&socket, &early, &session, is_again, &ready) => end,
+        // A client that takes nothing is not waited for.
+        () = session.outbox.ended().then(|()| tokio::time::sleep(linger)) => End::Broken,
     };
     match end {
         End::Broken => {}
@@ -59,9 +64,16 @@ fn closing(ending: &Ending) -> Vec<u8> {
     bytes
 }
 
-async fn tell(socket: &TcpStream, session: &Session, stateful: &Stateful, is_again: bool) -> End {
+async fn tell(
+    socket: &TcpStream,
+    session: &Session,
+    stateful: &Stateful,
+    is_again: bool,
+    ready: &Notify,
+) -> End {
     let outbox = &session.outbox;
     let mut batch = Vec::new();
+    let mut is_first = !is_again;
     if is_again {
         let (first, again) = stateful.again();
         batch.push(outbox.encoding().sequence(first));
@@ -71,12 +83,26 @@ async fn tell(socket: &TcpStream, session: &Session, stateful: &Stateful, is_aga
         }
     }
     loop {
-        stateful.has_room().await;
+        tokio::select! {
+            () = stateful.has_room() => {}
+            () = outbox.ended() => {}
+        }
         batch.clear();
         let ending = outbox.take(&mut batch).await;
         // Kept first: what is taken is lost otherwise, should the write be cut short.
         stateful.sent(&batch);
-        if write_records(socket, session, &batch).await.is_err() && ending.is_none() {
+        let mut rest = &batch[..];
+        if std::mem::take(&mut is_first) && ending.is_none() {
+            // npm's client counts messages from its next step on: what comes together with the answer to its handshake would be
+            // counted here alone, and come twice after a reconnect.
+            let (answer, later) = rest.split_at(1);
+            if write_records(socket, session, answer).await.is_err() {
+                return End::Broken;
+            }
+            let _ = tokio::time::timeout(READY, ready.notified()).await;
+            rest = later;
+        }
+        if write_records(socket, session, rest).await.is_err() && ending.is_none() {
             return End::Broken;
         }
         if let Some(ending) = ending {
@@ -104,7 +130,11 @@ async fn write(socket: &TcpStream, mut bytes: &[u8]) -> Result<(), ()> {
 }
 
 /// Only [`tell`] writes, so pings of the WebSocket are answered by nothing: SignalR's clients send none.
-async fn hear(socket: &TcpStream, early: &[u8], session: &Session) -> End {
+/// What comes after the handshake makes `ready`.
+async fn hear(socket: &TcpStream, early: &[u8], session: &Session, is_again: bool, ready: &Notify) -> End {
+    if is_again && !session.came_back().await {
+        return std::future::pending().await;
+    }
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 4096];
     let mut arrived = early.to_vec();
@@ -117,6 +147,9 @@ async fn hear(socket: &TcpStream, early: &[u8], session: &Session) -> End {
             Event::Close => has_closed = true,
         });
         for bytes in data {
+            if session.outbox.pulse.is_shaken() {
+                ready.notify_one();
+            }
             if !session.hear(bytes.into()).await {
                 // The session is over, and tells the client so.
                 return std::future::pending().await;

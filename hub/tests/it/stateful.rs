@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Balancer, Client, Kind, Pair, Way};
+use crate::support::socket::{Socket, frame, op, request};
+use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
 
 /// How often the WebSocket is cut.
 const CUTS: usize = 5;
@@ -45,6 +46,9 @@ async fn cut_again_and_again(way: Way, pair: &Pair, balancer: &Balancer) {
         said(&mut ada, &mut grace, cut, "meanwhile").await;
         balancer.open();
         said(&mut ada, &mut grace, cut, "after").await;
+        // npm's client tries once: another cut would make it begin a new connection.
+        let through = ("Grace".to_owned(), format!("{cut} after"));
+        while ada.hears().await != through {}
     }
     ada.invoke("Send", &json!(["lobby", "end"])).await.unwrap();
 
@@ -79,6 +83,91 @@ async fn said(ada: &mut Client, grace: &mut Client, cut: usize, when: &str) {
     let text = format!("{cut} {when}");
     grace.send("Send", &json!(["lobby", text])).await;
     ada.invoke("Send", &json!(["lobby", text])).await.unwrap();
+}
+
+/// A client that asked for stateful reconnect, in the lobby, and its token.
+async fn in_the_lobby(hub: &HubProcess) -> (Socket, String) {
+    let path = "/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true";
+    let answer = request(hub.address(), "POST", path, b"").await;
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
+    assert_eq!(answer["useStatefulReconnect"], true);
+    let token = answer["connectionToken"].as_str().expect("it has a token");
+    let mut socket = Socket::upgraded(hub.address(), &format!("?id={token}")).await;
+    socket.write(&frame(op::TEXT, b"{\"protocol\":\"json\",\"version\":2}\x1e")).await;
+    assert_eq!(socket.frame().await, Some((op::TEXT, b"{}\x1e".to_vec())), "the answer comes alone");
+    let join = "{\"type\":1,\"invocationId\":\"j\",\"target\":\"Join\",\"arguments\":[\"lobby\"]}\x1e";
+    socket.write(&frame(op::TEXT, join.as_bytes())).await;
+    let mut heard = String::new();
+    while !heard.contains("\"invocationId\":\"j\"") {
+        heard.push_str(&String::from_utf8_lossy(&socket.frame().await.expect("the hub answers").1));
+    }
+    (socket, token.to_owned())
+}
+
+/// More than the hub keeps for anyone.
+async fn flood(hub: &HubProcess) {
+    let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
+    let text = "x".repeat(30_000);
+    // The kernel's buffers take some megabytes before the hub's own queue fills.
+    for _ in 0..1_000 {
+        ada.invoke("Send", &json!(["lobby", text])).await.expect("nobody is slowed");
+        ada.hears().await;
+        if hub.metric("chatcluster_hub_connections").await < 2.0 {
+            return;
+        }
+    }
+    until("the hub lets it go", async || {
+        (hub.metric("chatcluster_hub_connections").await < 2.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn half_a_record_of_a_broken_websocket_is_forgotten() {
+    let hub = HubProcess::alone().await;
+    let (mut socket, token) = in_the_lobby(&hub).await;
+    let call = "{\"type\":1,\"invocationId\":\"2\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e";
+    socket.write(&frame(op::TEXT, &call.as_bytes()[..20])).await;
+    drop(socket);
+
+    let mut socket = Socket::upgraded(hub.address(), &format!("?id={token}")).await;
+    // The first message, which has arrived and is passed over, and the second, which has not.
+    let again = format!("{{\"type\":9,\"sequenceId\":1}}\x1e{}{call}", call.replace("\"2\"", "\"1\""));
+    socket.write(&frame(op::TEXT, again.as_bytes())).await;
+
+    let mut heard = String::new();
+    while !heard.contains("\"type\":3,\"invocationId\":\"2\"") {
+        heard.push_str(&String::from_utf8_lossy(&socket.frame().await.expect("the hub goes on").1));
+    }
+    assert!(heard.starts_with("{\"type\":9,\"sequenceId\":1}\x1e"), "{heard}");
+    assert!(!heard.contains("\"invocationId\":\"1\""), "{heard}");
+    hub.has_not_panicked();
+}
+
+#[tokio::test]
+async fn a_client_that_confirms_nothing_is_let_go() {
+    let hub = HubProcess::alone_with(&["--stateful-buffer-bytes", "1000"]).await;
+    let (mut socket, _) = in_the_lobby(&hub).await;
+
+    flood(&hub).await;
+
+    let (said, _) = socket.farewell().await;
+    assert!(String::from_utf8_lossy(&said).contains("You read too slowly"));
+    assert!(socket.rest().await.is_empty(), "it is closed");
+    hub.has_not_panicked();
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_let_go() {
+    // All of it is kept: only the socket is full.
+    let hub = HubProcess::alone_with(&["--stateful-buffer-bytes", "1000000000"]).await;
+    let (mut socket, _) = in_the_lobby(&hub).await;
+
+    flood(&hub).await;
+
+    // Its socket is closed, and not kept for ever.
+    socket.rest().await;
+    hub.has_not_panicked();
 }
 
 async fn until_the_end(client: &mut Client) -> Vec<(String, String)> {

@@ -147,6 +147,17 @@ impl HubProcess {
     }
 }
 
+impl Drop for HubProcess {
+    /// A test that fails shows what its hubs said last.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}: …\n{}", self.address, lines[lines.len().saturating_sub(20)..].join("\n"));
+        }
+    }
+}
+
 fn note(log: &Mutex<String>, line: &str) {
     let mut log = log.lock().unwrap();
     log.push_str(line);
