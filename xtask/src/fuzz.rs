@@ -1,5 +1,6 @@
-//! `cargo xtask fuzz`: libFuzzer on what reads the bytes of clients, with the toolchain that the project is built by. What it
-//! finds belongs into `hub/fuzz/corpus`, where every test run tries it out.
+//! `cargo xtask fuzz`: libFuzzer on what reads the bytes of clients, with the toolchain that the project is built by. It starts
+//! from `hub/fuzz/corpus`, and from what it learnt in earlier runs, which stays in the target folder. Bytes that it breaks
+//! something with belong into `hub/fuzz/corpus`, where every test run tries them out.
 
 use crate::{repo, sh};
 use anyhow::{Result, ensure};
@@ -15,9 +16,6 @@ pub(crate) struct Options {
     /// For each target
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     seconds: u32,
-    /// Afterwards leave in the corpus only what the hub takes different ways for
-    #[arg(long)]
-    minimise: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -44,10 +42,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "-max_len=16384".to_owned(),
             "-print_final_stats=1".to_owned(),
         ];
-        sh::run(fuzz("run").args(WITHOUT_SANITIZER).arg(target).arg("--").args(bounds))?;
-        if options.minimise {
-            sh::run(fuzz("cmin").args(WITHOUT_SANITIZER).arg(target))?;
-        }
+        let learnt = repo::scratch(&format!("fuzz-corpus/{target}"))?;
+        let corpus = repo::root().join("hub/fuzz/corpus").join(target);
+        let mut run = fuzz("run");
+        // What is new goes into the first of the two.
+        run.args(WITHOUT_SANITIZER).arg(target).arg(learnt).arg(corpus).arg("--").args(bounds);
+        sh::run(&mut run)?;
     }
     Ok(())
 }

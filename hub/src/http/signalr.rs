@@ -238,10 +238,11 @@ async fn resume(
 /// `POST /hub`: what a client says that cannot say it over its transport.
 pub(super) async fn send(
     State(hub): State<Arc<Hub>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     Query(query): Query<ConnectQuery>,
     request: Request,
 ) -> Response {
-    let (token, session) = match own_session(&hub, &query, request.headers()) {
+    let (token, session) = match own_session(&hub, &query, request.headers(), Some(address)) {
         Ok(found) => found,
         Err(response) => return *response,
     };
@@ -264,7 +265,7 @@ pub(super) async fn end(
     Query(query): Query<ConnectQuery>,
     request: Request,
 ) -> Response {
-    match own_session(&hub, &query, request.headers()) {
+    match own_session(&hub, &query, request.headers(), None) {
         Ok((_, Some(session))) => {
             session.outbox.end(crate::ending::Ending::Farewell);
             (StatusCode::ACCEPTED, Body::empty()).into_response()
@@ -276,14 +277,16 @@ pub(super) async fn end(
     }
 }
 
-/// The session that a request is for; with `None`, it is another hub's.
+/// The session that a request is for; with `None`, it is another hub's. With an address, a new one may begin: Python's signalrcore
+/// says its handshake before it polls, as negotiation has made the connection for it.
 fn own_session(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     query: &ConnectQuery,
     headers: &HeaderMap,
+    begins_from: Option<SocketAddr>,
 ) -> Result<(Token, Option<Arc<Session>>), Box<Response>> {
     let identified = hub.guards.identify(headers, query.access_token.as_deref());
-    identified.map_err(|refusal| Box::new(refuse(&refusal)))?;
+    let identity = identified.map_err(|refusal| Box::new(refuse(&refusal)))?;
     let Some(text) = query.id.as_deref().filter(|text| !text.is_empty()) else {
         return Err(Box::new(without_token()));
     };
@@ -291,8 +294,12 @@ fn own_session(
     if token.owner != hub.owner {
         return Ok((token, None));
     }
-    match hub.sessions.find(token.id) {
-        Found::Live(session) => Ok((token, Some(session))),
-        Found::Ended | Found::Nothing => Err(Box::new(unknown())),
+    match (hub.sessions.find(token.id), begins_from) {
+        (Found::Live(session), _) => Ok((token, Some(session))),
+        (Found::Nothing, Some(address)) if !token.stateful => {
+            let (session, _) = session(hub, address, identity, &token, Kind::Polls)?;
+            Ok((token, Some(session)))
+        }
+        _ => Err(Box::new(unknown())),
     }
 }

@@ -2,7 +2,7 @@
 // It answers { id, value } or { id, error }, and tells what it hears as { event, value }. It ends with its input.
 // The drivers in ../client-python and ../client-java speak the same; ../it/support/client.rs leads them all.
 //
-// node driver.mjs URL TRANSPORT PROTOCOL [skip-negotiation] [stateful]
+// node driver.mjs URL TRANSPORT PROTOCOL [skip-negotiation] [stateful] [impatient]
 // TRANSPORT: auto, WebSockets, ServerSentEvents or LongPolling. PROTOCOL: json or messagepack.
 
 import { createInterface } from "node:readline";
@@ -28,6 +28,10 @@ if (more.includes("stateful")) {
   builder.withStatefulReconnect();
 }
 const connection = builder.build();
+if (more.includes("impatient")) {
+  connection.keepAliveIntervalInMilliseconds = 1_000;
+  connection.serverTimeoutInMilliseconds = 10_000;
+}
 
 for (const event of ["welcome", "message", "presence", "typing", "gap", "told"]) {
   connection.on(event, (value) => say({ event, value }));

@@ -1,6 +1,9 @@
 //! What the protocol offers beside messages: results, errors, streams both ways, clients that answer, an end that lets them
 //! come back. For each client what it knows of it.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
@@ -187,6 +190,23 @@ async fn whoever_stops_is_gone_at_once() {
             (hub.metric("chatcluster_hub_connections").await == 0.0).then_some(())
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_who_says_nothing_is_taken_for_gone() {
+    let hub = HubProcess::alone_with(&["--keep-alive", "1", "--client-timeout", "10"]).await;
+    let url = hub.url();
+    let connect =
+        |transport| Client::connect_by(Way::new(Kind::Npm, transport, "json").with(&["impatient"]), &url);
+    let mut clients = join_all(["WebSockets", "ServerSentEvents", "LongPolling"].map(connect)).await;
+
+    // Longer than either side waits for a sign of life.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+
+    for client in &mut clients {
+        assert!(client.invoke("Join", &json!(["lobby"])).await.is_ok(), "{}", client.way());
+        assert!(!client.has("reconnecting") && !client.has("closed"), "{}", client.way());
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Way {
     pub(crate) transport: &'static str,
     /// `json` or `messagepack`.
     pub(crate) protocol: &'static str,
-    /// `skip-negotiation`, `stateful`.
+    /// `skip-negotiation`, `stateful`, `impatient`.
     pub(crate) more: &'static [&'static str],
 }
 
@@ -27,12 +27,12 @@ impl Way {
         Self { kind, transport, protocol, more: &[] }
     }
 
-    const fn with(self, more: &'static [&'static str]) -> Self {
+    pub(crate) const fn with(self, more: &'static [&'static str]) -> Self {
         Self { more, ..self }
     }
 
-    /// All that these clients can do.
-    pub(crate) const ALL: [Self; 13] = [
+    /// All that these clients can do. Java's MessagePack is not on Maven Central.
+    pub(crate) const ALL: [Self; 14] = [
         Self::new(Kind::Npm, "WebSockets", "json"),
         Self::new(Kind::Npm, "WebSockets", "messagepack"),
         Self::new(Kind::Npm, "WebSockets", "json").with(&["stateful"]),
@@ -41,11 +41,12 @@ impl Way {
         Self::new(Kind::Npm, "ServerSentEvents", "json"),
         Self::new(Kind::Npm, "LongPolling", "json"),
         Self::new(Kind::Npm, "LongPolling", "messagepack"),
-        // Its long polling gives one record of a poll to its user and keeps the rest for later polls, and knows no
-        // MessagePack.
         Self::new(Kind::Python, "WebSockets", "json"),
         Self::new(Kind::Python, "WebSockets", "messagepack"),
         Self::new(Kind::Python, "ServerSentEvents", "json"),
+        // It passes one record of each poll on to its user, whatever the poll brought; the others come with later polls, if only
+        // with those that bring a ping. In MessagePack it cannot poll.
+        Self::new(Kind::Python, "LongPolling", "json"),
         Self::new(Kind::Java, "WebSockets", "json"),
         Self::new(Kind::Java, "LongPolling", "json"),
     ];

@@ -23,7 +23,7 @@ pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
 
 /// How long anything may take before a test fails: far more than it does, for a machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(12);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for `what`, and fails the test if it does not come.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
