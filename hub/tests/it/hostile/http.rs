@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Bystanders;
 use crate::support::socket::{Socket, negotiate, request, upgrade};
-use crate::support::{Folder, HubProcess};
+use crate::support::{Folder, HubProcess, Pair, until};
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
@@ -149,6 +149,47 @@ async fn a_connection_that_was_deleted_is_gone() {
     assert!([204, 404].contains(&polled), "{polled}");
     assert_eq!(request(hub.address(), "DELETE", &polling.path(), b"").await.status, 404);
     bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn a_connection_keeps_the_transport_and_the_stream_that_it_began_with() {
+    let hub = HubProcess::alone().await;
+    let mut bystanders = Bystanders::of(&hub).await;
+    let path = format!("/hub?id={}", negotiate(hub.address()).await);
+    let events = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n");
+    let mut first = Socket::open(hub.address()).await;
+    first.write(events.as_bytes()).await;
+    assert!(first.head().await.starts_with("HTTP/1.1 200 "));
+
+    let mut second = Socket::open(hub.address()).await;
+    second.write(events.as_bytes()).await;
+    assert!(second.head().await.starts_with("HTTP/1.1 409 "));
+    assert_eq!(request(hub.address(), "GET", &path, b"").await.status, 409);
+    bystanders.go_on(&hub).await;
+
+    // Whoever lets go of the stream is gone, and nobody takes it up.
+    drop(first);
+    until("the connection is gone", async || {
+        (request(hub.address(), "POST", &path, HANDSHAKE).await.status == 404).then_some(())
+    })
+    .await;
+    bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_hub_that_is_gone_is_nowhere() {
+    let Pair { mut a, b, .. } = Pair::start(&[]).await;
+    let polling = Polling::shaken(a.address()).await;
+    let here = Polling { hub: b.address(), ..polling };
+    assert_eq!(here.post(b"{\"type\":6}\x1e").await, 200, "the other hub passes it on");
+
+    a.terminate().await;
+    a.ended().await;
+
+    assert_eq!(here.post(b"{\"type\":6}\x1e").await, 404);
+    assert_eq!(here.poll().await.0, 404);
+    assert_eq!(request(b.address(), "DELETE", &here.path(), b"").await.status, 404);
+    b.has_not_panicked();
 }
 
 #[tokio::test]
