@@ -31,7 +31,7 @@ pub fn json(data: &[u8]) {
     records(data, Encoding::Json);
 }
 
-/// Records of a client that speaks MessagePack.
+/// Records of a client that speaks `MessagePack`.
 pub fn messagepack(data: &[u8]) {
     records(data, Encoding::MessagePack);
 }
@@ -54,11 +54,11 @@ fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
     let mut decoder = Decoder::default();
     let mut events: Vec<Event> = Vec::new();
     for portion in data.chunks(size.max(1)) {
-        let decoded = decoder.feed(portion, |event| match (events.last_mut(), event) {
+        let fed = decoder.feed(portion, |event| match (events.last_mut(), event) {
             (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
             (_, event) => events.push(event),
         });
-        if let Err(fault) = decoded {
+        if let Err(fault) = fed {
             return (events, Some(fault));
         }
     }
@@ -83,17 +83,20 @@ pub fn token(data: &[u8]) {
         assert_eq!(signer.sign(&token).as_bytes(), data, "a token has one spelling");
     }
     let mut bytes = data.iter().copied().chain(std::iter::repeat(0));
-    let mut number = || u64::from_be_bytes(std::array::from_fn(|_| bytes.next().unwrap_or_default()));
-    let ip = if number() % 2 == 0 {
-        IpAddr::from((number() as u32).to_be_bytes())
+    let mut next = || bytes.next().unwrap_or_default();
+    let ip = if next() % 2 == 0 {
+        IpAddr::from(std::array::from_fn::<_, 4, _>(|_| next()))
     } else {
-        IpAddr::from((u128::from(number()) << 64 | u128::from(number())).to_be_bytes())
+        IpAddr::from(std::array::from_fn::<_, 16, _>(|_| next()))
     };
     let token = Token {
         id: ConnectionId::random(),
-        owner: Owner { address: SocketAddr::new(ip, number() as u16), instance: number() as u32 },
-        issued: Duration::from_secs(number()),
-        stateful: number() % 2 == 0,
+        owner: Owner {
+            address: SocketAddr::new(ip, u16::from_be_bytes([next(), next()])),
+            instance: u32::from_be_bytes(std::array::from_fn(|_| next())),
+        },
+        issued: Duration::from_secs(u64::from_be_bytes(std::array::from_fn(|_| next()))),
+        stateful: next() % 2 == 0,
     };
     let text = signer.sign(&token);
     assert_eq!(signer.read(&text), Some(token));
@@ -112,7 +115,7 @@ fn records(data: &[u8], encoding: Encoding) {
         match read(&record, encoding) {
             Ok(message) => again(&message),
             Err(error) => {
-                assert!(error.to_string().len() < 256, "an error does not repeat what was sent: {error}")
+                assert!(error.to_string().len() < 256, "an error does not repeat what was sent: {error}");
             }
         }
     }

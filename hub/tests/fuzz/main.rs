@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use mutation::Mutation;
 
 /// For each target, whichever comes first.
-const RUNS: u32 = 100_000;
+const RUNS: u32 = 50_000;
 const LONGEST: Duration = Duration::from_secs(10);
 
 #[test]

@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// What the grammars give a meaning to: ends, lengths, limits, and the heads of MessagePack.
+/// What the grammars give a meaning to: ends, lengths, limits, and the heads of `MessagePack`.
 const WORDS: [&[u8]; 30] = [
     b"\x1e",
     b"{",

@@ -20,7 +20,7 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
     let mut bystanders = Bystanders::of(&hub).await;
     let unmasked = |text: &[u8]| [&[0x80 | op::TEXT, u8::try_from(text.len()).unwrap()], text].concat();
     // As much of the content as is too much.
-    let lengths = |bytes: [u8; 8]| [&[0x80 | op::TEXT, 0x80 | 127][..], &bytes, &[0; 40_000]].concat();
+    let lengths = |bytes: [u8; 8]| [&[0x80 | op::TEXT, 0x80 | 127][..], &bytes, &vec![0; 40_000]].concat();
     let cases: [(&str, Vec<u8>, &[u16]); 17] = [
         ("not masked", unmasked(b"{\"type\":6}\x1e"), &[PROTOCOL]),
         ("reserved bit 1", raw_frame(0xc0 | op::TEXT, b"x"), &[PROTOCOL]),
@@ -94,12 +94,13 @@ async fn what_is_too_large_is_not_kept() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let before = hub.memory();
+    let part = vec![b' '; 60_000];
 
     for _ in 0..20 {
         let mut socket = Socket::shaken(hub.address(), "json").await;
-        socket.write(&raw_frame(FIRST | op::TEXT, &[b' '; 60_000])).await;
+        socket.write(&raw_frame(FIRST | op::TEXT, &part)).await;
         for _ in 0..200 {
-            socket.write(&raw_frame(FIRST, &[b' '; 60_000])).await;
+            socket.write(&raw_frame(FIRST, &part)).await;
         }
         let (said, code) = socket.farewell().await;
         assert_eq!(code, TOO_LARGE);

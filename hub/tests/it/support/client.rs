@@ -31,7 +31,7 @@ impl Way {
         Self { more, ..self }
     }
 
-    /// All that these clients can do. Java's MessagePack is not on Maven Central.
+    /// All that these clients can do. Java's `MessagePack` is not on Maven Central.
     pub(crate) const ALL: [Self; 14] = [
         Self::new(Kind::Npm, "WebSockets", "json"),
         Self::new(Kind::Npm, "WebSockets", "messagepack"),

@@ -118,8 +118,8 @@ impl Socket {
             let header = match *self.read.as_slice() {
                 [_, 126, a, b, ..] => Some((4, usize::from(u16::from_be_bytes([a, b])))),
                 [_, short @ 0..=125, ..] => Some((2, usize::from(short))),
-                [_, 127, a, b, c, d, e, f, g, h, ..] => {
-                    let length = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                [_, 127, ..] if self.read.len() >= 10 => {
+                    let length = self.read[2..10].try_into().map(u64::from_be_bytes).expect("eight bytes");
                     Some((10, usize::try_from(length).expect("it fits into memory")))
                 }
                 _ => None,
@@ -170,13 +170,16 @@ pub(crate) fn frame(operation: u8, payload: &[u8]) -> Vec<u8> {
     raw_frame(0x80 | operation, payload)
 }
 
+/// The second byte of a frame has this bit, and its length.
+const MASKED: u8 = 0x80;
+
 /// A masked frame that begins with this byte.
 pub(crate) fn raw_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
-        short @ 0..=125 => frame.push(0x80 | u8::try_from(short).expect("it is short")),
+        short @ 0..=125 => frame.push(MASKED | u8::try_from(short).expect("it is short")),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(MASKED + 126);
             frame.extend(u16::try_from(length).expect("tests send less than 64 KiB at once").to_be_bytes());
         }
     }
