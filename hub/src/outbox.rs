@@ -228,12 +228,18 @@ impl Outbox {
 
     fn write(&self, queue: &mut Queue) {
         let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
+        let unsent = wire.unsent();
         let written = wire.write(records, self.encoding());
-        if records.capacity() > 64 {
-            // After a burst; otherwise an idle connection would keep it.
-            *records = Vec::new();
+        if records.is_empty() {
+            if records.capacity() > 64 {
+                // After a burst; otherwise an idle connection would keep it.
+                *records = Vec::new();
+            }
+            *bytes = wire.unsent();
+        } else {
+            // The socket was full before their turn came.
+            *bytes -= unsent - wire.unsent();
         }
-        *bytes = wire.unsent();
         self.pulse.said();
         let task = task.take_if(|_| written != Written::All);
         if written == Written::Broken {

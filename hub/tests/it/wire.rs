@@ -160,23 +160,29 @@ async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
     let (hub, address) = hub_with(Timing { linger: Duration::from_secs(30), ..Timing::default() }).await;
     let mut slow = RawClient::join(address, "lobby").await;
     let mut quick = RawClient::join(address, "lobby").await;
-    let text = "x".repeat(30_000);
-    let message = format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e");
+    let text = |n| format!("{n} {}", "x".repeat(30_000));
+    let message = |n| {
+        let text = text(n);
+        format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e")
+    };
 
     // The kernel's buffers take some megabytes before the hub's own queue fills.
     let mut sent = 0;
     while hub.metrics.slow_consumers.get() == 0 {
         assert!(sent < 10_000, "the queue has a bound");
-        quick.write(&message).await;
-        assert!(quick.record().await.contains(&text), "whoever reads hears everything");
+        quick.write(&message(sent)).await;
+        assert!(quick.record().await.contains(&text(sent)), "whoever reads hears everything");
         sent += 1;
     }
 
     let (records, _) = slow.rest().await;
     assert!(records.last().unwrap().contains("You read too slowly"), "{:?}", records.last());
     assert!(records.len() <= sent, "some were lost, which is the point");
+    for (n, record) in records[..records.len() - 1].iter().enumerate() {
+        assert!(record.contains(&text(n)), "none is lost before it is let go: {n} of {sent}");
+    }
     drop(slow);
     until("only the quick one is left", async || (hub.metrics.connections.get() == 1).then_some(())).await;
-    quick.write(&message).await;
-    assert!(quick.record().await.contains(&text));
+    quick.write(&message(sent)).await;
+    assert!(quick.record().await.contains(&text(sent)));
 }
