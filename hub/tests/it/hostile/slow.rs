@@ -3,8 +3,8 @@
 use futures::future::join_all;
 
 use super::Bystanders;
-use crate::support::HubProcess;
 use crate::support::socket::{Socket, frame, negotiate, op, request, upgrade};
+use crate::support::{HubProcess, RawClient, until};
 
 #[tokio::test]
 async fn a_request_whose_head_never_ends_is_not_waited_for() {
@@ -121,4 +121,37 @@ async fn thousands_who_say_a_part_of_their_request_keep_nobody_out() {
     let mut late = Bystanders::of(&hub).await;
     late.go_on(&hub).await;
     drop(sockets);
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_over_http_is_let_go_and_slows_nobody() {
+    for accept in ["text/event-stream", "*/*"] {
+        let hub = HubProcess::alone().await;
+        let mut quick = RawClient::join(hub.address(), "lobby").await;
+        let path = format!("/hub?id={}", negotiate(hub.address()).await);
+        let mut slow = Socket::open(hub.address()).await;
+        let get = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nAccept: {accept}\r\n\r\n");
+        slow.write(get.as_bytes()).await;
+        assert!(slow.head().await.starts_with("HTTP/1.1 200 "), "{accept}");
+        let call = "{\"protocol\":\"json\",\"version\":1}\x1e\
+            {\"type\":1,\"target\":\"Join\",\"arguments\":[\"lobby\"]}\x1e";
+        assert_eq!(request(hub.address(), "POST", &path, call.as_bytes()).await.status, 200, "{accept}");
+        let before = hub.memory();
+
+        // The kernel's buffers take some megabytes before the hub's own queue fills.
+        let text = "x".repeat(30_000);
+        let call = format!("{{\"type\":1,\"target\":\"Send\",\"arguments\":[\"lobby\",\"{text}\"]}}\x1e");
+        for _ in 0..600 {
+            quick.write(&call).await;
+            assert!(quick.record().await.contains(&text), "whoever reads hears everything");
+        }
+
+        until(&format!("the hub lets the slow one go: {accept}"), async || {
+            (hub.metric("chatcluster_hub_connections").await < 2.0).then_some(())
+        })
+        .await;
+        let grown = hub.memory().saturating_sub(before);
+        assert!(grown < 64 << 20, "18 MB were said, and {grown} bytes are kept: {accept}");
+        hub.has_not_panicked();
+    }
 }
