@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::backplane::History;
 use crate::backplane::channels::EventKey;
 use crate::backplane::link::RedisSettings;
 
@@ -42,6 +43,15 @@ struct Flags {
     /// The address of this hub's pod; only logged.
     #[arg(long, env = "POD_IP")]
     pod_ip: Option<String>,
+    /// How many messages of a room are kept for those who come later; 0: none.
+    #[arg(long, env = "HUB_HISTORY_MESSAGES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    history_messages: u32,
+    /// How many seconds they are kept after the last one, and after the last member has left.
+    #[arg(long, env = "HUB_HISTORY_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    history_seconds: u64,
+    /// The most rooms and groups of one connection.
+    #[arg(long, env = "HUB_MAX_ROOMS_PER_CONNECTION", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    max_rooms_per_connection: u32,
     /// How many seconds the hub has to end after SIGTERM or SIGINT.
     #[arg(long, env = "HUB_SHUTDOWN_GRACE", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     shutdown_grace: u64,
@@ -57,6 +67,8 @@ pub struct Config {
     pub event_key: EventKey,
     pub pod: String,
     pub pod_ip: Option<String>,
+    pub history: History,
+    pub max_rooms_per_connection: usize,
     pub shutdown_grace: Duration,
 }
 
@@ -97,6 +109,11 @@ impl Config {
             event_key: flags.event_key,
             pod: flags.pod_name.unwrap_or_else(hostname),
             pod_ip: flags.pod_ip.filter(|ip| !ip.is_empty()),
+            history: History {
+                messages: flags.history_messages as usize,
+                lifetime: Duration::from_secs(flags.history_seconds),
+            },
+            max_rooms_per_connection: flags.max_rooms_per_connection as usize,
             shutdown_grace: Duration::from_secs(flags.shutdown_grace),
         })
     }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::backplane::memory::Memory;
-use crate::backplane::{Backplane, Inbound, redis};
+use crate::backplane::{Backplane, Changes, Inbound, redis};
 use crate::canary::{Beat, Canary};
 use crate::config::Config;
 use crate::ending::Ending;
 use crate::metrics::{Metrics, Scrape};
 use crate::outbox::{Limits, Outbox};
-use crate::rooms::{ConnectionKey, Rooms};
+use crate::rooms::{ConnectionKey, Home, Rooms};
 
 /// The hub's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -57,6 +57,8 @@ pub struct Hub {
     pub timing: Timing,
     /// How much may wait for a client.
     pub limits: Limits,
+    /// The most rooms and groups of one connection.
+    pub max_rooms_per_connection: usize,
     /// Who is where.
     pub rooms: Arc<Rooms>,
     /// Counters.
@@ -69,7 +71,6 @@ pub struct Hub {
     none_left: Notify,
     draining: AtomicBool,
     last_key: AtomicU64,
-    last_message: AtomicU64,
 }
 
 impl Hub {
@@ -82,21 +83,29 @@ impl Hub {
             version: VERSION.into(),
             leaving: false,
         };
+        let (changes, receiver) = Changes::new();
+        let metrics = Arc::<Metrics>::default();
+        let home =
+            Home { pod: config.pod.clone(), instance: instance.clone(), history: config.history.messages };
+        let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
+        let canary = Arc::new(Canary::new(beat));
         let inbound =
-            Inbound { rooms: Arc::default(), canary: Arc::new(Canary::new(beat)), metrics: Arc::default() };
-        let (rooms, canary, metrics) =
-            (Arc::clone(&inbound.rooms), Arc::clone(&inbound.canary), Arc::clone(&inbound.metrics));
+            Inbound { rooms: Arc::clone(&rooms), canary: Arc::clone(&canary), metrics: Arc::clone(&metrics) };
         let backplane = match &config.redis {
             Some(settings) => {
-                Backplane::Redis(redis::start(settings.clone(), &config.pod, &config.event_key, inbound))
+                let (pod, key) = (config.pod.clone(), config.event_key.clone());
+                let identity = redis::Identity { pod, instance: instance.clone(), key };
+                let changes = (changes, receiver);
+                Backplane::Redis(redis::start(settings.clone(), identity, config.history, inbound, changes))
             }
-            None => Backplane::Memory(Memory::new(inbound)),
+            None => Backplane::Memory(Memory::new(inbound, &instance, config.history)),
         };
         Arc::new(Self {
             pod: config.pod.clone(),
             instance,
             timing,
             limits: Limits::default(),
+            max_rooms_per_connection: config.max_rooms_per_connection,
             rooms,
             metrics,
             canary,
@@ -105,7 +114,6 @@ impl Hub {
             none_left: Notify::new(),
             draining: AtomicBool::new(false),
             last_key: AtomicU64::new(0),
-            last_message: AtomicU64::new(0),
         })
     }
 
@@ -130,11 +138,6 @@ impl Hub {
             rooms: self.rooms.count(),
             canaries: ages.into_iter().map(|(pod, age)| (pod, age.as_secs_f64())).collect(),
         })
-    }
-
-    /// Unique among the messages of all pods.
-    pub fn next_message_id(&self) -> String {
-        format!("{}-{:x}", self.instance, self.last_message.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Milliseconds since 1970.

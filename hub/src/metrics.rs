@@ -36,12 +36,20 @@ pub struct Metrics {
     pub connections: Number,
     /// Records from clients.
     pub records_in: Number,
-    /// Messages that clients sent to rooms and the backplane took.
+    /// Messages that clients sent to rooms and the backplane stored.
     pub published: Number,
     /// Messages that clients sent to rooms and the backplane did not take.
     pub not_published: Number,
     /// Messages for rooms that came from the backplane.
     pub heard: Number,
+    /// Messages that clients sent again, and that were not stored again.
+    pub repeated: Number,
+    /// Messages from the backplane that were delivered before.
+    pub doubled: Number,
+    /// Times that the history of a room was read from the backplane.
+    pub catch_ups: Number,
+    /// Times that messages of a room were lost to its members here.
+    pub gaps: Number,
     /// What came from the backplane and was no message of a hub.
     pub not_understood: Number,
     /// Messages queued for a member, once per member.
@@ -80,7 +88,12 @@ impl Metrics {
         one("connections", "gauge", "Open connections.", self.connections.get());
         one("rooms", "gauge", "Rooms with a member on this pod.", scrape.rooms as u64);
         one("records_received_total", "counter", "Records from clients.", self.records_in.get());
-        one("messages_published_total", "counter", "Messages from clients to rooms.", self.published.get());
+        one(
+            "messages_published_total",
+            "counter",
+            "Messages from clients that were stored for their rooms.",
+            self.published.get(),
+        );
         one(
             "messages_not_published_total",
             "counter",
@@ -88,6 +101,30 @@ impl Metrics {
             self.not_published.get(),
         );
         one("messages_heard_total", "counter", "Messages for rooms from the backplane.", self.heard.get());
+        one(
+            "messages_repeated_total",
+            "counter",
+            "Messages that clients sent again and that were not stored again.",
+            self.repeated.get(),
+        );
+        one(
+            "messages_doubled_total",
+            "counter",
+            "Messages from the backplane that were delivered before.",
+            self.doubled.get(),
+        );
+        one(
+            "catch_ups_total",
+            "counter",
+            "Histories of rooms that were read from the backplane.",
+            self.catch_ups.get(),
+        );
+        one(
+            "gaps_total",
+            "counter",
+            "Times that messages of a room were lost to its members here.",
+            self.gaps.get(),
+        );
         one(
             "messages_not_understood_total",
             "counter",

@@ -1,6 +1,8 @@
-//! The names of Redis channels.
+//! The names of Redis channels and keys.
 
 use std::fmt;
+
+use crate::protocol::room::RoomName;
 
 /// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
 /// channels: two clusters on one Redis never mix.
@@ -29,25 +31,46 @@ impl fmt::Display for EventKey {
 }
 
 /// What a channel is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// The messages of a room, and who comes and goes.
+    Room(RoomName),
+}
+
+/// What a channel that brought something is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel<'a> {
-    /// The messages of a room.
+    /// The messages of a room, and who comes and goes.
     Room(&'a str),
     /// The beats of all pods.
     Canary,
 }
 
-/// Makes and reads the channels of one event key.
+/// Makes and reads the channels and keys of one event key.
 #[derive(Debug, Clone)]
 pub struct Channels {
     room_prefix: String,
     canary: String,
+    history_prefix: String,
+    nonce_prefix: String,
 }
 
 impl Channels {
     /// The channels under `key`.
     pub fn new(key: &EventKey) -> Self {
-        Self { room_prefix: format!("{key}:room:"), canary: format!("{key}:canary") }
+        Self {
+            room_prefix: format!("{key}:room:"),
+            canary: format!("{key}:canary"),
+            history_prefix: format!("{key}:history:"),
+            nonce_prefix: format!("{key}:nonce:"),
+        }
+    }
+
+    /// Where a topic is heard.
+    pub fn of(&self, topic: &Topic) -> String {
+        match topic {
+            Topic::Room(room) => self.room(room.as_str()),
+        }
     }
 
     /// Where a room is heard.
@@ -58,6 +81,17 @@ impl Channels {
     /// Where the beats are heard.
     pub fn canary(&self) -> &str {
         &self.canary
+    }
+
+    /// The stream that holds a room's messages.
+    pub fn history(&self, room: &RoomName) -> String {
+        format!("{}{room}", self.history_prefix)
+    }
+
+    /// What remembers a client's nonce for a while. Rooms and nonces may contain colons, so the room's length says
+    /// where it ends.
+    pub fn nonce(&self, room: &RoomName, nonce: &str) -> String {
+        format!("{}{}:{room}:{nonce}", self.nonce_prefix, room.as_str().len())
     }
 
     /// What a channel is for, if it is one of these.
@@ -83,6 +117,15 @@ mod tests {
         assert_eq!(channels.canary(), "team.lobby:canary");
         assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
         assert_eq!(channels.read(b"team.lobby2:canary"), None);
+    }
+
+    #[test]
+    fn two_rooms_never_share_a_nonce() {
+        let channels = Channels::new(&EventKey::new("k").unwrap());
+        let room = |name: &str| RoomName::new(name.into()).unwrap();
+
+        assert_eq!(channels.nonce(&room("a"), "b"), "k:nonce:1:a:b");
+        assert_ne!(channels.nonce(&room("a"), "b:c"), channels.nonce(&room("a:b"), "c"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ async fn carry_out(framer: &mut Framer, caller: &mut Caller) -> Result<(), Endin
         };
         match message.map_err(Ending::Protocol)? {
             ClientMessage::Invocation(call) => {
-                caller.invoke(call.id.as_deref(), &call.target, &call.arguments).await
+                caller.invoke(call.id.as_deref(), &call.target, &call.arguments).await;
             }
             ClientMessage::StreamInvocation(call) => {
                 caller.refuse_stream(call.id.as_deref().unwrap_or_default(), &call.target);

@@ -1,11 +1,12 @@
-//! The methods of this hub, and what it calls on its clients.
+//! The methods of this hub: which there are, and what they take.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Encoding, JsonText, Record, Say};
-use super::room::{MemberName, NameError, RoomName};
+use super::position::Position;
+use super::record::{Encoding, Record, Say};
+use super::room::{MemberName, NameError, Nonce, RoomName};
 use crate::backplane::PublishError;
 
 /// A call that can be carried out.
@@ -17,6 +18,8 @@ pub enum Call {
         room: RoomName,
         /// What the caller is called there.
         name: MemberName,
+        /// What else the caller wants.
+        options: JoinOptions,
     },
     /// The caller no longer hears the room.
     Leave {
@@ -29,14 +32,44 @@ pub enum Call {
         room: RoomName,
         /// The text.
         text: String,
+        /// What else the caller wants.
+        options: SendOptions,
     },
+}
+
+/// What `Join` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct JoinOptions {
+    /// The last message that the caller has.
+    pub since: Option<Position>,
+    /// The most messages that the caller wants without `since`; all that are kept if it does not say.
+    pub history: Option<u32>,
+    /// Also be told who comes and goes, and who is writing.
+    pub presence: bool,
+}
+
+/// What `Send` may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SendOptions {
+    /// A second message of this nonce is not stored.
+    pub nonce: Option<Nonce>,
+    /// The sender hears it, too.
+    pub echo: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self { nonce: None, echo: true }
+    }
 }
 
 /// Why a call cannot be carried out, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// No such method.
-    #[error("Unknown hub method '{0}'; there are Join, Leave and Send.")]
+    #[error("Unknown hub method '{0}'.")]
     Unknown(String),
     /// Too few or too many arguments.
     #[error("'{method}' takes {takes}, but got {got} arguments.")]
@@ -51,6 +84,14 @@ pub enum CallError {
     /// An argument that is no string.
     #[error("The {0} must be a string.")]
     NotText(&'static str),
+    /// Options that are not understood.
+    #[error("The options of '{method}' are {takes}.")]
+    Options {
+        /// The method.
+        method: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
     /// A name that is not accepted.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -65,7 +106,7 @@ pub enum CallError {
     Stream(String),
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
-    NotSent(PublishError),
+    NotSent(#[from] PublishError),
 }
 
 /// Finds the method and checks its arguments. Methods are found in any case, as in ASP.NET Core.
@@ -73,44 +114,72 @@ pub enum CallError {
 /// # Errors
 /// A [`CallError`] for the client.
 pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
-    let count = |method, takes| CallError::Count { method, takes, got: arguments.len() };
-    if target.eq_ignore_ascii_case("Send") {
-        let [room, text] = arguments else { return Err(count("Send", "a room and a text")) };
-        Ok(Call::Send { room: RoomName::new(string("room", room)?)?, text: string("text", text)? })
-    } else if target.eq_ignore_ascii_case("Join") {
-        let (room, name) = match arguments {
-            [room] => (room, MemberName::default()),
-            [room, name] if name == "null" => (room, MemberName::default()),
-            [room, name] => (room, MemberName::new(string("name", name)?)?),
-            _ => return Err(count("Join", "a room and perhaps a name")),
-        };
-        Ok(Call::Join { room: RoomName::new(string("room", room)?)?, name })
-    } else if target.eq_ignore_ascii_case("Leave") {
-        let [room] = arguments else { return Err(count("Leave", "a room")) };
-        Ok(Call::Leave { room: RoomName::new(string("room", room)?)? })
-    } else {
-        Err(CallError::Unknown(short(target)))
-    }
+    // The most frequent one first.
+    let bind = [("Send", send as Bind), ("Join", join), ("Leave", leave)]
+        .into_iter()
+        .find(|(name, _)| target.eq_ignore_ascii_case(name));
+    bind.map_or_else(|| Err(CallError::Unknown(short(target))), |(_, bind)| bind(arguments))
+}
+
+type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
+
+fn send(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let (room, text, more) = match arguments {
+        [room, text] => (room, text, None),
+        [room, text, options] => (room, text, Some(options)),
+        _ => return Err(count("Send", "a room, a text and perhaps options", arguments)),
+    };
+    let options = options("Send", "{nonce: 1 to 64 characters, echo: true or false}", more)?;
+    Ok(Call::Send { room: room_name(room)?, text: string("text", text)?, options })
+}
+
+fn join(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let (room, name, more) = match arguments {
+        [room] => (room, None, None),
+        [room, name] => (room, Some(name), None),
+        [room, name, options] => (room, Some(name), Some(options)),
+        _ => return Err(count("Join", "a room and perhaps a name and options", arguments)),
+    };
+    let name = match name {
+        Some(name) if name != "null" => MemberName::new(string("name", name)?)?,
+        _ => MemberName::default(),
+    };
+    let takes = "{since: the id of a message, history: a number, presence: true or false}";
+    Ok(Call::Join { room: room_name(room)?, name, options: options("Join", takes, more)? })
+}
+
+fn leave(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Leave", "a room", arguments)) };
+    Ok(Call::Leave { room: room_name(room)? })
+}
+
+fn count(method: &'static str, takes: &'static str, arguments: &[Cow<'_, str>]) -> CallError {
+    CallError::Count { method, takes, got: arguments.len() }
+}
+
+fn room_name(argument: &str) -> Result<RoomName, CallError> {
+    Ok(RoomName::new(string("room", argument)?)?)
 }
 
 fn string(what: &'static str, argument: &str) -> Result<String, CallError> {
     serde_json::from_str(argument).map_err(|_| CallError::NotText(what))
 }
 
+/// Options are an object; what a later hub may understand is ignored.
+fn options<'a, T: Deserialize<'a> + Default>(
+    method: &'static str,
+    takes: &'static str,
+    argument: Option<&'a Cow<'_, str>>,
+) -> Result<T, CallError> {
+    let Some(argument) = argument else { return Ok(T::default()) };
+    let given: Option<T> =
+        serde_json::from_str(argument).map_err(|_| CallError::Options { method, takes })?;
+    Ok(given.unwrap_or_default())
+}
+
 /// As much of a client's word as an error needs to repeat.
 pub fn short(word: &str) -> String {
     word.chars().take(64).collect()
-}
-
-/// What `Join` gives back.
-#[derive(Debug, Serialize)]
-pub struct Joined<'a> {
-    /// The room.
-    pub room: &'a str,
-    /// The hub pod that serves the caller.
-    pub pod: &'a str,
-    /// How many members of the room this pod serves, the caller included.
-    pub members: usize,
 }
 
 /// Sent to each client as it connects, as target `welcome`.
@@ -127,28 +196,6 @@ pub struct Welcome<'a> {
     pub backplane: &'a str,
 }
 
-/// A message in a room, as target `message`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Message<'a> {
-    /// Unique among the messages of all pods.
-    #[serde(borrow)]
-    pub id: Cow<'a, str>,
-    /// The room.
-    #[serde(borrow)]
-    pub room: Cow<'a, str>,
-    /// Who sent it, by the name given to `Join`.
-    #[serde(borrow)]
-    pub from: Cow<'a, str>,
-    /// What was sent.
-    #[serde(borrow)]
-    pub text: Cow<'a, str>,
-    /// When the pod accepted it, in milliseconds since 1970 by the pod's clock.
-    pub at: u64,
-    /// The pod that accepted it.
-    #[serde(borrow)]
-    pub pod: Cow<'a, str>,
-}
-
 impl Welcome<'_> {
     /// The record for a client.
     pub fn record(&self, encoding: Encoding) -> Record {
@@ -156,20 +203,18 @@ impl Welcome<'_> {
     }
 }
 
-impl Message<'_> {
-    /// As it goes over the backplane.
-    pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("a message always has a JSON form")
-    }
+/// Messages were lost, as target `gap`.
+#[derive(Debug, Serialize)]
+pub struct Gap<'a> {
+    /// The room.
+    pub room: &'a str,
+    /// The last message before them, if there was one.
+    pub after: Option<Position>,
 }
 
-/// A message that came over the backplane, as JSON.
-#[derive(Debug)]
-pub struct Heard<'a>(pub &'a str);
-
-impl Say for Heard<'_> {
+impl Say for Gap<'_> {
     fn say(&self, encoding: Encoding) -> Record {
-        encoding.invocation(None, "message", &[JsonText(self.0)])
+        encoding.invocation(None, "gap", &[self])
     }
 }
 
@@ -186,57 +231,72 @@ mod tests {
         super::bind(target, &arguments)
     }
 
+    fn join(name: MemberName, options: JoinOptions) -> Call {
+        Call::Join { room: room("lobby"), name, options }
+    }
+
     #[test]
     fn each_method_binds_its_arguments() {
         assert_eq!(
             bind("Join", &[r#""lobby""#, r#""Ada""#]),
-            Ok(Call::Join { room: room("lobby"), name: MemberName::new("Ada".into()).unwrap() })
+            Ok(join(MemberName::new("Ada".into()).unwrap(), JoinOptions::default()))
         );
         assert_eq!(bind("leave", &[r#""lobby""#]), Ok(Call::Leave { room: room("lobby") }));
         assert_eq!(
             bind("SEND", &[r#""lobby""#, r#""h\u00fc""#]),
-            Ok(Call::Send { room: room("lobby"), text: "hü".into() })
+            Ok(Call::Send { room: room("lobby"), text: "hü".into(), options: SendOptions::default() })
         );
     }
 
     #[test]
     fn whoever_gives_no_name_is_a_guest() {
-        let guest = Ok(Call::Join { room: room("lobby"), name: MemberName::default() });
+        for arguments in [&[r#""lobby""#] as &[_], &[r#""lobby""#, "null"], &[r#""lobby""#, "null", "null"]] {
+            assert_eq!(bind("Join", arguments), Ok(join(MemberName::default(), JoinOptions::default())));
+        }
+    }
 
-        assert_eq!(bind("Join", &[r#""lobby""#]), guest);
-        assert_eq!(bind("Join", &[r#""lobby""#, "null"]), guest);
+    #[test]
+    fn options_may_be_given_in_part() {
+        let since = Some(Position { epoch: 17, number: 3 });
+        assert_eq!(
+            bind("Join", &[r#""lobby""#, "null", r#"{"since":"17-3","presence":true,"later":1}"#]),
+            Ok(join(MemberName::default(), JoinOptions { since, history: None, presence: true }))
+        );
+        let nonce = Some(Nonce::new("n".into()).unwrap());
+        assert_eq!(
+            bind("Send", &[r#""lobby""#, r#""x""#, r#"{"nonce":"n"}"#]),
+            Ok(Call::Send {
+                room: room("lobby"),
+                text: "x".into(),
+                options: SendOptions { nonce, echo: true }
+            })
+        );
     }
 
     #[test]
     fn what_does_not_bind_says_what_would() {
         let says = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
 
-        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'; there are Join, Leave and Send.");
-        assert_eq!(says("Send", &[r#""x""#]), "'Send' takes a room and a text, but got 1 arguments.");
+        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'.");
+        assert_eq!(
+            says("Send", &[r#""x""#]),
+            "'Send' takes a room, a text and perhaps options, but got 1 arguments."
+        );
         assert_eq!(says("Send", &["1", r#""x""#]), "The room must be a string.");
         assert_eq!(says("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
         assert_eq!(says("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
-    }
-
-    #[test]
-    fn a_message_keeps_ascii_as_it_is_and_names_its_target() {
-        let message = Message {
-            id: "1-1".into(),
-            room: "lobby".into(),
-            from: "Ada".into(),
-            text: "T~ok".into(),
-            at: 5,
-            pod: "hub-0".into(),
-        };
-
-        assert_eq!(
-            Heard(&message.json()).say(Encoding::Json)[..],
-            *concat!(
-                r#"{"type":1,"target":"message","arguments":[{"id":"1-1","room":"lobby","from":"Ada","#,
-                r#""text":"T~ok","at":5,"pod":"hub-0"}]}"#,
-                "\x1e"
-            )
-            .as_bytes()
-        );
+        for options in [r#"{"since":"x"}"#, r#"{"history":-1}"#, "1", "[]x"] {
+            assert_eq!(
+                says("Join", &[r#""x""#, "null", options]),
+                "The options of 'Join' are {since: the id of a message, history: a number, presence: true or false}."
+            );
+        }
+        for nonce in [r#""""#, "1", &format!("\"{}\"", "x".repeat(65))] {
+            let options = format!("{{\"nonce\":{nonce}}}");
+            assert_eq!(
+                says("Send", &[r#""x""#, r#""x""#, &options]),
+                "The options of 'Send' are {nonce: 1 to 64 characters, echo: true or false}."
+            );
+        }
     }
 }

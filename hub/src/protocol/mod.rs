@@ -12,8 +12,10 @@ pub mod message;
 pub mod messagepack;
 pub mod methods;
 pub mod negotiate;
+pub mod position;
 pub mod record;
 pub mod room;
+pub mod said;
 
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;

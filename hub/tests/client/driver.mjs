@@ -18,7 +18,7 @@ const connection = new HubConnectionBuilder()
   .configureLogging(LogLevel.None)
   .build();
 
-for (const event of ["welcome", "message"]) {
+for (const event of ["welcome", "message", "gap", "presence", "typing", "told"]) {
   connection.on(event, (value) => say({ event, value }));
 }
 connection.onreconnecting((error) => say({ event: "reconnecting", value: error ? words(error) : null }));

@@ -5,6 +5,8 @@
 
 mod backplane;
 mod client;
+mod history;
 mod lifecycle;
+mod outage;
 mod support;
 mod wire;

@@ -1,6 +1,7 @@
 //! What the tests run: Redis, hubs, clients; and how they wait.
 
 mod balancer;
+pub(crate) mod cluster;
 mod hub;
 mod npm;
 mod raw;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 pub(crate) use balancer::Balancer;
+pub(crate) use cluster::Cluster;
 pub(crate) use hub::{HubProcess, command as hub_command};
 pub(crate) use npm::Client;
 pub(crate) use raw::RawClient;

@@ -1,0 +1,119 @@
+//! Rooms: being in them, and speaking there.
+
+use std::sync::Arc;
+
+use super::{Joined, Membership, Participant};
+use crate::backplane::{Letter, Receipt, Stored, Topic};
+use crate::hub::Hub;
+use crate::protocol::methods::{CallError, JoinOptions, SendOptions};
+use crate::protocol::room::{MemberName, RoomName};
+use crate::protocol::said::{Message, Origin};
+use crate::rooms::{Entry, Member, Who};
+
+impl Participant {
+    /// From now on the client hears the room. Again, it may have another name or other options.
+    ///
+    /// # Errors
+    /// [`CallError::TooManyRooms`].
+    pub async fn join(
+        &mut self,
+        room: RoomName,
+        name: MemberName,
+        options: &JoinOptions,
+    ) -> Result<Joined, CallError> {
+        let most = self.hub.max_rooms_per_connection;
+        if self.rooms.len() >= most && !self.rooms.contains_key(&room) {
+            return Err(CallError::TooManyRooms(most));
+        }
+        let entry = match (options.since, options.history) {
+            (Some(since), _) => Entry::Since(since),
+            (None, most) => Entry::Latest(most.map_or(usize::MAX, |most| most as usize)),
+        };
+        let hold = self.hub.rooms.hold(&room);
+        if !hold.is_current(entry) {
+            self.hub.backplane.joined(Topic::Room(room.clone())).await;
+        }
+        let who = Arc::new(Who { name, user: self.connection.user.clone() });
+        let member = Member {
+            key: self.connection.key,
+            outbox: Arc::clone(&self.connection.outbox),
+            who: Arc::clone(&who),
+            presence: options.presence,
+        };
+        let entered = hold.enter(member, entry);
+        self.rooms.insert(room.clone(), Membership { who });
+        Ok(Joined {
+            room,
+            pod: self.hub.pod.clone(),
+            members: entered.members,
+            pods: entered.pods,
+            last: entered.last,
+            gap: entered.gap,
+            history: entered.messages,
+        })
+    }
+
+    /// The client no longer hears the room, if it did.
+    pub fn leave(&mut self, room: &RoomName) {
+        if self.rooms.remove(room).is_some() {
+            self.hub.rooms.leave(room.as_str(), self.connection.key);
+        }
+    }
+
+    /// Everyone in the room hears the text. The receipt says when it is stored, or why not; this waits only while too
+    /// many messages are on their way, so that one client's messages need not wait for each other.
+    ///
+    /// # Errors
+    /// [`CallError::NotJoined`]; then nothing comes of the receipt.
+    pub async fn send(
+        &self,
+        room: &RoomName,
+        text: &str,
+        options: SendOptions,
+        receipt: impl FnOnce(Result<Stored, CallError>) + Send + 'static,
+    ) -> Result<(), CallError> {
+        let Some(membership) = self.rooms.get(room) else { return Err(CallError::NotJoined(room.clone())) };
+        let at = Hub::now_millis();
+        let message = Message {
+            room: room.as_str(),
+            from: membership.who.name.as_str(),
+            text,
+            at,
+            pod: &self.hub.pod,
+            user: self.connection.user.as_deref(),
+            nonce: options.nonce.as_ref().map(crate::protocol::room::Nonce::as_str),
+        };
+        let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
+        let body = message.body((!options.echo).then_some(&origin));
+        let nonce = options.nonce.map(crate::protocol::room::Nonce::into_string);
+        let letter = Letter { room: room.clone(), body, at, nonce };
+        let metrics = Arc::clone(&self.hub.metrics);
+        let receipt = Receipt::new(move |outcome| {
+            match outcome {
+                Ok(_) => metrics.published.add(1),
+                Err(_) => metrics.not_published.add(1),
+            }
+            receipt(outcome.map_err(CallError::NotSent));
+        });
+        self.hub.backplane.store(letter, receipt).await;
+        Ok(())
+    }
+
+    /// As [`Participant::send`], and waits until the text is stored.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn store(
+        &self,
+        room: &RoomName,
+        text: &str,
+        options: SendOptions,
+    ) -> Result<Stored, CallError> {
+        let (report, reported) = tokio::sync::oneshot::channel();
+        let receipt = |outcome| {
+            let _ = report.send(outcome);
+        };
+        self.send(room, text, options, receipt).await?;
+        reported.await.unwrap_or(Err(CallError::NotSent(crate::backplane::PublishError::Unconfirmed)))
+    }
+}
