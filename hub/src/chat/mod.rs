@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::answers::Joined;
+use crate::guards::Identity;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::protocol::room::RoomName;
@@ -19,8 +20,8 @@ pub struct Connection {
     pub key: ConnectionKey,
     /// Its queue.
     pub outbox: Arc<Outbox>,
-    /// By its token, if clients are authenticated.
-    pub user: Option<Arc<str>>,
+    /// Whose it is.
+    pub identity: Identity,
 }
 
 /// A client as one of many: in which rooms it is, and what it is called in each. Dropped, it is in none any more.

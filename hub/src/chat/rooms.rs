@@ -14,14 +14,18 @@ impl Participant {
     /// From now on the client hears the room. Again, it may have another name or other options.
     ///
     /// # Errors
-    /// [`CallError::TooManyRooms`].
+    /// [`CallError::TooManyRooms`] and [`CallError::MayNotJoin`].
     pub async fn join(
         &mut self,
         room: RoomName,
         name: MemberName,
         options: &JoinOptions,
     ) -> Result<Joined, CallError> {
-        let most = self.hub.max_rooms_per_connection;
+        let identity = &self.connection.identity;
+        if !identity.may_join(room.as_str()) {
+            return Err(CallError::MayNotJoin(room));
+        }
+        let most = self.hub.settings.most_rooms;
         if self.rooms.len() >= most && !self.rooms.contains_key(&room) {
             return Err(CallError::TooManyRooms(most));
         }
@@ -33,7 +37,9 @@ impl Participant {
         if !hold.is_current(entry) {
             self.hub.backplane.joined(Topic::Room(room.clone())).await;
         }
-        let who = Arc::new(Who { name, user: self.connection.user.clone() });
+        // What a token says of a name counts.
+        let name = identity.name.as_ref().and_then(|name| MemberName::new(name.clone()).ok()).unwrap_or(name);
+        let who = Arc::new(Who { name, user: identity.user.clone() });
         let member = Member {
             key: self.connection.key,
             outbox: Arc::clone(&self.connection.outbox),
@@ -80,7 +86,7 @@ impl Participant {
             text,
             at,
             pod: &self.hub.pod,
-            user: self.connection.user.as_deref(),
+            user: self.connection.identity.user.as_deref(),
             nonce: options.nonce.as_ref().map(crate::protocol::room::Nonce::as_str),
         };
         let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::chat::{Connection, Participant};
+use crate::guards::Identity;
 use crate::hub::Admission;
-use crate::metrics::Metrics;
-use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, SendOptions};
 use crate::protocol::record::Outcome;
 use crate::protocol::room::RoomName;
@@ -22,16 +21,23 @@ pub(super) struct Caller {
 impl Caller {
     /// A caller in no room.
     pub(super) fn new(admission: Admission) -> Self {
-        let connection = Connection { key: admission.key, outbox: Arc::clone(&admission.outbox), user: None };
+        let connection = Connection {
+            key: admission.key,
+            outbox: Arc::clone(&admission.outbox),
+            identity: admission.identity.clone(),
+        };
         Self { participant: Participant::new(Arc::clone(&admission.hub), connection), admission }
     }
 
-    pub(super) fn outbox(&self) -> Arc<Outbox> {
-        Arc::clone(&self.admission.outbox)
+    /// Whose calls these are.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.admission.identity
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.admission.hub.metrics
+    /// Answers a call that comes too soon.
+    pub(super) fn refuse_rate(&self, id: Option<&str>) {
+        let most = self.admission.hub.settings.messages_per_second;
+        self.answer::<()>(id, Err(CallError::TooOften(most)));
     }
 
     /// Carries out an invocation, and answers it if it has an id.
@@ -55,7 +61,7 @@ impl Caller {
 
     /// Its answer comes when the message is stored, while later calls are carried out.
     async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
-        let answer = id.map(|id| (id.to_owned(), self.outbox()));
+        let answer = id.map(|id| (id.to_owned(), Arc::clone(&self.admission.outbox)));
         if answer.is_some() {
             self.admission.outbox.promise();
         }

@@ -16,6 +16,7 @@ pub mod position;
 pub mod record;
 pub mod room;
 pub mod said;
+pub mod stateful;
 
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;

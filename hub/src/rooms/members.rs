@@ -101,7 +101,7 @@ mod tests {
     use crate::outbox::Limits;
 
     pub(crate) fn member(key: ConnectionKey, records: usize) -> Member {
-        let outbox = Arc::new(Outbox::new(Limits { records, bytes: 1_000 }));
+        let outbox = Outbox::alone(Limits { records, bytes: 1_000 });
         let who = Arc::new(Who { name: MemberName::default(), user: None });
         Member { key, outbox, who, presence: false }
     }

@@ -12,7 +12,7 @@ fn name(name: &str) -> RoomName {
 }
 
 fn member(key: ConnectionKey) -> Member {
-    let outbox = Arc::new(Outbox::new(Limits { records: 100, bytes: 10_000 }));
+    let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
     let who = Arc::new(Who { name: MemberName::default(), user: None });
     Member { key, outbox, who, presence: false }
 }

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Balancer, Client, Cluster, RawClient, until};
+use crate::support::{Balancer, Client, Cluster, RawClient, Redis, cluster, until};
+
+/// Enough for all that is said while someone is away.
+const LONG_HISTORY: &[&str] = &["--history-messages", "10000"];
 
 /// Sends numbered texts, one after the other, until it is stopped or its hub dies; gives those that were confirmed.
 struct Sender {
@@ -85,7 +88,7 @@ fn assert_in_order(messages: &[Value]) {
 
 #[tokio::test]
 async fn a_redis_that_is_killed_under_load_and_comes_back_has_lost_nothing_that_was_confirmed() {
-    let mut cluster = Cluster::durable().await;
+    let mut cluster = Cluster::with(Redis::durable(cluster::PASSWORD).await, LONG_HISTORY).await;
     let (mut ada, mut grace) = cluster.members().await;
     let senders =
         [Sender::start(cluster.a.address(), "a").await, Sender::start(cluster.b.address(), "b").await];
@@ -122,7 +125,7 @@ async fn a_redis_that_is_killed_under_load_and_comes_back_has_lost_nothing_that_
 
 #[tokio::test]
 async fn a_hub_that_is_killed_under_load_takes_no_confirmed_message_with_it() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::with(Redis::start(cluster::PASSWORD).await, LONG_HISTORY).await;
     let balancer = Balancer::before(vec![cluster.a.address(), cluster.b.address()]).await;
     let mut ada = Client::join(&balancer.url(), "lobby", "Ada").await;
     let mut grace = Client::join(&cluster.b.url(), "lobby", "Grace").await;
