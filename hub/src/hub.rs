@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::backplane::memory::Memory;
 use crate::backplane::{Backplane, Changes, Inbound, redis};
 use crate::canary::{Beat, Canary};
+use crate::chat;
 use crate::config::{Config, Settings};
 use crate::ending::Ending;
 use crate::flusher::Flusher;
@@ -111,7 +112,8 @@ impl Hub {
         let (changes, receiver) = Changes::new();
         let history = config.settings.history;
         let metrics = Arc::<Metrics>::default();
-        let home = Home { pod: config.pod.clone(), instance: instance.clone(), history: history.messages };
+        let home =
+            Home { pod: config.pod.as_str().into(), instance: instance.clone(), history: history.messages };
         let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
         let canary = Arc::new(Canary::new(beat));
         let inbound =
@@ -151,6 +153,7 @@ impl Hub {
             last_key: AtomicU64::new(0),
         });
         tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
+        tokio::spawn(chat::gossip(Arc::clone(&hub.rooms), Arc::downgrade(&hub)));
         hub
     }
 
@@ -173,6 +176,7 @@ impl Hub {
             backplane: self.backplane.kind(),
             pod: &self.pod,
             rooms: self.rooms.count(),
+            members_elsewhere: self.rooms.known_elsewhere(),
             canaries: ages.into_iter().map(|(pod, age)| (pod, age.as_secs_f64())).collect(),
         })
     }

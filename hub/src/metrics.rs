@@ -77,6 +77,8 @@ pub struct Scrape<'a> {
     pub pod: &'a str,
     /// Rooms with a member here.
     pub rooms: usize,
+    /// Members of these rooms on other pods.
+    pub members_elsewhere: usize,
     /// Each pod that was heard on the backplane, this one included, and the age of its last beat in seconds.
     pub canaries: Vec<(String, f64)>,
 }
@@ -91,6 +93,12 @@ impl Metrics {
         };
         one("connections", "gauge", "Open connections.", self.connections.get());
         one("rooms", "gauge", "Rooms with a member on this pod.", scrape.rooms as u64);
+        one(
+            "members_elsewhere",
+            "gauge",
+            "Members of these rooms on other pods.",
+            scrape.members_elsewhere as u64,
+        );
         one(
             "connections_refused_total",
             "counter",
@@ -203,6 +211,7 @@ mod tests {
             backplane: "redis",
             pod: "hub-0",
             rooms: 2,
+            members_elsewhere: 5,
             canaries: vec![("hub-0".into(), 0.25), ("a\"b".into(), 1.0)],
         });
 

@@ -1,20 +1,28 @@
 //! Who, of this pod's connections, is in which room; what was said there; and delivery to them.
 
+pub mod crowd;
+mod gossip;
 pub mod members;
 pub mod timeline;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
+use tokio::sync::Notify;
+
+use self::crowd::{Crowd, Here};
+use self::gossip::Gossip;
 pub use self::members::{ConnectionKey, Member, Members, Who};
 use self::timeline::{Heard, Reading, Step, Timeline};
 use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
 use crate::protocol::methods::Gap;
 use crate::protocol::position::Position;
+use crate::protocol::presence::{Event, Person, Typing};
 use crate::protocol::record::Once;
 use crate::protocol::room::RoomName;
-use crate::protocol::said::Said;
+use crate::protocol::said::{Origin, Said};
 
 /// The rooms with a member on this pod.
 ///
@@ -23,16 +31,20 @@ use crate::protocol::said::Said;
 #[derive(Debug)]
 pub struct Rooms {
     by_name: RwLock<HashMap<RoomName, Arc<Room>>>,
-    home: Home,
+    home: Arc<Home>,
+    gossip: Gossip,
     changes: Changes,
     metrics: Arc<Metrics>,
 }
+
+/// How long someone who enters waits for other pods to say who is there.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What all rooms of a pod have in common.
 #[derive(Debug, Clone)]
 pub struct Home {
     /// The pod.
-    pub pod: String,
+    pub pod: Arc<str>,
     /// The process.
     pub instance: String,
     /// The most messages that are kept of a room.
@@ -43,7 +55,10 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Room {
     name: RoomName,
+    home: Arc<Home>,
     state: Mutex<State>,
+    /// The other pods have said who is there.
+    settled: Notify,
 }
 
 #[derive(Debug)]
@@ -54,6 +69,11 @@ struct State {
     unsure: Vec<(ConnectionKey, Option<Position>)>,
     /// How many are about to enter.
     held: usize,
+    crowd: Crowd,
+    /// How many members want to know of the others.
+    watchers: usize,
+    /// There is something to tell others or members, and someone is about to.
+    stirred: bool,
     /// Nobody was left, and whoever still finds this room has to look it up again.
     abandoned: bool,
 }
@@ -61,6 +81,10 @@ struct State {
 impl State {
     fn is_wanted(&self) -> bool {
         !self.members.is_empty() || self.held > 0
+    }
+
+    fn here<'a>(members: &'a Members, home: &'a Home) -> Here<'a> {
+        Here { instance: &home.instance, pod: &home.pod, members }
     }
 }
 
@@ -91,7 +115,7 @@ pub struct Entered {
 impl Rooms {
     /// Without a room.
     pub fn new(home: Home, changes: Changes, metrics: Arc<Metrics>) -> Self {
-        Self { by_name: RwLock::default(), home, changes, metrics }
+        Self { by_name: RwLock::default(), home: Arc::new(home), gossip: Gossip::default(), changes, metrics }
     }
 
     /// Keeps a room from being abandoned, whether someone is in it or not. It may have to be heard first, see
@@ -120,8 +144,12 @@ impl Rooms {
     pub fn leave(&self, name: &str, key: ConnectionKey) {
         let Some(room) = self.find(name) else { return };
         let mut state = room.lock();
-        if state.members.remove(key).is_some() {
+        if let Some(member) = state.members.remove(key) {
             state.unsure.retain(|(unsure, _)| *unsure != key);
+            state.watchers -= usize::from(member.presence);
+            let State { crowd, members, watchers, .. } = &mut *state;
+            crowd.went(State::here(members, &self.home), &member, *watchers > 0);
+            self.stir(&room, &mut state);
             self.abandon_if_unwanted(&room, state);
         }
     }
@@ -131,13 +159,20 @@ impl Rooms {
             return;
         }
         state.abandoned = true;
+        let farewell = state.crowd.farewell(State::here(&state.members, &self.home));
         drop(state);
         self.remove(room);
+        if let Some(farewell) = farewell {
+            self.gossip.farewell(&room.name, farewell);
+        }
         self.changes.touch(Topic::Room(room.name.clone()));
     }
 
     /// Delivers what came on a room's channel; `false` if it was not understood.
     pub fn hear(&self, name: &str, payload: &str) -> bool {
+        if payload.starts_with('{') {
+            return self.hear_event(name, payload);
+        }
         let Some(said) = Said::hear(payload, &self.home.instance) else { return false };
         self.metrics.heard.add(1);
         let Some(room) = self.find(name) else { return true };
@@ -150,6 +185,34 @@ impl Rooms {
             Heard::FellBehind => {
                 drop(state);
                 self.changes.touch(Topic::Room(room.name.clone()));
+            }
+        }
+        true
+    }
+
+    fn hear_event(&self, name: &str, payload: &str) -> bool {
+        let Some(event) = Event::read(payload) else { return false };
+        let Some(room) = self.find(name) else { return true };
+        match &event {
+            Event::Typing { by, from } => {
+                let Some(by) = Origin::read(by) else { return false };
+                let except = by.key_here(&self.home.instance);
+                let typing = Typing { room: name, from };
+                let once = Once::new(&typing);
+                let hears = |member: &Member| member.presence && Some(member.key) != except;
+                room.lock().members.tell(|encoding| once.record(encoding), hears, &self.metrics);
+            }
+            Event::Changed { i, .. } | Event::List { i, .. } if **i == *self.home.instance => {}
+            Event::Changed { .. } | Event::List { .. } => {
+                let mut state = room.lock();
+                let is_watched = state.watchers > 0;
+                if state.crowd.hear(&event, is_watched) {
+                    self.gossip.answer(&room);
+                }
+                if state.crowd.is_settled() {
+                    room.settled.notify_waiters();
+                }
+                self.stir(&room, &mut state);
             }
         }
         true
@@ -231,15 +294,18 @@ impl State {
 }
 
 impl Room {
-    fn new(name: RoomName, home: &Home) -> Self {
+    fn new(name: RoomName, home: &Arc<Home>) -> Self {
         let state = State {
             members: Members::default(),
             timeline: Timeline::new(home.history),
             unsure: Vec::new(),
             held: 0,
+            crowd: Crowd::default(),
+            watchers: 0,
+            stirred: false,
             abandoned: false,
         };
-        Self { name, state: Mutex::new(state) }
+        Self { name, home: Arc::clone(home), state: Mutex::new(state), settled: Notify::new() }
     }
 
     /// Its name.
@@ -263,20 +329,66 @@ impl Room {
         self.lock().timeline.is_behind()
     }
 
-    /// Messages may have been missed: from now on they wait until it has caught up.
-    pub fn fall_behind(&self) {
-        self.lock().timeline.fall_behind();
-    }
-
     /// The last message that was heard.
     pub fn last(&self) -> Option<Position> {
         self.lock().timeline.last()
     }
 
+    /// Waits until the other pods have said who is there, but not for long.
+    pub async fn settled(&self) {
+        let settled = async {
+            loop {
+                let notified = self.settled.notified();
+                if self.lock().crowd.is_settled() {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
+            // Whoever comes next need not wait again.
+            self.lock().crowd.asked(0);
+        }
+    }
+
+    /// Who is in the room, as the other pods are asked to say in turn.
+    pub fn ask(&self) -> String {
+        crowd::list(State::here(&self.lock().members, &self.home), true)
+    }
+
+    /// Whether the other pods were asked, on this connection to the backplane.
+    pub fn is_asked(&self) -> bool {
+        self.lock().crowd.is_asked()
+    }
+
+    /// So many other pods were asked.
+    pub fn asked(&self, others: usize) {
+        let mut state = self.lock();
+        state.crowd.asked(others);
+        if state.crowd.is_settled() {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// How many members there are, how many pods serve them, and the first of them.
+    pub fn people(&self) -> (usize, usize, Vec<Person>) {
+        let state = self.lock();
+        let here = State::here(&state.members, &self.home);
+        let (count, pods) = state.crowd.count(here);
+        (count, pods, state.crowd.people(here))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold {
     /// Puts a member in the room, again if need be. What it finds and what it hears from now on has nothing missing
     /// between, and nothing twice.
-    pub fn enter(&self, member: Member, entry: Entry) -> Entered {
-        let mut state = self.lock();
+    pub fn enter(&self, member: &Member, entry: Entry) -> Entered {
+        let (room, home) = (&self.room, &self.rooms.home);
+        let mut state = room.lock();
         let (messages, gap) = match entry {
             Entry::Latest(most) => (state.timeline.latest(most), false),
             Entry::Since(since) => state.timeline.after(since),
@@ -286,12 +398,16 @@ impl Room {
             state.unsure.retain(|(unsure, _)| *unsure != member.key);
             state.unsure.push((member.key, after));
         }
-        state.members.insert(member);
-        Entered { last: state.timeline.last(), gap, messages, members: state.members.len(), pods: 1 }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let State { members, crowd, watchers, timeline, .. } = &mut *state;
+        *watchers += usize::from(member.presence);
+        let former = members.insert(member.clone());
+        *watchers -= usize::from(former.as_ref().is_some_and(|former| former.presence));
+        let here = State::here(members, home);
+        crowd.came(here, member, former.as_ref(), *watchers > 0);
+        let (members, pods) = crowd.count(here);
+        let last = timeline.last();
+        self.rooms.stir(room, &mut state);
+        Entered { last, gap, messages, members, pods }
     }
 }
 

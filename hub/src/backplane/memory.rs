@@ -111,6 +111,14 @@ impl Memory {
         receipt.report(Ok(stored));
     }
 
+    /// See [`super::Backplane::publish`].
+    pub fn publish(&self, topic: &Topic, payload: &str, receipt: Receipt<()>) {
+        match topic {
+            Topic::Room(room) => self.inbound.rooms.hear(room.as_str(), payload),
+        };
+        receipt.report(Ok(()));
+    }
+
     /// See [`super::Backplane::joined`].
     pub fn joined(&self, topic: &Topic) {
         let Topic::Room(name) = topic;

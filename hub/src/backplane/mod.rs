@@ -82,6 +82,15 @@ impl Backplane {
         }
     }
 
+    /// Sends something to all who hear a topic, and stores nothing. The receipt says how that went, later; waits only while too
+    /// much is on its way.
+    pub async fn publish(&self, topic: Topic, payload: String, receipt: Receipt<()>) {
+        match self {
+            Self::Memory(memory) => memory.publish(&topic, &payload, receipt),
+            Self::Redis(redis) => redis.send(redis::Errand::Publish { topic, payload, receipt }).await,
+        }
+    }
+
     /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
     /// nothing to wait for: it will be subscribed with all others.
     pub async fn joined(&self, topic: Topic) {
@@ -220,7 +229,18 @@ impl Inbound {
     pub fn hear(&self, channels: &Channels, channel: &[u8], payload: &[u8]) {
         let understood = match (channels.read(channel), std::str::from_utf8(payload)) {
             (Some(Channel::Room(room)), Ok(payload)) => self.rooms.hear(room, payload),
-            (Some(Channel::Canary), Ok(_)) => self.canary.hear(payload, Instant::now()),
+            (Some(Channel::Canary), Ok(_)) => match self.canary.hear(payload, Instant::now()) {
+                Some(canary::Heard::There) => true,
+                Some(canary::Heard::Back) => {
+                    self.rooms.doubt();
+                    true
+                }
+                Some(canary::Heard::Leaves(instance)) => {
+                    self.rooms.forget(&instance);
+                    true
+                }
+                None => false,
+            },
             _ => false,
         };
         if !understood {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::protocol::position::Position;
+use crate::protocol::presence::Person;
 use crate::protocol::room::RoomName;
 use crate::protocol::said::Said;
 
@@ -26,6 +27,19 @@ pub struct Joined {
     /// What was said before; what is said from now on is heard.
     #[serde(serialize_with = "shared")]
     pub history: Vec<Arc<Said>>,
+}
+
+/// What `Who` gives back.
+#[derive(Debug, Serialize)]
+pub struct WhoIsThere {
+    /// The room.
+    pub room: RoomName,
+    /// How many members it has.
+    pub count: usize,
+    /// How many pods serve them.
+    pub pods: usize,
+    /// The first of them.
+    pub members: Vec<Person>,
 }
 
 fn shared<S: Serializer>(messages: &[Arc<Said>], serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,14 +4,27 @@ mod answers;
 mod rooms;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-pub use self::answers::Joined;
+pub use self::answers::{Joined, WhoIsThere};
+use crate::backplane::{Receipt, Topic};
 use crate::guards::Identity;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::protocol::room::RoomName;
-use crate::rooms::{ConnectionKey, Who};
+use crate::rooms::{ConnectionKey, Rooms, Who};
+
+/// Tells other pods who comes and goes, as long as the hub runs.
+pub async fn gossip(rooms: Arc<Rooms>, hub: Weak<Hub>) {
+    loop {
+        for (room, word) in rooms.gossip().await {
+            let Some(hub) = hub.upgrade() else { return };
+            // Without a backplane there is nobody to tell, and with a new one all is said again.
+            hub.backplane.publish(Topic::Room(room), word, Receipt::new(|_| ())).await;
+        }
+    }
+}
 
 /// A connection that may call methods.
 #[derive(Debug, Clone)]
@@ -35,6 +48,8 @@ pub struct Participant {
 #[derive(Debug)]
 struct Membership {
     who: Arc<Who>,
+    /// When the others were last told that this one is writing.
+    typed: Option<Instant>,
 }
 
 impl Participant {

@@ -1,14 +1,19 @@
 //! Rooms: being in them, and speaking there.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Joined, Membership, Participant};
+use super::{Joined, Membership, Participant, WhoIsThere};
 use crate::backplane::{Letter, Receipt, Stored, Topic};
 use crate::hub::Hub;
 use crate::protocol::methods::{CallError, JoinOptions, SendOptions};
+use crate::protocol::presence::Event;
 use crate::protocol::room::{MemberName, RoomName};
 use crate::protocol::said::{Message, Origin};
 use crate::rooms::{Entry, Member, Who};
+
+/// That someone is writing is told at most so often.
+const TYPING: Duration = Duration::from_secs(1);
 
 impl Participant {
     /// From now on the client hears the room. Again, it may have another name or other options.
@@ -36,6 +41,7 @@ impl Participant {
         let hold = self.hub.rooms.hold(&room);
         if !hold.is_current(entry) {
             self.hub.backplane.joined(Topic::Room(room.clone())).await;
+            hold.settled().await;
         }
         // What a token says of a name counts.
         let name = identity.name.as_ref().and_then(|name| MemberName::new(name.clone()).ok()).unwrap_or(name);
@@ -46,8 +52,8 @@ impl Participant {
             who: Arc::clone(&who),
             presence: options.presence,
         };
-        let entered = hold.enter(member, entry);
-        self.rooms.insert(room.clone(), Membership { who });
+        let entered = hold.enter(&member, entry);
+        self.rooms.insert(room.clone(), Membership { who, typed: None });
         Ok(Joined {
             room,
             pod: self.hub.pod.clone(),
@@ -103,6 +109,38 @@ impl Participant {
         });
         self.hub.backplane.store(letter, receipt).await;
         Ok(())
+    }
+
+    /// Those of the others who asked for it see that the client is writing; again only after a second.
+    ///
+    /// # Errors
+    /// [`CallError::NotJoined`].
+    pub async fn typing(&mut self, room: &RoomName) -> Result<(), CallError> {
+        let Some(membership) = self.rooms.get_mut(room) else {
+            return Err(CallError::NotJoined(room.clone()));
+        };
+        let now = Instant::now();
+        if membership.typed.is_some_and(|typed| now.duration_since(typed) < TYPING) {
+            return Ok(());
+        }
+        membership.typed = Some(now);
+        let by = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
+        let event = Event::Typing { by: by.to_string().into(), from: membership.who.name.as_str().into() };
+        // Nobody minds if it is lost.
+        let receipt = Receipt::new(|_| ());
+        self.hub.backplane.publish(Topic::Room(room.clone()), event.json(), receipt).await;
+        Ok(())
+    }
+
+    /// Who is in a room.
+    ///
+    /// # Errors
+    /// [`CallError::NotJoined`].
+    pub fn who(&self, room: RoomName) -> Result<WhoIsThere, CallError> {
+        let found = self.hub.rooms.find(room.as_str()).filter(|_| self.rooms.contains_key(&room));
+        let Some(found) = found else { return Err(CallError::NotJoined(room)) };
+        let (count, pods, members) = found.people();
+        Ok(WhoIsThere { room, count, pods, members })
     }
 
     /// As [`Participant::send`], and waits until the text is stored.

@@ -55,6 +55,11 @@ impl Caller {
                 self.participant.leave(&room);
                 self.answer(id, Ok(()));
             }
+            Call::Typing { room } => {
+                let typing = self.participant.typing(&room).await;
+                self.answer(id, typing);
+            }
+            Call::Who { room } => self.answer(id, self.participant.who(room)),
             Call::Send { room, text, options } => self.send(id, &room, &text, options).await,
         }
     }

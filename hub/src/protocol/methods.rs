@@ -26,6 +26,16 @@ pub enum Call {
         /// The room.
         room: RoomName,
     },
+    /// The others see that the caller is writing.
+    Typing {
+        /// The room.
+        room: RoomName,
+    },
+    /// Who is in the room.
+    Who {
+        /// The room.
+        room: RoomName,
+    },
     /// Everyone in the room hears the text.
     Send {
         /// The room.
@@ -121,9 +131,9 @@ pub enum CallError {
 /// A [`CallError`] for the client.
 pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     // The most frequent one first.
-    let bind = [("Send", send as Bind), ("Join", join), ("Leave", leave)]
-        .into_iter()
-        .find(|(name, _)| target.eq_ignore_ascii_case(name));
+    let methods =
+        [("Send", send as Bind), ("Typing", typing), ("Join", join), ("Leave", leave), ("Who", who)];
+    let bind = methods.into_iter().find(|(name, _)| target.eq_ignore_ascii_case(name));
     bind.map_or_else(|| Err(CallError::Unknown(short(target))), |(_, bind)| bind(arguments))
 }
 
@@ -157,6 +167,16 @@ fn join(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
 fn leave(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     let [room] = arguments else { return Err(count("Leave", "a room", arguments)) };
     Ok(Call::Leave { room: room_name(room)? })
+}
+
+fn typing(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Typing", "a room", arguments)) };
+    Ok(Call::Typing { room: room_name(room)? })
+}
+
+fn who(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Who", "a room", arguments)) };
+    Ok(Call::Who { room: room_name(room)? })
 }
 
 fn count(method: &'static str, takes: &'static str, arguments: &[Cow<'_, str>]) -> CallError {

@@ -13,6 +13,7 @@ pub mod messagepack;
 pub mod methods;
 pub mod negotiate;
 pub mod position;
+pub mod presence;
 pub mod record;
 pub mod room;
 pub mod said;

@@ -76,6 +76,11 @@ impl Members {
         self.list.is_empty()
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.list.iter()
+    }
+
     /// Queues a record for all that `hears` chooses.
     pub fn tell<'r>(
         &self,

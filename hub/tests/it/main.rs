@@ -8,5 +8,6 @@ mod client;
 mod history;
 mod lifecycle;
 mod outage;
+mod presence;
 mod support;
 mod wire;

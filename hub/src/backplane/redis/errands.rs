@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::scripts::{self, Scripts};
 use super::{BATCH, Keeper};
-use crate::backplane::{Letter, NONCE_LIFETIME, PublishError, Receipt, Stored};
+use crate::backplane::{Letter, NONCE_LIFETIME, PublishError, Receipt, Stored, Topic};
 
 /// Something to do on Redis.
 #[derive(Debug)]
@@ -18,12 +18,22 @@ pub enum Errand {
         /// How that went.
         receipt: Receipt<Stored>,
     },
+    /// Publish something that is not stored.
+    Publish {
+        /// To whom.
+        topic: Topic,
+        /// What.
+        payload: String,
+        /// How that went.
+        receipt: Receipt<()>,
+    },
 }
 
 /// Answers an errand for which there is no connection.
 pub(super) fn refuse(errand: Errand) {
     match errand {
         Errand::Store { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
+        Errand::Publish { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
     }
 }
 
@@ -74,12 +84,17 @@ impl Keeper {
                     .arg(letter.at);
                 command
             }
+            Errand::Publish { topic, payload, .. } => {
+                let mut command = redis::cmd("PUBLISH");
+                command.arg(self.channels.of(topic)).arg(payload);
+                command
+            }
         }
     }
 
     fn report(&self, errand: Errand, answer: RedisResult<Value>) {
         match errand {
-            Errand::Store { receipt, letter } => receipt.report(match answer {
+            Errand::Store { receipt, .. } => receipt.report(match answer {
                 Ok(answer) => match scripts::stored(&answer) {
                     Some((stored, repeated)) => {
                         self.inbound.metrics.repeated.add(u64::from(repeated));
@@ -87,7 +102,11 @@ impl Keeper {
                     }
                     None => Err(PublishError::Refused),
                 },
-                Err(error) => Err(refusal(&error, letter.room.as_str())),
+                Err(error) => Err(refusal(&error)),
+            }),
+            Errand::Publish { receipt, .. } => receipt.report(match answer {
+                Ok(_) => Ok(()),
+                Err(error) => Err(refusal(&error)),
             }),
         }
     }
@@ -120,9 +139,9 @@ async fn ask(
 }
 
 /// What an error of Redis means to the sender.
-fn refusal(error: &RedisError, room: &str) -> PublishError {
+fn refusal(error: &RedisError) -> PublishError {
     let code = error.code().unwrap_or("none");
-    tracing::warn!(room, code, "Redis refused a message");
+    tracing::warn!(code, "Redis refused a message");
     match code {
         "OOM" => PublishError::Full,
         "READONLY" | "MISCONF" => PublishError::ReadOnly,

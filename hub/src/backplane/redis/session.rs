@@ -26,6 +26,9 @@ use crate::rooms::timeline::Reading;
 /// The most histories that are read at once: each may have many messages.
 const READ_BATCH: usize = 16;
 
+/// How often members are looked for whose pod was never heard of: a stranger wrote of them.
+const LOOK: Duration = Duration::from_secs(30);
+
 /// A connection that is subscribed.
 pub(super) struct Session {
     connection: MultiplexedConnection,
@@ -79,16 +82,17 @@ impl Keeper {
         lost: CancellationToken,
     ) -> RedisResult<Session> {
         let scripts = Scripts::load(&mut connection).await?;
+        let now = Instant::now();
+        self.inbound.canary.resume(now);
+        self.inbound.rooms.resume(now);
         let rooms = self.inbound.rooms.all();
-        for room in &rooms {
-            room.fall_behind();
-        }
         let wanted = self.inbound.wanted();
         let mut channels = vec![self.channels.canary().to_owned()];
         channels.extend(wanted.iter().map(|topic| self.channels.of(topic)));
         for channels in channels.chunks(BATCH) {
             connection.subscribe(channels).await?;
         }
+        self.ask(&mut connection, &rooms).await?;
         self.catch_up(&mut connection, &scripts, rooms).await?;
         Ok(Session { connection, scripts, lost, subscribed: wanted.into_iter().collect() })
     }
@@ -133,16 +137,19 @@ impl Keeper {
     }
 
     async fn carry_out(&self, session: &mut Session, topics: HashSet<&Topic>) -> RedisResult<()> {
-        let (mut join, mut leave, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut join, mut leave, mut new, mut behind) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for topic in topics {
             let wanted = self.inbound.is_wanted(topic);
+            let Topic::Room(name) = topic;
+            let room = self.inbound.rooms.find(name.as_str()).filter(|_| wanted);
+            // Another one of the same name, of which nothing is known yet, also counts as new.
+            new.extend(room.clone().filter(|room| !room.is_asked()));
             if wanted && session.subscribed.insert(topic.clone()) {
                 join.push(self.channels.of(topic));
             } else if !wanted && session.subscribed.remove(topic) {
                 leave.push(self.channels.of(topic));
             }
-            let Topic::Room(name) = topic;
-            behind.extend(self.inbound.rooms.find(name.as_str()).filter(|room| wanted && room.is_behind()));
+            behind.extend(room.filter(|room| room.is_behind()));
         }
         if !join.is_empty() {
             session.connection.subscribe(&join).await?;
@@ -150,7 +157,24 @@ impl Keeper {
         if !leave.is_empty() {
             session.connection.unsubscribe(&leave).await?;
         }
+        self.ask(&mut session.connection, &new).await?;
         self.catch_up(&mut session.connection, &session.scripts, behind).await
+    }
+
+    /// Has the other pods say who is in these rooms. Each subscriber of a room will answer, and this pod is one of them.
+    async fn ask(&self, connection: &mut MultiplexedConnection, rooms: &[Arc<Room>]) -> RedisResult<()> {
+        for rooms in rooms.chunks(BATCH) {
+            let mut commands = redis::Pipeline::with_capacity(rooms.len());
+            for room in rooms {
+                commands.cmd("PUBLISH").arg(self.channels.room(room.name().as_str())).arg(room.ask());
+            }
+            let subscribers: Vec<RedisResult<usize>> =
+                commands.ignore_errors().query_async(connection).await?;
+            for (room, subscribers) in rooms.iter().zip(subscribers) {
+                room.asked(subscribers.unwrap_or_default().saturating_sub(1));
+            }
+        }
+        Ok(())
     }
 
     /// Reads what these rooms have missed.
@@ -236,6 +260,7 @@ impl Keeper {
     /// Sends a beat each second, and gives up on a connection that does not bring them back.
     async fn beat(&self, mut connection: MultiplexedConnection) -> LinkError {
         let since = Instant::now();
+        let mut looked = since;
         let mut ticks = tokio::time::interval(canary::INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -245,6 +270,14 @@ impl Keeper {
                 return self.settings.lost(&error);
             }
             let now = Instant::now();
+            for instance in self.inbound.canary.silent(now) {
+                tracing::warn!(instance, "a hub has fallen silent");
+                self.inbound.rooms.forget(&instance);
+            }
+            if now.duration_since(looked) > LOOK {
+                looked = now;
+                self.inbound.rooms.forget_all_but(&self.inbound.canary.instances());
+            }
             let heard = self.inbound.canary.own_age(now).is_some_and(|age| age < canary::STALE);
             if !heard && now.duration_since(since) > canary::STALE {
                 return self.settings.lost(&"it answers, but delivers nothing");

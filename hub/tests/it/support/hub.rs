@@ -123,6 +123,10 @@ impl HubProcess {
         signal(self.process.id().expect("the hub runs"), "TERM").await;
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("the hub runs")
+    }
+
     /// Kills it, as a node that fails does.
     pub(crate) async fn kill(&mut self) {
         within("the hub ends", self.process.kill()).await.expect("the hub can be killed");
