@@ -52,6 +52,9 @@ struct Flags {
     /// How many seconds they are kept after the last one, and after the last member has left.
     #[arg(long, env = "HUB_HISTORY_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     history_seconds: u64,
+    /// Whether clients may speak to all, to groups, to users and to each other, besides the chat.
+    #[arg(long, env = "HUB_GENERIC_API", default_value_t = true, action = clap::ArgAction::Set)]
+    generic_api: bool,
     /// The most rooms and groups of one connection.
     #[arg(long, env = "HUB_MAX_ROOMS_PER_CONNECTION", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     max_rooms_per_connection: u32,
@@ -138,6 +141,8 @@ pub struct Settings {
     pub history: History,
     /// And groups, of one connection.
     pub most_rooms: usize,
+    /// Whether clients may speak to each other outside of rooms.
+    pub generic_api: bool,
 }
 
 /// A key that is never shown.
@@ -232,6 +237,7 @@ impl Config {
                     messages: flags.history_messages as usize,
                     lifetime: Duration::from_secs(flags.history_seconds),
                 },
+                generic_api: flags.generic_api,
                 most_rooms: flags.max_rooms_per_connection as usize,
             },
         })

@@ -75,6 +75,7 @@ impl Conversation {
             user: self.caller.identity().user.as_deref(),
         };
         self.outbox.push(welcome.record(encoding));
+        self.caller.connected();
         Ok(())
     }
 

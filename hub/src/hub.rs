@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::backplane::memory::Memory;
 use crate::backplane::{Backplane, Changes, Inbound, redis};
 use crate::canary::{Beat, Canary};
-use crate::chat;
+use crate::chat::{self, Audiences};
 use crate::config::{Config, Settings};
 use crate::ending::Ending;
 use crate::flusher::Flusher;
@@ -84,6 +84,8 @@ pub struct Hub {
     pub sessions: Sessions,
     /// Who is where.
     pub rooms: Arc<Rooms>,
+    /// Who is spoken to outside of rooms.
+    pub audiences: Arc<Audiences>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The beats.
@@ -115,9 +117,14 @@ impl Hub {
         let home =
             Home { pod: config.pod.as_str().into(), instance: instance.clone(), history: history.messages };
         let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
+        let audiences = Arc::new(Audiences::new(&instance, changes.clone(), Arc::clone(&metrics)));
         let canary = Arc::new(Canary::new(beat));
-        let inbound =
-            Inbound { rooms: Arc::clone(&rooms), canary: Arc::clone(&canary), metrics: Arc::clone(&metrics) };
+        let inbound = Inbound {
+            rooms: Arc::clone(&rooms),
+            audiences: Arc::clone(&audiences),
+            canary: Arc::clone(&canary),
+            metrics: Arc::clone(&metrics),
+        };
         let backplane = match &config.redis {
             Some(settings) => {
                 let (pod, key) = (config.pod.clone(), config.event_key.clone());
@@ -144,6 +151,7 @@ impl Hub {
             flusher: Flusher::start(),
             start: Instant::now(),
             rooms,
+            audiences,
             metrics,
             canary,
             backplane,

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::protocol::methods::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::{Event, Person, Typing};
-use crate::protocol::record::Once;
+use crate::protocol::record::{Encoding, Once, Record, Say};
 use crate::protocol::room::RoomName;
 use crate::protocol::said::{Origin, Said};
 
@@ -67,6 +67,8 @@ struct State {
     timeline: Timeline,
     /// Who entered while the backplane could not be read, and the last message that each knows.
     unsure: Vec<(ConnectionKey, Option<Position>)>,
+    /// Who is being told what there is, and what was said since.
+    entering: Vec<(ConnectionKey, Vec<Late>)>,
     /// How many are about to enter.
     held: usize,
     crowd: Crowd,
@@ -85,6 +87,23 @@ impl State {
 
     fn here<'a>(members: &'a Members, home: &'a Home) -> Here<'a> {
         Here { instance: &home.instance, pod: &home.pod, members }
+    }
+}
+
+/// What someone who enters hears only afterwards.
+#[derive(Debug, Clone)]
+enum Late {
+    Said(Arc<Said>),
+    Gap(Record, Record),
+}
+
+impl Late {
+    fn record(&self, encoding: Encoding) -> Record {
+        match (self, encoding) {
+            (Self::Said(said), encoding) => said.record(encoding).clone(),
+            (Self::Gap(json, _), Encoding::Json) => json.clone(),
+            (Self::Gap(_, messagepack), Encoding::MessagePack) => messagepack.clone(),
+        }
     }
 }
 
@@ -265,6 +284,11 @@ impl Rooms {
                     let gap = Gap { room: room.name.as_str(), after: *after };
                     let once = Once::new(&gap);
                     state.members.tell(|encoding| once.record(encoding), |_| true, &self.metrics);
+                    for (_, late) in &mut state.entering {
+                        let both = [Encoding::Json, Encoding::MessagePack].map(|encoding| gap.say(encoding));
+                        let [json, messagepack] = both;
+                        late.push(Late::Gap(json, messagepack));
+                    }
                 }
             }
         }
@@ -274,7 +298,10 @@ impl Rooms {
 }
 
 impl State {
-    fn say(&self, said: &Said, metrics: &Metrics) {
+    fn say(&mut self, said: &Arc<Said>, metrics: &Metrics) {
+        for (_, late) in &mut self.entering {
+            late.push(Late::Said(Arc::clone(said)));
+        }
         let hears = |member: &Member| said.except != Some(member.key);
         self.members.tell(|encoding| said.record(encoding), hears, metrics);
     }
@@ -299,6 +326,7 @@ impl Room {
             members: Members::default(),
             timeline: Timeline::new(home.history),
             unsure: Vec::new(),
+            entering: Vec::new(),
             held: 0,
             crowd: Crowd::default(),
             watchers: 0,
@@ -384,30 +412,53 @@ impl Room {
 }
 
 impl Hold {
-    /// Puts a member in the room, again if need be. What it finds and what it hears from now on has nothing missing
-    /// between, and nothing twice.
-    pub fn enter(&self, member: &Member, entry: Entry) -> Entered {
-        let (room, home) = (&self.room, &self.rooms.home);
-        let mut state = room.lock();
+    /// Puts a member in the room, again if need be. `answer` tells it what it finds, and before it has been told, it hears nothing of
+    /// this room; between that and what it hears then, nothing is missing, and nothing comes twice.
+    pub fn enter<R>(&self, member: &Member, entry: Entry, answer: impl FnOnce(Entered) -> R) -> R {
+        let mut state = self.room.lock();
+        let State { timeline, members, crowd, .. } = &mut *state;
         let (messages, gap) = match entry {
-            Entry::Latest(most) => (state.timeline.latest(most), false),
-            Entry::Since(since) => state.timeline.after(since),
+            Entry::Latest(most) => (timeline.latest(most), false),
+            Entry::Since(since) => timeline.after(since),
         };
-        if !state.timeline.is_loaded() {
+        let is_new = members.get(member.key).is_none();
+        let (count, pods) = crowd.count(State::here(members, &self.rooms.home));
+        let entered = Entered {
+            last: timeline.last(),
+            gap,
+            messages,
+            members: count + usize::from(is_new),
+            pods: pods + usize::from(members.is_empty()),
+        };
+        let is_loaded = timeline.is_loaded();
+        if is_new {
+            state.entering.push((member.key, Vec::new()));
+        }
+        drop(state);
+
+        // To encode a history takes a while, and the room is not to wait for it.
+        let answered = answer(entered);
+
+        let mut state = self.room.lock();
+        if !is_loaded {
             let after = if let Entry::Since(since) = entry { Some(since) } else { None };
             state.unsure.retain(|(unsure, _)| *unsure != member.key);
             state.unsure.push((member.key, after));
         }
-        let State { members, crowd, watchers, timeline, .. } = &mut *state;
+        if let Some(index) = state.entering.iter().position(|(key, _)| *key == member.key) {
+            let (_, late) = state.entering.swap_remove(index);
+            for record in late {
+                member.outbox.push(record.record(member.outbox.encoding()));
+            }
+        }
+        let State { members, crowd, watchers, .. } = &mut *state;
         *watchers += usize::from(member.presence);
         let former = members.insert(member.clone());
         *watchers -= usize::from(former.as_ref().is_some_and(|former| former.presence));
-        let here = State::here(members, home);
+        let here = State::here(members, &self.rooms.home);
         crowd.came(here, member, former.as_ref(), *watchers > 0);
-        let (members, pods) = crowd.count(here);
-        let last = timeline.last();
-        self.rooms.stir(room, &mut state);
-        Entered { last, gap, messages, members, pods }
+        self.rooms.stir(&self.room, &mut state);
+        answered
     }
 }
 

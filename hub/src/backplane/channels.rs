@@ -1,8 +1,9 @@
 //! The names of Redis channels and keys.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::protocol::room::RoomName;
+use crate::protocol::room::{GroupName, RoomName};
 
 /// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
 /// channels: two clusters on one Redis never mix.
@@ -35,6 +36,12 @@ impl fmt::Display for EventKey {
 pub enum Topic {
     /// The messages of a room, and who comes and goes.
     Room(RoomName),
+    /// What is said to a group.
+    Group(GroupName),
+    /// What is said to a user.
+    User(Arc<str>),
+    /// What is said to all, or to one connection that may be anywhere.
+    All,
 }
 
 /// What a channel that brought something is for.
@@ -42,6 +49,12 @@ pub enum Topic {
 pub enum Channel<'a> {
     /// The messages of a room, and who comes and goes.
     Room(&'a str),
+    /// What is said to a group.
+    Group(&'a str),
+    /// What is said to a user.
+    User(&'a str),
+    /// What is said to all, or to one connection that may be anywhere.
+    All,
     /// The beats of all pods.
     Canary,
 }
@@ -50,6 +63,9 @@ pub enum Channel<'a> {
 #[derive(Debug, Clone)]
 pub struct Channels {
     room_prefix: String,
+    group_prefix: String,
+    user_prefix: String,
+    all: String,
     canary: String,
     history_prefix: String,
     nonce_prefix: String,
@@ -60,6 +76,9 @@ impl Channels {
     pub fn new(key: &EventKey) -> Self {
         Self {
             room_prefix: format!("{key}:room:"),
+            group_prefix: format!("{key}:group:"),
+            user_prefix: format!("{key}:user:"),
+            all: format!("{key}:all"),
             canary: format!("{key}:canary"),
             history_prefix: format!("{key}:history:"),
             nonce_prefix: format!("{key}:nonce:"),
@@ -70,6 +89,9 @@ impl Channels {
     pub fn of(&self, topic: &Topic) -> String {
         match topic {
             Topic::Room(room) => self.room(room.as_str()),
+            Topic::Group(group) => format!("{}{}", self.group_prefix, group.as_str()),
+            Topic::User(user) => format!("{}{user}", self.user_prefix),
+            Topic::All => self.all.clone(),
         }
     }
 
@@ -99,8 +121,17 @@ impl Channels {
         if channel == self.canary.as_bytes() {
             return Some(Channel::Canary);
         }
-        let name = channel.strip_prefix(self.room_prefix.as_bytes())?;
-        std::str::from_utf8(name).ok().map(Channel::Room)
+        let channel = std::str::from_utf8(channel).ok()?;
+        if let Some(name) = channel.strip_prefix(&self.room_prefix) {
+            return Some(Channel::Room(name));
+        }
+        if let Some(name) = channel.strip_prefix(&self.group_prefix) {
+            return Some(Channel::Group(name));
+        }
+        if let Some(name) = channel.strip_prefix(&self.user_prefix) {
+            return Some(Channel::User(name));
+        }
+        (channel == self.all).then_some(Channel::All)
     }
 }
 
@@ -117,6 +148,11 @@ mod tests {
         assert_eq!(channels.canary(), "team.lobby:canary");
         assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
         assert_eq!(channels.read(b"team.lobby2:canary"), None);
+        let group = Topic::Group(GroupName::new("a:b".into()).unwrap());
+        assert_eq!(channels.read(channels.of(&group).as_bytes()), Some(Channel::Group("a:b")));
+        let user = Topic::User("a".into());
+        assert_eq!(channels.read(channels.of(&user).as_bytes()), Some(Channel::User("a")));
+        assert_eq!(channels.read(channels.of(&Topic::All).as_bytes()), Some(Channel::All));
     }
 
     #[test]

@@ -115,13 +115,14 @@ impl Memory {
     pub fn publish(&self, topic: &Topic, payload: &str, receipt: Receipt<()>) {
         match topic {
             Topic::Room(room) => self.inbound.rooms.hear(room.as_str(), payload),
+            Topic::Group(_) | Topic::User(_) | Topic::All => self.inbound.audiences.hear(topic, payload),
         };
         receipt.report(Ok(()));
     }
 
     /// See [`super::Backplane::joined`].
     pub fn joined(&self, topic: &Topic) {
-        let Topic::Room(name) = topic;
+        let Topic::Room(name) = topic else { return };
         let Some(room) = self.inbound.rooms.find(name.as_str()) else { return };
         if !room.is_behind() {
             return;

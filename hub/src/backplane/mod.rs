@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::channels::Topic;
 use self::channels::{Channel, Channels};
 use crate::canary::{self, Canary};
+use crate::chat::Audiences;
 use crate::metrics::Metrics;
 use crate::protocol::position::Position;
-use crate::protocol::room::RoomName;
+use crate::protocol::room::{GroupName, RoomName};
 use crate::rooms::Rooms;
 
 /// How long a nonce is remembered.
@@ -218,6 +219,8 @@ impl Changes {
 pub struct Inbound {
     /// The members of this pod.
     pub rooms: Arc<Rooms>,
+    /// All others who hear something.
+    pub audiences: Arc<Audiences>,
     /// The beats of all pods.
     pub canary: Arc<Canary>,
     /// Counters.
@@ -229,6 +232,12 @@ impl Inbound {
     pub fn hear(&self, channels: &Channels, channel: &[u8], payload: &[u8]) {
         let understood = match (channels.read(channel), std::str::from_utf8(payload)) {
             (Some(Channel::Room(room)), Ok(payload)) => self.rooms.hear(room, payload),
+            (Some(Channel::Group(group)), Ok(payload)) => GroupName::new(group.to_owned())
+                .is_ok_and(|group| self.audiences.hear(&Topic::Group(group), payload)),
+            (Some(Channel::User(user)), Ok(payload)) => {
+                self.audiences.hear(&Topic::User(user.into()), payload)
+            }
+            (Some(Channel::All), Ok(payload)) => self.audiences.hear(&Topic::All, payload),
             (Some(Channel::Canary), Ok(_)) => match self.canary.hear(payload, Instant::now()) {
                 Some(canary::Heard::There) => true,
                 Some(canary::Heard::Back) => {
@@ -252,11 +261,13 @@ impl Inbound {
     pub fn is_wanted(&self, topic: &Topic) -> bool {
         match topic {
             Topic::Room(room) => self.rooms.is_wanted(room.as_str()),
+            Topic::Group(_) | Topic::User(_) | Topic::All => self.audiences.is_wanted(topic),
         }
     }
 
     /// All topics that have someone here who listens.
     pub fn wanted(&self) -> Vec<Topic> {
-        self.rooms.all().iter().map(|room| Topic::Room(room.name().clone())).collect()
+        let rooms = self.rooms.all().into_iter().map(|room| Topic::Room(room.name().clone()));
+        rooms.chain(self.audiences.wanted()).collect()
     }
 }

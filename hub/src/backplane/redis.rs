@@ -153,7 +153,7 @@ impl Keeper {
             match session {
                 Ok(session) => {
                     let since = Instant::now();
-                    self.state.up(&self.settings.at(), session.subscribed.len());
+                    self.state.up(&self.settings.at(), self.inbound.rooms.count());
                     let Err(reason) = self.serve(session, &mut queues).await else { return };
                     if since.elapsed() >= GOOD {
                         backoff.reset();

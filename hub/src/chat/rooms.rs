@@ -10,13 +10,13 @@ use crate::protocol::methods::{CallError, JoinOptions, SendOptions};
 use crate::protocol::presence::Event;
 use crate::protocol::room::{MemberName, RoomName};
 use crate::protocol::said::{Message, Origin};
-use crate::rooms::{Entry, Member, Who};
+use crate::rooms::{Entered, Entry, Member, Who};
 
 /// That someone is writing is told at most so often.
 const TYPING: Duration = Duration::from_secs(1);
 
 impl Participant {
-    /// From now on the client hears the room. Again, it may have another name or other options.
+    /// From now on the client hears the room, beginning after `answer`. Again, it may have another name or other options.
     ///
     /// # Errors
     /// [`CallError::TooManyRooms`] and [`CallError::MayNotJoin`].
@@ -25,13 +25,14 @@ impl Participant {
         room: RoomName,
         name: MemberName,
         options: &JoinOptions,
-    ) -> Result<Joined, CallError> {
+        answer: impl FnOnce(&Joined),
+    ) -> Result<(), CallError> {
         let identity = &self.connection.identity;
         if !identity.may_join(room.as_str()) {
             return Err(CallError::MayNotJoin(room));
         }
         let most = self.hub.settings.most_rooms;
-        if self.rooms.len() >= most && !self.rooms.contains_key(&room) {
+        if self.rooms.len() + self.groups.len() >= most && !self.rooms.contains_key(&room) {
             return Err(CallError::TooManyRooms(most));
         }
         let entry = match (options.since, options.history) {
@@ -52,17 +53,12 @@ impl Participant {
             who: Arc::clone(&who),
             presence: options.presence,
         };
-        let entered = hold.enter(&member, entry);
-        self.rooms.insert(room.clone(), Membership { who, typed: None });
-        Ok(Joined {
-            room,
-            pod: self.hub.pod.clone(),
-            members: entered.members,
-            pods: entered.pods,
-            last: entered.last,
-            gap: entered.gap,
-            history: entered.messages,
-        })
+        let pod = self.hub.pod.clone();
+        hold.enter(&member, entry, |Entered { last, gap, messages, members, pods }| {
+            answer(&Joined { room: room.clone(), pod, members, pods, last, gap, history: messages });
+        });
+        self.rooms.insert(room, Membership { who, typed: None });
+        Ok(())
     }
 
     /// The client no longer hears the room, if it did.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::chat::{Connection, Participant};
+use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
 use crate::hub::Admission;
 use crate::protocol::methods::{self, Call, CallError, SendOptions};
@@ -23,10 +23,16 @@ impl Caller {
     pub(super) fn new(admission: Admission) -> Self {
         let connection = Connection {
             key: admission.key,
+            id: admission.id.to_string(),
             outbox: Arc::clone(&admission.outbox),
             identity: admission.identity.clone(),
         };
         Self { participant: Participant::new(Arc::clone(&admission.hub), connection), admission }
+    }
+
+    /// The client has shaken hands, and may be spoken to.
+    pub(super) fn connected(&self) {
+        self.participant.connected();
     }
 
     /// Whose calls these are.
@@ -43,13 +49,23 @@ impl Caller {
     /// Carries out an invocation, and answers it if it has an id.
     pub(super) async fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &[Cow<'_, str>]) {
         let call = match methods::bind(target, arguments) {
+            Ok(call) if call.is_generic() && !self.admission.hub.settings.generic_api => {
+                return self.answer::<()>(id, Err(CallError::Unknown(methods::short(target))));
+            }
             Ok(call) => call,
             Err(error) => return self.answer::<()>(id, Err(error)),
         };
         match call {
             Call::Join { room, name, options } => {
-                let joined = self.participant.join(room, name, &options).await;
-                self.answer(id, joined);
+                let outbox = Arc::clone(&self.admission.outbox);
+                let answer = |joined: &Joined| {
+                    if let Some(id) = id {
+                        outbox.push(outbox.encoding().completion(id, &Outcome::Gave(joined)));
+                    }
+                };
+                if let Err(error) = self.participant.join(room, name, &options, answer).await {
+                    self.answer::<()>(id, Err(error));
+                }
             }
             Call::Leave { room } => {
                 self.participant.leave(&room);
@@ -60,20 +76,44 @@ impl Caller {
                 self.answer(id, typing);
             }
             Call::Who { room } => self.answer(id, self.participant.who(room)),
+            Call::Tell { user, text } => {
+                let receipt = self.later(id);
+                self.participant.tell(user, &text, receipt).await;
+            }
+            Call::AddToGroup(group) => {
+                let added = self.participant.add_to_group(group).await;
+                self.answer(id, added);
+            }
+            Call::RemoveFromGroup(group) => {
+                self.participant.remove_from_group(&group);
+                self.answer(id, Ok(()));
+            }
+            Call::Call { audience, to_others, call } => {
+                let receipt = self.later(id);
+                self.participant.call(audience, &call, to_others, receipt).await;
+            }
             Call::Send { room, text, options } => self.send(id, &room, &text, options).await,
         }
     }
 
-    /// Its answer comes when the message is stored, while later calls are carried out.
-    async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
+    /// An answer that comes while later calls are carried out.
+    fn later<R: Serialize>(
+        &self,
+        id: Option<&str>,
+    ) -> impl FnOnce(Result<R, CallError>) + Send + use<R> + 'static {
         let answer = id.map(|id| (id.to_owned(), Arc::clone(&self.admission.outbox)));
         if answer.is_some() {
             self.admission.outbox.promise();
         }
-        let receipt = |outcome| {
+        |outcome| {
             let Some((id, outbox)) = answer else { return };
             outbox.answer(outbox.encoding().completion(&id, &outcome_of(outcome)));
-        };
+        }
+    }
+
+    /// Its answer comes when the message is stored.
+    async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
+        let receipt = self.later(id);
         if let Err(error) = self.participant.send(room, text, options, receipt).await
             && let Some(id) = id
         {

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::position::Position;
 use super::record::{Encoding, Record, Say};
-use super::room::{MemberName, NameError, Nonce, RoomName};
+use super::room::{GroupName, MemberName, NameError, Nonce, RoomName};
+use super::word::is_reserved;
 use crate::backplane::PublishError;
+use crate::chat::Audience;
 
 /// A call that can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,26 @@ pub enum Call {
         /// The room.
         room: RoomName,
     },
+    /// Every connection of a user hears the text.
+    Tell {
+        /// The user.
+        user: String,
+        /// The text.
+        text: String,
+    },
+    /// From now on the caller hears what is for the group.
+    AddToGroup(GroupName),
+    /// The caller no longer hears it.
+    RemoveFromGroup(GroupName),
+    /// Calls clients' methods.
+    Call {
+        /// Whose.
+        audience: Audience,
+        /// All but the caller's own.
+        to_others: bool,
+        /// The call.
+        call: ClientCall,
+    },
     /// Everyone in the room hears the text.
     Send {
         /// The room.
@@ -46,6 +69,30 @@ pub enum Call {
         options: SendOptions,
     },
 }
+
+impl Call {
+    /// Whether it is none of the chat's.
+    pub fn is_generic(&self) -> bool {
+        matches!(self, Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. })
+    }
+}
+
+/// A call of a method of clients.
+#[derive(Debug, Clone)]
+pub struct ClientCall {
+    /// The method.
+    pub target: String,
+    /// Its arguments, an array.
+    pub arguments: Box<RawValue>,
+}
+
+impl PartialEq for ClientCall {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.target, self.arguments.get()) == (&other.target, other.arguments.get())
+    }
+}
+
+impl Eq for ClientCall {}
 
 /// What `Join` may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -102,6 +149,9 @@ pub enum CallError {
         /// What it takes.
         takes: &'static str,
     },
+    /// A target that only the hub itself calls.
+    #[error("Only the hub itself calls '{0}'; choose another name.")]
+    Reserved(String),
     /// A name that is not accepted.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -130,14 +180,89 @@ pub enum CallError {
 /// # Errors
 /// A [`CallError`] for the client.
 pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
-    // The most frequent one first.
-    let methods =
-        [("Send", send as Bind), ("Typing", typing), ("Join", join), ("Leave", leave), ("Who", who)];
-    let bind = methods.into_iter().find(|(name, _)| target.eq_ignore_ascii_case(name));
+    let bind = METHODS.iter().find(|(name, _)| target.eq_ignore_ascii_case(name));
     bind.map_or_else(|| Err(CallError::Unknown(short(target))), |(_, bind)| bind(arguments))
 }
 
 type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
+
+/// The most frequent ones first.
+const METHODS: [(&str, Bind); 14] = [
+    ("Send", send),
+    ("Typing", typing),
+    ("Join", join),
+    ("Leave", leave),
+    ("Who", who),
+    ("Tell", tell),
+    ("Broadcast", |arguments| call(Audience::All, false, "Broadcast", arguments)),
+    ("BroadcastToOthers", |arguments| call(Audience::All, true, "BroadcastToOthers", arguments)),
+    ("SendToGroup", |arguments| send_to_group("SendToGroup", false, arguments)),
+    ("SendToOthersInGroup", |arguments| send_to_group("SendToOthersInGroup", true, arguments)),
+    ("SendToUser", |arguments| {
+        let (user, rest) = split("SendToUser", arguments)?;
+        call(Audience::User(string("user", user)?), false, "SendToUser", rest)
+    }),
+    ("SendToConnection", |arguments| {
+        let (id, rest) = split("SendToConnection", arguments)?;
+        call(Audience::Connection(string("connection id", id)?), false, "SendToConnection", rest)
+    }),
+    ("AddToGroup", |arguments| group("AddToGroup", arguments).map(Call::AddToGroup)),
+    ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(Call::RemoveFromGroup)),
+];
+
+fn tell(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [user, text] = arguments else { return Err(count("Tell", "a user and a text", arguments)) };
+    Ok(Call::Tell { user: string("user", user)?, text: string("text", text)? })
+}
+
+fn send_to_group(
+    method: &'static str,
+    to_others: bool,
+    arguments: &[Cow<'_, str>],
+) -> Result<Call, CallError> {
+    let (group, rest) = split(method, arguments)?;
+    call(Audience::Group(group_name(group)?), to_others, method, rest)
+}
+
+fn group(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<GroupName, CallError> {
+    let [group] = arguments else { return Err(count(method, "a group", arguments)) };
+    group_name(group)
+}
+
+fn group_name(argument: &str) -> Result<GroupName, CallError> {
+    Ok(GroupName::new(string("group", argument)?)?)
+}
+
+fn split<'a, 'b>(
+    method: &'static str,
+    arguments: &'a [Cow<'b, str>],
+) -> Result<(&'a str, &'a [Cow<'b, str>]), CallError> {
+    let [first, rest @ ..] = arguments else {
+        return Err(count(method, "whom to call, a target and its arguments", arguments));
+    };
+    Ok((first, rest))
+}
+
+fn call(
+    audience: Audience,
+    to_others: bool,
+    method: &'static str,
+    arguments: &[Cow<'_, str>],
+) -> Result<Call, CallError> {
+    let [target, arguments @ ..] = arguments else {
+        return Err(count(method, "a target and its arguments", arguments));
+    };
+    let target = string("target", target)?;
+    if target.is_empty() || is_reserved(&target) {
+        return Err(CallError::Reserved(short(&target)));
+    }
+    // Each is valid JSON, but may hold a text that is none, such as half of a surrogate pair.
+    let arguments = RawValue::from_string(format!("[{}]", arguments.join(",")))
+        .ok()
+        .filter(|arguments| serde_json::from_str::<serde_json::Value>(arguments.get()).is_ok())
+        .ok_or(CallError::NotText("argument"))?;
+    Ok(Call::Call { audience, to_others, call: ClientCall { target, arguments } })
+}
 
 fn send(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     let (room, text, more) = match arguments {
@@ -275,6 +400,37 @@ mod tests {
             bind("SEND", &[r#""lobby""#, r#""h\u00fc""#]),
             Ok(Call::Send { room: room("lobby"), text: "hü".into(), options: SendOptions::default() })
         );
+    }
+
+    #[test]
+    fn calls_of_clients_keep_their_arguments_as_they_are() {
+        let said = |audience, to_others, arguments: &str| {
+            let arguments = RawValue::from_string(arguments.into()).unwrap();
+            Ok(Call::Call { audience, to_others, call: ClientCall { target: "draw".into(), arguments } })
+        };
+        let draw = r#""draw""#;
+
+        assert_eq!(
+            bind("Broadcast", &[draw, r#"{"b": 1}"#, "2"]),
+            said(Audience::All, false, r#"[{"b": 1},2]"#)
+        );
+        assert_eq!(bind("broadcasttoothers", &[draw]), said(Audience::All, true, "[]"));
+        let group = Audience::Group(GroupName::new("g".into()).unwrap());
+        assert_eq!(bind("SendToOthersInGroup", &[r#""g""#, draw, "1"]), said(group, true, "[1]"));
+        assert_eq!(bind("SendToUser", &[r#""u""#, draw]), said(Audience::User("u".into()), false, "[]"));
+        assert_eq!(
+            bind("SendToConnection", &[r#""c""#, draw]),
+            said(Audience::Connection("c".into()), false, "[]")
+        );
+    }
+
+    #[test]
+    fn nobody_speaks_for_the_hub() {
+        for target in [r#""message""#, r#""TOLD""#, r#""""#] {
+            assert!(matches!(bind("Broadcast", &[target]), Err(CallError::Reserved(_))), "{target}");
+        }
+        assert!(bind("Broadcast", &[]).is_err() && bind("SendToGroup", &[r#""g""#]).is_err());
+        assert!(bind("Broadcast", &[r#""x""#, r#""\ud800""#]).is_err());
     }
 
     #[test]

@@ -62,6 +62,24 @@ impl fmt::Display for RoomName {
     }
 }
 
+/// The name of a group: 1 to 64 characters, none of them a control character.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// # Errors
+    /// A [`NameError`] for the client.
+    pub fn new(name: String) -> Result<Self, NameError> {
+        check("group", &name)?;
+        Ok(Self(name))
+    }
+
+    /// As the client gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a member is called in a room: 1 to 64 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberName(String);

@@ -18,8 +18,8 @@ const connection = new HubConnectionBuilder()
   .configureLogging(LogLevel.None)
   .build();
 
-for (const event of ["welcome", "message", "gap", "presence", "typing", "told"]) {
-  connection.on(event, (value) => say({ event, value }));
+for (const event of ["welcome", "message", "gap", "presence", "typing", "told", "draw"]) {
+  connection.on(event, (value) => say({ event, value: value ?? null }));
 }
 connection.onreconnecting((error) => say({ event: "reconnecting", value: error ? words(error) : null }));
 connection.onreconnected((id) => say({ event: "reconnected", value: id }));

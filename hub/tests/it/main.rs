@@ -3,6 +3,7 @@
 //! Needs `node`, `npm`, and `redis-server` (or Debian's `redis-tools`, whose `redis-check-rdb` is the same program).
 //! All is on loopback, and ends with its test.
 
+mod audiences;
 mod backplane;
 mod client;
 mod history;

@@ -34,7 +34,7 @@ pub(super) struct Session {
     connection: MultiplexedConnection,
     scripts: Scripts,
     lost: CancellationToken,
-    pub(super) subscribed: HashSet<Topic>,
+    subscribed: HashSet<Topic>,
 }
 
 impl Keeper {
@@ -140,8 +140,10 @@ impl Keeper {
         let (mut join, mut leave, mut new, mut behind) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for topic in topics {
             let wanted = self.inbound.is_wanted(topic);
-            let Topic::Room(name) = topic;
-            let room = self.inbound.rooms.find(name.as_str()).filter(|_| wanted);
+            let room = match topic {
+                Topic::Room(name) if wanted => self.inbound.rooms.find(name.as_str()),
+                _ => None,
+            };
             // Another one of the same name, of which nothing is known yet, also counts as new.
             new.extend(room.clone().filter(|room| !room.is_asked()));
             if wanted && session.subscribed.insert(topic.clone()) {

@@ -27,7 +27,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 impl HubProcess {
     /// A hub without Redis.
     pub(crate) async fn alone() -> Self {
-        Self::start(&["--pod-name", "hub-alone"]).await
+        Self::alone_with(&[]).await
+    }
+
+    /// A hub without Redis, with these arguments.
+    pub(crate) async fn alone_with(more: &[&str]) -> Self {
+        Self::start(&[&["--pod-name", "hub-alone"], more].concat()).await
     }
 
     /// A hub of `redis`, ready.

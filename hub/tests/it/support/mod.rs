@@ -6,6 +6,7 @@ mod hub;
 mod npm;
 mod raw;
 mod redis;
+pub(crate) mod token;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -25,9 +25,10 @@ impl Redis {
         redis
     }
 
-    /// A server that answers, and that has all it confirmed when it starts again.
+    /// A server that answers, and that has all it confirmed when it starts again. With `appendfsync everysec` it would answer
+    /// up to two seconds before it writes, whenever its disk is slow.
     pub(crate) async fn durable(password: &str) -> Self {
-        let mut redis = Self { more: "appendonly yes\n", ..Self::reserve(password) };
+        let mut redis = Self { more: "appendonly yes\nappendfsync always\n", ..Self::reserve(password) };
         redis.start_again().await;
         redis
     }
