@@ -1,7 +1,7 @@
 //! Beats that every pod sends through the backplane, to know that messages do get through: a connection that
 //! answers pings but delivers nothing is not ready.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,26 @@ pub struct Beat {
 #[derive(Debug)]
 pub struct Canary {
     own: Beat,
-    heard: Mutex<HashMap<String, (String, Instant)>>,
+    heard: Mutex<HashMap<String, Peer>>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    pod: String,
+    at: Instant,
+    /// It was taken for gone.
+    is_gone: bool,
+}
+
+/// What a beat says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A pod is there.
+    There,
+    /// A pod that was taken for gone is there.
+    Back,
+    /// A process ends.
+    Leaves(String),
 }
 
 impl Canary {
@@ -56,29 +75,66 @@ impl Canary {
         json(&Beat { leaving: true, ..self.own.clone() })
     }
 
-    /// Notes a beat, and says whether it was one.
-    pub fn hear(&self, payload: &[u8], now: Instant) -> bool {
-        let Ok(beat) = serde_json::from_slice::<Beat>(payload) else { return false };
+    /// Notes a beat; `None` if it is none.
+    pub fn hear(&self, payload: &[u8], now: Instant) -> Option<Heard> {
+        let beat = serde_json::from_slice::<Beat>(payload).ok()?;
         let mut heard = self.lock();
         if beat.leaving {
             heard.remove(&beat.instance);
-        } else if heard.len() < MOST_PEERS || heard.contains_key(&beat.instance) {
-            heard.insert(beat.instance, (beat.pod, now));
+            return Some(Heard::Leaves(beat.instance));
         }
-        true
+        if let Some(peer) = heard.get_mut(&beat.instance) {
+            peer.at = now;
+            return Some(if std::mem::take(&mut peer.is_gone) { Heard::Back } else { Heard::There });
+        }
+        if heard.len() < MOST_PEERS {
+            heard.insert(beat.instance, Peer { pod: beat.pod, at: now, is_gone: false });
+        }
+        Some(Heard::There)
+    }
+
+    /// The processes that have fallen silent since this was last asked. While this pod does not hear itself, it cannot tell.
+    pub fn silent(&self, now: Instant) -> Vec<String> {
+        if self.own_age(now).is_none_or(|age| age > 2 * INTERVAL) {
+            return Vec::new();
+        }
+        let mut heard = self.lock();
+        let fell_silent = |peer: &Peer| !peer.is_gone && now.saturating_duration_since(peer.at) > STALE;
+        let silent = heard.iter_mut().filter(|(_, peer)| fell_silent(peer));
+        silent
+            .map(|(instance, peer)| {
+                peer.is_gone = true;
+                instance.clone()
+            })
+            .collect()
+    }
+
+    /// The processes that are there.
+    pub fn instances(&self) -> HashSet<String> {
+        let heard = self.lock();
+        heard.iter().filter(|(_, peer)| !peer.is_gone).map(|(instance, _)| instance.clone()).collect()
+    }
+
+    /// Nothing could be heard until now, and that means nothing.
+    pub fn resume(&self, now: Instant) {
+        for (instance, peer) in &mut *self.lock() {
+            if *instance != self.own.instance {
+                peer.at = now;
+            }
+        }
     }
 
     /// How long ago this pod heard itself, if ever.
     pub fn own_age(&self, now: Instant) -> Option<Duration> {
-        self.lock().get(&self.own.instance).map(|(_, at)| now.saturating_duration_since(*at))
+        self.lock().get(&self.own.instance).map(|peer| now.saturating_duration_since(peer.at))
     }
 
     /// Each pod that was heard in the last minute, and how long ago, by name.
     pub fn ages(&self, now: Instant) -> Vec<(String, Duration)> {
         let mut heard = self.lock();
-        heard.retain(|_, (_, at)| now.saturating_duration_since(*at) < FORGOTTEN);
+        heard.retain(|_, peer| now.saturating_duration_since(peer.at) < FORGOTTEN);
         let mut ages = HashMap::<&str, Duration>::new();
-        for (pod, at) in heard.values() {
+        for Peer { pod, at, .. } in heard.values() {
             // A pod that was restarted under its name counts from its latest beat.
             let age = now.saturating_duration_since(*at);
             ages.entry(pod).and_modify(|least| *least = age.min(*least)).or_insert(age);
@@ -88,7 +144,7 @@ impl Canary {
         ages
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Peer>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,6 +197,34 @@ mod tests {
 
     #[test]
     fn what_is_no_beat_is_not_noted() {
-        assert!(!canary("a", "1").hear(b"{}", Instant::now()));
+        assert_eq!(canary("a", "1").hear(b"{}", Instant::now()), None);
+    }
+
+    #[test]
+    fn a_peer_that_falls_silent_is_told_of_once_and_again_when_it_is_back() {
+        let (a, b) = (canary("a", "1"), canary("b", "2"));
+        let start = Instant::now();
+        a.hear(b.beat().as_bytes(), start);
+        let later = start + STALE + INTERVAL;
+        assert_eq!(a.silent(later), [""; 0], "this pod hears nothing, not even itself");
+
+        a.hear(a.beat().as_bytes(), later);
+        assert_eq!(a.silent(later), ["2"]);
+        assert_eq!(a.silent(later), [""; 0]);
+        assert_eq!(a.hear(b.beat().as_bytes(), later), Some(Heard::Back));
+        assert_eq!(a.hear(b.beat().as_bytes(), later), Some(Heard::There));
+        assert_eq!(a.hear(b.farewell().as_bytes(), later), Some(Heard::Leaves("2".into())));
+    }
+
+    #[test]
+    fn a_silence_that_was_this_pod_s_own_is_no_peer_s() {
+        let (a, b) = (canary("a", "1"), canary("b", "2"));
+        let start = Instant::now();
+        a.hear(b.beat().as_bytes(), start);
+
+        a.resume(start + STALE * 2);
+        a.hear(a.beat().as_bytes(), start + STALE * 2);
+
+        assert_eq!(a.silent(start + STALE * 2), [""; 0]);
     }
 }

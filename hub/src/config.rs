@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::backplane::History;
 use crate::backplane::channels::EventKey;
 use crate::backplane::link::RedisSettings;
 use crate::guards::{JwtAlgorithm, JwtSettings, Origins};
@@ -45,6 +46,18 @@ struct Flags {
     /// The address of this hub's pod, where the other hubs reach it.
     #[arg(long, env = "POD_IP")]
     pod_ip: Option<String>,
+    /// How many messages of a room are kept for those who come later; 0: none.
+    #[arg(long, env = "HUB_HISTORY_MESSAGES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    history_messages: u32,
+    /// How many seconds they are kept after the last one, and after the last member has left.
+    #[arg(long, env = "HUB_HISTORY_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    history_seconds: u64,
+    /// Whether clients may speak to all, to groups, to users and to each other, besides the chat.
+    #[arg(long, env = "HUB_GENERIC_API", default_value_t = true, action = clap::ArgAction::Set)]
+    generic_api: bool,
+    /// The most rooms and groups of one connection.
+    #[arg(long, env = "HUB_MAX_ROOMS_PER_CONNECTION", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    max_rooms_per_connection: u32,
     /// A file with at least 32 bytes, the same on all hubs, that signs connection tokens: with it any hub passes on what is for
     /// another one, and no sticky sessions are needed [default: a key of this process].
     #[arg(long, env = "HUB_TOKEN_KEY_FILE")]
@@ -125,6 +138,11 @@ pub struct Settings {
     /// 0: no limit.
     pub connections_per_second_per_address: u32,
     pub stateful_buffer_bytes: usize,
+    pub history: History,
+    /// And groups, of one connection.
+    pub most_rooms: usize,
+    /// Whether clients may speak to each other outside of rooms.
+    pub generic_api: bool,
 }
 
 /// A key that is never shown.
@@ -215,6 +233,12 @@ impl Config {
                 messages_per_second: flags.messages_per_second,
                 connections_per_second_per_address: flags.connections_per_second_per_address,
                 stateful_buffer_bytes: flags.stateful_buffer_bytes,
+                history: History {
+                    messages: flags.history_messages as usize,
+                    lifetime: Duration::from_secs(flags.history_seconds),
+                },
+                generic_api: flags.generic_api,
+                most_rooms: flags.max_rooms_per_connection as usize,
             },
         })
     }

@@ -51,7 +51,7 @@ impl Conversation {
     }
 
     /// The client leaves all rooms. The admission is given back, to be kept while the client may still be busy with last words.
-    pub fn end(self, ending: &Ending) -> Option<Admission> {
+    pub fn end(self, ending: &Ending) -> Admission {
         tracing::debug!(connection = self.connection_id, ending = ending.name(), "closed");
         self.caller.leave_all()
     }
@@ -83,6 +83,7 @@ impl Conversation {
             user: self.caller.identity().user.as_deref(),
         };
         self.outbox.push(welcome.record(encoding));
+        self.caller.connected();
         Ok(())
     }
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::backplane::memory::Memory;
-use crate::backplane::{Backplane, Inbound, redis};
+use crate::backplane::{Backplane, Changes, Inbound, redis};
 use crate::canary::{Beat, Canary};
+use crate::chat::{self, Audiences};
 use crate::config::{Config, Settings};
 use crate::ending::Ending;
 use crate::flusher::Flusher;
@@ -19,7 +20,7 @@ use crate::heartbeat;
 use crate::metrics::{Metrics, Scrape};
 use crate::outbox::{Limits, Outbox};
 use crate::pulse::Pulse;
-use crate::rooms::{ConnectionKey, Rooms};
+use crate::rooms::{ConnectionKey, Home, Rooms};
 use crate::session::Sessions;
 use crate::token::{ConnectionId, Owner, Signer};
 
@@ -83,6 +84,8 @@ pub struct Hub {
     pub sessions: Sessions,
     /// Who is where.
     pub rooms: Arc<Rooms>,
+    /// Who is spoken to outside of rooms.
+    pub audiences: Arc<Audiences>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The beats.
@@ -95,7 +98,6 @@ pub struct Hub {
     none_left: Notify,
     draining: AtomicBool,
     last_key: AtomicU64,
-    last_message: AtomicU64,
 }
 
 impl Hub {
@@ -109,15 +111,28 @@ impl Hub {
             version: VERSION.into(),
             leaving: false,
         };
-        let inbound =
-            Inbound { rooms: Arc::default(), canary: Arc::new(Canary::new(beat)), metrics: Arc::default() };
-        let (rooms, canary, metrics) =
-            (Arc::clone(&inbound.rooms), Arc::clone(&inbound.canary), Arc::clone(&inbound.metrics));
+        let (changes, receiver) = Changes::new();
+        let history = config.settings.history;
+        let metrics = Arc::<Metrics>::default();
+        let home =
+            Home { pod: config.pod.as_str().into(), instance: instance.clone(), history: history.messages };
+        let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
+        let audiences = Arc::new(Audiences::new(&instance, changes.clone(), Arc::clone(&metrics)));
+        let canary = Arc::new(Canary::new(beat));
+        let inbound = Inbound {
+            rooms: Arc::clone(&rooms),
+            audiences: Arc::clone(&audiences),
+            canary: Arc::clone(&canary),
+            metrics: Arc::clone(&metrics),
+        };
         let backplane = match &config.redis {
             Some(settings) => {
-                Backplane::Redis(redis::start(settings.clone(), &config.pod, &config.event_key, inbound))
+                let (pod, key) = (config.pod.clone(), config.event_key.clone());
+                let identity = redis::Identity { pod, instance: instance.clone(), key };
+                let changes = (changes, receiver);
+                Backplane::Redis(redis::start(settings.clone(), identity, history, inbound, changes))
             }
-            None => Backplane::Memory(Memory::new(inbound)),
+            None => Backplane::Memory(Memory::new(inbound, &instance, history)),
         };
         let hub = Arc::new(Self {
             pod: config.pod.clone(),
@@ -136,6 +151,7 @@ impl Hub {
             flusher: Flusher::start(),
             start: Instant::now(),
             rooms,
+            audiences,
             metrics,
             canary,
             backplane,
@@ -143,9 +159,9 @@ impl Hub {
             none_left: Notify::new(),
             draining: AtomicBool::new(false),
             last_key: AtomicU64::new(0),
-            last_message: AtomicU64::new(0),
         });
         tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
+        tokio::spawn(chat::gossip(Arc::clone(&hub.rooms), Arc::downgrade(&hub)));
         hub
     }
 
@@ -168,13 +184,9 @@ impl Hub {
             backplane: self.backplane.kind(),
             pod: &self.pod,
             rooms: self.rooms.count(),
+            members_elsewhere: self.rooms.known_elsewhere(),
             canaries: ages.into_iter().map(|(pod, age)| (pod, age.as_secs_f64())).collect(),
         })
-    }
-
-    /// Unique among the messages of all pods.
-    pub fn next_message_id(&self) -> String {
-        format!("{}-{:x}", self.instance, self.last_message.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Milliseconds since 1970.

@@ -7,6 +7,7 @@
 
 pub mod backplane;
 pub mod canary;
+pub mod chat;
 pub mod config;
 pub mod connection;
 pub mod ending;

@@ -40,12 +40,20 @@ pub struct Metrics {
     pub passed_on: Number,
     /// Records from clients.
     pub records_in: Number,
-    /// Messages that clients sent to rooms and the backplane took.
+    /// Messages that clients sent to rooms and the backplane stored.
     pub published: Number,
     /// Messages that clients sent to rooms and the backplane did not take.
     pub not_published: Number,
     /// Messages for rooms that came from the backplane.
     pub heard: Number,
+    /// Messages that clients sent again, and that were not stored again.
+    pub repeated: Number,
+    /// Messages from the backplane that were delivered before.
+    pub doubled: Number,
+    /// Times that the history of a room was read from the backplane.
+    pub catch_ups: Number,
+    /// Times that messages of a room were lost to its members here.
+    pub gaps: Number,
     /// What came from the backplane and was no message of a hub.
     pub not_understood: Number,
     /// Messages queued for a member, once per member.
@@ -69,6 +77,8 @@ pub struct Scrape<'a> {
     pub pod: &'a str,
     /// Rooms with a member here.
     pub rooms: usize,
+    /// Members of these rooms on other pods.
+    pub members_elsewhere: usize,
     /// Each pod that was heard on the backplane, this one included, and the age of its last beat in seconds.
     pub canaries: Vec<(String, f64)>,
 }
@@ -84,6 +94,12 @@ impl Metrics {
         one("connections", "gauge", "Open connections.", self.connections.get());
         one("rooms", "gauge", "Rooms with a member on this pod.", scrape.rooms as u64);
         one(
+            "members_elsewhere",
+            "gauge",
+            "Members of these rooms on other pods.",
+            scrape.members_elsewhere as u64,
+        );
+        one(
             "connections_refused_total",
             "counter",
             "Connections beyond what this hub takes, at once or in a second from one address.",
@@ -96,7 +112,12 @@ impl Metrics {
             self.passed_on.get(),
         );
         one("records_received_total", "counter", "Records from clients.", self.records_in.get());
-        one("messages_published_total", "counter", "Messages from clients to rooms.", self.published.get());
+        one(
+            "messages_published_total",
+            "counter",
+            "Messages from clients that were stored for their rooms.",
+            self.published.get(),
+        );
         one(
             "messages_not_published_total",
             "counter",
@@ -104,6 +125,30 @@ impl Metrics {
             self.not_published.get(),
         );
         one("messages_heard_total", "counter", "Messages for rooms from the backplane.", self.heard.get());
+        one(
+            "messages_repeated_total",
+            "counter",
+            "Messages that clients sent again and that were not stored again.",
+            self.repeated.get(),
+        );
+        one(
+            "messages_doubled_total",
+            "counter",
+            "Messages from the backplane that were delivered before.",
+            self.doubled.get(),
+        );
+        one(
+            "catch_ups_total",
+            "counter",
+            "Histories of rooms that were read from the backplane.",
+            self.catch_ups.get(),
+        );
+        one(
+            "gaps_total",
+            "counter",
+            "Times that messages of a room were lost to its members here.",
+            self.gaps.get(),
+        );
         one(
             "messages_not_understood_total",
             "counter",
@@ -166,6 +211,7 @@ mod tests {
             backplane: "redis",
             pod: "hub-0",
             rooms: 2,
+            members_elsewhere: 5,
             canaries: vec![("hub-0".into(), 0.25), ("a\"b".into(), 1.0)],
         });
 

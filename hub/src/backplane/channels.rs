@@ -1,6 +1,9 @@
-//! The names of Redis channels.
+//! The names of Redis channels and keys.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::room::{GroupName, RoomName};
 
 /// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
 /// channels: two clusters on one Redis never mix.
@@ -29,25 +32,67 @@ impl fmt::Display for EventKey {
 }
 
 /// What a channel is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// The messages of a room, and who comes and goes.
+    Room(RoomName),
+    /// What is said to a group.
+    Group(GroupName),
+    /// What is said to a user.
+    User(Arc<str>),
+    /// What is said to all, or to one connection that may be anywhere.
+    All,
+}
+
+/// What a channel that brought something is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel<'a> {
-    /// The messages of a room.
+    /// The messages of a room, and who comes and goes.
     Room(&'a str),
+    /// What is said to a group.
+    Group(&'a str),
+    /// What is said to a user.
+    User(&'a str),
+    /// What is said to all, or to one connection that may be anywhere.
+    All,
     /// The beats of all pods.
     Canary,
 }
 
-/// Makes and reads the channels of one event key.
+/// Makes and reads the channels and keys of one event key.
 #[derive(Debug, Clone)]
 pub struct Channels {
     room_prefix: String,
+    group_prefix: String,
+    user_prefix: String,
+    all: String,
     canary: String,
+    history_prefix: String,
+    nonce_prefix: String,
 }
 
 impl Channels {
     /// The channels under `key`.
     pub fn new(key: &EventKey) -> Self {
-        Self { room_prefix: format!("{key}:room:"), canary: format!("{key}:canary") }
+        Self {
+            room_prefix: format!("{key}:room:"),
+            group_prefix: format!("{key}:group:"),
+            user_prefix: format!("{key}:user:"),
+            all: format!("{key}:all"),
+            canary: format!("{key}:canary"),
+            history_prefix: format!("{key}:history:"),
+            nonce_prefix: format!("{key}:nonce:"),
+        }
+    }
+
+    /// Where a topic is heard.
+    pub fn of(&self, topic: &Topic) -> String {
+        match topic {
+            Topic::Room(room) => self.room(room.as_str()),
+            Topic::Group(group) => format!("{}{}", self.group_prefix, group.as_str()),
+            Topic::User(user) => format!("{}{user}", self.user_prefix),
+            Topic::All => self.all.clone(),
+        }
     }
 
     /// Where a room is heard.
@@ -60,13 +105,33 @@ impl Channels {
         &self.canary
     }
 
+    /// The stream that holds a room's messages.
+    pub fn history(&self, room: &RoomName) -> String {
+        format!("{}{room}", self.history_prefix)
+    }
+
+    /// What remembers a client's nonce for a while. Rooms and nonces may contain colons, so the room's length says
+    /// where it ends.
+    pub fn nonce(&self, room: &RoomName, nonce: &str) -> String {
+        format!("{}{}:{room}:{nonce}", self.nonce_prefix, room.as_str().len())
+    }
+
     /// What a channel is for, if it is one of these.
     pub fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
         if channel == self.canary.as_bytes() {
             return Some(Channel::Canary);
         }
-        let name = channel.strip_prefix(self.room_prefix.as_bytes())?;
-        std::str::from_utf8(name).ok().map(Channel::Room)
+        let channel = std::str::from_utf8(channel).ok()?;
+        if let Some(name) = channel.strip_prefix(&self.room_prefix) {
+            return Some(Channel::Room(name));
+        }
+        if let Some(name) = channel.strip_prefix(&self.group_prefix) {
+            return Some(Channel::Group(name));
+        }
+        if let Some(name) = channel.strip_prefix(&self.user_prefix) {
+            return Some(Channel::User(name));
+        }
+        (channel == self.all).then_some(Channel::All)
     }
 }
 
@@ -83,6 +148,20 @@ mod tests {
         assert_eq!(channels.canary(), "team.lobby:canary");
         assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
         assert_eq!(channels.read(b"team.lobby2:canary"), None);
+        let group = Topic::Group(GroupName::new("a:b".into()).unwrap());
+        assert_eq!(channels.read(channels.of(&group).as_bytes()), Some(Channel::Group("a:b")));
+        let user = Topic::User("a".into());
+        assert_eq!(channels.read(channels.of(&user).as_bytes()), Some(Channel::User("a")));
+        assert_eq!(channels.read(channels.of(&Topic::All).as_bytes()), Some(Channel::All));
+    }
+
+    #[test]
+    fn two_rooms_never_share_a_nonce() {
+        let channels = Channels::new(&EventKey::new("k").unwrap());
+        let room = |name: &str| RoomName::new(name.into()).unwrap();
+
+        assert_eq!(channels.nonce(&room("a"), "b"), "k:nonce:1:a:b");
+        assert_ne!(channels.nonce(&room("a"), "b:c"), channels.nonce(&room("a:b"), "c"));
     }
 
     #[test]

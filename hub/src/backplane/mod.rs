@@ -1,7 +1,7 @@
 //! How messages reach the members that other pods serve.
 //!
-//! A message takes one way, also to members of the same pod: published, heard, delivered. So everyone hears a room
-//! in the same order, and what is not published is heard by no one.
+//! A message takes one way, also to members of the same pod: stored, published, heard, delivered. So everyone hears a
+//! room in the same order, and what is not stored is heard by no one.
 
 pub mod channels;
 pub mod link;
@@ -9,14 +9,52 @@ pub mod memory;
 pub mod redis;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::channels::Topic;
 use self::channels::{Channel, Channels};
 use crate::canary::{self, Canary};
+use crate::chat::Audiences;
 use crate::metrics::Metrics;
-use crate::protocol::methods::Heard;
-use crate::protocol::room::RoomName;
+use crate::protocol::position::Position;
+use crate::protocol::room::{GroupName, RoomName};
 use crate::rooms::Rooms;
+
+/// How long a nonce is remembered.
+pub const NONCE_LIFETIME: Duration = Duration::from_mins(2);
+
+/// How much of each room is kept for those who come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Messages of a room; 0: none.
+    pub messages: usize,
+    /// After the last one, or after the last member has left.
+    pub lifetime: Duration,
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub struct Letter {
+    /// The room.
+    pub room: RoomName,
+    /// See [`crate::protocol::said::Message::body`].
+    pub body: String,
+    /// When it was taken, in milliseconds since 1970.
+    pub at: u64,
+    /// A second message of this nonce is not stored.
+    pub nonce: Option<String>,
+}
+
+/// A message that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Stored {
+    /// Its id.
+    pub id: Position,
+    /// When it was taken, in milliseconds since 1970.
+    pub at: u64,
+}
 
 /// The way of the messages.
 #[derive(Debug)]
@@ -36,27 +74,30 @@ impl Backplane {
         }
     }
 
-    /// Sends a message (JSON) to everyone in a room. The receipt says how that went, later; waits only while too many
-    /// messages are on their way.
-    pub async fn publish(&self, room: &RoomName, message: String, receipt: Receipt) {
+    /// Stores a message, and sends it to everyone in its room. The receipt says how that went, later; waits only
+    /// while too many messages are on their way.
+    pub async fn store(&self, letter: Letter, receipt: Receipt<Stored>) {
         match self {
-            Self::Memory(memory) => memory.publish(room, &message, receipt),
-            Self::Redis(redis) => redis.publish(room, message, receipt).await,
+            Self::Memory(memory) => memory.store(&letter, receipt),
+            Self::Redis(redis) => redis.send(redis::Errand::Store { letter, receipt }).await,
         }
     }
 
-    /// Waits until a room that was joined is heard. While the backplane is down there is nothing to wait for: the
-    /// room will be subscribed with all others.
-    pub async fn joined(&self, room: &RoomName) {
-        if let Self::Redis(redis) = self {
-            redis.joined(room).await;
+    /// Sends something to all who hear a topic, and stores nothing. The receipt says how that went, later; waits only while too
+    /// much is on its way.
+    pub async fn publish(&self, topic: Topic, payload: String, receipt: Receipt<()>) {
+        match self {
+            Self::Memory(memory) => memory.publish(&topic, &payload, receipt),
+            Self::Redis(redis) => redis.send(redis::Errand::Publish { topic, payload, receipt }).await,
         }
     }
 
-    /// The last member here has left a room.
-    pub fn emptied(&self, room: &RoomName) {
-        if let Self::Redis(redis) = self {
-            redis.emptied(room);
+    /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
+    /// nothing to wait for: it will be subscribed with all others.
+    pub async fn joined(&self, topic: Topic) {
+        match self {
+            Self::Memory(memory) => memory.joined(&topic),
+            Self::Redis(redis) => redis.joined(topic).await,
         }
     }
 
@@ -86,7 +127,7 @@ impl Backplane {
 }
 
 /// Why a message was not published, for its sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// There is no backplane now.
     #[error("the backplane is not connected")]
@@ -94,34 +135,37 @@ pub enum PublishError {
     /// The connection broke before the answer; it may or may not have been heard.
     #[error("the backplane was lost before it confirmed")]
     Unconfirmed,
-    /// The backplane answered with an error.
+    /// The backplane has no memory left.
+    #[error("the backplane is full")]
+    Full,
+    /// The backplane takes no writes, because it is a replica or cannot write to its disk.
+    #[error("the backplane is read-only")]
+    ReadOnly,
+    /// The backplane answered with another error.
     #[error("the backplane refused it")]
     Refused,
-    /// The backplane took it, but no hub was subscribed.
-    #[error("no hub heard it")]
-    Unheard,
 }
 
-type Report = Box<dyn FnOnce(Result<(), PublishError>) + Send>;
+type Report<T> = Box<dyn FnOnce(Result<T, PublishError>) + Send>;
 
 /// Tells the sender of a message how it went, exactly once: dropped, it says [`PublishError::Unconfirmed`].
-pub struct Receipt(Option<Report>);
+pub struct Receipt<T>(Option<Report<T>>);
 
-impl Receipt {
+impl<T> Receipt<T> {
     /// A receipt that calls `report`.
-    pub fn new(report: impl FnOnce(Result<(), PublishError>) + Send + 'static) -> Self {
+    pub fn new(report: impl FnOnce(Result<T, PublishError>) + Send + 'static) -> Self {
         Self(Some(Box::new(report)))
     }
 
     /// Says how it went.
-    pub fn report(mut self, outcome: Result<(), PublishError>) {
+    pub fn report(mut self, outcome: Result<T, PublishError>) {
         if let Some(report) = self.0.take() {
             report(outcome);
         }
     }
 }
 
-impl Drop for Receipt {
+impl<T> Drop for Receipt<T> {
     fn drop(&mut self) {
         if let Some(report) = self.0.take() {
             report(Err(PublishError::Unconfirmed));
@@ -129,9 +173,44 @@ impl Drop for Receipt {
     }
 }
 
-impl std::fmt::Debug for Receipt {
+impl<T> std::fmt::Debug for Receipt<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Receipt")
+    }
+}
+
+/// Something is wanted that was not, or is no longer, or a room fell behind: which of these is asked when it is acted
+/// upon, so that the order of changes does not matter.
+#[derive(Debug)]
+pub struct Change {
+    topic: Topic,
+    /// Dropped when the change is done.
+    _done: Option<oneshot::Sender<()>>,
+}
+
+/// Tells the backplane of changes. They are few: one for each topic that comes or goes, not for each message.
+#[derive(Debug, Clone)]
+pub struct Changes(mpsc::UnboundedSender<Change>);
+
+impl Changes {
+    /// With the other end.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Change>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Something changed about this topic.
+    pub fn touch(&self, topic: Topic) {
+        // Without a receiver the hub ends, or needs none.
+        let _ = self.0.send(Change { topic, _done: None });
+    }
+
+    /// Something changed about this topic; waits until it is done.
+    pub async fn done(&self, topic: Topic) {
+        let (done, is_done) = oneshot::channel();
+        if self.0.send(Change { topic, _done: Some(done) }).is_ok() {
+            let _ = is_done.await;
+        }
     }
 }
 
@@ -140,6 +219,8 @@ impl std::fmt::Debug for Receipt {
 pub struct Inbound {
     /// The members of this pod.
     pub rooms: Arc<Rooms>,
+    /// All others who hear something.
+    pub audiences: Arc<Audiences>,
     /// The beats of all pods.
     pub canary: Arc<Canary>,
     /// Counters.
@@ -148,24 +229,45 @@ pub struct Inbound {
 
 impl Inbound {
     /// Passes on what came on a channel.
-    pub fn hear(&self, channels: &Channels, channel: &[u8], payload: Vec<u8>) {
-        let understood = match channels.read(channel) {
-            Some(Channel::Room(room)) => self.hear_message(room, &payload),
-            Some(Channel::Canary) => self.canary.hear(&payload, Instant::now()),
-            None => false,
+    pub fn hear(&self, channels: &Channels, channel: &[u8], payload: &[u8]) {
+        let understood = match (channels.read(channel), std::str::from_utf8(payload)) {
+            (Some(Channel::Room(room)), Ok(payload)) => self.rooms.hear(room, payload),
+            (Some(Channel::Group(group)), Ok(payload)) => GroupName::new(group.to_owned())
+                .is_ok_and(|group| self.audiences.hear(&Topic::Group(group), payload)),
+            (Some(Channel::User(user)), Ok(payload)) => {
+                self.audiences.hear(&Topic::User(user.into()), payload)
+            }
+            (Some(Channel::All), Ok(payload)) => self.audiences.hear(&Topic::All, payload),
+            (Some(Channel::Canary), Ok(_)) => match self.canary.hear(payload, Instant::now()) {
+                Some(canary::Heard::There) => true,
+                Some(canary::Heard::Back) => {
+                    self.rooms.doubt();
+                    true
+                }
+                Some(canary::Heard::Leaves(instance)) => {
+                    self.rooms.forget(&instance);
+                    true
+                }
+                None => false,
+            },
+            _ => false,
         };
         if !understood {
             self.metrics.not_understood.add(1);
         }
     }
 
-    /// The payload is the message as its pod wrote it; each encoding that a member here wants is made of it once.
-    fn hear_message(&self, room: &str, payload: &[u8]) -> bool {
-        let Ok(message) = serde_json::from_slice::<&serde_json::value::RawValue>(payload) else {
-            return false;
-        };
-        self.metrics.heard.add(1);
-        self.rooms.deliver(room, &Heard(message.get()), &self.metrics);
-        true
+    /// Whether a topic has someone here who listens.
+    pub fn is_wanted(&self, topic: &Topic) -> bool {
+        match topic {
+            Topic::Room(room) => self.rooms.is_wanted(room.as_str()),
+            Topic::Group(_) | Topic::User(_) | Topic::All => self.audiences.is_wanted(topic),
+        }
+    }
+
+    /// All topics that have someone here who listens.
+    pub fn wanted(&self) -> Vec<Topic> {
+        let rooms = self.rooms.all().into_iter().map(|room| Topic::Room(room.name().clone()));
+        rooms.chain(self.audiences.wanted()).collect()
     }
 }

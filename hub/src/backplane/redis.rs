@@ -1,21 +1,25 @@
-//! The backplane over Redis: publish and subscribe on one connection, which is made again whenever it breaks.
+//! The backplane over Redis: store, publish and subscribe on one connection, which is made again whenever it breaks.
 //!
 //! One connection, not two, for then there is one state: subscribed and able to publish, or neither. RESP3 allows
-//! commands on a connection with subscriptions; `CLIENT LIST TYPE pubsub` lists it all the same.
+//! commands on a connection with subscriptions; `CLIENT LIST TYPE pubsub` lists it all the same. And what is read of
+//! a room's history comes in order with what is heard of it.
 
+mod errands;
+mod scripts;
 mod session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::channels::{Channels, EventKey};
+pub use self::errands::Errand;
+use self::errands::refuse;
+use super::channels::{Channels, EventKey, Topic};
 use super::link::{Backoff, LinkError, LinkState, RedisSettings};
-use super::{Inbound, PublishError, Receipt};
-use crate::protocol::room::RoomName;
+use super::{Change, Changes, History, Inbound};
 
 /// How long one connection attempt, and one answer, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,66 +36,60 @@ const GOOD: Duration = Duration::from_secs(10);
 /// The rest of the hub talks to the task of [`start`] through this.
 #[derive(Debug)]
 pub struct Handle {
-    publications: mpsc::Sender<Publication>,
-    changes: mpsc::UnboundedSender<Change>,
+    errands: mpsc::Sender<Errand>,
+    changes: Changes,
     link: watch::Receiver<Result<(), LinkError>>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Debug)]
-struct Publication {
-    room: RoomName,
-    message: String,
-    receipt: Receipt,
-}
-
-/// A room got its first member here, or lost its last one: which of the two is asked when it is acted upon, so that
-/// the order of these does not matter.
-#[derive(Debug)]
-struct Change {
-    room: RoomName,
-    /// Dropped when the change is done.
-    _done: Option<oneshot::Sender<()>>,
+/// Whose backplane it is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The pod.
+    pub pod: String,
+    /// The process.
+    pub instance: String,
+    /// The cluster.
+    pub key: EventKey,
 }
 
 /// Starts the task that keeps the backplane connected.
-pub fn start(settings: RedisSettings, pod: &str, key: &EventKey, inbound: Inbound) -> Handle {
-    let (publications_in, publications) = mpsc::channel(MOST_WAITING);
-    let (changes_in, changes) = mpsc::unbounded_channel();
+pub fn start(
+    settings: RedisSettings,
+    identity: Identity,
+    history: History,
+    inbound: Inbound,
+    changes: (Changes, mpsc::UnboundedReceiver<Change>),
+) -> Handle {
+    let (errands_in, errands) = mpsc::channel(MOST_WAITING);
+    let (changes_in, changes) = changes;
     let state = LinkState::new(&settings, Arc::clone(&inbound.metrics));
     let stop = CancellationToken::new();
     let link = state.watch();
     let keeper = Keeper {
         settings,
-        pod: pod.to_owned(),
-        channels: Arc::new(Channels::new(key)),
+        channels: Arc::new(Channels::new(&identity.key)),
+        identity,
+        history,
         inbound,
         state,
         stop: stop.clone(),
     };
-    let task = tokio::spawn(keeper.run(Queues { publications, changes }));
-    Handle { publications: publications_in, changes: changes_in, link, stop, task: Mutex::new(Some(task)) }
+    let task = tokio::spawn(keeper.run(Queues { errands, changes }));
+    Handle { errands: errands_in, changes: changes_in, link, stop, task: Mutex::new(Some(task)) }
 }
 
 impl Handle {
-    /// See [`super::Backplane::publish`].
-    pub async fn publish(&self, room: &RoomName, message: String, receipt: Receipt) {
-        // A send can only fail when the task has ended; then the receipt is dropped, and says so.
-        let _ = self.publications.send(Publication { room: room.clone(), message, receipt }).await;
+    /// Waits only while too many are under way.
+    pub async fn send(&self, errand: Errand) {
+        // It can only fail when the task has ended; then the receipt is dropped, and says so.
+        let _ = self.errands.send(errand).await;
     }
 
     /// See [`super::Backplane::joined`].
-    pub async fn joined(&self, room: &RoomName) {
-        let (done, is_done) = oneshot::channel();
-        if self.changes.send(Change { room: room.clone(), _done: Some(done) }).is_ok() {
-            let _ = is_done.await;
-        }
-    }
-
-    /// See [`super::Backplane::emptied`].
-    pub fn emptied(&self, room: &RoomName) {
-        let _ = self.changes.send(Change { room: room.clone(), _done: None });
+    pub async fn joined(&self, topic: Topic) {
+        self.changes.done(topic).await;
     }
 
     /// Whether the hub is subscribed, and if not, why.
@@ -113,18 +111,17 @@ impl Handle {
 }
 
 struct Queues {
-    publications: mpsc::Receiver<Publication>,
+    errands: mpsc::Receiver<Errand>,
     changes: mpsc::UnboundedReceiver<Change>,
 }
 
 impl Queues {
-    /// While there is no connection: messages are refused at once, and changes of rooms need nothing, for a new
-    /// connection starts from the rooms as they are then.
+    /// While there is no connection: errands are refused at once, and changes need nothing, for a new connection
+    /// starts from what is wanted then.
     async fn refuse(&mut self) -> std::convert::Infallible {
         loop {
             tokio::select! {
-                Some(publication) = self.publications.recv() =>
-                    publication.receipt.report(Err(PublishError::NotConnected)),
+                Some(errand) = self.errands.recv() => refuse(errand),
                 Some(_) = self.changes.recv() => {}
                 else => std::future::pending().await,
             }
@@ -135,8 +132,9 @@ impl Queues {
 /// The task.
 struct Keeper {
     settings: RedisSettings,
-    pod: String,
+    identity: Identity,
     channels: Arc<Channels>,
+    history: History,
     inbound: Inbound,
     state: LinkState,
     stop: CancellationToken,
@@ -155,7 +153,7 @@ impl Keeper {
             match session {
                 Ok(session) => {
                     let since = Instant::now();
-                    self.state.up(&self.settings.at(), session.subscribed.len());
+                    self.state.up(&self.settings.at(), self.inbound.rooms.count());
                     let Err(reason) = self.serve(session, &mut queues).await else { return };
                     if since.elapsed() >= GOOD {
                         backoff.reset();

@@ -1,4 +1,4 @@
-//! Messages after the handshake, in their `MessagePack` form (`HubProtocol.md`, "MessagePack Encoding").
+//! Messages after the handshake, in their `MessagePack` form (`HubProtocol.md`, "`MessagePack` Encoding").
 //!
 //! A record is an array behind its length. Values of clients become JSON text, for nothing after this tells the encodings
 //! apart: bytes become base64 and timestamps RFC 3339, as ASP.NET Core's JSON has them.
@@ -203,7 +203,7 @@ fn json_value(value: Value) -> Result<serde_json::Value, ProtocolError> {
     })
 }
 
-/// The MessagePack specification's timestamp of 4, 8 or 12 bytes, as RFC 3339.
+/// The `MessagePack` specification's timestamp of 4, 8 or 12 bytes, as RFC 3339.
 fn timestamp(bytes: &[u8]) -> Option<String> {
     let (seconds, nanoseconds) = match bytes.len() {
         4 => (i64::from(u32::from_be_bytes(bytes.try_into().ok()?)), 0),

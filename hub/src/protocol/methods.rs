@@ -1,12 +1,16 @@
-//! The methods of this hub, and what it calls on its clients.
+//! The methods of this hub: which there are, and what they take.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::record::{Encoding, JsonText, Record, Say};
-use super::room::{MemberName, NameError, RoomName};
+use super::position::Position;
+use super::record::{Encoding, Record, Say};
+use super::room::{GroupName, MemberName, NameError, Nonce, RoomName};
+use super::word::is_reserved;
 use crate::backplane::PublishError;
+use crate::chat::Audience;
 
 /// A call that can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +21,43 @@ pub enum Call {
         room: RoomName,
         /// What the caller is called there.
         name: MemberName,
+        /// What else the caller wants.
+        options: JoinOptions,
     },
     /// The caller no longer hears the room.
     Leave {
         /// The room.
         room: RoomName,
+    },
+    /// The others see that the caller is writing.
+    Typing {
+        /// The room.
+        room: RoomName,
+    },
+    /// Who is in the room.
+    Who {
+        /// The room.
+        room: RoomName,
+    },
+    /// Every connection of a user hears the text.
+    Tell {
+        /// The user.
+        user: String,
+        /// The text.
+        text: String,
+    },
+    /// From now on the caller hears what is for the group.
+    AddToGroup(GroupName),
+    /// The caller no longer hears it.
+    RemoveFromGroup(GroupName),
+    /// Calls clients' methods.
+    Call {
+        /// Whose.
+        audience: Audience,
+        /// All but the caller's own.
+        to_others: bool,
+        /// The call.
+        call: ClientCall,
     },
     /// Everyone in the room hears the text.
     Send {
@@ -29,14 +65,68 @@ pub enum Call {
         room: RoomName,
         /// The text.
         text: String,
+        /// What else the caller wants.
+        options: SendOptions,
     },
+}
+
+impl Call {
+    /// Whether it is none of the chat's.
+    pub fn is_generic(&self) -> bool {
+        matches!(self, Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. })
+    }
+}
+
+/// A call of a method of clients.
+#[derive(Debug, Clone)]
+pub struct ClientCall {
+    /// The method.
+    pub target: String,
+    /// Its arguments, an array.
+    pub arguments: Box<RawValue>,
+}
+
+impl PartialEq for ClientCall {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.target, self.arguments.get()) == (&other.target, other.arguments.get())
+    }
+}
+
+impl Eq for ClientCall {}
+
+/// What `Join` may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct JoinOptions {
+    /// The last message that the caller has.
+    pub since: Option<Position>,
+    /// The most messages that the caller wants without `since`; all that are kept if it does not say.
+    pub history: Option<u32>,
+    /// Also be told who comes and goes, and who is writing.
+    pub presence: bool,
+}
+
+/// What `Send` may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SendOptions {
+    /// A second message of this nonce is not stored.
+    pub nonce: Option<Nonce>,
+    /// The sender hears it, too.
+    pub echo: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self { nonce: None, echo: true }
+    }
 }
 
 /// Why a call cannot be carried out, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// No such method.
-    #[error("Unknown hub method '{0}'; there are Join, Leave and Send.")]
+    #[error("Unknown hub method '{0}'.")]
     Unknown(String),
     /// Too few or too many arguments.
     #[error("'{method}' takes {takes}, but got {got} arguments.")]
@@ -51,6 +141,17 @@ pub enum CallError {
     /// An argument that is no string.
     #[error("The {0} must be a string.")]
     NotText(&'static str),
+    /// Options that are not understood.
+    #[error("The options of '{method}' are {takes}.")]
+    Options {
+        /// The method.
+        method: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// A target that only the hub itself calls.
+    #[error("Only the hub itself calls '{0}'; choose another name.")]
+    Reserved(String),
     /// A name that is not accepted.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -60,6 +161,9 @@ pub enum CallError {
     /// The caller is in too many rooms.
     #[error("You are in {0} rooms already; leave one first.")]
     TooManyRooms(usize),
+    /// The caller's token is for other rooms.
+    #[error("You may not join the room '{0}'.")]
+    MayNotJoin(RoomName),
     /// The client calls more often than it may.
     #[error("You call too often; at most {0} times a second.")]
     TooOften(u32),
@@ -68,7 +172,7 @@ pub enum CallError {
     Stream(String),
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
-    NotSent(PublishError),
+    NotSent(#[from] PublishError),
 }
 
 /// Finds the method and checks its arguments. Methods are found in any case, as in ASP.NET Core.
@@ -76,44 +180,157 @@ pub enum CallError {
 /// # Errors
 /// A [`CallError`] for the client.
 pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
-    let count = |method, takes| CallError::Count { method, takes, got: arguments.len() };
-    if target.eq_ignore_ascii_case("Send") {
-        let [room, text] = arguments else { return Err(count("Send", "a room and a text")) };
-        Ok(Call::Send { room: RoomName::new(string("room", room)?)?, text: string("text", text)? })
-    } else if target.eq_ignore_ascii_case("Join") {
-        let (room, name) = match arguments {
-            [room] => (room, MemberName::default()),
-            [room, name] if name == "null" => (room, MemberName::default()),
-            [room, name] => (room, MemberName::new(string("name", name)?)?),
-            _ => return Err(count("Join", "a room and perhaps a name")),
-        };
-        Ok(Call::Join { room: RoomName::new(string("room", room)?)?, name })
-    } else if target.eq_ignore_ascii_case("Leave") {
-        let [room] = arguments else { return Err(count("Leave", "a room")) };
-        Ok(Call::Leave { room: RoomName::new(string("room", room)?)? })
-    } else {
-        Err(CallError::Unknown(short(target)))
+    let bind = METHODS.iter().find(|(name, _)| target.eq_ignore_ascii_case(name));
+    bind.map_or_else(|| Err(CallError::Unknown(short(target))), |(_, bind)| bind(arguments))
+}
+
+type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
+
+/// The most frequent ones first.
+const METHODS: [(&str, Bind); 14] = [
+    ("Send", send),
+    ("Typing", typing),
+    ("Join", join),
+    ("Leave", leave),
+    ("Who", who),
+    ("Tell", tell),
+    ("Broadcast", |arguments| call(Audience::All, false, "Broadcast", arguments)),
+    ("BroadcastToOthers", |arguments| call(Audience::All, true, "BroadcastToOthers", arguments)),
+    ("SendToGroup", |arguments| send_to_group("SendToGroup", false, arguments)),
+    ("SendToOthersInGroup", |arguments| send_to_group("SendToOthersInGroup", true, arguments)),
+    ("SendToUser", |arguments| {
+        let (user, rest) = split("SendToUser", arguments)?;
+        call(Audience::User(string("user", user)?), false, "SendToUser", rest)
+    }),
+    ("SendToConnection", |arguments| {
+        let (id, rest) = split("SendToConnection", arguments)?;
+        call(Audience::Connection(string("connection id", id)?), false, "SendToConnection", rest)
+    }),
+    ("AddToGroup", |arguments| group("AddToGroup", arguments).map(Call::AddToGroup)),
+    ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(Call::RemoveFromGroup)),
+];
+
+fn tell(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [user, text] = arguments else { return Err(count("Tell", "a user and a text", arguments)) };
+    Ok(Call::Tell { user: string("user", user)?, text: string("text", text)? })
+}
+
+fn send_to_group(
+    method: &'static str,
+    to_others: bool,
+    arguments: &[Cow<'_, str>],
+) -> Result<Call, CallError> {
+    let (group, rest) = split(method, arguments)?;
+    call(Audience::Group(group_name(group)?), to_others, method, rest)
+}
+
+fn group(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<GroupName, CallError> {
+    let [group] = arguments else { return Err(count(method, "a group", arguments)) };
+    group_name(group)
+}
+
+fn group_name(argument: &str) -> Result<GroupName, CallError> {
+    Ok(GroupName::new(string("group", argument)?)?)
+}
+
+fn split<'a, 'b>(
+    method: &'static str,
+    arguments: &'a [Cow<'b, str>],
+) -> Result<(&'a str, &'a [Cow<'b, str>]), CallError> {
+    let [first, rest @ ..] = arguments else {
+        return Err(count(method, "whom to call, a target and its arguments", arguments));
+    };
+    Ok((first, rest))
+}
+
+fn call(
+    audience: Audience,
+    to_others: bool,
+    method: &'static str,
+    arguments: &[Cow<'_, str>],
+) -> Result<Call, CallError> {
+    let [target, arguments @ ..] = arguments else {
+        return Err(count(method, "a target and its arguments", arguments));
+    };
+    let target = string("target", target)?;
+    if target.is_empty() || is_reserved(&target) {
+        return Err(CallError::Reserved(short(&target)));
     }
+    // Each is valid JSON, but may hold a text that is none, such as half of a surrogate pair.
+    let arguments = RawValue::from_string(format!("[{}]", arguments.join(",")))
+        .ok()
+        .filter(|arguments| serde_json::from_str::<serde_json::Value>(arguments.get()).is_ok())
+        .ok_or(CallError::NotText("argument"))?;
+    Ok(Call::Call { audience, to_others, call: ClientCall { target, arguments } })
+}
+
+fn send(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let (room, text, more) = match arguments {
+        [room, text] => (room, text, None),
+        [room, text, options] => (room, text, Some(options)),
+        _ => return Err(count("Send", "a room, a text and perhaps options", arguments)),
+    };
+    let options = options("Send", "{nonce: 1 to 64 characters, echo: true or false}", more)?;
+    Ok(Call::Send { room: room_name(room)?, text: string("text", text)?, options })
+}
+
+fn join(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let (room, name, more) = match arguments {
+        [room] => (room, None, None),
+        [room, name] => (room, Some(name), None),
+        [room, name, options] => (room, Some(name), Some(options)),
+        _ => return Err(count("Join", "a room and perhaps a name and options", arguments)),
+    };
+    let name = match name {
+        Some(name) if name != "null" => MemberName::new(string("name", name)?)?,
+        _ => MemberName::default(),
+    };
+    let takes = "{since: the id of a message, history: a number, presence: true or false}";
+    Ok(Call::Join { room: room_name(room)?, name, options: options("Join", takes, more)? })
+}
+
+fn leave(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Leave", "a room", arguments)) };
+    Ok(Call::Leave { room: room_name(room)? })
+}
+
+fn typing(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Typing", "a room", arguments)) };
+    Ok(Call::Typing { room: room_name(room)? })
+}
+
+fn who(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("Who", "a room", arguments)) };
+    Ok(Call::Who { room: room_name(room)? })
+}
+
+fn count(method: &'static str, takes: &'static str, arguments: &[Cow<'_, str>]) -> CallError {
+    CallError::Count { method, takes, got: arguments.len() }
+}
+
+fn room_name(argument: &str) -> Result<RoomName, CallError> {
+    Ok(RoomName::new(string("room", argument)?)?)
 }
 
 fn string(what: &'static str, argument: &str) -> Result<String, CallError> {
     serde_json::from_str(argument).map_err(|_| CallError::NotText(what))
 }
 
+/// Options are an object; what a later hub may understand is ignored.
+fn options<'a, T: Deserialize<'a> + Default>(
+    method: &'static str,
+    takes: &'static str,
+    argument: Option<&'a Cow<'_, str>>,
+) -> Result<T, CallError> {
+    let Some(argument) = argument else { return Ok(T::default()) };
+    let given: Option<T> =
+        serde_json::from_str(argument).map_err(|_| CallError::Options { method, takes })?;
+    Ok(given.unwrap_or_default())
+}
+
 /// As much of a client's word as an error needs to repeat.
 pub fn short(word: &str) -> String {
     word.chars().take(64).collect()
-}
-
-/// What `Join` gives back.
-#[derive(Debug, Serialize)]
-pub struct Joined<'a> {
-    /// The room.
-    pub room: &'a str,
-    /// The hub pod that serves the caller.
-    pub pod: &'a str,
-    /// How many members of the room this pod serves, the caller included.
-    pub members: usize,
 }
 
 /// Sent to each client as it connects, as target `welcome`.
@@ -133,28 +350,6 @@ pub struct Welcome<'a> {
     pub user: Option<&'a str>,
 }
 
-/// A message in a room, as target `message`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Message<'a> {
-    /// Unique among the messages of all pods.
-    #[serde(borrow)]
-    pub id: Cow<'a, str>,
-    /// The room.
-    #[serde(borrow)]
-    pub room: Cow<'a, str>,
-    /// Who sent it, by the name given to `Join`.
-    #[serde(borrow)]
-    pub from: Cow<'a, str>,
-    /// What was sent.
-    #[serde(borrow)]
-    pub text: Cow<'a, str>,
-    /// When the pod accepted it, in milliseconds since 1970 by the pod's clock.
-    pub at: u64,
-    /// The pod that accepted it.
-    #[serde(borrow)]
-    pub pod: Cow<'a, str>,
-}
-
 impl Welcome<'_> {
     /// The record for a client.
     pub fn record(&self, encoding: Encoding) -> Record {
@@ -162,20 +357,18 @@ impl Welcome<'_> {
     }
 }
 
-impl Message<'_> {
-    /// As it goes over the backplane.
-    pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("a message always has a JSON form")
-    }
+/// Messages were lost, as target `gap`.
+#[derive(Debug, Serialize)]
+pub struct Gap<'a> {
+    /// The room.
+    pub room: &'a str,
+    /// The last message before them, if there was one.
+    pub after: Option<Position>,
 }
 
-/// A message that came over the backplane, as JSON.
-#[derive(Debug)]
-pub struct Heard<'a>(pub &'a str);
-
-impl Say for Heard<'_> {
+impl Say for Gap<'_> {
     fn say(&self, encoding: Encoding) -> Record {
-        encoding.invocation(None, "message", &[JsonText(self.0)])
+        encoding.invocation(None, "gap", &[self])
     }
 }
 
@@ -192,57 +385,103 @@ mod tests {
         super::bind(target, &arguments)
     }
 
+    fn join(name: MemberName, options: JoinOptions) -> Call {
+        Call::Join { room: room("lobby"), name, options }
+    }
+
     #[test]
     fn each_method_binds_its_arguments() {
         assert_eq!(
             bind("Join", &[r#""lobby""#, r#""Ada""#]),
-            Ok(Call::Join { room: room("lobby"), name: MemberName::new("Ada".into()).unwrap() })
+            Ok(join(MemberName::new("Ada".into()).unwrap(), JoinOptions::default()))
         );
         assert_eq!(bind("leave", &[r#""lobby""#]), Ok(Call::Leave { room: room("lobby") }));
         assert_eq!(
             bind("SEND", &[r#""lobby""#, r#""h\u00fc""#]),
-            Ok(Call::Send { room: room("lobby"), text: "hü".into() })
+            Ok(Call::Send { room: room("lobby"), text: "hü".into(), options: SendOptions::default() })
         );
     }
 
     #[test]
-    fn whoever_gives_no_name_is_a_guest() {
-        let guest = Ok(Call::Join { room: room("lobby"), name: MemberName::default() });
+    fn calls_of_clients_keep_their_arguments_as_they_are() {
+        let said = |audience, to_others, arguments: &str| {
+            let arguments = RawValue::from_string(arguments.into()).unwrap();
+            Ok(Call::Call { audience, to_others, call: ClientCall { target: "draw".into(), arguments } })
+        };
+        let draw = r#""draw""#;
 
-        assert_eq!(bind("Join", &[r#""lobby""#]), guest);
-        assert_eq!(bind("Join", &[r#""lobby""#, "null"]), guest);
+        assert_eq!(
+            bind("Broadcast", &[draw, r#"{"b": 1}"#, "2"]),
+            said(Audience::All, false, r#"[{"b": 1},2]"#)
+        );
+        assert_eq!(bind("broadcasttoothers", &[draw]), said(Audience::All, true, "[]"));
+        let group = Audience::Group(GroupName::new("g".into()).unwrap());
+        assert_eq!(bind("SendToOthersInGroup", &[r#""g""#, draw, "1"]), said(group, true, "[1]"));
+        assert_eq!(bind("SendToUser", &[r#""u""#, draw]), said(Audience::User("u".into()), false, "[]"));
+        assert_eq!(
+            bind("SendToConnection", &[r#""c""#, draw]),
+            said(Audience::Connection("c".into()), false, "[]")
+        );
+    }
+
+    #[test]
+    fn nobody_speaks_for_the_hub() {
+        for target in [r#""message""#, r#""TOLD""#, r#""""#] {
+            assert!(matches!(bind("Broadcast", &[target]), Err(CallError::Reserved(_))), "{target}");
+        }
+        assert!(bind("Broadcast", &[]).is_err() && bind("SendToGroup", &[r#""g""#]).is_err());
+        assert!(bind("Broadcast", &[r#""x""#, r#""\ud800""#]).is_err());
+    }
+
+    #[test]
+    fn whoever_gives_no_name_is_a_guest() {
+        for arguments in [&[r#""lobby""#] as &[_], &[r#""lobby""#, "null"], &[r#""lobby""#, "null", "null"]] {
+            assert_eq!(bind("Join", arguments), Ok(join(MemberName::default(), JoinOptions::default())));
+        }
+    }
+
+    #[test]
+    fn options_may_be_given_in_part() {
+        let since = Some(Position { epoch: 17, number: 3 });
+        assert_eq!(
+            bind("Join", &[r#""lobby""#, "null", r#"{"since":"17-3","presence":true,"later":1}"#]),
+            Ok(join(MemberName::default(), JoinOptions { since, history: None, presence: true }))
+        );
+        let nonce = Some(Nonce::new("n".into()).unwrap());
+        assert_eq!(
+            bind("Send", &[r#""lobby""#, r#""x""#, r#"{"nonce":"n"}"#]),
+            Ok(Call::Send {
+                room: room("lobby"),
+                text: "x".into(),
+                options: SendOptions { nonce, echo: true }
+            })
+        );
     }
 
     #[test]
     fn what_does_not_bind_says_what_would() {
         let says = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
 
-        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'; there are Join, Leave and Send.");
-        assert_eq!(says("Send", &[r#""x""#]), "'Send' takes a room and a text, but got 1 arguments.");
+        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'.");
+        assert_eq!(
+            says("Send", &[r#""x""#]),
+            "'Send' takes a room, a text and perhaps options, but got 1 arguments."
+        );
         assert_eq!(says("Send", &["1", r#""x""#]), "The room must be a string.");
         assert_eq!(says("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
         assert_eq!(says("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
-    }
-
-    #[test]
-    fn a_message_keeps_ascii_as_it_is_and_names_its_target() {
-        let message = Message {
-            id: "1-1".into(),
-            room: "lobby".into(),
-            from: "Ada".into(),
-            text: "T~ok".into(),
-            at: 5,
-            pod: "hub-0".into(),
-        };
-
-        assert_eq!(
-            Heard(&message.json()).say(Encoding::Json)[..],
-            *concat!(
-                r#"{"type":1,"target":"message","arguments":[{"id":"1-1","room":"lobby","from":"Ada","#,
-                r#""text":"T~ok","at":5,"pod":"hub-0"}]}"#,
-                "\x1e"
-            )
-            .as_bytes()
-        );
+        for options in [r#"{"since":"x"}"#, r#"{"history":-1}"#, "1", "[]x"] {
+            assert_eq!(
+                says("Join", &[r#""x""#, "null", options]),
+                "The options of 'Join' are {since: the id of a message, history: a number, presence: true or false}."
+            );
+        }
+        for nonce in [r#""""#, "1", &format!("\"{}\"", "x".repeat(65))] {
+            let options = format!("{{\"nonce\":{nonce}}}");
+            assert_eq!(
+                says("Send", &[r#""x""#, r#""x""#, &options]),
+                "The options of 'Send' are {nonce: 1 to 64 characters, echo: true or false}."
+            );
+        }
     }
 }

@@ -12,9 +12,13 @@ pub mod message;
 pub mod messagepack;
 pub mod methods;
 pub mod negotiate;
+pub mod position;
+pub mod presence;
 pub mod record;
 pub mod room;
+pub mod said;
 pub mod stateful;
+pub mod word;
 
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;

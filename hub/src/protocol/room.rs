@@ -1,4 +1,4 @@
-//! Names that people choose: of rooms, and of themselves.
+//! Names that people choose: of rooms, and of themselves; and those that their programs make up.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ fn check(what: &'static str, name: &str) -> Result<(), NameError> {
 }
 
 /// The name of a room: 1 to 64 characters, none of them a control character.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct RoomName(String);
 
 impl RoomName {
@@ -62,6 +62,24 @@ impl fmt::Display for RoomName {
     }
 }
 
+/// The name of a group: 1 to 64 characters, none of them a control character.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// # Errors
+    /// A [`NameError`] for the client.
+    pub fn new(name: String) -> Result<Self, NameError> {
+        check("group", &name)?;
+        Ok(Self(name))
+    }
+
+    /// As the client gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What a member is called in a room: 1 to 64 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberName(String);
@@ -84,6 +102,38 @@ impl Default for MemberName {
     /// Whoever gives no name.
     fn default() -> Self {
         Self("guest".into())
+    }
+}
+
+/// What a client makes up to tell its messages apart: 1 to 64 characters, none of them a control character.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// # Errors
+    /// A [`NameError`] for the client.
+    pub fn new(nonce: String) -> Result<Self, NameError> {
+        check("nonce", &nonce)?;
+        Ok(Self(nonce))
+    }
+
+    /// As the client gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As the client gave it.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Nonce {
+    type Error = NameError;
+
+    fn try_from(nonce: String) -> Result<Self, NameError> {
+        Self::new(nonce)
     }
 }
 

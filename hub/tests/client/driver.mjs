@@ -33,8 +33,8 @@ if (more.includes("impatient")) {
   connection.serverTimeoutInMilliseconds = 10_000;
 }
 
-for (const event of ["welcome", "message", "presence", "typing", "gap", "told"]) {
-  connection.on(event, (value) => say({ event, value }));
+for (const event of ["welcome", "message", "gap", "presence", "typing", "told", "draw"]) {
+  connection.on(event, (value) => say({ event, value: value ?? null }));
 }
 // Not of the chat: any arguments, and handlers that give something back.
 connection.on("note", (...value) => say({ event: "note", value }));

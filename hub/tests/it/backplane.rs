@@ -2,39 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::{Client, Folder, HubProcess, Redis, signal, until};
-
-/// Two ready hubs of one Redis.
-struct Cluster {
-    redis: Redis,
-    folder: Folder,
-    a: HubProcess,
-    b: HubProcess,
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let redis = Redis::start("s3cret-one").await;
-        let folder = Folder::new();
-        let file = folder.write("password", "s3cret-one\n");
-        let a = HubProcess::with(&redis, &file, "hub-a").await;
-        let b = HubProcess::with(&redis, &file, "hub-b").await;
-        Self { redis, folder, a, b }
-    }
-
-    /// A client on each hub, both in the lobby.
-    async fn members(&self) -> (Client, Client) {
-        let ada = Client::join(&self.a.url(), "lobby", "Ada").await;
-        let grace = Client::join(&self.b.url(), "lobby", "Grace").await;
-        (ada, grace)
-    }
-}
+use crate::support::{Client, Cluster, Folder, HubProcess, Redis, signal, until};
 
 /// Each hears what the other says, and itself.
 async fn assert_they_talk(ada: &mut Client, grace: &mut Client) {
     for (speaks, name, listens) in [("x", "Ada", false), ("y", "Grace", true)] {
         let (speaker, listener) = if listens { (&mut *grace, &mut *ada) } else { (&mut *ada, &mut *grace) };
-        assert_eq!(speaker.invoke("Send", &json!(["lobby", speaks])).await, Ok(json!(null)));
+        speaker.invoke("Send", &json!(["lobby", speaks])).await.unwrap();
         assert_eq!(listener.hears().await, (name.into(), speaks.into()));
         assert_eq!(speaker.hears().await, (name.into(), speaks.into()));
     }
@@ -199,21 +173,24 @@ async fn redis_knows_each_hub_by_its_pod_from_the_start() {
     let list: String = redis::from_redis_value(list).unwrap();
     for name in ["name=hub-a ", "name=hub-b "] {
         let line = list.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{list}"));
-        assert!(line.contains(" sub=1 "), "{line}");
+        assert!(line.contains(" sub=2 "), "{line}");
     }
 }
 
 #[tokio::test]
 async fn a_room_is_subscribed_while_it_has_members_here() {
     let cluster = Cluster::start().await;
-    assert_eq!(cluster.redis.channels().await, ["chatcluster:canary"]);
+    assert_eq!(cluster.redis.channels().await, ["chatcluster:all", "chatcluster:canary"]);
 
     let mut ada = Client::join(&cluster.a.url(), "lobby", "Ada").await;
-    assert_eq!(cluster.redis.channels().await, ["chatcluster:canary", "chatcluster:room:lobby"]);
+    assert_eq!(
+        cluster.redis.channels().await,
+        ["chatcluster:all", "chatcluster:canary", "chatcluster:room:lobby"]
+    );
 
     ada.invoke("Leave", &json!(["lobby"])).await.unwrap();
     until("the room is unsubscribed", async || {
-        (cluster.redis.channels().await == ["chatcluster:canary"]).then_some(())
+        (cluster.redis.channels().await == ["chatcluster:all", "chatcluster:canary"]).then_some(())
     })
     .await;
 }

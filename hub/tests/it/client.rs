@@ -18,13 +18,12 @@ async fn a_hub_without_redis_serves_alone_and_says_so() {
     assert_eq!(welcome["backplane"], "memory");
     assert_eq!(
         ada.invoke("Join", &json!(["lobby", "Ada"])).await,
-        Ok(json!({ "room": "lobby", "pod": "hub-alone", "members": 1 }))
+        Ok(json!({
+            "room": "lobby", "pod": "hub-alone", "members": 1, "pods": 1, "last": null, "gap": false, "history": []
+        }))
     );
-    assert_eq!(
-        grace.invoke("Join", &json!(["lobby"])).await,
-        Ok(json!({ "room": "lobby", "pod": "hub-alone", "members": 2 }))
-    );
-    assert_eq!(ada.invoke("Send", &json!(["lobby", "hi"])).await, Ok(json!(null)));
+    assert_eq!(grace.invoke("Join", &json!(["lobby"])).await.unwrap()["members"], 2);
+    ada.invoke("Send", &json!(["lobby", "hi"])).await.unwrap();
     assert_eq!(grace.hears().await, ("Ada".into(), "hi".into()));
     assert_eq!(ada.hears().await, ("Ada".into(), "hi".into()));
 }
@@ -62,10 +61,7 @@ async fn calls_that_cannot_be_carried_out_say_why_and_end_nothing() {
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     let error = |text: &str| Err(text.to_owned());
 
-    assert_eq!(
-        ada.invoke("Shout", &json!(["lobby"])).await,
-        error("Unknown hub method 'Shout'; there are Join, Leave and Send.")
-    );
+    assert_eq!(ada.invoke("Shout", &json!(["lobby"])).await, error("Unknown hub method 'Shout'."));
     assert_eq!(
         ada.invoke("Send", &json!(["attic", "hi"])).await,
         error("You are not in the room 'attic'; join it first.")
@@ -78,7 +74,7 @@ async fn calls_that_cannot_be_carried_out_say_why_and_end_nothing() {
         ada.stream("Watch", &json!([])).await,
         error("Streaming is not supported yet; invoke 'Watch' instead.")
     );
-    assert_eq!(ada.invoke("Send", &json!(["lobby", "still here"])).await, Ok(json!(null)));
+    ada.invoke("Send", &json!(["lobby", "still here"])).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,12 +3,16 @@
 //! Needs `node`, `npm`, `python3` with venv, a JDK, `mvn`, and `redis-server` (or Debian's `redis-tools`, whose
 //! `redis-check-rdb` is the same program). All is on loopback, and ends with its test.
 
+mod audiences;
 mod backplane;
 mod client;
 mod features;
+mod history;
 mod hostile;
 mod lifecycle;
 mod matrix;
+mod outage;
+mod presence;
 mod stateful;
 mod support;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -12,22 +12,33 @@ use redis::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{BATCH, Change, Keeper, Publication, Queues, TIMEOUT};
+use super::errands::millis;
+use super::scripts::{self, Scripts};
+use super::{BATCH, Change, Keeper, Queues, TIMEOUT, Topic};
+use crate::backplane::Inbound;
 use crate::backplane::channels::Channels;
 use crate::backplane::link::LinkError;
-use crate::backplane::{Inbound, PublishError};
 use crate::canary;
-use crate::protocol::room::RoomName;
+use crate::protocol::said::Said;
+use crate::rooms::Room;
+use crate::rooms::timeline::Reading;
+
+/// The most histories that are read at once: each may have many messages.
+const READ_BATCH: usize = 16;
+
+/// How often members are looked for whose pod was never heard of: a stranger wrote of them.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A connection that is subscribed.
 pub(super) struct Session {
     connection: MultiplexedConnection,
+    scripts: Scripts,
     lost: CancellationToken,
-    pub(super) subscribed: HashSet<RoomName>,
+    subscribed: HashSet<Topic>,
 }
 
 impl Keeper {
-    /// Connects, and subscribes to the canary and to every room with a member.
+    /// Connects, subscribes to the canary and to all that is wanted, and catches up with every room.
     pub(super) async fn connect(&self) -> Result<Session, LinkError> {
         let mut server = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
@@ -36,16 +47,9 @@ impl Keeper {
             server = server.set_password(password);
         }
         let lost = CancellationToken::new();
-        let connected = self.open(server, lost.clone()).await;
-        let mut connection = connected.map_err(|error| self.settings.connect_error(&error))?;
-
-        let rooms: HashSet<_> = self.inbound.rooms.names().into_iter().collect();
-        let mut wanted = vec![self.channels.canary().to_owned()];
-        wanted.extend(rooms.iter().map(|room| self.channels.room(room.as_str())));
-        for channels in wanted.chunks(BATCH) {
-            connection.subscribe(channels).await.map_err(|error| self.settings.connect_error(&error))?;
-        }
-        Ok(Session { connection, lost, subscribed: rooms })
+        let opened = self.open(server, lost.clone()).await;
+        let connection = opened.map_err(|error| self.settings.connect_error(&error))?;
+        self.resume(connection, lost).await.map_err(|error| self.settings.connect_error(&error))
     }
 
     async fn open(
@@ -60,37 +64,62 @@ impl Keeper {
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT))
             .set_push_sender(move |push| {
-                on_push(push, &inbound, &channels, &lost);
+                on_push(&push, &inbound, &channels, &lost);
                 Ok::<(), std::convert::Infallible>(())
             });
         let mut connection =
             Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
-        let _: () = redis::cmd("CLIENT").arg("SETNAME").arg(&self.pod).query_async(&mut connection).await?;
+        let _: () =
+            redis::cmd("CLIENT").arg("SETNAME").arg(&self.identity.pod).query_async(&mut connection).await?;
         Ok(connection)
     }
 
-    /// Publishes, follows the rooms and beats until the connection is lost, or with `Ok` until the hub ends.
+    /// Before anything is sent on this connection: a Redis that came back with an older state is found out by who
+    /// knew a newer one.
+    async fn resume(
+        &self,
+        mut connection: MultiplexedConnection,
+        lost: CancellationToken,
+    ) -> RedisResult<Session> {
+        let scripts = Scripts::load(&mut connection).await?;
+        let now = Instant::now();
+        self.inbound.canary.resume(now);
+        self.inbound.rooms.resume(now);
+        let rooms = self.inbound.rooms.all();
+        let wanted = self.inbound.wanted();
+        let mut channels = vec![self.channels.canary().to_owned()];
+        channels.extend(wanted.iter().map(|topic| self.channels.of(topic)));
+        for channels in channels.chunks(BATCH) {
+            connection.subscribe(channels).await?;
+        }
+        self.ask(&mut connection, &rooms).await?;
+        self.catch_up(&mut connection, &scripts, rooms).await?;
+        Ok(Session { connection, scripts, lost, subscribed: wanted.into_iter().collect() })
+    }
+
+    /// Works until the connection is lost, or with `Ok` until the hub ends.
     pub(super) async fn serve(&self, mut session: Session, queues: &mut Queues) -> Result<(), LinkError> {
-        let (rooms, lost) = (session.connection.clone(), session.lost.clone());
+        let connection = session.connection.clone();
+        let (scripts, lost) = (session.scripts.clone(), session.lost.clone());
         let error = tokio::select! {
-            error = publish(session.connection.clone(), &self.channels, &mut queues.publications) => error,
-            error = self.follow_rooms(rooms, &mut session.subscribed, &mut queues.changes) => error,
-            error = self.beat(session.connection.clone()) => return Err(error),
+            error = self.run_errands(connection.clone(), scripts, &mut queues.errands) => error,
+            error = self.follow(&mut session, &mut queues.changes) => error,
+            error = self.refresh(connection.clone()) => error,
+            error = self.beat(connection.clone()) => return Err(error),
             () = lost.cancelled() => return Err(self.settings.lost(&"it was closed")),
             () = self.stop.cancelled() => {
                 let farewell = self.inbound.canary.farewell();
-                let _ = self.send_beat(&mut session.connection, farewell).await;
+                let _ = self.send_beat(&mut connection.clone(), farewell).await;
                 return Ok(());
             }
         };
         Err(self.settings.lost(&error))
     }
 
-    /// Subscribes to rooms that have members now and unsubscribes from those that have none.
-    async fn follow_rooms(
+    /// Subscribes to what is wanted now, unsubscribes from what is not, and catches up with rooms that need it.
+    async fn follow(
         &self,
-        mut connection: MultiplexedConnection,
-        subscribed: &mut HashSet<RoomName>,
+        session: &mut Session,
         changes: &mut mpsc::UnboundedReceiver<Change>,
     ) -> RedisError {
         let mut batch = Vec::with_capacity(BATCH);
@@ -99,26 +128,133 @@ impl Keeper {
             if changes.recv_many(&mut batch, BATCH).await == 0 {
                 return std::future::pending().await;
             }
-            // Each room once, as it is now: a room that came and went meanwhile needs nothing.
-            let rooms: HashSet<_> = batch.iter().map(|change| &change.room).collect();
-            let (mut join, mut leave) = (Vec::new(), Vec::new());
+            // Each topic once, as it is now: one that came and went meanwhile needs nothing.
+            let topics: HashSet<_> = batch.iter().map(|change| &change.topic).collect();
+            if let Err(error) = self.carry_out(session, topics).await {
+                return error;
+            }
+        }
+    }
+
+    async fn carry_out(&self, session: &mut Session, topics: HashSet<&Topic>) -> RedisResult<()> {
+        let (mut join, mut leave, mut new, mut behind) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for topic in topics {
+            let wanted = self.inbound.is_wanted(topic);
+            let room = match topic {
+                Topic::Room(name) if wanted => self.inbound.rooms.find(name.as_str()),
+                _ => None,
+            };
+            // Another one of the same name, of which nothing is known yet, also counts as new.
+            new.extend(room.clone().filter(|room| !room.is_asked()));
+            if wanted && session.subscribed.insert(topic.clone()) {
+                join.push(self.channels.of(topic));
+            } else if !wanted && session.subscribed.remove(topic) {
+                leave.push(self.channels.of(topic));
+            }
+            behind.extend(room.filter(|room| room.is_behind()));
+        }
+        if !join.is_empty() {
+            session.connection.subscribe(&join).await?;
+        }
+        if !leave.is_empty() {
+            session.connection.unsubscribe(&leave).await?;
+        }
+        self.ask(&mut session.connection, &new).await?;
+        self.catch_up(&mut session.connection, &session.scripts, behind).await
+    }
+
+    /// Has the other pods say who is in these rooms. Each subscriber of a room will answer, and this pod is one of them.
+    async fn ask(&self, connection: &mut MultiplexedConnection, rooms: &[Arc<Room>]) -> RedisResult<()> {
+        for rooms in rooms.chunks(BATCH) {
+            let mut commands = redis::Pipeline::with_capacity(rooms.len());
             for room in rooms {
-                let wanted = self.inbound.rooms.has_members(room.as_str());
-                if wanted && subscribed.insert(room.clone()) {
-                    join.push(self.channels.room(room.as_str()));
-                } else if !wanted && subscribed.remove(room) {
-                    leave.push(self.channels.room(room.as_str()));
+                commands.cmd("PUBLISH").arg(self.channels.room(room.name().as_str())).arg(room.ask());
+            }
+            let subscribers: Vec<RedisResult<usize>> =
+                commands.ignore_errors().query_async(connection).await?;
+            for (room, subscribers) in rooms.iter().zip(subscribers) {
+                room.asked(subscribers.unwrap_or_default().saturating_sub(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what these rooms have missed.
+    async fn catch_up(
+        &self,
+        connection: &mut MultiplexedConnection,
+        scripts: &Scripts,
+        mut rooms: Vec<Arc<Room>>,
+    ) -> RedisResult<()> {
+        while !rooms.is_empty() {
+            let mut again = Vec::new();
+            for rooms in rooms.chunks(READ_BATCH) {
+                for (room, answer) in rooms.iter().zip(self.read(connection, scripts, rooms).await?) {
+                    let (last, messages) = match answer {
+                        Ok(answer) => scripts::read(&answer).map(|(last, messages)| {
+                            let read = |(position, body): (_, &str)| {
+                                Said::read(position, body, &self.identity.instance).map(Arc::new)
+                            };
+                            (last, messages.into_iter().filter_map(read).collect())
+                        }),
+                        Err(error) if scripts::is_unknown(&error) => {
+                            Scripts::load(connection).await?;
+                            again.push(Arc::clone(room));
+                            continue;
+                        }
+                        // A full Redis refuses to begin a history anew, or what is there is no stream.
+                        Err(error) => {
+                            tracing::warn!(room = %room.name(), code = error.code(), "cannot read a history");
+                            None
+                        }
+                    }
+                    .unwrap_or_default();
+                    if self.inbound.rooms.caught_up(room, Reading { last, messages }) {
+                        again.push(Arc::clone(room));
+                    }
                 }
             }
-            if !join.is_empty()
-                && let Err(error) = connection.subscribe(&join).await
-            {
-                return error;
+            rooms = again;
+        }
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        connection: &mut MultiplexedConnection,
+        scripts: &Scripts,
+        rooms: &[Arc<Room>],
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let mut commands = redis::Pipeline::with_capacity(rooms.len());
+        for room in rooms {
+            let mut command = scripts::call(&scripts.read, &[&self.channels.history(room.name())]);
+            command.arg(self.history.messages).arg(millis(self.history.lifetime));
+            if let Some(last) = room.last() {
+                command.arg(last.epoch).arg(last.number);
             }
-            if !leave.is_empty()
-                && let Err(error) = connection.unsubscribe(&leave).await
-            {
-                return error;
+            commands.add_command(command);
+        }
+        commands.ignore_errors().query_async(connection).await
+    }
+
+    /// Keeps the histories of rooms that someone is in from outliving their time.
+    async fn refresh(&self, mut connection: MultiplexedConnection) -> RedisError {
+        let mut ticks = tokio::time::interval((self.history.lifetime / 4).max(Duration::from_millis(100)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for rooms in self.inbound.rooms.all().chunks(BATCH) {
+                let mut commands = redis::Pipeline::with_capacity(rooms.len());
+                for room in rooms {
+                    let key = self.channels.history(room.name());
+                    commands.cmd("PEXPIRE").arg(key).arg(millis(self.history.lifetime));
+                }
+                // A Redis that takes no writes is told of by who wants to send.
+                let answers: RedisResult<Vec<RedisResult<Value>>> =
+                    commands.ignore_errors().query_async(&mut connection).await;
+                if let Err(error) = answers {
+                    return error;
+                }
             }
         }
     }
@@ -126,6 +262,7 @@ impl Keeper {
     /// Sends a beat each second, and gives up on a connection that does not bring them back.
     async fn beat(&self, mut connection: MultiplexedConnection) -> LinkError {
         let since = Instant::now();
+        let mut looked = since;
         let mut ticks = tokio::time::interval(canary::INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -135,6 +272,14 @@ impl Keeper {
                 return self.settings.lost(&error);
             }
             let now = Instant::now();
+            for instance in self.inbound.canary.silent(now) {
+                tracing::warn!(instance, "a hub has fallen silent");
+                self.inbound.rooms.forget(&instance);
+            }
+            if now.duration_since(looked) > LOOK {
+                looked = now;
+                self.inbound.rooms.forget_all_but(&self.inbound.canary.instances());
+            }
             let heard = self.inbound.canary.own_age(now).is_some_and(|age| age < canary::STALE);
             if !heard && now.duration_since(since) > canary::STALE {
                 return self.settings.lost(&"it answers, but delivers nothing");
@@ -147,49 +292,12 @@ impl Keeper {
     }
 }
 
-/// Publishes what gathers, a batch at a time. While one batch waits for its answers the next one gathers, so the
-/// busier it is, the fewer round trips a message costs.
-async fn publish(
-    mut connection: MultiplexedConnection,
-    channels: &Channels,
-    publications: &mut mpsc::Receiver<Publication>,
-) -> RedisError {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        if publications.recv_many(&mut batch, BATCH).await == 0 {
-            return std::future::pending().await;
-        }
-        let mut commands = redis::Pipeline::with_capacity(batch.len());
-        for Publication { room, message, .. } in &batch {
-            commands.cmd("PUBLISH").arg(channels.room(room.as_str())).arg(message);
-        }
-        // One answer for each, so that one bad one does not speak for the others.
-        let answers: RedisResult<Vec<RedisResult<u64>>> =
-            commands.ignore_errors().query_async(&mut connection).await;
-        match answers {
-            Ok(answers) => {
-                for (Publication { receipt, .. }, answer) in batch.drain(..).zip(answers) {
-                    receipt.report(match answer {
-                        Ok(0) => Err(PublishError::Unheard),
-                        Ok(_) => Ok(()),
-                        Err(_) => Err(PublishError::Refused),
-                    });
-                }
-            }
-            // The receipts are dropped, and say that it is not known how it went.
-            Err(error) => return error,
-        }
-    }
-}
-
 /// Runs in the connection's own task, so that a message needs no further hop to its members.
-fn on_push(push: PushInfo, inbound: &Inbound, channels: &Channels, lost: &CancellationToken) {
+fn on_push(push: &PushInfo, inbound: &Inbound, channels: &Channels, lost: &CancellationToken) {
     match push.kind {
         PushKind::Message => {
-            if let Ok([Value::BulkString(channel), Value::BulkString(payload)]) =
-                <[Value; 2]>::try_from(push.data)
-            {
-                inbound.hear(channels, &channel, payload);
+            if let [Value::BulkString(channel), Value::BulkString(payload)] = push.data.as_slice() {
+                inbound.hear(channels, channel, payload);
             }
         }
         PushKind::Disconnection => lost.cancel(),

@@ -30,9 +30,9 @@ impl HubProcess {
         Self::alone_with(&[]).await
     }
 
-    /// A hub without Redis, with further flags.
+    /// A hub without Redis, with these arguments.
     pub(crate) async fn alone_with(more: &[&str]) -> Self {
-        Self::start(&[["--pod-name", "hub-alone"].as_slice(), more].concat()).await
+        Self::start(&[&["--pod-name", "hub-alone"], more].concat()).await
     }
 
     /// A hub of `redis`, ready.
@@ -140,6 +140,15 @@ impl HubProcess {
 
     pub(crate) async fn terminate(&self) {
         signal(self.process.id().expect("the hub runs"), "TERM").await;
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().expect("the hub runs")
+    }
+
+    /// Kills it, as a node that fails does.
+    pub(crate) async fn kill(&mut self) {
+        within("the hub ends", self.process.kill()).await.expect("the hub can be killed");
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {

@@ -3,11 +3,13 @@
 mod balancer;
 mod client;
 mod drivers;
+pub(crate) mod cluster;
 mod hub;
 mod pair;
 mod raw;
 mod redis;
 pub(crate) mod socket;
+pub(crate) mod token;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use std::time::Duration;
 pub(crate) use balancer::Balancer;
 pub(crate) use client::{Client, Way};
 pub(crate) use drivers::Kind;
+pub(crate) use cluster::Cluster;
 pub(crate) use hub::{HubProcess, command as hub_command};
 pub(crate) use pair::Pair;
 pub(crate) use raw::RawClient;

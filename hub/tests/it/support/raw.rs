@@ -54,6 +54,11 @@ impl RawClient {
         }
     }
 
+    /// The next record; none when the hub has closed.
+    pub(crate) async fn try_record(&mut self) -> Option<String> {
+        self.next().await.ok()
+    }
+
     /// All records until the hub closes, and its close code, if it says one.
     pub(crate) async fn rest(&mut self) -> (Vec<String>, Option<CloseCode>) {
         let mut rest = Vec::new();

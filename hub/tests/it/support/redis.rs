@@ -12,6 +12,8 @@ pub(crate) struct Redis {
     folder: Folder,
     port: u16,
     password: String,
+    /// Lines of its configuration.
+    more: &'static str,
     process: Option<Child>,
 }
 
@@ -23,11 +25,19 @@ impl Redis {
         redis
     }
 
+    /// A server that answers, and that has all it confirmed when it starts again. With `appendfsync everysec` it would answer
+    /// up to two seconds before it writes, whenever its disk is slow.
+    pub(crate) async fn durable(password: &str) -> Self {
+        let mut redis = Self { more: "appendonly yes\nappendfsync always\n", ..Self::reserve(password) };
+        redis.start_again().await;
+        redis
+    }
+
     /// A server that is yet to start: its port, and nothing that listens there.
     pub(crate) fn reserve(password: &str) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("the port has a number").port();
-        Self { folder: Folder::new(), port, password: password.into(), process: None }
+        Self { folder: Folder::new(), port, password: password.into(), more: "", process: None }
     }
 
     pub(crate) async fn start_again(&mut self) {
@@ -40,8 +50,10 @@ impl Redis {
             .kill_on_drop(true)
             .spawn()
             .expect("redis-server starts");
-        let configuration =
-            format!("bind 127.0.0.1\nport {}\nrequirepass {}\nsave \"\"\n", self.port, self.password);
+        let configuration = format!(
+            "bind 127.0.0.1\nport {}\nrequirepass {}\nsave \"\"\n{}",
+            self.port, self.password, self.more
+        );
         let mut input = process.stdin.take().expect("its input is a pipe");
         input.write_all(configuration.as_bytes()).await.expect("Redis reads its configuration");
         drop(input);

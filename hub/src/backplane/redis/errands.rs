@@ -1,0 +1,154 @@
+//! What is sent through Redis: batch by batch, each with its own answer.
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, RedisError, RedisResult, Value};
+use tokio::sync::mpsc;
+
+use super::scripts::{self, Scripts};
+use super::{BATCH, Keeper};
+use crate::backplane::{Letter, NONCE_LIFETIME, PublishError, Receipt, Stored, Topic};
+
+/// Something to do on Redis.
+#[derive(Debug)]
+pub enum Errand {
+    /// Store a message, and publish it.
+    Store {
+        /// The message.
+        letter: Letter,
+        /// How that went.
+        receipt: Receipt<Stored>,
+    },
+    /// Publish something that is not stored.
+    Publish {
+        /// To whom.
+        topic: Topic,
+        /// What.
+        payload: String,
+        /// How that went.
+        receipt: Receipt<()>,
+    },
+}
+
+/// Answers an errand for which there is no connection.
+pub(super) fn refuse(errand: Errand) {
+    match errand {
+        Errand::Store { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
+        Errand::Publish { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
+    }
+}
+
+impl Keeper {
+    /// Runs the errands that gather, a batch at a time. While one batch waits for its answers the next one gathers, so
+    /// the busier it is, the fewer round trips a message costs.
+    pub(super) async fn run_errands(
+        &self,
+        mut connection: MultiplexedConnection,
+        scripts: Scripts,
+        errands: &mut mpsc::Receiver<Errand>,
+    ) -> RedisError {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            if errands.recv_many(&mut batch, BATCH).await == 0 {
+                return std::future::pending().await;
+            }
+            let mut commands = redis::Pipeline::with_capacity(batch.len());
+            for errand in &batch {
+                commands.add_command(self.command(&scripts, errand));
+            }
+            // When this returns early, the receipts are dropped, and say that it is not known how it went.
+            let answers = match ask(&mut connection, commands).await {
+                Ok(answers) => answers,
+                Err(error) => return error,
+            };
+            for (errand, answer) in batch.drain(..).zip(answers) {
+                self.report(errand, answer);
+            }
+        }
+    }
+
+    fn command(&self, scripts: &Scripts, errand: &Errand) -> Cmd {
+        match errand {
+            Errand::Store { letter, .. } => {
+                let history = self.channels.history(&letter.room);
+                let nonce = letter.nonce.as_ref().map(|nonce| self.channels.nonce(&letter.room, nonce));
+                let mut command = match &nonce {
+                    Some(nonce) => scripts::call(&scripts.store, &[&history, nonce]),
+                    None => scripts::call(&scripts.store, &[&history]),
+                };
+                command
+                    .arg(self.channels.room(letter.room.as_str()))
+                    .arg(&letter.body)
+                    .arg(self.history.messages)
+                    .arg(millis(self.history.lifetime))
+                    .arg(millis(NONCE_LIFETIME))
+                    .arg(letter.at);
+                command
+            }
+            Errand::Publish { topic, payload, .. } => {
+                let mut command = redis::cmd("PUBLISH");
+                command.arg(self.channels.of(topic)).arg(payload);
+                command
+            }
+        }
+    }
+
+    fn report(&self, errand: Errand, answer: RedisResult<Value>) {
+        match errand {
+            Errand::Store { receipt, .. } => receipt.report(match answer {
+                Ok(answer) => match scripts::stored(&answer) {
+                    Some((stored, repeated)) => {
+                        self.inbound.metrics.repeated.add(u64::from(repeated));
+                        Ok(stored)
+                    }
+                    None => Err(PublishError::Refused),
+                },
+                Err(error) => Err(refusal(&error)),
+            }),
+            Errand::Publish { receipt, .. } => receipt.report(match answer {
+                Ok(_) => Ok(()),
+                Err(error) => Err(refusal(&error)),
+            }),
+        }
+    }
+}
+
+/// One answer for each, so that one bad one does not speak for the others.
+async fn ask(
+    connection: &mut MultiplexedConnection,
+    mut commands: redis::Pipeline,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut answers: Vec<RedisResult<Value>> = commands.ignore_errors().query_async(connection).await?;
+    let is_unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(scripts::is_unknown);
+    if answers.iter().any(is_unknown) {
+        // Someone flushed the scripts. Nothing of these was done, so they can be sent again, in their order, and under
+        // the same names, which are made of their content.
+        Scripts::load(connection).await?;
+        let mut again = redis::Pipeline::new();
+        for (command, _) in commands.cmd_iter().zip(&answers).filter(|(_, answer)| is_unknown(answer)) {
+            again.add_command(command.clone());
+        }
+        let mut again =
+            again.ignore_errors().query_async::<Vec<RedisResult<Value>>>(connection).await?.into_iter();
+        for answer in answers.iter_mut().filter(|answer| is_unknown(answer)) {
+            if let Some(next) = again.next() {
+                *answer = next;
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// What an error of Redis means to the sender.
+fn refusal(error: &RedisError) -> PublishError {
+    let code = error.code().unwrap_or("none");
+    tracing::warn!(code, "Redis refused a message");
+    match code {
+        "OOM" => PublishError::Full,
+        "READONLY" | "MISCONF" => PublishError::ReadOnly,
+        _ => PublishError::Refused,
+    }
+}
+
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

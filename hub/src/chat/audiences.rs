@@ -1,0 +1,226 @@
+//! Those of this pod's connections that are spoken to outside of rooms: all, those in a group, those of a user.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::backplane::{Changes, Topic};
+use crate::metrics::Metrics;
+use crate::protocol::record::Once;
+use crate::protocol::said::Origin;
+use crate::protocol::word::Word;
+use crate::rooms::{ConnectionKey, Member, Members};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Audiences {
+    instance: String,
+    everyone: Mutex<Everyone>,
+    by_topic: RwLock<HashMap<Topic, Arc<Audience>>>,
+    changes: Changes,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Everyone {
+    members: Members,
+    by_id: HashMap<Box<str>, ConnectionKey>,
+}
+
+#[derive(Debug, Default)]
+struct Audience(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    members: Members,
+    /// Nobody was left, and whoever still finds it has to look it up again.
+    abandoned: bool,
+}
+
+impl Audiences {
+    /// Of a pod without connections.
+    pub fn new(instance: &str, changes: Changes, metrics: Arc<Metrics>) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            everyone: Mutex::default(),
+            by_topic: RwLock::default(),
+            changes,
+            metrics,
+        }
+    }
+
+    /// A client is there, and hears what is for all and what is for its connection alone.
+    pub fn connected(&self, id: &str, member: &Member) {
+        let mut everyone = lock(&self.everyone);
+        everyone.by_id.insert(id.into(), member.key);
+        everyone.members.insert(member.clone());
+    }
+
+    /// A client is gone.
+    pub fn disconnected(&self, id: &str, key: ConnectionKey) {
+        let mut everyone = lock(&self.everyone);
+        everyone.by_id.remove(id);
+        everyone.members.remove(key);
+    }
+
+    /// Whether a connection is one of this pod's.
+    pub fn is_here(&self, id: &str) -> bool {
+        lock(&self.everyone).by_id.contains_key(id)
+    }
+
+    /// From now on a client hears what is for a group or a user.
+    pub fn join(&self, topic: &Topic, member: &Member) {
+        loop {
+            let audience = self.find(topic).unwrap_or_else(|| {
+                let mut audiences = self.by_topic.write().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(audiences.entry(topic.clone()).or_default())
+            });
+            let mut state = lock(&audience.0);
+            if state.abandoned {
+                // Between our look and our lock the last one left; who abandoned it is about to remove it.
+                drop(state);
+                self.remove(topic, &audience);
+                continue;
+            }
+            let is_first = state.members.is_empty();
+            state.members.insert(member.clone());
+            drop(state);
+            if is_first {
+                self.changes.touch(topic.clone());
+            }
+            return;
+        }
+    }
+
+    /// A client no longer hears it.
+    pub fn leave(&self, topic: &Topic, key: ConnectionKey) {
+        let Some(audience) = self.find(topic) else { return };
+        let mut state = lock(&audience.0);
+        if state.members.remove(key).is_some() && state.members.is_empty() {
+            state.abandoned = true;
+            drop(state);
+            self.remove(topic, &audience);
+            self.changes.touch(topic.clone());
+        }
+    }
+
+    /// Whether someone here hears it.
+    pub fn is_wanted(&self, topic: &Topic) -> bool {
+        *topic == Topic::All || self.find(topic).is_some()
+    }
+
+    /// All that someone here hears.
+    pub fn wanted(&self) -> Vec<Topic> {
+        let audiences = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(Topic::All).chain(audiences.keys().cloned()).collect()
+    }
+
+    /// Delivers what came on a topic's channel; `false` if it was not understood.
+    pub fn hear(&self, topic: &Topic, payload: &str) -> bool {
+        let Some(word) = Word::read(payload) else { return false };
+        let except =
+            word.except.as_deref().and_then(Origin::read).and_then(|origin| origin.key_here(&self.instance));
+        let once = Once::new(&word);
+        let tell = |members: &Members, only: Option<ConnectionKey>| {
+            let hears =
+                |member: &Member| Some(member.key) != except && only.is_none_or(|only| only == member.key);
+            members.tell(|encoding| once.record(encoding), hears, &self.metrics);
+        };
+        if *topic != Topic::All {
+            if let Some(audience) = self.find(topic) {
+                tell(&lock(&audience.0).members, None);
+            }
+            return true;
+        }
+        let everyone = lock(&self.everyone);
+        match &word.to {
+            None => tell(&everyone.members, None),
+            Some(to) => {
+                if let Some(member) = everyone.by_id.get(&**to).and_then(|key| everyone.members.get(*key)) {
+                    let mut only = Members::default();
+                    only.insert(member.clone());
+                    tell(&only, None);
+                }
+            }
+        }
+        true
+    }
+
+    fn find(&self, topic: &Topic) -> Option<Arc<Audience>> {
+        self.by_topic.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    /// Removes `audience`, but not one that came to be of the same topic since.
+    fn remove(&self, topic: &Topic, audience: &Arc<Audience>) {
+        let mut audiences = self.by_topic.write().unwrap_or_else(PoisonError::into_inner);
+        if audiences.get(topic).is_some_and(|current| Arc::ptr_eq(current, audience)) {
+            audiences.remove(topic);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{Limits, Outbox};
+    use crate::protocol::room::{GroupName, MemberName};
+    use crate::rooms::Who;
+
+    fn audiences() -> Audiences {
+        Audiences::new("me", Changes::new().0, Arc::default())
+    }
+
+    fn group(name: &str) -> Topic {
+        Topic::Group(GroupName::new(name.into()).unwrap())
+    }
+
+    fn member(key: ConnectionKey) -> Member {
+        let who = Arc::new(Who { name: MemberName::default(), user: None });
+        let outbox = Outbox::alone(Limits { records: 10, bytes: 10_000 });
+        Member { key, outbox, who, presence: false }
+    }
+
+    async fn heard(member: &Member) -> usize {
+        member.outbox.push(crate::protocol::record::Encoding::Json.ping());
+        let mut batch = Vec::new();
+        member.outbox.take(&mut batch).await;
+        batch.len() - 1
+    }
+
+    #[tokio::test]
+    async fn a_group_hears_what_is_for_it_and_all_hear_what_is_for_all() {
+        let audiences = audiences();
+        let (ada, grace) = (member(1), member(2));
+        audiences.connected("ada", &ada);
+        audiences.connected("grace", &grace);
+        audiences.join(&group("g"), &ada);
+
+        assert!(audiences.hear(&group("g"), r#"{"t":"x","a":[]}"#));
+        assert!(audiences.hear(&Topic::All, r#"{"t":"x","a":[]}"#));
+        assert!(audiences.hear(&Topic::All, r#"{"x":"me.1","t":"x","a":[]}"#));
+        assert!(audiences.hear(&Topic::All, r#"{"to":"grace","t":"x","a":[]}"#));
+        assert!(audiences.hear(&Topic::All, r#"{"to":"elsewhere","t":"x","a":[]}"#));
+        assert!(!audiences.hear(&Topic::All, "nonsense"));
+
+        assert_eq!((heard(&ada).await, heard(&grace).await), (2, 3));
+    }
+
+    #[test]
+    fn the_last_to_leave_leaves_nothing_behind() {
+        let audiences = audiences();
+        audiences.connected("ada", &member(1));
+        audiences.join(&group("g"), &member(1));
+        audiences.join(&group("g"), &member(2));
+
+        audiences.leave(&group("g"), 1);
+        assert!(audiences.is_wanted(&group("g")));
+        audiences.leave(&group("g"), 2);
+        audiences.disconnected("ada", 1);
+
+        assert_eq!(audiences.wanted(), [Topic::All]);
+        assert!(!audiences.is_here("ada"));
+    }
+}

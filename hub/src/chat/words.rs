@@ -1,0 +1,102 @@
+//! Speaking to clients outside of rooms: to all, to a group, to a user, to one connection. Nothing of this is stored.
+
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::Participant;
+use crate::backplane::{Receipt, Topic};
+use crate::hub::Hub;
+use crate::protocol::methods::{CallError, ClientCall};
+use crate::protocol::room::GroupName;
+use crate::protocol::said::Origin;
+use crate::protocol::word::{Told, Word};
+
+/// Whom a call is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connection of every hub.
+    All,
+    /// All in a group.
+    Group(GroupName),
+    /// Every connection of a user.
+    User(String),
+    /// One connection.
+    Connection(String),
+}
+
+impl Participant {
+    /// From now on the client hears what is for the group.
+    ///
+    /// # Errors
+    /// [`CallError::TooManyRooms`].
+    pub async fn add_to_group(&mut self, group: GroupName) -> Result<(), CallError> {
+        let most = self.hub.settings.most_rooms;
+        if self.rooms.len() + self.groups.len() >= most && !self.groups.contains(&group) {
+            return Err(CallError::TooManyRooms(most));
+        }
+        let topic = Topic::Group(group.clone());
+        self.groups.insert(group);
+        self.hub.audiences.join(&topic, &self.member());
+        self.hub.backplane.joined(topic).await;
+        Ok(())
+    }
+
+    /// The client no longer hears it.
+    pub fn remove_from_group(&mut self, group: &GroupName) {
+        if self.groups.remove(group) {
+            self.hub.audiences.leave(&Topic::Group(group.clone()), self.connection.key);
+        }
+    }
+
+    /// Calls a method of all clients of an audience, except perhaps this one. The receipt says how that went; this waits only while
+    /// too much is on its way.
+    pub async fn call(
+        &self,
+        audience: Audience,
+        call: &ClientCall,
+        to_others: bool,
+        receipt: impl FnOnce(Result<(), CallError>) + Send + 'static,
+    ) {
+        let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
+        let except = to_others.then(|| origin.to_string().into());
+        let to = if let Audience::Connection(id) = &audience { Some(id.into()) } else { None };
+        let word = Word { except, to, target: (&*call.target).into(), arguments: &call.arguments }.json();
+        if let Audience::Connection(id) = &audience
+            && self.hub.audiences.is_here(id)
+        {
+            self.hub.audiences.hear(&Topic::All, &word);
+            return receipt(Ok(()));
+        }
+        let topic = match audience {
+            Audience::All | Audience::Connection(_) => Topic::All,
+            Audience::Group(group) => Topic::Group(group),
+            Audience::User(user) => Topic::User(user.into()),
+        };
+        self.publish(topic, word, receipt).await;
+    }
+
+    /// Says something to every connection of a user.
+    pub async fn tell(
+        &self,
+        user: String,
+        text: &str,
+        receipt: impl FnOnce(Result<(), CallError>) + Send + 'static,
+    ) {
+        let identity = &self.connection.identity;
+        let from = identity.name.as_deref().or(identity.user.as_deref()).unwrap_or("guest");
+        let told = Told { from, user: identity.user.as_deref(), text, at: Hub::now_millis() };
+        let arguments: Result<Box<RawValue>, _> = to_raw_value(&[told]);
+        let Ok(arguments) = arguments else { return };
+        let word = Word { except: None, to: None, target: "told".into(), arguments: &arguments }.json();
+        self.publish(Topic::User(user.into()), word, receipt).await;
+    }
+
+    async fn publish(
+        &self,
+        topic: Topic,
+        word: String,
+        receipt: impl FnOnce(Result<(), CallError>) + Send + 'static,
+    ) {
+        let receipt = Receipt::new(|outcome: Result<(), _>| receipt(outcome.map_err(CallError::NotSent)));
+        self.hub.backplane.publish(topic, word, receipt).await;
+    }
+}

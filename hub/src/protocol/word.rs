@@ -1,0 +1,99 @@
+//! A call of clients' methods, as it travels between the pods. It is stored nowhere.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::record::{Encoding, JsonText, Record, Say};
+
+/// Targets that only the hub itself calls, so that no client can put words into another one's mouth.
+const RESERVED: [&str; 6] = ["welcome", "message", "presence", "typing", "gap", "told"];
+
+/// Whether a target is the hub's own. The npm client takes no notice of case.
+pub fn is_reserved(target: &str) -> bool {
+    RESERVED.iter().any(|reserved| target.eq_ignore_ascii_case(reserved))
+}
+
+/// See the module.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Word<'a> {
+    /// The connection that does not hear it.
+    #[serde(rename = "x", borrow, default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Cow<'a, str>>,
+    /// The only connection that hears it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Cow<'a, str>>,
+    /// The method.
+    #[serde(rename = "t", borrow)]
+    pub target: Cow<'a, str>,
+    /// Its arguments, an array.
+    #[serde(rename = "a", borrow)]
+    pub arguments: &'a RawValue,
+}
+
+impl<'a> Word<'a> {
+    /// Reads what [`Word::json`] wrote.
+    pub fn read(payload: &'a str) -> Option<Self> {
+        let word: Self = serde_json::from_str(payload).ok()?;
+        word.arguments.get().starts_with('[').then_some(word)
+    }
+
+    /// As it goes over the backplane.
+    #[allow(clippy::missing_panics_doc)]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a word always has a JSON form")
+    }
+}
+
+impl Say for Word<'_> {
+    fn say(&self, encoding: Encoding) -> Record {
+        encoding.invocation(None, &self.target, &JsonText(self.arguments.get()))
+    }
+}
+
+/// Someone speaks to a user, as target `told`.
+#[derive(Debug, Serialize)]
+pub struct Told<'a> {
+    /// What the speaker is called.
+    pub from: &'a str,
+    /// By its token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    /// What was said.
+    pub text: &'a str,
+    /// When the hub took it, in milliseconds since 1970.
+    pub at: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_reaches_clients_as_it_was_said() {
+        let payload = r#"{"x":"me.7","t":"draw","a":[{"b":1,"a":"\u00fc"},null]}"#;
+
+        let word = Word::read(payload).unwrap();
+
+        assert_eq!(word.json(), payload);
+        assert_eq!(
+            word.say(Encoding::Json)[..],
+            *b"{\"type\":1,\"target\":\"draw\",\"arguments\":[{\"b\":1,\"a\":\"\\u00fc\"},null]}\x1e"
+        );
+        let same = serde_json::json!([{"b": 1, "a": "ü"}, null]);
+        assert_eq!(word.say(Encoding::MessagePack), Encoding::MessagePack.invocation(None, "draw", &same));
+    }
+
+    #[test]
+    fn what_is_no_word_is_not_read() {
+        for payload in ["", "{}", r#"{"t":"x","a":1}"#, r#"{"t":"x"}"#, r#"{"t":1,"a":[]}"#] {
+            assert!(Word::read(payload).is_none(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn the_hub_s_own_targets_are_reserved_in_any_case() {
+        assert!(is_reserved("Message") && is_reserved("told") && !is_reserved("draw"));
+    }
+}

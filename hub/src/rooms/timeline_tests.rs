@@ -1,0 +1,212 @@
+use super::*;
+
+const EPOCH: u64 = 1_700_000_000_000;
+
+fn at(number: u64) -> Position {
+    Position { epoch: EPOCH, number }
+}
+
+fn said_at(position: Position) -> Arc<Said> {
+    Arc::new(Said::read(position, r#"{"text":"x"}"#, "me").unwrap())
+}
+
+fn said(number: u64) -> Arc<Said> {
+    said_at(at(number))
+}
+
+fn reading(last: u64, messages: impl IntoIterator<Item = u64>) -> Reading {
+    Reading { last: Some(at(last)), messages: messages.into_iter().map(said).collect() }
+}
+
+/// A timeline that knows the messages 1 to `last`.
+fn current(most: usize, last: u64) -> Timeline {
+    let mut timeline = Timeline::new(most);
+    timeline.caught_up(Reading::default());
+    for number in 1..=last {
+        assert_eq!(timeline.hear(&said(number)), Heard::Next);
+    }
+    timeline
+}
+
+/// Numbers of messages; a gap as the negative number of the last one before it.
+fn told(caught_up: &CaughtUp) -> Vec<i64> {
+    let number = |position: Position| i64::try_from(position.number).unwrap();
+    let told = |step: &Step| match step {
+        Step::Gap(after) => -after.map_or(0, number),
+        Step::Say(said) => number(said.position),
+    };
+    caught_up.steps.iter().map(told).collect()
+}
+
+fn ring(timeline: &Timeline) -> Vec<u64> {
+    timeline.latest(usize::MAX).iter().map(|said| said.position.number).collect()
+}
+
+#[test]
+fn each_message_follows_the_last_one_and_none_is_said_twice() {
+    let mut timeline = current(3, 5);
+
+    assert_eq!(timeline.hear(&said(5)), Heard::Doubled);
+    assert_eq!(timeline.hear(&said(6)), Heard::Next);
+    assert_eq!(timeline.last(), Some(at(6)));
+    assert_eq!(ring(&timeline), [4, 5, 6]);
+}
+
+#[test]
+fn what_was_missed_is_said_in_its_place() {
+    let mut timeline = current(10, 2);
+
+    assert_eq!(timeline.hear(&said(5)), Heard::FellBehind);
+    assert_eq!(timeline.hear(&said(6)), Heard::Waits);
+    let caught_up = timeline.caught_up(reading(5, [3, 4, 5]));
+
+    assert_eq!(told(&caught_up), [3, 4, 5, 6]);
+    assert!(!caught_up.again && !timeline.is_behind());
+    assert_eq!(ring(&timeline), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn what_is_no_longer_there_is_a_gap() {
+    let mut timeline = current(10, 2);
+
+    timeline.fall_behind();
+    let caught_up = timeline.caught_up(reading(8, [6, 7, 8]));
+
+    assert_eq!(told(&caught_up), [-2, 6, 7, 8]);
+    assert_eq!(ring(&timeline), [6, 7, 8]);
+}
+
+#[test]
+fn without_a_history_what_came_by_itself_is_said_and_the_rest_is_a_gap() {
+    let mut timeline = current(0, 2);
+
+    timeline.hear(&said(5));
+    assert_eq!(told(&timeline.caught_up(reading(5, []))), [-2, 5]);
+
+    timeline.fall_behind();
+    assert_eq!(told(&timeline.caught_up(reading(9, []))), [-5]);
+    assert_eq!(timeline.hear(&said(10)), Heard::Next);
+}
+
+#[test]
+fn nothing_missed_is_nothing_told() {
+    let mut timeline = current(10, 2);
+
+    timeline.fall_behind();
+
+    assert_eq!(told(&timeline.caught_up(reading(2, []))), [0_i64; 0]);
+    assert_eq!(ring(&timeline), [1, 2]);
+}
+
+#[test]
+fn a_history_that_began_anew_is_one_gap_and_then_complete() {
+    let mut timeline = current(10, 5);
+    let anew = |number| Position { epoch: EPOCH - 1, number };
+
+    assert_eq!(timeline.hear(&said_at(anew(2))), Heard::FellBehind);
+    let messages = [anew(1), anew(2)].map(said_at).into();
+    let caught_up = timeline.caught_up(Reading { last: Some(anew(2)), messages });
+
+    assert_eq!(told(&caught_up), [-5, 1, 2]);
+    assert_eq!(timeline.hear(&said_at(anew(3))), Heard::Next);
+}
+
+#[test]
+fn a_history_that_is_gone_is_one_gap() {
+    let mut timeline = current(10, 5);
+
+    timeline.fall_behind();
+    assert_eq!(told(&timeline.caught_up(Reading::default())), [-5]);
+    assert_eq!(ring(&timeline), [0_u64; 0]);
+
+    timeline.fall_behind();
+    assert_eq!(told(&timeline.caught_up(reading(2, [1, 2]))), [1, 2]);
+}
+
+#[test]
+fn a_history_that_went_back_begins_anew_and_keeps_what_is_there_for_those_who_join() {
+    let mut timeline = current(10, 5);
+    let anew = Position { epoch: EPOCH + 1, number: 0 };
+
+    timeline.fall_behind();
+    let messages = [1, 2, 3].map(said).into();
+    let caught_up = timeline.caught_up(Reading { last: Some(anew), messages });
+
+    assert_eq!(told(&caught_up), [-5]);
+    assert_eq!(ring(&timeline), [1, 2, 3]);
+    assert_eq!(timeline.hear(&said_at(anew.next())), Heard::Next);
+    let (after, gap) = timeline.after(at(2));
+    assert!(gap && after.len() == 2);
+}
+
+#[test]
+fn the_first_reading_is_told_to_nobody_but_what_comes_after_it_is() {
+    let mut timeline = Timeline::new(10);
+
+    assert_eq!(timeline.hear(&said(3)), Heard::Waits);
+    assert_eq!(timeline.hear(&said(4)), Heard::Waits);
+    let caught_up = timeline.caught_up(reading(3, [1, 2, 3]));
+
+    assert_eq!(told(&caught_up), [4]);
+    assert_eq!(ring(&timeline), [1, 2, 3, 4]);
+}
+
+#[test]
+fn more_than_can_wait_is_read_again() {
+    let mut timeline = current(5_000, 1);
+    timeline.fall_behind();
+    for number in 2..4_000 {
+        timeline.hear(&said(number));
+    }
+
+    let caught_up = timeline.caught_up(reading(3, [2, 3]));
+    assert_eq!(told(&caught_up), [2, 3]);
+    assert!(caught_up.again && timeline.is_behind());
+    let caught_up = timeline.caught_up(reading(3_999, 4..4_000));
+
+    assert_eq!(caught_up.steps.len(), 3_996);
+    assert!(!caught_up.again);
+}
+
+#[test]
+fn an_invented_id_is_looked_for_once_and_then_dropped() {
+    let mut timeline = current(10, 2);
+
+    assert_eq!(timeline.hear(&said(1_000)), Heard::FellBehind);
+    let caught_up = timeline.caught_up(reading(2, []));
+    assert!(caught_up.again && caught_up.steps.is_empty());
+    let caught_up = timeline.caught_up(reading(2, []));
+
+    assert_eq!((caught_up.strange, caught_up.again), (1, false));
+    assert_eq!(timeline.hear(&said(3)), Heard::Next);
+}
+
+#[test]
+fn who_comes_back_gets_what_was_missed_or_is_told_of_a_gap() {
+    let timeline = current(3, 8);
+    let after = |number| {
+        let (messages, gap) = timeline.after(at(number));
+        (messages.iter().map(|said| said.position.number).collect::<Vec<_>>(), gap)
+    };
+
+    assert_eq!(after(8), (vec![], false));
+    assert_eq!(after(6), (vec![7, 8], false));
+    assert_eq!(after(5), (vec![6, 7, 8], false));
+    assert_eq!(after(4), (vec![6, 7, 8], true));
+    assert_eq!(after(9), (vec![6, 7, 8], true));
+    assert!(timeline.is_ahead(at(9)) && !timeline.is_ahead(at(8)));
+}
+
+#[test]
+fn more_than_a_client_can_take_at_once_is_a_gap() {
+    let mut timeline = current(100, 2);
+    let large = format!("{{\"text\":\"{}\"}}", "x".repeat(30_000));
+    let messages = (3..=40).map(|number| Arc::new(Said::read(at(number), &large, "me").unwrap())).collect();
+
+    timeline.fall_behind();
+    let told = told(&timeline.caught_up(Reading { last: Some(at(40)), messages }));
+
+    assert_eq!(told.first(), Some(&-2));
+    assert_eq!(told.last(), Some(&40));
+    assert!((10..20).contains(&told.len()), "{told:?}");
+}

@@ -1,0 +1,130 @@
+//! Speaking to clients outside of rooms, on two hubs.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Cluster, HubProcess, Redis, cluster, hub_command, token};
+
+async fn two() -> (Cluster, Client, Client) {
+    let cluster = Cluster::start().await;
+    let (ada, grace) = (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
+    (cluster, ada, grace)
+}
+
+async fn calls(client: &mut Client, target: &str, arguments: Value) {
+    assert_eq!(client.invoke(target, &arguments).await, Ok(json!(null)));
+}
+
+/// A call that all get, so that what came before it, or did not, is known.
+async fn end(speaker: &mut Client, listeners: [&mut Client; 2]) {
+    calls(speaker, "Broadcast", json!(["draw", "end"])).await;
+    for listener in listeners {
+        assert_eq!(listener.event("draw").await, "end");
+    }
+}
+
+#[tokio::test]
+async fn everyone_everywhere_hears_a_broadcast_and_the_others_may_alone() {
+    let (_cluster, mut ada, mut grace) = two().await;
+
+    calls(&mut ada, "Broadcast", json!(["draw", { "x": [1, 2] }])).await;
+    assert_eq!(ada.event("draw").await, json!({ "x": [1, 2] }));
+    assert_eq!(grace.event("draw").await, json!({ "x": [1, 2] }));
+
+    calls(&mut ada, "BroadcastToOthers", json!(["draw", "not Ada"])).await;
+    assert_eq!(grace.event("draw").await, "not Ada");
+    calls(&mut ada, "Broadcast", json!(["draw", "end"])).await;
+    assert_eq!(ada.event("draw").await, "end");
+}
+
+#[tokio::test]
+async fn a_group_hears_what_is_for_it_as_long_as_one_is_in_it() {
+    let (cluster, mut ada, mut grace) = two().await;
+    calls(&mut ada, "AddToGroup", json!(["g"])).await;
+    calls(&mut grace, "AddToGroup", json!(["g"])).await;
+
+    calls(&mut ada, "SendToGroup", json!(["g", "draw", 1])).await;
+    assert_eq!((ada.event("draw").await, grace.event("draw").await), (json!(1), json!(1)));
+    calls(&mut ada, "SendToOthersInGroup", json!(["g", "draw", 2])).await;
+    assert_eq!(grace.event("draw").await, 2);
+    calls(&mut grace, "RemoveFromGroup", json!(["g"])).await;
+    calls(&mut ada, "SendToGroup", json!(["g", "draw", 3])).await;
+    assert_eq!(ada.event("draw").await, 3);
+    let mut late = Client::connect(&cluster.a.url()).await;
+    end(&mut late, [&mut ada, &mut grace]).await;
+}
+
+#[tokio::test]
+async fn one_connection_hears_what_is_for_it_wherever_it_is() {
+    let (_cluster, mut ada, mut grace) = two().await;
+    let (adas, graces) = (ada.connection_id().to_owned(), grace.connection_id().to_owned());
+
+    calls(&mut ada, "SendToConnection", json!([graces, "draw", "for Grace"])).await;
+    assert_eq!(grace.event("draw").await, "for Grace");
+    calls(&mut ada, "SendToConnection", json!([adas, "draw", "for Ada"])).await;
+    assert_eq!(ada.event("draw").await, "for Ada");
+    calls(&mut ada, "SendToConnection", json!(["nobody", "draw", "for nobody"])).await;
+    calls(&mut grace, "Broadcast", json!(["draw", "end"])).await;
+    assert_eq!((ada.event("draw").await, grace.event("draw").await), (json!("end"), json!("end")));
+}
+
+#[tokio::test]
+async fn a_user_hears_what_is_for_it_on_every_connection() {
+    let redis = Redis::start(cluster::PASSWORD).await;
+    let folder = crate::support::Folder::new();
+    let key = folder.write("jwt", token::KEY);
+    let cluster = Cluster::with(redis, &["--jwt-key-file", key.to_str().unwrap()]).await;
+    let connect = async |hub: &HubProcess, user: &str| {
+        let token = token::hs256(&json!({ "sub": user, "name": format!("{user}!") }));
+        Client::connect(&format!("{}?access_token={token}", hub.url())).await
+    };
+    let (mut ada, mut ada_too) = (connect(&cluster.a, "ada").await, connect(&cluster.b, "ada").await);
+    let mut grace = connect(&cluster.b, "grace").await;
+
+    calls(&mut grace, "Tell", json!(["ada", "hello"])).await;
+    for client in [&mut ada, &mut ada_too] {
+        let told = client.event("told").await;
+        assert_eq!(
+            (&told["from"], &told["user"], &told["text"]),
+            (&json!("grace!"), &json!("grace"), &json!("hello"))
+        );
+        assert!(told["at"].as_u64().unwrap() > 1_700_000_000_000);
+    }
+    calls(&mut grace, "SendToUser", json!(["ada", "draw", 1])).await;
+    assert_eq!((ada.event("draw").await, ada_too.event("draw").await), (json!(1), json!(1)));
+    grace.invoke("Join", &json!(["lobby", "someone else"])).await.unwrap();
+    grace.invoke("Send", &json!(["lobby", "me"])).await.unwrap();
+    let message = grace.event("message").await;
+    assert_eq!((&message["from"], &message["user"]), (&json!("grace!"), &json!("grace")));
+    assert!(!grace.has("told") && !grace.has("draw"));
+}
+
+#[tokio::test]
+async fn nobody_speaks_for_the_hub_and_all_of_this_can_be_switched_off() {
+    let hub = HubProcess::alone().await;
+    let mut ada = Client::connect(&hub.url()).await;
+    let error = ada.invoke("Broadcast", &json!(["Message", { "from": "Grace" }])).await.unwrap_err();
+    assert!(error.contains("Only the hub itself calls 'Message'"), "{error}");
+
+    let hub = HubProcess::alone_with(&["--generic-api", "false"]).await;
+    let mut ada = Client::connect(&hub.url()).await;
+    for method in ["Broadcast", "AddToGroup"] {
+        let error = ada.invoke(method, &json!(["draw"])).await.unwrap_err();
+        assert!(error.contains(&format!("Unknown hub method '{method}'")), "{error}");
+    }
+    let help = hub_command(&["--help"]).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&help.stdout).contains("HUB_GENERIC_API"));
+}
+
+#[tokio::test]
+async fn rooms_and_groups_of_a_connection_have_a_bound() {
+    let hub = HubProcess::alone_with(&["--max-rooms-per-connection", "2"]).await;
+    let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
+    calls(&mut ada, "AddToGroup", json!(["g"])).await;
+
+    for (method, name) in [("AddToGroup", "h"), ("Join", "attic")] {
+        let error = ada.invoke(method, &json!([name])).await.unwrap_err();
+        assert!(error.contains("You are in 2 rooms already"), "{error}");
+    }
+    calls(&mut ada, "RemoveFromGroup", json!(["g"])).await;
+    ada.invoke("Join", &json!(["attic"])).await.unwrap();
+}
