@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
+use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until, within};
 
 /// The ways that `knows` fits, once per transport and protocol of each client.
 fn ways(knows: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
@@ -125,12 +125,12 @@ async fn a_stream_of_a_client_ends_at_the_first_item_that_is_refused() {
 
 #[tokio::test]
 async fn clients_answer_each_other_across_hubs() {
-    let pair = Pair::start(&["--keep-alive", "1"]).await;
-    let mut caller = Client::connect(&pair.a.url()).await;
+    let cluster = Cluster::with_one_key(&["--keep-alive", "1"]).await;
+    let mut caller = Client::connect(&cluster.a.url()).await;
     let value = json!({ "ü": [null, 1, "🦀"] });
 
     for way in ways(answers) {
-        let mut client = Client::connect_by(way, &pair.b.url()).await;
+        let mut client = Client::connect_by(way, &cluster.b.url()).await;
         let id = client.event("welcome").await["connectionId"].clone();
 
         let echoed = caller.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
@@ -149,17 +149,17 @@ async fn clients_answer_each_other_across_hubs() {
 #[tokio::test]
 async fn a_hub_that_ends_lets_its_clients_come_back_to_the_other_one() {
     for way in ways(|way| way.kind == Kind::Npm && !way.more.contains(&"stateful")) {
-        let Pair { mut a, b, .. } = Pair::start(&[]).await;
-        let balancer = Balancer::before(vec![a.address(), b.address()]).await;
+        let mut cluster = Cluster::with_one_key(&[]).await;
+        let balancer = Balancer::before(vec![cluster.a.address(), cluster.b.address()]).await;
         let mut client = Client::connect_by(way, &balancer.url()).await;
         assert_eq!(client.event("welcome").await["pod"], "hub-a", "{way}");
 
-        a.terminate().await;
+        cluster.a.terminate().await;
 
         assert_eq!(client.event("reconnecting").await, Value::Null, "{way}: allowReconnect, and no error");
         client.event("reconnected").await;
         assert_eq!(client.event("welcome").await["pod"], "hub-b", "{way}");
-        assert!(a.ended().await.success());
+        assert!(cluster.a.ended().await.success());
     }
 }
 
@@ -212,10 +212,10 @@ async fn nobody_who_says_nothing_is_taken_for_gone() {
 
 /// Waits until so many are in the room.
 async fn members(client: &mut Client, room: &str, count: u64) {
-    loop {
-        let who = client.invoke("Who", &json!([room])).await.expect("it is in the room");
-        if who["count"] == count {
-            return;
+    within(&format!("{count} are in {room}"), async {
+        while client.invoke("Who", &json!([room])).await.expect("it is in the room")["count"] != count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
+    })
+    .await;
 }

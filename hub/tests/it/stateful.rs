@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::socket::{Socket, frame, op, request};
-use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
+use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until};
 
 /// How often the WebSocket is cut.
 const CUTS: usize = 5;
@@ -15,25 +15,26 @@ fn ways() -> impl Iterator<Item = Way> {
 #[tokio::test]
 async fn a_cut_websocket_loses_and_doubles_nothing() {
     for way in ways() {
-        let pair = Pair::start(&[]).await;
-        let balancer = Balancer::before(vec![pair.a.address()]).await;
+        let cluster = Cluster::with_one_key(&[]).await;
+        let balancer = Balancer::before(vec![cluster.a.address()]).await;
 
-        cut_again_and_again(way, &pair, &balancer).await;
+        cut_again_and_again(way, &cluster, &balancer).await;
     }
 }
 
 #[tokio::test]
 async fn a_connection_goes_on_at_its_hub_wherever_its_websocket_comes_in() {
     for way in ways() {
-        let pair = Pair::start(&[]).await;
-        let balancer = Balancer::each_request_to_another(vec![pair.a.address(), pair.b.address()]).await;
+        let cluster = Cluster::with_one_key(&[]).await;
+        let balancer =
+            Balancer::each_request_to_another(vec![cluster.a.address(), cluster.b.address()]).await;
 
-        cut_again_and_again(way, &pair, &balancer).await;
+        cut_again_and_again(way, &cluster, &balancer).await;
     }
 }
 
-async fn cut_again_and_again(way: Way, pair: &Pair, balancer: &Balancer) {
-    let mut ada = Client::join(&pair.b.url(), "lobby", "Ada").await;
+async fn cut_again_and_again(way: Way, cluster: &Cluster, balancer: &Balancer) {
+    let mut ada = Client::join(&cluster.b.url(), "lobby", "Ada").await;
     let mut grace = Client::connect_by(way, &balancer.url()).await;
     let id = grace.event("welcome").await["connectionId"].clone();
     assert_eq!(grace.connection_id(), id, "{way}");
@@ -74,8 +75,8 @@ async fn cut_again_and_again(way: Way, pair: &Pair, balancer: &Balancer) {
     let note = json!([id, "note", 1, 2]);
     ada.invoke("SendToConnection", &note).await.unwrap();
     assert_eq!(grace.event("note").await, json!([1, 2]), "{way}: its id is the same");
-    pair.a.has_not_panicked();
-    pair.b.has_not_panicked();
+    cluster.a.has_not_panicked();
+    cluster.b.has_not_panicked();
 }
 
 /// One message from each, Ada's confirmed.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Bystanders;
 use crate::support::socket::{Socket, negotiate, request, upgrade};
-use crate::support::{Folder, HubProcess, Pair, until};
+use crate::support::{Cluster, Folder, HubProcess, until};
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
@@ -178,18 +178,18 @@ async fn a_connection_keeps_the_transport_and_the_stream_that_it_began_with() {
 
 #[tokio::test]
 async fn what_belongs_to_a_hub_that_is_gone_is_nowhere() {
-    let Pair { mut a, b, .. } = Pair::start(&[]).await;
-    let polling = Polling::shaken(a.address()).await;
-    let here = Polling { hub: b.address(), ..polling };
+    let mut cluster = Cluster::with_one_key(&[]).await;
+    let polling = Polling::shaken(cluster.a.address()).await;
+    let here = Polling { hub: cluster.b.address(), ..polling };
     assert_eq!(here.post(b"{\"type\":6}\x1e").await, 200, "the other hub passes it on");
 
-    a.terminate().await;
-    a.ended().await;
+    cluster.a.terminate().await;
+    cluster.a.ended().await;
 
     assert_eq!(here.post(b"{\"type\":6}\x1e").await, 404);
     assert_eq!(here.poll().await.0, 404);
-    assert_eq!(request(b.address(), "DELETE", &here.path(), b"").await.status, 404);
-    b.has_not_panicked();
+    assert_eq!(request(cluster.b.address(), "DELETE", &here.path(), b"").await.status, 404);
+    cluster.b.has_not_panicked();
 }
 
 #[tokio::test]

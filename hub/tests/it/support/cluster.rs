@@ -36,6 +36,15 @@ impl Cluster {
         Self { redis, folder, a, b, file }
     }
 
+    /// Both are ready, run with these arguments, and have one key for connection tokens: either takes requests of the other's
+    /// clients.
+    pub(crate) async fn with_one_key(more: &[&str]) -> Self {
+        let folder = Folder::new();
+        let key = folder.write("key", &"k3y-".repeat(16));
+        let key = ["--token-key-file", key.to_str().expect("the path is UTF-8")];
+        Self::with(Redis::start(PASSWORD).await, &[&key, more].concat()).await
+    }
+
     /// One more hub.
     pub(crate) async fn another(&self, pod: &str) -> HubProcess {
         HubProcess::with(&self.redis, &self.file, pod).await

@@ -2,10 +2,9 @@
 
 mod balancer;
 mod client;
-mod drivers;
 pub(crate) mod cluster;
+mod drivers;
 mod hub;
-mod pair;
 mod raw;
 mod redis;
 pub(crate) mod socket;
@@ -18,10 +17,9 @@ use std::time::Duration;
 
 pub(crate) use balancer::Balancer;
 pub(crate) use client::{Client, Way};
-pub(crate) use drivers::Kind;
 pub(crate) use cluster::Cluster;
+pub(crate) use drivers::Kind;
 pub(crate) use hub::{HubProcess, command as hub_command};
-pub(crate) use pair::Pair;
 pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
 
