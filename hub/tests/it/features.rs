@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until};
+use crate::support::{Balancer, Client, HubProcess, Kind, Pair, Way, until, within};
 
 /// The ways that `knows` fits, once per transport and protocol of each client.
 fn ways(knows: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
@@ -212,10 +212,10 @@ async fn nobody_who_says_nothing_is_taken_for_gone() {
 
 /// Waits until so many are in the room.
 async fn members(client: &mut Client, room: &str, count: u64) {
-    loop {
-        let who = client.invoke("Who", &json!([room])).await.expect("it is in the room");
-        if who["count"] == count {
-            return;
+    within(&format!("{count} are in {room}"), async {
+        while client.invoke("Who", &json!([room])).await.expect("it is in the room")["count"] != count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
+    })
+    .await;
 }
