@@ -10,9 +10,12 @@ use crate::support::{Balancer, Client, Kind, Pair, Way};
 /// What is hard to bring over: the ends of records, lines and texts, other planes of Unicode, and what looks like syntax.
 const HARD: &str = "\u{1e}\0\r\n\n\ndata: \"\\ é \u{2028} \u{fffd} 🦀 \u{10ffff} </script> %00";
 
+/// Pings soon, for Python's long polling, which passes one record of each poll on; and patience, for its WebSocket does not ping.
+const FLAGS: &[&str] = &["--keep-alive", "1", "--client-timeout", "300"];
+
 #[tokio::test]
 async fn clients_of_all_kinds_on_two_hubs_hear_each_other_in_one_order() {
-    let pair = Pair::start(&["--keep-alive", "1"]).await;
+    let pair = Pair::start(FLAGS).await;
     let urls = [pair.a.url(), pair.b.url()];
 
     let clients = join_all((0..Way::ALL.len()).map(|n| join(n, urls[n % 2].clone()))).await;
@@ -24,7 +27,7 @@ async fn clients_of_all_kinds_on_two_hubs_hear_each_other_in_one_order() {
 
 #[tokio::test]
 async fn no_client_needs_a_sticky_session() {
-    let pair = Pair::start(&["--keep-alive", "1"]).await;
+    let pair = Pair::start(FLAGS).await;
     let hubs = [pair.a.address(), pair.b.address()];
     // One for each client, so that its requests take turns.
     let balancers = join_all(
