@@ -149,17 +149,17 @@ async fn clients_answer_each_other_across_hubs() {
 #[tokio::test]
 async fn a_hub_that_ends_lets_its_clients_come_back_to_the_other_one() {
     for way in ways(|way| way.kind == Kind::Npm && !way.more.contains(&"stateful")) {
-        let Pair { mut a, b, .. } = Pair::start(&[]).await;
-        let balancer = Balancer::before(vec![a.address(), b.address()]).await;
+        let mut pair = Pair::start(&[]).await;
+        let balancer = Balancer::before(vec![pair.a.address(), pair.b.address()]).await;
         let mut client = Client::connect_by(way, &balancer.url()).await;
         assert_eq!(client.event("welcome").await["pod"], "hub-a", "{way}");
 
-        a.terminate().await;
+        pair.a.terminate().await;
 
         assert_eq!(client.event("reconnecting").await, Value::Null, "{way}: allowReconnect, and no error");
         client.event("reconnected").await;
         assert_eq!(client.event("welcome").await["pod"], "hub-b", "{way}");
-        assert!(a.ended().await.success());
+        assert!(pair.a.ended().await.success());
     }
 }
 

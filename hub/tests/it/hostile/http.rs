@@ -178,18 +178,18 @@ async fn a_connection_keeps_the_transport_and_the_stream_that_it_began_with() {
 
 #[tokio::test]
 async fn what_belongs_to_a_hub_that_is_gone_is_nowhere() {
-    let Pair { mut a, b, .. } = Pair::start(&[]).await;
-    let polling = Polling::shaken(a.address()).await;
-    let here = Polling { hub: b.address(), ..polling };
+    let mut pair = Pair::start(&[]).await;
+    let polling = Polling::shaken(pair.a.address()).await;
+    let here = Polling { hub: pair.b.address(), ..polling };
     assert_eq!(here.post(b"{\"type\":6}\x1e").await, 200, "the other hub passes it on");
 
-    a.terminate().await;
-    a.ended().await;
+    pair.a.terminate().await;
+    pair.a.ended().await;
 
     assert_eq!(here.post(b"{\"type\":6}\x1e").await, 404);
     assert_eq!(here.poll().await.0, 404);
-    assert_eq!(request(b.address(), "DELETE", &here.path(), b"").await.status, 404);
-    b.has_not_panicked();
+    assert_eq!(request(pair.b.address(), "DELETE", &here.path(), b"").await.status, 404);
+    pair.b.has_not_panicked();
 }
 
 #[tokio::test]
