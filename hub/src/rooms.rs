@@ -440,24 +440,29 @@ impl Hold {
         let answered = answer(entered);
 
         let mut state = self.room.lock();
-        if !is_loaded {
-            let after = if let Entry::Since(since) = entry { Some(since) } else { None };
-            state.unsure.retain(|(unsure, _)| *unsure != member.key);
-            state.unsure.push((member.key, after));
-        }
         if let Some(index) = state.entering.iter().position(|(key, _)| *key == member.key) {
             let (_, late) = state.entering.swap_remove(index);
             for record in late {
                 member.outbox.push(record.record(member.outbox.encoding()));
             }
         }
-        let State { members, crowd, watchers, .. } = &mut *state;
+        let State { members, crowd, watchers, unsure, .. } = &mut *state;
+        if !is_loaded {
+            let after = if let Entry::Since(since) = entry { Some(since) } else { None };
+            unsure.retain(|(key, _)| *key != member.key);
+            unsure.push((member.key, after));
+        }
         *watchers += usize::from(member.presence);
         let former = members.insert(member.clone());
         *watchers -= usize::from(former.as_ref().is_some_and(|former| former.presence));
         let here = State::here(members, &self.rooms.home);
         crowd.came(here, member, former.as_ref(), *watchers > 0);
         self.rooms.stir(&self.room, &mut state);
+        if state.timeline.is_loaded() {
+            // Unless it was so before, it came to be known while this one was told that it is not.
+            let last = state.timeline.last();
+            state.tell_the_unsure(&self.room.name, last, &self.rooms.metrics);
+        }
         answered
     }
 }

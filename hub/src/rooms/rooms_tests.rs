@@ -128,3 +128,18 @@ async fn who_enters_is_answered_before_it_hears_anything() {
     assert_eq!(batch[0], crate::protocol::record::Encoding::Json.ping());
     assert!(batch[1].windows(9).any(|window| window == b"meanwhile"));
 }
+
+#[tokio::test]
+async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_one() {
+    let rooms = rooms();
+    let hold = rooms.hold(&name("a"));
+    let ada = member(1);
+    let last = Some(Position { epoch: 17, number: 2 });
+
+    hold.enter(&ada, Entry::Latest(5), |entered| {
+        assert_eq!(entered.last, None);
+        rooms.caught_up(&hold, Reading { last, messages: Vec::new() });
+    });
+
+    assert_eq!(heard(&ada).await, 1);
+}

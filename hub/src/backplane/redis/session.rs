@@ -123,6 +123,12 @@ impl Keeper {
         changes: &mut mpsc::UnboundedReceiver<Change>,
     ) -> RedisError {
         let mut batch = Vec::with_capacity(BATCH);
+        // What changed while this connection came to be was not noted.
+        let mut all = session.subscribed.clone();
+        all.extend(self.inbound.wanted());
+        if let Err(error) = self.carry_out(session, all.iter().collect()).await {
+            return error;
+        }
         loop {
             batch.clear();
             if changes.recv_many(&mut batch, BATCH).await == 0 {
