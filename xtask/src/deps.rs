@@ -9,7 +9,7 @@ const PACKAGES: [(&str, &str, &str); 5] = [
     ("nodejs", "node", "builds the chat page, and runs npm's client in tests"),
     ("npm", "npm", "brings what the page and that client are made of"),
     ("shellcheck", "shellcheck", "checks the scripts"),
-    ("chromium", "chromium", "opens the chat page in the end-to-end tests"),
+    ("chromium", "chromium", "opens the chat page in tests"),
 ];
 /// Those that only tests need.
 const FOR_TESTS: [&str; 2] = ["shellcheck", "chromium"];
