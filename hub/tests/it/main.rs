@@ -6,5 +6,6 @@
 mod backplane;
 mod client;
 mod lifecycle;
+mod page;
 mod support;
 mod wire;

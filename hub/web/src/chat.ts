@@ -100,7 +100,7 @@ export class Chat {
     this.#listener(this.#state);
 
     if (event.type === "connected" && place) void this.#join();
-    if (event.type === "gap" && membership === "joined") void this.#join(event.gap.after);
+    if (event.type === "gap" && membership === "joined") void this.#join(event.gap.after ?? undefined);
     if (event.type === "presence" && isStale(this.#state.people)) this.#askWho();
     if (event.type === "typing") setTimeout(() => this.#happened({ type: "tick", now: Date.now() }), HOLDS_MS);
   }

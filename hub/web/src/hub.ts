@@ -72,7 +72,8 @@ export interface Typing {
 
 export interface Gap {
   room: string;
-  after: string;
+  /** The last message before it; null if all before it are lost, too. */
+  after: string | null;
 }
 
 /** The most characters of names and rooms. */

@@ -25,6 +25,8 @@ addEventListener("hashchange", () => {
   const other = takeToken();
   if (other) chat.useToken(other);
 });
+// Whoever looks again after a while, or has the network back, need not wait for the next try.
 addEventListener("online", () => chat.tryNow());
+document.addEventListener("visibilitychange", () => document.hidden || chat.tryNow());
 
 render(<App chat={chat} />, document.body);

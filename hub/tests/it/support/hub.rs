@@ -123,6 +123,11 @@ impl HubProcess {
         signal(self.process.id().expect("the hub runs"), "TERM").await;
     }
 
+    /// Kills it, as a node that fails does.
+    pub(crate) async fn kill(mut self) {
+        within("the hub ends", self.process.kill()).await.expect("the hub can be killed");
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         within("the hub ends", self.process.wait()).await.expect("the hub's end can be seen")
     }

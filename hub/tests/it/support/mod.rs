@@ -5,6 +5,7 @@ mod hub;
 mod npm;
 mod raw;
 mod redis;
+mod stage;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub(crate) use hub::{HubProcess, command as hub_command};
 pub(crate) use npm::Client;
 pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
+pub(crate) use stage::Stage;
 
 /// How long anything may take before a test fails: far more than it does, for a machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

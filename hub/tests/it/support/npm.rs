@@ -51,7 +51,7 @@ impl Client {
     }
 
     fn new(url: &str, more: &[&str]) -> Self {
-        let folder = installed();
+        let folder = installed("tests/client");
         let mut process = tokio::process::Command::new("node")
             .arg(folder.join("driver.mjs"))
             .arg(url)
@@ -140,9 +140,9 @@ impl Client {
     }
 }
 
-/// `tests/client` with what its lock file says; installed at first use.
-fn installed() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client");
+/// A folder of this package with what its lock file says; installed at first use.
+pub(super) fn installed(folder: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let lock_path = folder.join("package-lock.json");
     // Tests run side by side, and only one may install.
     let lock = File::open(&lock_path).expect("the lock file is there");

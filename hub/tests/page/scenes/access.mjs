@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { AxeBuilder } from "@axe-core/playwright";
-
+import { obeysTheRules } from "../axe.mjs";
 import { Person } from "../person.mjs";
 
 const focused = (person) => person.page.evaluate(() => document.activeElement?.id);
@@ -77,12 +76,6 @@ export async function aPhoneIsWideEnough({ a, b, ask }) {
   await ada.fits();
   await ada.picture("phone-lost");
 }
-
-const obeysTheRules = async (person, state) => {
-  const { violations } = await new AxeBuilder({ page: person.page }).analyze();
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary)}`);
-  assert.deepEqual(found, [], state);
-};
 
 async function allStatesObeyTheRules({ a, b, ask }, colorScheme) {
   const ada = await Person.at(a, { colorScheme });

@@ -70,3 +70,27 @@ export async function textIsShownAsText({ a, b }) {
   ]);
   for (const person of [ada, mallory]) person.hadNoProblems();
 }
+
+export async function whoReadsOlderMessagesIsLeftThere({ a, b }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  for (let n = 1; n <= 30; n += 1) await grace.tell(`line ${n}`);
+  await ada.sees("line 30");
+  const log = ada.page.locator("#messages");
+  const fromEnd = () => log.evaluate((pane) => pane.scrollHeight - pane.scrollTop - pane.clientHeight);
+  await until("the log follows the talk", async () => (await fromEnd()) < 1);
+
+  await log.evaluate((pane) => pane.scrollTo(0, 0));
+  await until("the page knows that she reads", async () => {
+    await grace.tell(`news ${await ada.texts().then((texts) => texts.length)}`);
+    return ada.page.locator(".jump").isVisible();
+  });
+  assert.equal(await log.evaluate((pane) => pane.scrollTop), 0);
+
+  await ada.page.locator(".jump").click();
+  await until("she is at the end", async () => (await fromEnd()) < 1);
+  await ada.page.locator(".jump").waitFor({ state: "detached" });
+  await grace.tell("the last");
+  await ada.sees("the last");
+  await until("the log follows again", async () => (await fromEnd()) < 1);
+}

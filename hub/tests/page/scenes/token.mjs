@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 
+import { obeysTheRules } from "../axe.mjs";
 import { Person } from "../person.mjs";
 
 /** As RFC 7519 has it, signed with HS256. */
@@ -22,6 +23,7 @@ export async function aTokenIsAskedForAndKeptForTheTab({ a, key }) {
   await ada.page.locator("#use-token").click();
   await ada.page.getByText("The hub did not accept the last one").waitFor();
   await ada.picture("token");
+  await obeysTheRules(ada, "the question for a token");
   await field.fill(signed(key, { sub: "ada", name: "Ada", exp: inAnHour() }));
   await ada.page.locator("#use-token").click();
   await ada.join("Ada");
@@ -43,4 +45,17 @@ export async function aTokenInTheAddressIsTakenFromThere({ a, key }) {
   await grace.reload();
   await grace.isIn();
   await grace.hears("I may, too");
+}
+
+export async function aRoomThatTheTokenDoesNotAllowIsRefusedAtTheDoor({ a, key }) {
+  const token = signed(key, { sub: "ada", rooms: ["garden"], exp: inAnHour() });
+  const ada = await Person.at(`${a}/?room=attic#token=${token}`);
+
+  await ada.page.locator("#name").fill("Ada");
+  await ada.page.locator("#join").click();
+  await ada.page.locator(".door").getByRole("alert").getByText("attic").waitFor();
+  assert.equal(await ada.page.locator("#name").inputValue(), "Ada");
+
+  await ada.join("Ada", "garden");
+  await ada.tell("Here I may be.");
 }

@@ -33,7 +33,7 @@ export interface State {
   own: ReadonlySet<string>;
   box: readonly Outgoing[];
   writers: Writers;
-  /** Messages after this id were lost, and none has come since. */
+  /** Messages after this id were lost, and maybe none has come since; "": all so far. */
   lostAfter?: string;
 }
 
@@ -103,7 +103,7 @@ export function reduce(state: State, event: Event): State {
       if (!here(state, event.typing)) return state;
       return { ...state, writers: writing(state.writers, event.typing.from, event.now) };
     case "gap":
-      return here(state, event.gap) ? { ...state, lostAfter: event.gap.after } : state;
+      return here(state, event.gap) ? { ...state, lostAfter: event.gap.after ?? "" } : state;
     case "tick":
       return { ...state, writers: still(state.writers, event.now) };
   }

@@ -38,23 +38,27 @@ export function App({ chat }: { chat: Chat }) {
   }, [chat]);
   useTitle(state);
 
+  const lock = state.link.is === "locked" && (
+    <TokenForm
+      refused={state.link.refused}
+      onToken={(token) => {
+        remember("session", "token", token);
+        chat.useToken(token);
+      }}
+    />
+  );
+
   return (
     <div class="app">
       <Header state={state} peopleShown={peopleShown} onPeople={() => showPeople(!peopleShown)} onLeave={leave} />
       <Banner state={state} onTry={() => chat.tryNow()} />
-      {state.link.is === "locked" && (
-        <TokenForm
-          refused={state.link.refused}
-          onToken={(token) => {
-            remember("session", "token", token);
-            chat.useToken(token);
-          }}
-        />
-      )}
       {place ? (
-        <Room chat={chat} state={state} place={place} peopleShown={peopleShown} onHidePeople={() => showPeople(false)} />
+        <>
+          {lock}
+          <Room chat={chat} state={state} place={place} peopleShown={peopleShown} onHidePeople={() => showPeople(false)} />
+        </>
       ) : (
-        state.link.is !== "locked" && <Door refusal={state.refusal} onEnter={enter} />
+        <main class="door">{lock || <Door refusal={state.refusal} onEnter={enter} />}</main>
       )}
     </div>
   );

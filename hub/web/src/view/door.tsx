@@ -15,51 +15,49 @@ export function Door({ refusal, onEnter }: { refusal: string; onEnter: (place: P
   useEffect(() => (name ? button : nameField).current?.focus(), []);
 
   return (
-    <main class="door">
-      <form
-        class="card"
-        aria-labelledby="door-title"
-        onSubmit={(event) => {
-          event.preventDefault();
-          onEnter({ name: name.trim(), room: room.trim() });
-        }}
-      >
-        <h2 id="door-title">Join a room</h2>
-        <label>
-          Name
-          <input
-            id="name"
-            ref={nameField}
-            value={name}
-            maxLength={MOST_CHARS}
-            required
-            pattern=".*\S.*"
-            autocomplete="nickname"
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        </label>
-        <label>
-          Room
-          <input
-            id="room"
-            value={room}
-            maxLength={MOST_CHARS}
-            required
-            pattern=".*\S.*"
-            autocomplete="off"
-            onInput={(event) => setRoom(event.currentTarget.value)}
-          />
-        </label>
-        {refusal && (
-          <p class="error" role="alert">
-            {refusal}
-          </p>
-        )}
-        <button id="join" ref={button}>
-          Join
-        </button>
-        <p class="faint">A room comes into being when someone joins it, and its link brings others there.</p>
-      </form>
-    </main>
+    <form
+      class="card"
+      aria-labelledby="door-title"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onEnter({ name: name.trim(), room: room.trim() });
+      }}
+    >
+      <h2 id="door-title">Join a room</h2>
+      <label>
+        Name
+        <input
+          id="name"
+          ref={nameField}
+          value={name}
+          maxLength={MOST_CHARS}
+          required
+          pattern=".*\S.*"
+          autocomplete="nickname"
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+      </label>
+      <label>
+        Room
+        <input
+          id="room"
+          value={room}
+          maxLength={MOST_CHARS}
+          required
+          pattern=".*\S.*"
+          autocomplete="off"
+          onInput={(event) => setRoom(event.currentTarget.value)}
+        />
+      </label>
+      {refusal && (
+        <p class="error" role="alert">
+          {refusal}
+        </p>
+      )}
+      <button id="join" ref={button}>
+        Join
+      </button>
+      <p class="faint">A room comes into being when someone joins it, and its link brings others there.</p>
+    </form>
   );
 }
