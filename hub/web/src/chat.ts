@@ -54,10 +54,10 @@ export class Chat {
     this.tryNow();
   }
 
-  /** Goes to a room, now or as soon as there is a connection. */
-  enter(place: Place): void {
+  /** Goes to a room, now or as soon as there is a connection. Who goes there `again` does so until the hub lets them in. */
+  enter(place: Place, again: boolean): void {
     this.#refusals = 0;
-    this.#happened({ type: "entered", place, ...kept(place.room) });
+    this.#happened({ type: "entered", place, again, ...kept(place.room) });
     void this.#join();
   }
 

@@ -25,7 +25,7 @@ export function from(state: State, ...events: Event[]): State {
 }
 
 export const CONNECTED: Event = { type: "connected" };
-export const ENTERED: Event = { type: "entered", place: PLACE, own: [], box: [] };
+export const ENTERED: Event = { type: "entered", place: PLACE, again: false, own: [], box: [] };
 
 export function joined(history: Message[], more: { gap?: boolean; now?: number } = {}): Event {
   const { gap = false, now = 0 } = more;

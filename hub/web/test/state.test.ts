@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { lastId } from "../src/state/state";
-import { after, CONNECTED, ENTERED, EPOCH, from, joined, message, numbers } from "./said";
+import { after, CONNECTED, ENTERED, EPOCH, from, joined, message, numbers, PLACE } from "./said";
 
 const lost = { type: "lost", now: 1, until: 2, reason: "" } as const;
 
@@ -46,6 +46,15 @@ describe("the state", () => {
 
     assert.equal(state.place, undefined);
     assert.equal(state.refusal, "The room is not yours.");
+  });
+
+  test("who is refused after a reload is still on the way in, with what they wrote", () => {
+    const item = { nonce: "n", text: "hi", at: 0, mark: "failed", tries: 1 } as const;
+    const entered = { type: "entered", place: PLACE, again: true, own: ["n"], box: [item] } as const;
+
+    const state = after(CONNECTED, entered, { type: "refused", reason: "Not now." });
+
+    assert.deepEqual([state.place, state.membership, state.box], [PLACE, "rejoining", [item]]);
   });
 
   test("who is refused on coming back loses nothing of what they see and wrote", () => {

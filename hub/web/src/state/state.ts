@@ -41,7 +41,8 @@ export type Event =
   | LinkEvent
   | OutboxEvent
   | { type: "welcome"; welcome: Welcome }
-  | { type: "entered"; place: Place; own: readonly string[]; box: readonly Outgoing[] }
+  /** `again`: one was there before the page was loaded. */
+  | { type: "entered"; place: Place; again: boolean; own: readonly string[]; box: readonly Outgoing[] }
   | { type: "joined"; joined: Joined; now: number }
   | { type: "refused"; reason: string }
   | { type: "left" }
@@ -76,7 +77,13 @@ export function reduce(state: State, event: Event): State {
     case "welcome":
       return { ...state, welcome: event.welcome };
     case "entered":
-      return { ...nowhere(state), place: event.place, own: new Set(event.own), box: event.box };
+      return {
+        ...nowhere(state),
+        place: event.place,
+        membership: event.again ? "rejoining" : "joining",
+        own: new Set(event.own),
+        box: event.box,
+      };
     case "joined":
       return joined(state, event.joined, event.now);
     case "refused":

@@ -17,12 +17,12 @@ export function App({ chat }: { chat: Chat }) {
   const [peopleShown, showPeople] = useState(() => matchMedia("(min-width: 48rem)").matches);
   const { place } = state;
 
-  const enter = (next: Place) => {
+  const enter = (next: Place, again = false) => {
     remember("lasting", "name", next.name);
     remember("lasting", "room", next.room);
     remember("session", "in", next.room);
     history.replaceState(history.state, "", linkTo(next.room, location.href));
-    chat.enter(next);
+    chat.enter(next, again);
   };
   const leave = () => {
     remember("session", "in", "");
@@ -34,7 +34,7 @@ export function App({ chat }: { chat: Chat }) {
     // After a reload one is where one was. Whom a link has brought is asked first.
     const name = recall("lasting", "name");
     const room = recall("session", "in");
-    if (name && room && (roomOf(location.search) ?? room) === room) enter({ name, room });
+    if (name && room && (roomOf(location.search) ?? room) === room) enter({ name, room }, true);
   }, [chat]);
   useTitle(state);
 
@@ -58,7 +58,7 @@ export function App({ chat }: { chat: Chat }) {
           <Room chat={chat} state={state} place={place} peopleShown={peopleShown} onHidePeople={() => showPeople(false)} />
         </>
       ) : (
-        <main class="door">{lock || <Door refusal={state.refusal} onEnter={enter} />}</main>
+        <main class="door">{lock || <Door refusal={state.refusal} onEnter={(next) => enter(next)} />}</main>
       )}
     </div>
   );
