@@ -30,6 +30,11 @@ async fn text_is_shown_as_text() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_too_long_is_said_before_it_is_sent() {
+    play("aTextThatIsTooLongIsSaidBeforeItIsSent").await;
+}
+
+#[tokio::test]
 async fn a_link_brings_others_to_the_room_and_what_was_said_there() {
     play("aLinkBringsOthersToTheRoomAndWhatWasSaidThere").await;
 }

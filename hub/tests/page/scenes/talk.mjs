@@ -94,3 +94,20 @@ export async function whoReadsOlderMessagesIsLeftThere({ a, b }) {
   await ada.sees("the last");
   await until("the log follows again", async () => (await fromEnd()) < 1);
 }
+
+export async function aTextThatIsTooLongIsSaidBeforeItIsSent({ a, b }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  // 31 KiB as JSON, where a quote has two bytes: the most that the page sends.
+  const longest = '"'.repeat((31 * 1024 - 2) / 2);
+
+  await ada.page.locator("#text").fill(`${longest}ü`);
+  await ada.page.getByRole("alert").getByText("2 bytes too long").waitFor();
+  await ada.page.locator("#send").click();
+  assert.equal(await ada.page.locator("#text").inputValue(), `${longest}ü`);
+
+  await ada.tell(longest);
+  await grace.sees(longest);
+  await ada.tell("still on the first connection");
+  assert.equal(await ada.page.locator(".banner").count(), 0);
+}

@@ -20,6 +20,8 @@ export function App({ chat }: { chat: Chat }) {
   const enter = (next: Place, again = false) => {
     remember("lasting", "name", next.name);
     remember("lasting", "room", next.room);
+    // Another tab may be someone else.
+    remember("session", "name", next.name);
     remember("session", "in", next.room);
     history.replaceState(history.state, "", linkTo(next.room, location.href));
     chat.enter(next, again);
@@ -32,7 +34,7 @@ export function App({ chat }: { chat: Chat }) {
   useEffect(() => {
     chat.open(setState);
     // After a reload one is where one was. Whom a link has brought is asked first.
-    const name = recall("lasting", "name");
+    const name = recall("session", "name");
     const room = recall("session", "in");
     if (name && room && (roomOf(location.search) ?? room) === room) enter({ name, room }, true);
   }, [chat]);
