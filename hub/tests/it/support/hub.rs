@@ -124,7 +124,7 @@ impl HubProcess {
     }
 
     /// Kills it, as a node that fails does.
-    pub(crate) async fn kill(mut self) {
+    pub(crate) async fn kill(&mut self) {
         within("the hub ends", self.process.kill()).await.expect("the hub can be killed");
     }
 

@@ -106,7 +106,7 @@ impl Stage {
             Some(("start", "redis")) => self.redis.start_again().await,
             Some(("kill", name)) => {
                 let pod = pod(name).expect("one of the hubs");
-                self.hubs.remove(pod).expect("the hub runs").kill().await;
+                self.hubs.get_mut(pod).expect("the hub runs").kill().await;
             }
             Some(("start", name)) => {
                 let pod = pod(name).expect("one of the hubs");
