@@ -21,6 +21,8 @@ const NEAR = 32;
 export function Log({ state, name, onAgain, onRemove }: Props) {
   const { log, own, lostAfter, box, membership, welcome } = state;
   const shown = useMemo(() => rows(log, own, lostAfter, dayOf), [log, own, lostAfter]);
+  // The same elements as before are not compared again, as when someone comes or writes.
+  const elements = useMemo(() => shown.map(rowOf), [shown]);
   const pane = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLOListElement>(null);
   const atEnd = useRef(true);
@@ -61,7 +63,7 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
         {shown.length + box.length === 0 && <Empty joined={membership === "joined"} />}
         <ol ref={list}>
           {[
-            ...shown.map((row) => rowOf(row)),
+            ...elements,
             ...box.map(({ nonce, text, at, mark, reason }, index) => (
               <Said
                 key={nonce}
