@@ -42,6 +42,7 @@ export function Header({ state: { link, welcome, place, people }, peopleShown, o
             aria-expanded={peopleShown}
             aria-controls="people"
             onClick={onPeople}
+            onKeyDown={({ key }) => key === "Escape" && peopleShown && onPeople()}
             title="Who is here"
           >
             <PeopleIcon />

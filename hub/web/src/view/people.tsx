@@ -20,6 +20,8 @@ export function People({ people, current, me, pod, onHide }: Props) {
     <aside
       id="people"
       aria-label="People"
+      // A long list is scrolled by keyboard, too.
+      tabIndex={0}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         document.getElementById("people-button")?.focus();
