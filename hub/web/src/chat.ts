@@ -7,7 +7,7 @@ import { wait } from "./retry";
 import { isStale } from "./state/people";
 import { lastId, reduce, START } from "./state/state";
 import type { Event, Place, State } from "./state/state";
-import { HOLDS_MS, SAY_EVERY_MS } from "./state/typing";
+import { HOLDS_MS, SAY_AT_MOST_EVERY_MS, SAY_EVERY_MS } from "./state/typing";
 
 /** The hub is asked who is there at most so often, in milliseconds. */
 const ASK_EVERY_MS = 1_000;
@@ -69,7 +69,8 @@ export class Chat {
 
   send(text: string): void {
     const nonce = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
-    this.#saidTyping = -Infinity;
+    // Its message ends one's writing for the others: what is written next is said soon, but no sooner than the hub passes it on.
+    this.#saidTyping -= SAY_EVERY_MS - SAY_AT_MOST_EVERY_MS;
     this.#happened({ type: "written", nonce, text, now: Date.now() });
     this.#sendWaiting();
   }

@@ -41,8 +41,10 @@ export async function whoWritesIsShownUntilTheMessageComes({ a, b }) {
   await until("Grace is not writing any more", async () => (await ada.page.locator("#typing").innerText()) === "");
 
   // Whoever stops without a word is forgotten after a while.
-  await grace.page.locator("#text").pressSequentially("or n");
-  await ada.page.locator("#typing").getByText("Grace is writing…").waitFor();
+  await until("Grace is writing again", async () => {
+    await grace.page.locator("#text").pressSequentially("x");
+    return (await ada.page.locator("#typing").innerText()) === "Grace is writing…";
+  });
   await until("Grace is forgotten", async () => (await ada.page.locator("#typing").innerText()) === "");
 }
 

@@ -3,8 +3,11 @@
 /** Names, and until when each is taken to write. */
 export type Writers = ReadonlyMap<string, number>;
 
-/** One says so at most so often, in milliseconds. */
+/** Whoever goes on says so again after this time, in milliseconds. */
 export const SAY_EVERY_MS = 3_000;
+
+/** The hub passes it on once a second; this is a little more. */
+export const SAY_AT_MOST_EVERY_MS = 1_200;
 
 /** For so long it holds: a little more than until it is said again. */
 export const HOLDS_MS = 5_000;
