@@ -114,13 +114,13 @@ export class Person {
   }
 
   /** Whom the page shows, by pod: "hub-a: Ada, Grace". */
-  async whoIsHere() {
-    const pods = await this.page.locator("#people section").all();
-    const line = async (pod) => {
-      const names = (await pod.locator(".who").allInnerTexts()).map((name) => name.replace(" (you)", ""));
-      return `${await pod.locator("h3").innerText()}: ${names.join(", ")}`;
-    };
-    return (await Promise.all(pods.map(line))).join("; ");
+  whoIsHere() {
+    // At once: people come and go meanwhile.
+    return this.page.locator("#people section").evaluateAll((pods) => {
+      const name = (element) => element.textContent.replace(" (you)", "");
+      const line = (pod) => `${pod.querySelector("h3").textContent}: ${[...pod.querySelectorAll(".who")].map(name).join(", ")}`;
+      return pods.map(line).join("; ");
+    });
   }
 
   async seesPeople(expected) {
