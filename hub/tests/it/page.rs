@@ -66,6 +66,11 @@ async fn a_message_that_is_not_stored_says_so_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_redis_that_lost_what_was_said_is_a_line_in_the_log() {
+    play("aRedisThatLostWhatWasSaidIsALineInTheLog").await;
+}
+
+#[tokio::test]
 async fn all_can_be_done_by_keyboard() {
     play("allCanBeDoneByKeyboard").await;
 }

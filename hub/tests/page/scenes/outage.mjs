@@ -37,3 +37,24 @@ export async function aMessageThatIsNotStoredSaysSoAndCanBeSentAgain({ a, b, ask
     assert.equal((await person.texts()).filter((text) => text === "in vain?").length, 1);
   }
 }
+
+/** Redis has nothing on disk, so all that was said is gone with it. */
+export async function aRedisThatLostWhatWasSaidIsALineInTheLog({ a, b, ask }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  await ada.tell("before");
+  await grace.sees("before");
+
+  await ask("kill redis");
+  await ask("start redis");
+
+  for (const person of [ada, grace]) {
+    await person.page.locator(".gap").getByText("Messages may be missing here").waitFor();
+    await person.isIn();
+  }
+  await grace.tell("after");
+  for (const person of [ada, grace]) {
+    await person.hears("before", "after");
+    assert.equal(await person.page.locator("#messages .gap").count(), 1);
+  }
+}
