@@ -10,7 +10,7 @@ const PACKAGES: [(&str, &[&str], &str); 9] = [
     ("nodejs", &["node"], "builds the chat page, and runs npm's client in tests"),
     ("npm", &["npm"], "brings what the page and that client are made of"),
     ("shellcheck", &["shellcheck"], "checks the scripts"),
-    ("chromium", &["chromium"], "opens the chat page in the end-to-end tests"),
+    ("chromium", &["chromium"], "opens the chat page in tests"),
     ("python3", &["python3"], "runs Python's client in the hub's tests"),
     ("python3-venv", &["python3", "-m", "ensurepip", "--version"], "keeps that client's packages apart"),
     ("default-jdk-headless", &["javac"], "compiles and runs Java's client in the hub's tests"),

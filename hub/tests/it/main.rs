@@ -12,6 +12,7 @@ mod hostile;
 mod lifecycle;
 mod matrix;
 mod outage;
+mod page;
 mod presence;
 mod stateful;
 mod support;

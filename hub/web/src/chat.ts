@@ -1,137 +1,173 @@
-// The connection to the hub: it never gives up, and after each reconnect it is back in its room.
+// What is done about what happens: the state is ./state, the wire is ./connection.ts, and this is between them.
 
-import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
-import type { IRetryPolicy, RetryContext } from "@microsoft/signalr";
+import { Connection, Lost, reasonOf } from "./connection";
+import type { Gap, Joined, Message, Presence, Stored, Typing, Welcome, Who } from "./hub";
+import { keep, kept } from "./keep";
+import { wait } from "./retry";
+import { isStale } from "./state/people";
+import { lastId, reduce, START } from "./state/state";
+import type { Event, Place, State } from "./state/state";
+import { HOLDS_MS, SAY_AT_MOST_EVERY_MS, SAY_EVERY_MS } from "./state/typing";
 
-/** What the page says about the connection. */
-export type Status = "connected" | "reconnecting" | "offline";
-
-/** What the hub sends for each message in a room. */
-export interface Message {
-  id: string;
-  room: string;
-  from: string;
-  text: string;
-  /** Milliseconds since 1970, by the clock of the pod that accepted it. */
-  at: number;
-  pod: string;
-}
-
-/** What the hub sends to each client as it connects. */
-export interface Welcome {
-  pod: string;
-  connectionId: string;
-  version: string;
-  backplane: "redis" | "memory";
-}
-
-/** Where one is, and as whom. */
-export interface Place {
-  room: string;
-  name: string;
-}
-
-/** What the page hears from the connection. */
-export interface Listener {
-  status(status: Status): void;
-  welcome(welcome: Welcome): void;
-  message(message: Message): void;
-  /** In the room after the connection came, or came back. */
-  rejoined(place: Place): void;
-  failed(reason: string): void;
-}
-
-/** Lost for so long, one is offline, although the tries go on. */
-const OFFLINE_AFTER_MS = 15_000;
-const LONGEST_WAIT_MS = 5_000;
-
-/** Longer waits after each try, and never the same for all clients: a hub that ends must not send a wave to the others. */
-function wait(tries: number): number {
-  return Math.min(LONGEST_WAIT_MS, 200 * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
-}
+/** The hub is asked who is there at most so often, in milliseconds. */
+const ASK_EVERY_MS = 1_000;
 
 export class Chat {
+  #state = START;
+  #listener: (state: State) => void = () => {};
   readonly #connection;
-  #listener: Listener | undefined;
-  #place: Place | undefined;
+  #token;
+  /** Refusals in a row to let us back in. */
+  #refusals = 0;
+  /** Who is there was asked a moment ago; `again`: and has changed since. */
+  #asked: { again: boolean } | undefined;
+  #saidTyping = -Infinity;
 
-  constructor(url: string) {
-    const policy: IRetryPolicy = {
-      nextRetryDelayInMilliseconds: (context: RetryContext) => {
-        if (context.elapsedMilliseconds >= OFFLINE_AFTER_MS) this.#listener?.status("offline");
-        return wait(context.previousRetryCount);
-      },
-    };
-    this.#connection = new HubConnectionBuilder()
-      .withUrl(url)
-      .withAutomaticReconnect(policy)
-      .configureLogging(LogLevel.Warning)
-      .build();
-    this.#connection.on("welcome", (welcome: Welcome) => this.#listener?.welcome(welcome));
-    this.#connection.on("message", (message: Message) => {
-      // What a room said just before one left it may still be on its way.
-      if (message.room === this.#place?.room) this.#listener?.message(message);
-    });
-    this.#connection.onreconnecting(() => this.#listener?.status("reconnecting"));
-    this.#connection.onreconnected(() => void this.#connected());
-    // The hub closed for good, as after a protocol error: a new connection may fare better.
-    this.#connection.onclose(() => {
-      this.#listener?.status("offline");
-      void this.#start();
-    });
+  constructor(url: string, token: string) {
+    this.#token = token;
+    this.#connection = new Connection(url, () => this.#token, (event) => this.#happened(event));
+    this.#connection.on("welcome", (welcome: Welcome) => this.#happened({ type: "welcome", welcome }));
+    this.#connection.on("message", (message: Message) => this.#happened({ type: "message", message }));
+    this.#connection.on("presence", (presence: Presence) => this.#happened({ type: "presence", presence }));
+    this.#connection.on("typing", (typing: Typing) => this.#happened({ type: "typing", typing, now: Date.now() }));
+    this.#connection.on("gap", (gap: Gap) => this.#happened({ type: "gap", gap }));
   }
 
-  /** Connects, and reports to `listener` from now on. */
-  open(listener: Listener): void {
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Connects, and tells `listener` of each change from now on. */
+  open(listener: (state: State) => void): void {
     this.#listener = listener;
-    void this.#start();
+    void this.#connection.run();
   }
 
-  /** Goes to a room, and leaves the one before. While not connected this is done later, and gives false. */
-  async join(place: Place): Promise<boolean> {
-    const before = this.#place;
-    this.#place = place;
-    if (this.#connection.state !== "Connected") return false;
-    if (before && before.room !== place.room) await this.#connection.invoke("Leave", before.room);
-    await this.#connection.invoke("Join", place.room, place.name);
-    return true;
+  /** Does not wait for the next try to connect. */
+  tryNow(): void {
+    if (!this.#connection.isUp) this.#connection.tryNow();
   }
 
-  /** Sends to the room; fails unless the hub confirmed it. */
-  async send(text: string): Promise<void> {
-    if (!this.#place) throw new Error("Join a room first.");
-    if (this.#connection.state !== "Connected") throw new Error("There is no connection; try again soon.");
-    await this.#connection.invoke("Send", this.#place.room, text);
+  /** Shows this token to the hub from now on. */
+  useToken(token: string): void {
+    this.#token = token;
+    this.tryNow();
   }
 
-  // The client's automatic reconnect only begins after a first success.
-  async #start(): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.#connection.start();
-        await this.#connected();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, wait(tries)));
-      }
+  /** Goes to a room, now or as soon as there is a connection. Who goes there `again` does so until the hub lets them in. */
+  enter(place: Place, again: boolean): void {
+    this.#refusals = 0;
+    this.#happened({ type: "entered", place, again, ...kept(place.room) });
+    void this.#join();
+  }
+
+  leave(): void {
+    const { place } = this.#state;
+    if (place) this.#connection.invoke("Leave", place.room).catch(() => {});
+    this.#happened({ type: "left" });
+  }
+
+  send(text: string): void {
+    const nonce = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+    // Its message ends one's writing for the others: what is written next is said soon, but no sooner than the hub passes it on.
+    this.#saidTyping -= SAY_EVERY_MS - SAY_AT_MOST_EVERY_MS;
+    this.#happened({ type: "written", nonce, text, now: Date.now() });
+    this.#sendWaiting();
+  }
+
+  /** Sends what failed once more, under its nonce: if it was stored after all, it is not stored again. */
+  sendAgain(nonce: string): void {
+    this.#happened({ type: "again", nonce });
+    this.#sendWaiting();
+  }
+
+  giveUp(nonce: string): void {
+    this.#happened({ type: "removed", nonce });
+  }
+
+  /** Tells the others that one is writing. */
+  typing(): void {
+    const { place, membership } = this.#state;
+    if (!place || membership !== "joined" || Date.now() - this.#saidTyping < SAY_EVERY_MS) return;
+    this.#saidTyping = Date.now();
+    this.#connection.say("Typing", place.room);
+  }
+
+  #happened(event: Event): void {
+    const before = this.#state;
+    this.#state = reduce(before, event);
+    const { place, own, box, membership } = this.#state;
+    if (place && before.place === place && (before.own !== own || before.box !== box)) keep(place.room, own, box);
+    this.#listener(this.#state);
+
+    if (event.type === "connected" && place) void this.#join();
+    if (event.type === "gap" && membership === "joined") void this.#join(event.gap.after ?? undefined);
+    if (event.type === "presence" && isStale(this.#state.people)) this.#askWho();
+    if (event.type === "typing") setTimeout(() => this.#happened({ type: "tick", now: Date.now() }), HOLDS_MS);
+  }
+
+  /** Joins, with what was said since: after a reconnect nothing is missing that the hub still has. */
+  async #join(since: string | undefined = lastId(this.#state)): Promise<void> {
+    const { place } = this.#state;
+    if (!place || !this.#connection.isUp) return;
+    try {
+      const options = { presence: true, ...(since !== undefined && { since }) };
+      const joined = await this.#connection.invoke<Joined>("Join", place.room, place.name, options);
+      if (this.#state.place !== place) return;
+      this.#refusals = 0;
+      this.#happened({ type: "joined", joined, now: Date.now() });
+      this.#askWho();
+      this.#sendWaiting();
+    } catch (error) {
+      // The next connection joins.
+      if (error instanceof Lost || this.#state.place !== place) return;
+      this.#happened({ type: "refused", reason: reasonOf(error) });
+      this.#refusals += 1;
+      setTimeout(() => {
+        if (this.#state.place === place && this.#state.membership !== "joined") void this.#join();
+      }, wait(this.#refusals));
     }
   }
 
-  async #connected(): Promise<void> {
-    this.#listener?.status("connected");
-    const place = this.#place;
+  /** In the order in which it was written. */
+  #sendWaiting(): void {
+    if (this.#state.membership !== "joined") return;
+    for (const { nonce, text, mark } of this.#state.box) if (mark === "waiting") void this.#send(nonce, text);
+  }
+
+  async #send(nonce: string, text: string): Promise<void> {
+    const { place } = this.#state;
+    if (!place) return;
+    this.#happened({ type: "sent", nonce, now: Date.now() });
+    try {
+      await this.#connection.invoke<Stored>("Send", place.room, text, { nonce });
+      this.#happened({ type: "stored", nonce });
+    } catch (error) {
+      if (error instanceof Lost) this.#happened({ type: "unanswered", nonce });
+      else this.#happened({ type: "failed", nonce, reason: reasonOf(error) });
+    }
+  }
+
+  #askWho(): void {
+    if (this.#asked) {
+      this.#asked.again = true;
+      return;
+    }
+    const asked = (this.#asked = { again: false });
+    void this.#who();
+    setTimeout(() => {
+      this.#asked = undefined;
+      if (asked.again && this.#state.membership === "joined") this.#askWho();
+    }, ASK_EVERY_MS);
+  }
+
+  async #who(): Promise<void> {
+    const { place } = this.#state;
     if (!place) return;
     try {
-      await this.#connection.invoke("Join", place.room, place.name);
-      this.#listener?.rejoined(place);
-    } catch (error) {
-      // Lost again: the next reconnect joins. Anything else is for the person to see.
-      if (this.#connection.state === "Connected") this.#listener?.failed(reason(error));
+      this.#happened({ type: "who", who: await this.#connection.invoke<Who>("Who", place.room) });
+    } catch {
+      // Asked again with the next change, or after the next reconnect.
     }
   }
-}
-
-/** An error in the hub's own words. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

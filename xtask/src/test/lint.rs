@@ -12,7 +12,7 @@ const CARGO_DENY: &str = "0.20.2";
 type Check = fn() -> Result<()>;
 
 pub(super) fn run() -> Result<()> {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("rustfmt", rustfmt),
         ("clippy", clippy),
         ("cargo-deny", cargo_deny),
@@ -20,7 +20,8 @@ pub(super) fn run() -> Result<()> {
         ("generated files", || crds::run(true)),
         ("chart: helm lint", chart::helm_lint),
         ("chart: templates", chart::templates),
-        ("web page: types", web_types),
+        ("web page: types", || web("check")),
+        ("web page: unit tests", || web("test")),
     ];
     let mut failed = Vec::new();
     for (name, check) in checks {
@@ -97,8 +98,9 @@ fn is_script(file: &str) -> bool {
     std::fs::read_to_string(repo::root().join(file)).is_ok_and(|text| text.starts_with("#!"))
 }
 
-fn web_types() -> Result<()> {
+/// A script of the page's package.json.
+fn web(script: &str) -> Result<()> {
     let web = repo::root().join("hub/web");
     npm::install(&web)?;
-    sh::run(sh::cmd("npm", ["run", "--silent", "check"]).current_dir(web))
+    sh::run(sh::cmd("npm", ["run", "--silent", script]).current_dir(web))
 }

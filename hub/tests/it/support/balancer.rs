@@ -73,6 +73,10 @@ impl Balancer {
         Self { address, task, state }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hub", self.address)
     }

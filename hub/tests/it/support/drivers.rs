@@ -28,16 +28,21 @@ impl Kind {
 }
 
 fn npm() -> tokio::process::Command {
-    let folder = source("client");
+    let mut command = tokio::process::Command::new("node");
+    command.arg(packages("client").join("driver.mjs"));
+    command
+}
+
+/// A folder of `hub/tests` with the packages of npm that its lock file says.
+pub(super) fn packages(name: &str) -> PathBuf {
+    let folder = source(name);
     let lock_path = folder.join("package-lock.json");
     let _lock = lock(&lock_path);
     let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     if changed(&folder.join("node_modules/.package-lock.json")) < changed(&lock_path) {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder), "npm");
     }
-    let mut command = tokio::process::Command::new("node");
-    command.arg(folder.join("driver.mjs"));
-    command
+    folder
 }
 
 fn python() -> tokio::process::Command {

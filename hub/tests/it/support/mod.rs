@@ -9,6 +9,7 @@ mod raw;
 mod redis;
 pub(crate) mod socket;
 pub(crate) mod token;
+mod stage;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) use drivers::Kind;
 pub(crate) use hub::{HubProcess, command as hub_command};
 pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
+pub(crate) use stage::Stage;
 
 /// How long anything may take before a test fails: far more than it does, for a machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

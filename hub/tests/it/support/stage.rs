@@ -1,0 +1,124 @@
+//! What a scene of `tests/page` is played on: two hubs of one Redis, a balancer before them, and the browser's process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use super::{Balancer, Folder, HubProcess, Redis, drivers};
+
+const HUBS: [&str; 2] = ["hub-a", "hub-b"];
+
+/// Signs tokens in the scenes that want them.
+const TOKEN_KEY: &str = "a key that only these tests have, and that is long enough";
+
+pub(crate) struct Stage {
+    redis: Redis,
+    folder: Folder,
+    password_file: PathBuf,
+    /// Flags of both hubs.
+    flags: Vec<String>,
+    hubs: BTreeMap<&'static str, HubProcess>,
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    balancer: Balancer,
+    token_key: Option<&'static str>,
+}
+
+impl Stage {
+    /// Two ready hubs with these flags.
+    pub(crate) async fn set(flags: &[&str]) -> Self {
+        Self::set_in(Folder::new(), flags).await
+    }
+
+    /// Two ready hubs that want a token.
+    pub(crate) async fn with_tokens() -> Self {
+        let folder = Folder::new();
+        let file = folder.write("token-key", TOKEN_KEY);
+        let flags = ["--jwt-key-file", file.to_str().expect("the path is UTF-8")];
+        Self { token_key: Some(TOKEN_KEY), ..Self::set_in(folder, &flags).await }
+    }
+
+    async fn set_in(folder: Folder, flags: &[&str]) -> Self {
+        let redis = Redis::start("s3cret").await;
+        let password_file = folder.write("password", "s3cret");
+        let mut hubs = BTreeMap::new();
+        for pod in HUBS {
+            let hub = HubProcess::start_with(&redis, &password_file, pod, flags).await;
+            hub.ready().await;
+            hubs.insert(pod, hub);
+        }
+        let addresses: BTreeMap<_, _> = hubs.iter().map(|(pod, hub)| (*pod, hub.address())).collect();
+        let balancer = Balancer::before(addresses.values().copied().collect()).await;
+        let flags = flags.iter().map(ToString::to_string).collect();
+        Self { redis, folder, password_file, flags, hubs, addresses, balancer, token_key: None }
+    }
+
+    /// Plays it, and fails as it does.
+    pub(crate) async fn play(mut self, scene: &str) {
+        let page = |address: SocketAddr| format!("http://{address}");
+        let mut stage = json!({
+            "a": page(self.addresses["hub-a"]), "b": page(self.addresses["hub-b"]), "any": page(self.balancer.address()),
+        });
+        if let Some(key) = self.token_key {
+            stage["key"] = json!(key);
+        }
+        let folder = drivers::packages("page");
+        let mut process = Command::new("node")
+            .arg(folder.join("play.mjs"))
+            .args([scene, &stage.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Browsers leave files.
+            .env("TMPDIR", self.folder.path())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("these tests need node in PATH");
+        let mut input = process.stdin.take().expect("its input is a pipe");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output is a pipe")).lines();
+        let mut errors = process.stderr.take().expect("its errors are a pipe");
+        let told = tokio::spawn(async move {
+            let mut text = String::new();
+            let _ = errors.read_to_string(&mut text).await;
+            text
+        });
+
+        // A scene has its own patience, and ends by itself.
+        while let Some(line) = lines.next_line().await.expect("the scene's output is readable") {
+            let line: Value = serde_json::from_str(&line).expect("the scene says JSON");
+            self.change(line["ask"].as_str().expect("the scene asks for something")).await;
+            input.write_all(b"{\"done\":true}\n").await.expect("the scene reads");
+        }
+        let status = process.wait().await.expect("the scene's end can be seen");
+        let told = told.await.expect("its errors can be read");
+        assert!(status.success(), "{scene}: {told}");
+    }
+
+    /// `kill` or `start`, and what.
+    async fn change(&mut self, wish: &str) {
+        let pod = |name: &str| HUBS.into_iter().find(|pod| *pod == name);
+        match wish.split_once(' ') {
+            Some(("kill", "redis")) => self.redis.kill().await,
+            Some(("start", "redis")) => self.redis.start_again().await,
+            Some(("kill", name)) => {
+                let pod = pod(name).expect("one of the hubs");
+                self.hubs.get_mut(pod).expect("the hub runs").kill().await;
+            }
+            Some(("start", name)) => {
+                let pod = pod(name).expect("one of the hubs");
+                // Where it was: that is where its page goes on trying.
+                let address = self.addresses[pod].to_string();
+                let mut flags = vec!["--listen", &address];
+                flags.extend(self.flags.iter().map(String::as_str));
+                let hub = HubProcess::start_with(&self.redis, &self.password_file, pod, &flags).await;
+                hub.ready().await;
+                self.hubs.insert(pod, hub);
+            }
+            _ => panic!("nobody knows how to {wish}"),
+        }
+    }
+}

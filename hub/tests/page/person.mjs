@@ -1,0 +1,159 @@
+// Someone with a browser of their own at the page.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+/** How long anything may take before a scene fails: far more than it does, for a machine may be busy. */
+export const PATIENCE_MS = 60_000;
+
+const QUIET = ["gpu", "background-networking", "component-update", "sync", "extensions"].map((what) => `--disable-${what}`);
+
+let browser;
+const people = [];
+
+export async function launch() {
+  const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find(existsSync);
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...QUIET] });
+}
+
+export const end = () => browser?.close();
+
+export async function pictureOfEach(scene) {
+  for (const [index, person] of people.entries()) await person.picture(`failed-${scene}-${index}`).catch(() => {});
+}
+
+/** Waits until `check` gives something true, and fails with its last word if it never does. */
+export async function until(what, check) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}; last: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export class Person {
+  /** What the page threw, or its policy forbade. */
+  problems = [];
+
+  /** Opens the page at `url`, with a browser's profile of their own. `options`: those of Playwright's contexts. */
+  static async at(url, options = {}) {
+    const person = new Person();
+    person.context = await browser.newContext({ viewport: { width: 1000, height: 640 }, locale: "en-GB", ...options });
+    person.context.setDefaultTimeout(PATIENCE_MS);
+    person.page = await person.context.newPage();
+    person.page.on("pageerror", (error) => person.problems.push(error.message));
+    person.page.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) person.problems.push(message.text());
+    });
+    await person.page.goto(url);
+    people.push(person);
+    return person;
+  }
+
+  /** Opens the page, joins, and is connected. */
+  static async in(room, name, url, options) {
+    const person = await Person.at(url, options);
+    await person.join(name, room);
+    return person;
+  }
+
+  async join(name, room) {
+    await this.page.locator("#name").fill(name);
+    if (room !== undefined) await this.page.locator("#room").fill(room);
+    await this.page.locator("#join").click();
+    await this.isIn();
+  }
+
+  /** Waits until the hub has let them in. */
+  async isIn() {
+    await this.status("connected");
+    await this.page.locator("#messages[aria-busy=false]").waitFor();
+  }
+
+  async status(word) {
+    await this.page.locator("#status").getByText(word, { exact: true }).waitFor();
+  }
+
+  async pod() {
+    return this.page.locator("#pod").innerText();
+  }
+
+  async say(text) {
+    await this.page.locator("#text").fill(text);
+    await this.page.locator("#send").click();
+  }
+
+  /** Says it, and waits until it is stored. */
+  async tell(text) {
+    await this.say(text);
+    await this.message(text).locator('[aria-label="Stored"]').waitFor();
+  }
+
+  /** The message of this text. */
+  message(text) {
+    return this.page.locator("#messages .said").filter({ has: this.page.getByText(text, { exact: true }) });
+  }
+
+  async sees(text) {
+    await this.message(text).waitFor();
+  }
+
+  /** The texts of all messages, in order. */
+  texts() {
+    return this.page.locator("#messages .text").allInnerTexts();
+  }
+
+  async hears(...texts) {
+    await until(`the messages are ${texts}`, async () => (await this.texts()).join() === texts.join());
+  }
+
+  /** Whom the page shows, by pod: "hub-a: Ada, Grace". */
+  whoIsHere() {
+    // At once: people come and go meanwhile.
+    return this.page.locator("#people section").evaluateAll((pods) => {
+      const name = (element) => element.textContent.replace(" (you)", "");
+      const line = (pod) => `${pod.querySelector("h3").textContent}: ${[...pod.querySelectorAll(".who")].map(name).join(", ")}`;
+      return pods.map(line).join("; ");
+    });
+  }
+
+  async seesPeople(expected) {
+    let last;
+    await until(`the people are ${expected}`, async () => (last = await this.whoIsHere()) === expected).catch((error) => {
+      throw new Error(`${error.message}; the people are ${last}`);
+    });
+  }
+
+  async reload() {
+    await this.page.reload();
+  }
+
+  /** The page did nothing that a browser has to complain of. */
+  hadNoProblems() {
+    assert.deepEqual(this.problems, []);
+  }
+
+  /** Nothing is wider than the window. */
+  async fits() {
+    const { wide, window } = await this.page.evaluate(() => {
+      const out = (element) => element.getBoundingClientRect().right > innerWidth + 0.5 && !element.closest(".sr, .wide");
+      const wide = [...document.querySelectorAll("body *")].filter(out).map((element) => element.outerHTML.slice(0, 120));
+      return { wide, window: document.documentElement.scrollWidth - innerWidth };
+    });
+    assert.deepEqual(wide, []);
+    assert.equal(window, 0, "the page scrolls sideways");
+  }
+
+  async picture(name) {
+    const folder = process.env.PICTURES;
+    if (!folder) return;
+    await mkdir(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${name}.png`) });
+  }
+}

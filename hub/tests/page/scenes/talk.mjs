@@ -1,0 +1,115 @@
+// Two people, each on another hub.
+
+import assert from "node:assert/strict";
+
+import { Person, until } from "../person.mjs";
+
+export async function twoPeopleOnTwoHubsTalkAndSeeEachOther({ a, b }) {
+  const ada = await Person.in("garden", "Ada Lovelace", a);
+  const grace = await Person.in("garden", "Grace Hopper", b);
+  assert.deepEqual([await ada.pod(), await grace.pod()], ["hub-a", "hub-b"]);
+
+  await ada.tell("Is anybody on the other hub?");
+  await grace.sees("Is anybody on the other hub?");
+  await grace.tell("I am, and I hear you.");
+  await ada.hears("Is anybody on the other hub?", "I am, and I hear you.");
+  await grace.hears("Is anybody on the other hub?", "I am, and I hear you.");
+  assert.match(await ada.message("I am, and I hear you.").locator(".meta").innerText(), /Grace Hopper.*hub-b/s);
+
+  await ada.seesPeople("hub-a: Ada Lovelace; hub-b: Grace Hopper");
+  await grace.seesPeople("hub-a: Ada Lovelace; hub-b: Grace Hopper");
+  assert.equal(await ada.page.locator("#people h2").innerText(), "2 people on 2 pods");
+  assert.match(await ada.page.locator("#people-button").innerText(), /^2/);
+
+  await grace.page.locator("#leave").click();
+  await ada.seesPeople("hub-a: Ada Lovelace");
+  assert.equal(await ada.page.locator("#people h2").innerText(), "1 person on 1 pod");
+  for (const person of [ada, grace]) person.hadNoProblems();
+}
+
+export async function whoWritesIsShownUntilTheMessageComes({ a, b }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  await ada.seesPeople("hub-a: Ada; hub-b: Grace");
+
+  await grace.page.locator("#text").pressSequentially("I am thi");
+  await ada.page.locator("#typing").getByText("Grace is writing…").waitFor();
+  assert.equal(await grace.page.locator("#typing").innerText(), "", "nobody is told of themselves");
+
+  await grace.tell("I am thinking");
+  await ada.sees("I am thinking");
+  await until("Grace is not writing any more", async () => (await ada.page.locator("#typing").innerText()) === "");
+
+  // Whoever stops without a word is forgotten after a while.
+  await until("Grace is writing again", async () => {
+    await grace.page.locator("#text").pressSequentially("x");
+    return (await ada.page.locator("#typing").innerText()) === "Grace is writing…";
+  });
+  await until("Grace is forgotten", async () => (await ada.page.locator("#typing").innerText()) === "");
+}
+
+export async function textIsShownAsText({ a, b }) {
+  const hostile = '<img src=x onerror="document.title=1"><b>bold</b> &amp; "quotes"';
+  const name = "<u>Mallory</u>";
+  const room = "a&b <i>ü</i>";
+  const ada = await Person.in(room, "Ada", a);
+  const mallory = await Person.in(room, name, b);
+
+  await mallory.tell(hostile);
+  await mallory.tell("two\n  lines");
+  await mallory.tell("see https://example.com/a?b=<c> and javascript:alert(1)");
+
+  await ada.sees(hostile);
+  await ada.seesPeople(`hub-a: Ada; hub-b: ${name}`);
+  assert.equal(await ada.page.locator("h1").innerText(), room);
+  assert.equal(await ada.page.locator(".from").first().innerText(), name);
+  assert.equal(await ada.page.locator("img, #messages b:not(.from), u, i").count(), 0);
+  await until("the lines are kept", async () => (await ada.texts()).includes("two\n  lines"));
+  const links = ada.page.locator("#messages a");
+  await links.first().waitFor();
+  assert.deepEqual(await links.evaluateAll((all) => all.map((link) => [link.href, link.rel])), [
+    ["https://example.com/a?b=", "noopener noreferrer"],
+  ]);
+  for (const person of [ada, mallory]) person.hadNoProblems();
+}
+
+export async function whoReadsOlderMessagesIsLeftThere({ a, b }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  for (let n = 1; n <= 30; n += 1) await grace.tell(`line ${n}`);
+  await ada.sees("line 30");
+  const log = ada.page.locator("#messages");
+  const fromEnd = () => log.evaluate((pane) => pane.scrollHeight - pane.scrollTop - pane.clientHeight);
+  await until("the log follows the talk", async () => (await fromEnd()) < 1);
+
+  await log.evaluate((pane) => pane.scrollTo(0, 0));
+  await until("the page knows that she reads", async () => {
+    await grace.tell(`news ${await ada.texts().then((texts) => texts.length)}`);
+    return ada.page.locator(".jump").isVisible();
+  });
+  assert.equal(await log.evaluate((pane) => pane.scrollTop), 0);
+
+  await ada.page.locator(".jump").click();
+  await until("she is at the end", async () => (await fromEnd()) < 1);
+  await ada.page.locator(".jump").waitFor({ state: "detached" });
+  await grace.tell("the last");
+  await ada.sees("the last");
+  await until("the log follows again", async () => (await fromEnd()) < 1);
+}
+
+export async function aTextThatIsTooLongIsSaidBeforeItIsSent({ a, b }) {
+  const ada = await Person.in("garden", "Ada", a);
+  const grace = await Person.in("garden", "Grace", b);
+  // 31 KiB as JSON, where a quote has two bytes: the most that the page sends.
+  const longest = '"'.repeat((31 * 1024 - 2) / 2);
+
+  await ada.page.locator("#text").fill(`${longest}ü`);
+  await ada.page.getByRole("alert").getByText("2 bytes too long").waitFor();
+  await ada.page.locator("#send").click();
+  assert.equal(await ada.page.locator("#text").inputValue(), `${longest}ü`);
+
+  await ada.tell(longest);
+  await grace.sees(longest);
+  await ada.tell("still on the first connection");
+  assert.equal(await ada.page.locator(".banner").count(), 0);
+}

@@ -1,0 +1,83 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { MOST_BYTES } from "../hub";
+import { recall, remember } from "../memory";
+import { SendIcon } from "./icons";
+
+interface Props {
+  room: string;
+  onTyping: () => void;
+  onSend: (text: string) => void;
+}
+
+/** Where one writes. What stands here survives a reload. */
+export function Composer({ room, onTyping, onSend }: Props) {
+  const [text, setText] = useState(() => recall("session", `draft.${room}`));
+  const field = useRef<HTMLTextAreaElement>(null);
+  const excess = size(text) - MOST_BYTES;
+
+  useEffect(() => field.current?.focus(), []);
+  useEffect(() => remember("session", `draft.${room}`, text), [room, text]);
+  // As high as what is written, up to what the style allows.
+  useLayoutEffect(() => {
+    const area = field.current;
+    if (!area) return;
+    area.style.height = "auto";
+    area.style.height = `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`;
+  }, [text]);
+
+  const send = () => {
+    if (!text.trim() || excess > 0) return;
+    onSend(text.trimEnd());
+    setText("");
+    field.current?.focus();
+  };
+
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      {excess > 0 && (
+        <p class="error" role="alert">
+          {excess.toLocaleString()} bytes too long to be sent at once.
+        </p>
+      )}
+      <textarea
+        id="text"
+        ref={field}
+        rows={1}
+        value={text}
+        aria-label="Message"
+        aria-invalid={excess > 0}
+        autocomplete="off"
+        enterkeyhint="send"
+        placeholder={`Message ${room}`}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          onTyping();
+        }}
+        onKeyDown={(event) => {
+          // Enter that only picks a word of an input method is not ours.
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          send();
+        }}
+      />
+      <button id="send" title="Send (Enter; Shift and Enter: a new line)">
+        <SendIcon />
+        <span class="wide">Send</span>
+      </button>
+    </form>
+  );
+}
+
+const encoder = new TextEncoder();
+
+function size(text: string): number {
+  // Most texts are far from the limit: three bytes a UTF-16 unit, six if escaped.
+  return text.length * 6 < MOST_BYTES ? 0 : encoder.encode(JSON.stringify(text)).length;
+}

@@ -1,0 +1,121 @@
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import { rows } from "../state/rows";
+import type { Row } from "../state/rows";
+import type { State } from "../state/state";
+import { dayOf } from "./clock";
+import { DownIcon } from "./icons";
+import { Said } from "./said";
+
+interface Props {
+  state: State;
+  /** Who writes here. */
+  name: string;
+  onAgain: (nonce: string) => void;
+  onRemove: (nonce: string) => void;
+}
+
+/** So near to its end, in pixels, the log follows the talk. */
+const NEAR = 32;
+
+export function Log({ state, name, onAgain, onRemove }: Props) {
+  const { log, own, lostAfter, box, membership, welcome } = state;
+  const shown = useMemo(() => rows(log, own, lostAfter, dayOf), [log, own, lostAfter]);
+  // The same elements as before are not compared again, as when someone comes or writes.
+  const elements = useMemo(() => shown.map(rowOf), [shown]);
+  const pane = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLOListElement>(null);
+  const atEnd = useRef(true);
+  const [behind, setBehind] = useState(false);
+  const written = box.length && box.at(-1)!.nonce;
+
+  const toEnd = () => pane.current?.scrollTo(0, pane.current.scrollHeight);
+  // It also stays at the end as the window, the composer or a message changes its height.
+  useEffect(() => {
+    const observer = new ResizeObserver(() => atEnd.current && toEnd());
+    for (const element of [pane.current, list.current]) if (element) observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  // Follows the talk, unless one has scrolled up to read.
+  useLayoutEffect(() => {
+    if (atEnd.current) toEnd();
+    else setBehind(true);
+  }, [log]);
+  useLayoutEffect(toEnd, [written]);
+
+  const last = shown.at(-1);
+  const continues = last?.is === "message" && last.mine;
+  return (
+    <div class="log">
+      <div
+        id="messages"
+        role="log"
+        aria-label="Messages"
+        // A whole history at once is nothing to be read out.
+        aria-busy={membership !== "joined"}
+        tabIndex={0}
+        ref={pane}
+        onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+          atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
+          if (atEnd.current) setBehind(false);
+        }}
+      >
+        {shown.length + box.length === 0 && <Empty joined={membership === "joined"} />}
+        <ol ref={list}>
+          {[
+            ...elements,
+            ...box.map(({ nonce, text, at, mark, reason }, index) => (
+              <Said
+                key={nonce}
+                {...{ text, at, mark, reason }}
+                from={name}
+                pod={welcome?.pod ?? ""}
+                mine
+                first={index === 0 && !continues}
+                onAgain={() => onAgain(nonce)}
+                onRemove={() => onRemove(nonce)}
+              />
+            )),
+          ]}
+        </ol>
+      </div>
+      {behind && (
+        <button class="jump" onClick={toEnd}>
+          <DownIcon /> New messages
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** In one list with what is yet to be stored: a message that moves from there to here stays the same element. */
+function rowOf(row: Row) {
+  switch (row.is) {
+    case "day":
+      return (
+        <li key={row.key} class="day">
+          {row.day}
+        </li>
+      );
+    case "gap":
+      return (
+        <li key={row.key} class="gap">
+          {gapText(row.missing)}
+        </li>
+      );
+    case "message": {
+      const { from, user, text, at, pod } = row.message;
+      return <Said key={row.key} {...{ from, user, text, at, pod }} mine={row.mine} first={row.first} mark="stored" />;
+    }
+  }
+}
+
+function gapText(missing: number | null): string {
+  if (missing === null) return "Messages may be missing here";
+  return missing === 1 ? "One message is missing here" : `${missing} messages are missing here`;
+}
+
+function Empty({ joined }: { joined: boolean }) {
+  if (!joined) return <p class="empty faint">Joining…</p>;
+  return <p class="empty faint">Nothing was said here yet. Say something, or copy the link to bring others here.</p>;
+}

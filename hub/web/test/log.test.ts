@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { missing, MOST_MESSAGES, position, withMessages } from "../src/state/log";
+import { message, numbers } from "./said";
+
+describe("the log", () => {
+  test("an id is an epoch, which may have dashes, and a number", () => {
+    assert.deepEqual(position("a-b-12"), { epoch: "a-b", number: 12 });
+  });
+
+  test("has the room's order, in whatever order messages come", () => {
+    const log = withMessages(withMessages([], [message(1), message(10), message(9)]), [message(2), message(11)]);
+
+    assert.deepEqual(numbers(log), [1, 2, 9, 10, 11]);
+  });
+
+  test("has what comes twice once, as it came last", () => {
+    const log = withMessages([message(1), message(2)], [message(1, { text: "7" }), message(2)]);
+
+    assert.deepEqual(numbers(log), [7, 2]);
+  });
+
+  test("has a new epoch after the old one, and late ones where they belong", () => {
+    const other = (n: number) => message(n, { id: `e2-${n}`, text: `${100 + n}` });
+
+    const log = withMessages([message(1), message(3)], [other(2), message(2), other(1), other(3)]);
+
+    assert.deepEqual(numbers(log), [1, 2, 3, 101, 102, 103]);
+  });
+
+  test("forgets the oldest", () => {
+    const many = Array.from({ length: MOST_MESSAGES + 3 }, (_, n) => message(n));
+
+    assert.deepEqual(numbers(withMessages([], many)).slice(0, 2), [3, 4]);
+  });
+
+  test("knows how many are missing between two, unless the history began anew", () => {
+    assert.equal(missing(message(3), message(4)), 0);
+    assert.equal(missing(message(3), message(7)), 3);
+    assert.equal(missing(message(3), message(4, { id: "other-4" })), null);
+  });
+});

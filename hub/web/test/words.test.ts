@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { linkTo, roomOf, tokenOf } from "../src/address";
+import { parts } from "../src/text";
+import { dayOf } from "../src/view/clock";
+
+describe("the address", () => {
+  test("names the room", () => {
+    assert.equal(roomOf("?room=tea+%26%20cake"), "tea & cake");
+    assert.equal(roomOf("?room=%20"), undefined);
+    assert.equal(roomOf(""), undefined);
+    assert.equal(roomOf(`?room=${"🦀".repeat(70)}`), "🦀".repeat(64));
+  });
+
+  test("of a room can be given to others: nothing else is in it", () => {
+    const page = "https://chat.example/lobby/?room=x&utm=1#token=secret";
+    assert.equal(linkTo("tea & cake", page), "https://chat.example/lobby/?room=tea+%26+cake");
+    assert.equal(roomOf(new URL(linkTo("#1 + ü", page)).search), "#1 + ü");
+  });
+
+  test("may bring a token, and is the same without it", () => {
+    assert.deepEqual(tokenOf("#token=a.b%2Dc"), { token: "a.b-c", rest: "" });
+    assert.deepEqual(tokenOf("#top&token=a=&x=1"), { token: "a=", rest: "#top&x=1" });
+    assert.deepEqual(tokenOf("#token=%"), { token: "%", rest: "" });
+    assert.equal(tokenOf("#token="), undefined);
+    assert.equal(tokenOf("#top"), undefined);
+  });
+});
+
+describe("a text", () => {
+  const links = (text: string) => parts(text).flatMap(({ href }) => href ?? []);
+
+  test("is all there, whatever is in it", () => {
+    for (const text of ["", " ", "<b>x</b>", "a https://b.example/c, d", "https://", "(http://x.example)http://"]) {
+      assert.equal(parts(text).map((part) => part.text).join(""), text);
+    }
+  });
+
+  test("leads to the web and nowhere else", () => {
+    assert.deepEqual(links("see https://example.com/a_(b)?c=d#e."), ["https://example.com/a_(b)?c=d#e"]);
+    assert.deepEqual(links("(http://example.com/a), HTTPS://EXAMPLE.COM!"), ["http://example.com/a", "https://example.com/"]);
+    assert.deepEqual(links("javascript:alert(1) data:text/html,x file:///etc ftp://x mailto:a@b.c //x.example"), []);
+    assert.deepEqual(links('https://example.com/"onclick="x'), ["https://example.com/"]);
+  });
+});
+
+test("days have the names that people use", () => {
+  const noon = new Date(2026, 2, 30, 12).getTime();
+  const at = (day: number, hour: number, month = 2) => new Date(2026, month, day, hour).getTime();
+
+  assert.equal(dayOf(at(30, 0), noon), "Today");
+  assert.equal(dayOf(at(29, 0), noon), "Yesterday");
+  assert.match(dayOf(at(28, 23), noon), /28/);
+  assert.match(dayOf(at(31, 1), noon), /31/, "a hub's clock may be ahead");
+});
