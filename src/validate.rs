@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
-use crate::api::{ChatCluster, ChatClusterSpec, ExistingSecret};
+use crate::api::{ChatCluster, ChatClusterSpec, ExistingSecret, KeySecret};
 use crate::names::{self, key};
 use crate::password::{Password, PasswordError, random_hex};
 
@@ -136,9 +136,30 @@ pub enum UserSecret {
     /// The spec names none.
     NotNamed,
     /// The spec names one that does not exist.
-    Missing(ExistingSecret),
+    Missing(SecretKey),
     /// It exists.
-    Found(ExistingSecret, std::sync::Arc<Secret>),
+    Found(SecretKey, std::sync::Arc<Secret>),
+}
+
+/// What a spec names of a Secret of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// The Secret's name.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+}
+
+impl From<&ExistingSecret> for SecretKey {
+    fn from(named: &ExistingSecret) -> Self {
+        Self { name: named.name.clone(), key: named.key.clone() }
+    }
+}
+
+impl From<&KeySecret> for SecretKey {
+    fn from(named: &KeySecret) -> Self {
+        Self { name: named.name.clone(), key: named.key.clone() }
+    }
 }
 
 /// Why the password that the spec names cannot be used. Each is mended by the user, and waits for that.
@@ -179,7 +200,8 @@ pub enum AuthError {
     },
 }
 
-fn has(present: &[String]) -> String {
+/// What a Secret has instead of the key that is asked for.
+pub(crate) fn has(present: &[String]) -> String {
     if present.is_empty() { String::new() } else { format!(" (it has {})", present.join(", ")) }
 }
 
@@ -214,7 +236,7 @@ fn fresh(password: Password) -> Auth {
     Auth { password, revision: random_hex::<8>() }
 }
 
-fn user_password(wanted: &ExistingSecret, secret: &Secret) -> Result<Password, AuthError> {
+fn user_password(wanted: &SecretKey, secret: &Secret) -> Result<Password, AuthError> {
     let (name, key) = (wanted.name.clone(), wanted.key.clone());
     let data = secret.data.clone().unwrap_or_default();
     match data.get(&wanted.key) {
@@ -233,9 +255,13 @@ pub fn hub_selector(cluster: &Cluster) -> String {
 /// For tests of the steps that follow.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{Auth, Cluster, Defaults};
+    use super::{Auth, Cluster, Defaults, UserSecret};
     use crate::api::{ChatCluster, ChatClusterSpec};
+    use crate::hub_keys::{HubKeys, resolve};
+    use crate::names::hub_key;
     use crate::password::Password;
+    use k8s_openapi::ByteString;
+    use k8s_openapi::api::core::v1::Secret;
     use kube::core::ObjectMeta;
 
     pub(crate) fn defaults() -> Defaults {
@@ -249,6 +275,19 @@ pub(crate) mod testing {
 
     pub(crate) fn auth() -> Auth {
         Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
+    }
+
+    /// A Secret with these keys.
+    pub(crate) fn secret(pairs: &[(&str, &str)]) -> Secret {
+        let data = pairs.iter().map(|(k, v)| ((*k).to_owned(), ByteString(v.as_bytes().to_vec())));
+        Secret { data: Some(data.collect()), ..Secret::default() }
+    }
+
+    /// The hubs' keys where the spec's Secret is this one.
+    pub(crate) fn keys(cluster: &Cluster, user: &UserSecret) -> HubKeys {
+        let there =
+            secret(&[(hub_key::TOKEN, "t0ken-key-of-at-least-32-bytes-in-all"), (hub_key::REVISION, "k1")]);
+        resolve(cluster, Some(&there), user)
     }
 
     /// The cluster `lobby` in the namespace `team`.
@@ -266,18 +305,12 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::secret;
     use super::*;
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    fn secret(pairs: &[(&str, &str)]) -> Secret {
-        let data: BTreeMap<_, _> =
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), ByteString(v.as_bytes().to_vec()))).collect();
-        Secret { data: Some(data), ..Secret::default() }
-    }
-
-    fn wanted() -> ExistingSecret {
-        ExistingSecret { name: "mine".to_owned(), key: "pw".to_owned() }
+    fn wanted() -> SecretKey {
+        SecretKey { name: "mine".to_owned(), key: "pw".to_owned() }
     }
 
     #[test]
