@@ -72,14 +72,15 @@ async fn a_key_that_is_emptied_or_deleted_is_made_anew_and_hubs_are_rolled() {
     let hub = hubs_run(&lobby).await;
     let secret = lobby.child(Kind::Secret, "-hub-token");
 
-    for how in ["emptied", "removed", "deleted"] {
+    for (how, edit) in [
+        ("emptied", Some(json!([{"op": "replace", "path": "/data/token.key", "value": ""}]))),
+        ("removed", Some(json!([{"op": "remove", "path": "/data/token.key"}]))),
+        ("deleted", None),
+    ] {
         let (key, revision) = (lobby.token_key().await, hub.get().await.pointer(REVISION).cloned());
-        match how {
-            "emptied" => {
-                secret.edit(json!([{"op": "replace", "path": "/data/token.key", "value": ""}])).await
-            }
-            "removed" => secret.edit(json!([{"op": "remove", "path": "/data/token.key"}])).await,
-            _ => secret.delete().await,
+        match edit {
+            Some(edit) => secret.edit(edit).await,
+            None => secret.delete().await,
         }
 
         ns.eventually(SOON, &format!("{how}, another key is made"), async || {
