@@ -1,15 +1,25 @@
-//! The queue of one connection: any task puts records in, the connection's writer takes all that has gathered.
+//! The queue of one connection: any task puts records in, and all that has gathered leaves at once.
+//!
+//! Where a connection has a socket of its own, the queue is written to it by whoever flushes it ([`crate::flusher`]): no task
+//! of the connection is woken for that, unless the socket takes no more. Otherwise, who serves the connection takes the records.
 //!
 //! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
 //! of the hub does not depend on its clients.
 
-use std::sync::{Mutex, MutexGuard};
-use std::task::{Poll, Waker};
+mod wire;
 
-use axum::extract::ws::Utf8Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
+use crate::flusher::Flusher;
+use crate::protocol::record::{Encoding, Record};
+use crate::pulse::Pulse;
+
+use self::wire::{Wire, Written};
 
 /// How much may wait for a client.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +39,7 @@ impl Default for Limits {
 /// Whether a record will be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// The writer has it next.
+    /// It is written next.
     Queued,
     /// The connection is about to end and takes no more.
     Ended,
@@ -43,16 +53,26 @@ pub struct Outbox {
     queue: Mutex<Queue>,
     ended: CancellationToken,
     limits: Limits,
+    encoding: OnceLock<Encoding>,
+    flusher: Arc<Flusher>,
+    /// When something was last said and heard.
+    pub pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    records: Vec<Utf8Bytes>,
+    records: Vec<Record>,
+    /// Of the records, and of what the socket did not take.
     bytes: usize,
     /// Answers that the client still waits for.
     promised: usize,
     ending: Option<Ending>,
-    writer: Option<Waker>,
+    /// The connection's own task, when it waits.
+    task: Option<Waker>,
+    /// The connection's socket, if it is written to directly.
+    wire: Option<Wire>,
+    /// The flusher knows of it.
+    to_flush: bool,
 }
 
 impl Queue {
@@ -65,16 +85,47 @@ impl Queue {
             Some(_) => true,
         }
     }
+
+    /// The task is to be woken by what happens next.
+    fn wait(&mut self, context: &Context<'_>) {
+        match &mut self.task {
+            Some(task) => task.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+    }
 }
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
-        Self { queue: Mutex::default(), ended: CancellationToken::new(), limits }
+    pub fn new(limits: Limits, flusher: Arc<Flusher>, pulse: Pulse) -> Self {
+        Self {
+            queue: Mutex::default(),
+            ended: CancellationToken::new(),
+            limits,
+            encoding: OnceLock::new(),
+            flusher,
+            pulse,
+        }
+    }
+
+    /// One that nothing is connected to.
+    #[cfg(test)]
+    pub(crate) fn alone(limits: Limits) -> Arc<Self> {
+        Arc::new(Self::new(limits, Flusher::idle(), Pulse::new(std::time::Instant::now())))
+    }
+
+    /// What the client's handshake says; JSON until then.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding.get().copied().unwrap_or(Encoding::Json)
+    }
+
+    /// Once, after the handshake.
+    pub fn set_encoding(&self, encoding: Encoding) {
+        let _ = self.encoding.set(encoding);
     }
 
     /// Queues a record for the client.
-    pub fn push(&self, record: Utf8Bytes) -> Pushed {
+    pub fn push(self: &Arc<Self>, record: Record) -> Pushed {
         let queue = self.lock();
         if queue.ending.is_some() {
             return Pushed::Ended;
@@ -88,7 +139,7 @@ impl Outbox {
     }
 
     /// Queues an answer that was promised, if need be also after the hub began to shut down.
-    pub fn answer(&self, record: Utf8Bytes) -> Pushed {
+    pub fn answer(self: &Arc<Self>, record: Record) -> Pushed {
         let mut queue = self.lock();
         if queue.is_over() {
             return Pushed::Ended;
@@ -97,7 +148,7 @@ impl Outbox {
         self.enqueue(queue, record)
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, record: Utf8Bytes) -> Pushed {
+    fn enqueue(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {
         queue.bytes += record.len();
         if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
             // What waits will not be read in time; without it, the reason has a chance.
@@ -107,10 +158,15 @@ impl Outbox {
             return Pushed::Overflow;
         }
         queue.records.push(record);
-        let writer = queue.writer.take();
-        drop(queue);
-        if let Some(writer) = writer {
-            writer.wake();
+        if queue.wire.is_none() {
+            let task = queue.task.take();
+            drop(queue);
+            if let Some(task) = task {
+                task.wake();
+            }
+        } else if !std::mem::replace(&mut queue.to_flush, true) {
+            drop(queue);
+            self.flusher.add(self);
         }
         Pushed::Queued
     }
@@ -122,11 +178,11 @@ impl Outbox {
             return;
         }
         queue.ending = Some(ending);
-        let writer = queue.writer.take();
+        let task = queue.task.take();
         drop(queue);
         self.ended.cancel();
-        if let Some(writer) = writer {
-            writer.wake();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -135,24 +191,98 @@ impl Outbox {
         self.ended.cancelled().await;
     }
 
+    /// Whether the connection is to end.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
     /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
     /// gives the reason, together with what was still queued. Only one task may wait.
-    pub async fn take(&self, batch: &mut Vec<Utf8Bytes>) -> Option<Ending> {
+    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<Ending> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
             if queue.records.is_empty() && !queue.is_over() {
-                match &mut queue.writer {
-                    Some(writer) => writer.clone_from(context.waker()),
-                    none => *none = Some(context.waker().clone()),
-                }
+                queue.wait(context);
                 return Poll::Pending;
             }
-            // The writer's empty vector becomes the queue: neither side allocates anew.
+            // The taker's empty vector becomes the queue: neither side allocates anew.
             std::mem::swap(&mut queue.records, batch);
             queue.bytes = 0;
+            self.pulse.said();
             Poll::Ready(if queue.is_over() { queue.ending.clone() } else { None })
         })
         .await
+    }
+
+    /// From now on the queue is written to `socket` as WebSocket frames; see [`Outbox::poll_over`].
+    pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
+        self.lock().wire = Some(Wire::new(socket));
+    }
+
+    /// Writes what has gathered, unless the socket is full already: then the connection's task waits for it.
+    pub(crate) fn flush(&self) {
+        let mut queue = self.lock();
+        queue.to_flush = false;
+        self.write(&mut queue);
+    }
+
+    fn write(&self, queue: &mut Queue) {
+        let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
+        let written = wire.write(records, self.encoding());
+        if records.capacity() > 64 {
+            // After a burst; otherwise an idle connection would keep it.
+            *records = Vec::new();
+        }
+        *bytes = wire.unsent();
+        self.pulse.said();
+        let task = task.take_if(|_| written != Written::All);
+        if written == Written::Broken {
+            queue.ending.get_or_insert(Ending::Gone);
+            self.ended.cancel();
+        }
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// Answers a WebSocket ping.
+    pub(crate) fn pong(self: &Arc<Self>, content: Vec<u8>) {
+        let mut queue = self.lock();
+        let Some(wire) = &mut queue.wire else { return };
+        wire.pong(content);
+        self.write(&mut queue);
+    }
+
+    /// For the task of a connection that is written to directly: goes on writing when the socket was full, and is ready once
+    /// all is written that is to be written before the end.
+    pub(crate) fn poll_over(&self, context: &mut Context<'_>) -> Poll<Ending> {
+        let mut queue = self.lock();
+        queue.wait(context);
+        loop {
+            let Some(wire) = &queue.wire else { return Poll::Pending };
+            if wire.unsent() > 0 {
+                if queue.ending == Some(Ending::Gone) {
+                    return Poll::Ready(Ending::Gone);
+                }
+                if wire.poll_ready(context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.write(&mut queue);
+                continue;
+            }
+            if !queue.is_over() {
+                return Poll::Pending;
+            }
+            if queue.records.is_empty() {
+                return queue.ending.clone().map_or(Poll::Pending, Poll::Ready);
+            }
+            self.write(&mut queue);
+        }
+    }
+
+    /// Why the connection is to end, if it is.
+    pub fn ending(&self) -> Option<Ending> {
+        self.lock().ending.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -165,11 +295,15 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn small() -> Outbox {
-        Outbox::new(Limits { records: 2, bytes: 10 })
+    fn small() -> Arc<Outbox> {
+        Outbox::alone(Limits { records: 2, bytes: 10 })
     }
 
-    async fn taken(outbox: &Outbox) -> (Vec<Utf8Bytes>, Option<Ending>) {
+    fn record(text: &'static str) -> Record {
+        Record::new(text.as_bytes())
+    }
+
+    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<Ending>) {
         let mut batch = Vec::new();
         let ending = outbox.take(&mut batch).await;
         (batch, ending)
@@ -179,29 +313,29 @@ mod tests {
     async fn all_that_gathered_is_taken_at_once_and_in_order() {
         let outbox = small();
 
-        assert_eq!(outbox.push("a".into()), Pushed::Queued);
-        assert_eq!(outbox.push("b".into()), Pushed::Queued);
+        assert_eq!(outbox.push(record("a")), Pushed::Queued);
+        assert_eq!(outbox.push(record("b")), Pushed::Queued);
 
-        assert_eq!(taken(&outbox).await, (vec!["a".into(), "b".into()], None));
+        assert_eq!(taken(&outbox).await, (vec![record("a"), record("b")], None));
     }
 
     #[tokio::test]
     async fn a_waiting_writer_is_woken() {
         let outbox = small();
 
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.push("a".into()) });
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.push(record("a")) });
 
-        assert_eq!(batch, (vec!["a".into()], None));
+        assert_eq!(batch, (vec![record("a")], None));
     }
 
     #[tokio::test]
     async fn one_record_too_many_ends_the_connection() {
         let outbox = small();
-        outbox.push("a".into());
-        outbox.push("b".into());
+        outbox.push(record("a"));
+        outbox.push(record("b"));
 
-        assert_eq!(outbox.push("c".into()), Pushed::Overflow);
-        assert_eq!(outbox.push("d".into()), Pushed::Ended);
+        assert_eq!(outbox.push(record("c")), Pushed::Overflow);
+        assert_eq!(outbox.push(record("d")), Pushed::Ended);
         assert_eq!(taken(&outbox).await, (vec![], Some(Ending::SlowConsumer)));
     }
 
@@ -209,7 +343,7 @@ mod tests {
     async fn one_byte_too_many_ends_the_connection() {
         let outbox = small();
 
-        assert_eq!(outbox.push("12345678901".into()), Pushed::Overflow);
+        assert_eq!(outbox.push(record("12345678901")), Pushed::Overflow);
     }
 
     #[tokio::test]
@@ -218,10 +352,10 @@ mod tests {
         outbox.promise();
         outbox.end(Ending::Draining);
 
-        assert_eq!(outbox.push("new".into()), Pushed::Ended);
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer("done".into()) });
+        assert_eq!(outbox.push(record("new")), Pushed::Ended);
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer(record("done")) });
 
-        assert_eq!(batch, (vec!["done".into()], Some(Ending::Draining)));
+        assert_eq!(batch, (vec![record("done")], Some(Ending::Draining)));
     }
 
     #[tokio::test]
@@ -232,18 +366,18 @@ mod tests {
         outbox.end(Ending::Gone);
 
         assert_eq!(taken(&outbox).await, (vec![], Some(Ending::Gone)));
-        assert_eq!(outbox.answer("done".into()), Pushed::Ended);
+        assert_eq!(outbox.answer(record("done")), Pushed::Ended);
     }
 
     #[tokio::test]
     async fn the_first_reason_counts_and_what_was_queued_is_still_written() {
         let outbox = small();
-        outbox.push("a".into());
+        outbox.push(record("a"));
 
         outbox.end(Ending::Draining);
         outbox.end(Ending::Gone);
 
         outbox.ended().await;
-        assert_eq!(taken(&outbox).await, (vec!["a".into()], Some(Ending::Draining)));
+        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(Ending::Draining)));
     }
 }

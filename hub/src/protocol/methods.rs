@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::record::{Encoding, JsonText, Record, Say};
 use super::room::{MemberName, NameError, RoomName};
 use crate::backplane::PublishError;
 
@@ -59,6 +60,9 @@ pub enum CallError {
     /// The caller is in too many rooms.
     #[error("You are in {0} rooms already; leave one first.")]
     TooManyRooms(usize),
+    /// The client calls more often than it may.
+    #[error("You call too often; at most {0} times a second.")]
+    TooOften(u32),
     /// The method does not answer with a stream.
     #[error("Streaming is not supported yet; invoke '{0}' instead.")]
     Stream(String),
@@ -71,14 +75,15 @@ pub enum CallError {
 ///
 /// # Errors
 /// A [`CallError`] for the client.
-pub fn bind(target: &str, arguments: &[&str]) -> Result<Call, CallError> {
+pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     let count = |method, takes| CallError::Count { method, takes, got: arguments.len() };
     if target.eq_ignore_ascii_case("Send") {
         let [room, text] = arguments else { return Err(count("Send", "a room and a text")) };
         Ok(Call::Send { room: RoomName::new(string("room", room)?)?, text: string("text", text)? })
     } else if target.eq_ignore_ascii_case("Join") {
         let (room, name) = match arguments {
-            [room] | [room, "null"] => (room, MemberName::default()),
+            [room] => (room, MemberName::default()),
+            [room, name] if name == "null" => (room, MemberName::default()),
             [room, name] => (room, MemberName::new(string("name", name)?)?),
             _ => return Err(count("Join", "a room and perhaps a name")),
         };
@@ -123,6 +128,9 @@ pub struct Welcome<'a> {
     pub version: &'a str,
     /// `redis` when other pods' members are heard, or `memory`.
     pub backplane: &'a str,
+    /// Who the client is, by its token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
 }
 
 /// A message in a room, as target `message`.
@@ -149,15 +157,25 @@ pub struct Message<'a> {
 
 impl Welcome<'_> {
     /// The record for a client.
-    pub fn record(&self) -> String {
-        super::json::invocation("welcome", self)
+    pub fn record(&self, encoding: Encoding) -> Record {
+        encoding.invocation(None, "welcome", &[self])
     }
 }
 
 impl Message<'_> {
-    /// The record for every member of the room; it is made once and shared.
-    pub fn record(&self) -> String {
-        super::json::invocation("message", self)
+    /// As it goes over the backplane.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a message always has a JSON form")
+    }
+}
+
+/// A message that came over the backplane, as JSON.
+#[derive(Debug)]
+pub struct Heard<'a>(pub &'a str);
+
+impl Say for Heard<'_> {
+    fn say(&self, encoding: Encoding) -> Record {
+        encoding.invocation(None, "message", &[JsonText(self.0)])
     }
 }
 
@@ -167,6 +185,11 @@ mod tests {
 
     fn room(name: &str) -> RoomName {
         RoomName::new(name.into()).unwrap()
+    }
+
+    fn bind(target: &str, arguments: &[&str]) -> Result<Call, CallError> {
+        let arguments: Vec<_> = arguments.iter().map(|&argument| Cow::from(argument)).collect();
+        super::bind(target, &arguments)
     }
 
     #[test]
@@ -213,12 +236,13 @@ mod tests {
         };
 
         assert_eq!(
-            message.record(),
-            concat!(
+            Heard(&message.json()).say(Encoding::Json)[..],
+            *concat!(
                 r#"{"type":1,"target":"message","arguments":[{"id":"1-1","room":"lobby","from":"Ada","#,
                 r#""text":"T~ok","at":5,"pod":"hub-0"}]}"#,
                 "\x1e"
             )
+            .as_bytes()
         );
     }
 }
