@@ -114,7 +114,7 @@ pub enum KeyError {
     NoPem,
     /// Not a JSON Web Key Set.
     #[error(
-        "it is no JSON Web Key Set ({{\"keys\": […]}} with at least one key): write the issuer's into it"
+        "it is no JSON Web Key Set ({{\"keys\": […]}}, with at least one key that has a kid): write the issuer's into it"
     )]
     NoKeySet,
 }
@@ -181,7 +181,8 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
         }
         // Whoever gives hubs a private key has mixed up the algorithms, and would be given it away.
         TokenAlgorithm::Hs256 | TokenAlgorithm::Rs256 if private => Err(KeyError::Private),
-        TokenAlgorithm::Hs256 if bytes.len() < SHORTEST => Err(KeyError::TooShort),
+        // The hub takes white space at the end, as editors leave it, for no part of it.
+        TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < SHORTEST => Err(KeyError::TooShort),
         TokenAlgorithm::Hs256 => Ok(()),
         TokenAlgorithm::Rs256 if public => Ok(()),
         TokenAlgorithm::Rs256 => Err(KeyError::NoPem),
@@ -194,11 +195,12 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
     }
 }
 
-/// The keys of a JSON Web Key Set (RFC 7517, 5), if it is one and has any.
+/// The keys of a JSON Web Key Set (RFC 7517, 5), if it is one and has any that a token's `kid` could name.
 fn key_set(text: &str) -> Option<Vec<Value>> {
     let set: Value = serde_json::from_str(text).ok()?;
     let keys = set.get("keys")?.as_array()?;
-    let good = !keys.is_empty() && keys.iter().all(|key| key.get("kty").is_some_and(Value::is_string));
+    let has = |key: &Value, member| key.get(member).is_some_and(Value::is_string);
+    let good = keys.iter().all(|key| has(key, "kty")) && keys.iter().any(|key| has(key, "kid"));
     good.then(|| keys.clone())
 }
 

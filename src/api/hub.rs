@@ -84,11 +84,11 @@ pub struct HubSpec {
     pub auth: Option<HubAuth>,
 
     /// The origins whose pages may connect, as browsers send them, such as `https://example.com`; `*` alone admits all.
-    /// The hub's default is its own pages. It keeps out pages, not programs: those send what they like. The container gets
-    /// them as `HUB_ALLOWED_ORIGINS`.
+    /// The hub's own pages always may. It keeps out pages, not programs: those send what they like. The container gets them
+    /// as `HUB_ALLOWED_ORIGINS`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 300)), extend("x-kubernetes-list-type" = "set"))]
-    #[schemars(extend("x-kubernetes-validations" = [rule(r"self.all(o, o == '*' || (o.matches('^[a-z][-+.a-z0-9]*://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\\[[0-9a-f:.]+\\])(:[1-9][0-9]{0,4})?$') && !o.matches('^(http://.*:80|https://.*:443)$')))", "hub.allowedOrigins takes origins as browsers send them, such as https://example.com or http://localhost:3000: in lower case, without a path, and without the port if it is the scheme's own; or '*' alone for all"), rule("!self.exists(o, o == '*') || self.size() == 1", "'*' in hub.allowedOrigins admits all: remove the others, or '*'")]))]
+    #[schemars(extend("x-kubernetes-validations" = [rule(r"self.all(o, o == '*' || (o.matches('^https?://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\\[[0-9a-f:.]+\\])(:[1-9][0-9]{0,4})?$') && !o.matches('^(http://.*:80|https://.*:443)$')))", "hub.allowedOrigins takes origins as browsers send them, such as https://example.com or http://localhost:3000: in lower case, without a path, and without the port if it is the scheme's own; or '*' alone for all"), rule("!self.exists(o, o == '*') || self.size() == 1", "'*' in hub.allowedOrigins admits all: remove the others, or '*'")]))]
     pub allowed_origins: Vec<String>,
 
     /// How much clients may do.

@@ -80,6 +80,7 @@ fn each_algorithm_takes_its_own_kind_of_key_and_says_what_is_wrong_with_others()
         ("HS256", SECRET, Ok(())),
         ("HS256", "short", Err(TooShort)),
         ("HS256", "", Err(TooShort)),
+        ("HS256", &format!("short{}", "\n".repeat(SHORTEST)), Err(TooShort)),
         ("HS256", PEM, Err(Public)),
         ("HS256", &certificate, Err(Public)),
         ("HS256", KEY_SET, Err(Public)),
@@ -94,6 +95,7 @@ fn each_algorithm_takes_its_own_kind_of_key_and_says_what_is_wrong_with_others()
         ("JWKS", KEY_SET, Ok(())),
         ("JWKS", r#"{"keys": []}"#, Err(NoKeySet)),
         ("JWKS", r#"{"keys": [{}]}"#, Err(NoKeySet)),
+        ("JWKS", r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#, Err(NoKeySet)),
         ("JWKS", PEM, Err(NoKeySet)),
         ("JWKS", &private_set, Err(Private)),
     ];

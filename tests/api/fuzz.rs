@@ -71,7 +71,7 @@ async fn secrets(ns: &Namespace) {
         "stringData": {
             "pw": "correct horse battery staple",
             "jwt": "another secret that is not shorter than 32 bytes",
-            "jwks": r#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}"#,
+            "jwks": r#"{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}"#,
         }
     });
     ns.apply(secret).await;

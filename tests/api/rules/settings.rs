@@ -48,6 +48,7 @@ pub(super) fn refused() -> Vec<Refused> {
         "https://a,https://b",
         "https://",
         "null",
+        "app://localhost",
     ] {
         cases.push((origins(json!([origin])), "origins as browsers send them, such as https://example.com"));
     }
