@@ -20,6 +20,7 @@ pub mod diagnose;
 pub mod ending;
 pub mod events;
 pub mod http;
+pub mod hub_keys;
 pub mod lease;
 pub mod lists;
 pub mod malformed;

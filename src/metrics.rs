@@ -194,6 +194,7 @@ impl Metrics {
             // Nothing was written.
             ApplyError::Overlooked { .. }
             | ApplyError::PodTemplate(_)
+            | ApplyError::HubAuth(_)
             | ApplyError::VolumeNotExpandable { .. } => {}
         }
     }

@@ -18,6 +18,8 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 pub const APPLIED: &str = "chatcluster.dev/applied";
 /// The annotation of the Redis pod that changes with the password: a random number, nothing derived from the password.
 pub const AUTH_REVISION: &str = "chatcluster.dev/auth-revision";
+/// The annotation of a hub pod that changes with the key of connection tokens: a random number, too.
+pub const TOKEN_REVISION: &str = "chatcluster.dev/token-revision";
 /// The annotation of the Redis pod that changes with redis.conf.
 pub const CONFIG_HASH: &str = "chatcluster.dev/config-hash";
 /// The annotation of a `ChatCluster` whose change restarts its hubs.
@@ -48,6 +50,22 @@ pub mod key {
     pub const ACL: &str = "users.acl";
     /// A random number that changes with the password.
     pub const REVISION: &str = "revision";
+}
+
+/// Keys of the Secret `<name>-hub-token`.
+pub mod hub_key {
+    /// The key that connection tokens are signed with.
+    pub const TOKEN: &str = "token.key";
+    /// A random number that changes with it.
+    pub const REVISION: &str = "revision";
+    /// The secret that clients' tokens are signed with.
+    pub const HS256: &str = "jwt-hs256.key";
+    /// The public key of those who sign clients' tokens.
+    pub const RS256: &str = "jwt-rs256.pem";
+    /// Their key set.
+    pub const JWKS: &str = "jwt-jwks.json";
+    /// Those of the last three of which one is there at most.
+    pub const CLIENTS: [&str; 3] = [HS256, RS256, JWKS];
 }
 
 /// Which part of a cluster an object belongs to.
@@ -125,6 +143,11 @@ pub fn redis_pod(instance: &str) -> String {
 /// `data-<name>-redis-0`: the claim that Redis's volume comes from.
 pub fn redis_claim(instance: &str) -> String {
     format!("data-{instance}-redis-0")
+}
+
+/// `<name>-hub-token`: the Secret with the keys of the hubs.
+pub fn hub_token(instance: &str) -> String {
+    format!("{instance}-hub-token")
 }
 
 /// `<name>-hub`: the Deployment and the `NetworkPolicy` of the hubs.

@@ -13,7 +13,7 @@ use crate::apply::owns;
 use crate::backplane::{Backplane, Question, Report};
 use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
 use crate::user_secrets::{NoAnswer, UserSecrets};
-use crate::validate::{Cluster, UserSecret, auth_of};
+use crate::validate::{Cluster, SecretKey, UserSecret, auth_of};
 use crate::watches::Caches;
 
 /// What is known of one cluster.
@@ -21,8 +21,12 @@ use crate::watches::Caches;
 pub struct Observed {
     /// `<name>-redis-auth`, if it is ours.
     pub auth: Option<Arc<Secret>>,
-    /// The Secret that the spec refers to.
+    /// The Secret with the password that the spec refers to.
     pub user_secret: UserSecret,
+    /// `<name>-hub-token`, if it is ours.
+    pub hub_token: Option<Arc<Secret>>,
+    /// The Secret that the spec refers to for the key of clients' tokens.
+    pub hub_secret: UserSecret,
     /// `<name>-redis`.
     pub redis_set: Option<Arc<StatefulSet>>,
     /// `<name>-hub`.
@@ -55,8 +59,12 @@ pub async fn observe(
     backplane: &Backplane,
 ) -> Result<Observed, NoAnswer> {
     let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
-    let wanted = cluster.spec.redis.auth.existing_secret.as_ref();
-    let user_secret = user_secrets.follow(namespace, name, wanted).await?;
+    let spec = &cluster.spec;
+    let wanted = [
+        spec.redis.auth.existing_secret.as_ref().map(SecretKey::from),
+        spec.hub.auth.as_ref().map(|auth| SecretKey::from(&auth.key_secret)),
+    ];
+    let [user_secret, hub_secret] = user_secrets.follow(namespace, name, wanted).await?;
 
     let pods = caches.pods.of_cluster(namespace, name);
     let of_component = |component: Component| {
@@ -84,6 +92,8 @@ pub async fn observe(
     Ok(Observed {
         auth,
         user_secret,
+        hub_token: ours(caches.secrets.get(namespace, &names::hub_token(name)), cluster),
+        hub_secret,
         redis_set: ours(caches.stateful_sets.get(namespace, &names::redis(name)), cluster),
         hub_deployment: ours(caches.deployments.get(namespace, &names::hub(name)), cluster),
         hub_autoscaler: ours(caches.autoscalers.get(namespace, &names::hub(name)), cluster),

@@ -16,6 +16,7 @@ use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
 use crate::events::{self, Former, Publisher};
+use crate::hub_keys;
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
 use crate::status::{Done, Reason, find, judge, status, was_published};
@@ -143,9 +144,10 @@ impl Context {
         let mut passing = None;
         let mut pending = Vec::new();
         if let Some(auth) = in_force {
+            let keys = hub_keys::resolve(&cluster, observed.hub_token.as_deref(), &observed.hub_secret);
             let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
             let children =
-                children(&cluster.with_volume_of(growth.stays_at()), &auth, &self.defaults, public);
+                children(&cluster.with_volume_of(growth.stays_at()), &auth, &keys, &self.defaults, public);
             let writer =
                 Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster: &cluster };
             let results = if cluster.held.is_some() {
@@ -305,7 +307,7 @@ impl Context {
         self.memory().remove(&uid);
         self.backplane.forget(&uid);
         self.kept.forget(&uid);
-        self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), None);
+        self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), &[]);
     }
 
     fn memory(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
@@ -322,6 +324,9 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
         Reason::SecretMissing,
         Reason::SecretKeyMissing,
         Reason::PasswordInvalid,
+        Reason::AuthSecretMissing,
+        Reason::AuthSecretKeyMissing,
+        Reason::AuthKeyInvalid,
         Reason::Paused,
         Reason::Held,
     ];

@@ -13,10 +13,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::api::ExistingSecret;
 use crate::cache::Key;
 use crate::metrics::Metrics;
-use crate::validate::UserSecret;
+use crate::validate::{SecretKey, UserSecret};
 use crate::watches::{Triggers, events, trigger};
 
 /// How long the first answer of a new watch may take.
@@ -56,33 +55,44 @@ impl UserSecrets {
         Self { client, triggers, metrics, followed: Mutex::default() }
     }
 
-    /// The Secret that the cluster's spec names now; from here on its changes trigger the cluster, and those of what the
+    /// The Secrets that the cluster's spec names now; from here on their changes trigger the cluster, and those of what the
     /// spec named before no longer do.
-    pub async fn follow(
+    pub async fn follow<const N: usize>(
         &self,
         namespace: &str,
         cluster: &str,
-        wanted: Option<&ExistingSecret>,
-    ) -> Result<UserSecret, NoAnswer> {
-        self.leave(namespace, cluster, wanted.map(|w| w.name.as_str()));
-        let Some(wanted) = wanted else { return Ok(UserSecret::NotNamed) };
+        wanted: [Option<SecretKey>; N],
+    ) -> Result<[UserSecret; N], NoAnswer> {
+        let names: Vec<&str> = wanted.iter().flatten().map(|wanted| wanted.name.as_str()).collect();
+        self.leave(namespace, cluster, &names);
+        let mut found = [const { UserSecret::NotNamed }; N];
+        for (found, wanted) in found.iter_mut().zip(wanted) {
+            if let Some(wanted) = wanted {
+                *found = self.known(namespace, cluster, wanted).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The Secret, as soon as anything is known of it.
+    async fn known(&self, namespace: &str, cluster: &str, wanted: SecretKey) -> Result<UserSecret, NoAnswer> {
         let mut state = self.join(namespace, cluster, &wanted.name);
         let known = state.wait_for(|state| !matches!(state, State::Unknown));
         let known = tokio::time::timeout(FIRST_ANSWER, known).await;
         match known.map_err(|_| NoAnswer(wanted.name.clone())) {
             Ok(Ok(state)) => Ok(match &*state {
-                State::Found(secret) => UserSecret::Found(wanted.clone(), secret.clone()),
-                State::Missing | State::Unknown => UserSecret::Missing(wanted.clone()),
+                State::Found(secret) => UserSecret::Found(wanted, secret.clone()),
+                State::Missing | State::Unknown => UserSecret::Missing(wanted),
             }),
             Ok(Err(_)) => Err(NoAnswer(wanted.name.clone())),
             Err(no_answer) => Err(no_answer),
         }
     }
 
-    /// The cluster refers to no Secret but `except`. A Secret that nobody refers to is followed no longer.
-    pub fn leave(&self, namespace: &str, cluster: &str, except: Option<&str>) {
+    /// The cluster refers to no Secrets but `except`. A Secret that nobody refers to is followed no longer.
+    pub fn leave(&self, namespace: &str, cluster: &str, except: &[&str]) {
         self.lock().retain(|(in_namespace, name), follower| {
-            if in_namespace != namespace || Some(name.as_str()) == except {
+            if in_namespace != namespace || except.contains(&name.as_str()) {
                 return true;
             }
             let mut clusters = lock(&follower.clusters);

@@ -7,12 +7,13 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clients::{HubAuth, HubHistory, HubLimits, variables_of_fields};
 use super::{Overlay, overlay_schema, rule};
 
 /// The hubs: the servers that clients connect to.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("!self.passwordEnv || !has(self.env) || !self.env.exists(e, e.name == 'REDIS_PASSWORD')", "hub.passwordEnv sets REDIS_PASSWORD: remove it from hub.env")]))]
+#[schemars(extend("x-kubernetes-validations" = variables_once()))]
 pub struct HubSpec {
     /// How many hub pods run. `kubectl scale chatcluster` and autoscalers set it through the scale subresource. With 0
     /// nobody is served, and the condition HubReady says so. Not used while `autoscaling` is set.
@@ -39,16 +40,17 @@ pub struct HubSpec {
     pub port: u16,
 
     /// More environment variables of the hub container. They may refer to those of the hub contract, as in
-    /// `$(REDIS_SERVER):$(REDIS_PORT)`, but not replace them.
+    /// `$(REDIS_SERVER):$(REDIS_PORT)`, but not replace them, nor set what a field of `hub` sets already.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
-    #[schemars(extend("x-kubernetes-validations" = [rule("self.all(e, !(e.name in ['REDIS_SERVER', 'REDIS_PORT', 'REDIS_PASSWORD_FILE', 'BACKPLANE_EVENT_KEY', 'POD_NAME', 'POD_IP', 'HUB_PORT']))", "the operator sets REDIS_SERVER, REDIS_PORT, REDIS_PASSWORD_FILE, BACKPLANE_EVENT_KEY, POD_NAME, POD_IP and HUB_PORT itself: remove them from hub.env (the port is hub.port, the event key is eventKey)")]))]
+    #[schemars(extend("x-kubernetes-validations" = [rule("self.all(e, !(e.name in ['REDIS_SERVER', 'REDIS_PORT', 'REDIS_PASSWORD_FILE', 'BACKPLANE_EVENT_KEY', 'POD_NAME', 'POD_IP', 'HUB_PORT', 'HUB_TOKEN_KEY_FILE']))", "the operator sets REDIS_SERVER, REDIS_PORT, REDIS_PASSWORD_FILE, BACKPLANE_EVENT_KEY, POD_NAME, POD_IP, HUB_PORT and HUB_TOKEN_KEY_FILE itself: remove them from hub.env (the port is hub.port, the event key is eventKey)")]))]
     pub env: Vec<EnvVar>,
 
-    /// ConfigMaps and Secrets whose keys become environment variables of the hub container.
+    /// ConfigMaps and Secrets whose keys become environment variables of the hub container. Where one has the name of a
+    /// variable that the operator or `env` sets, that one counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub env_from: Vec<EnvFromSource>,
@@ -77,6 +79,28 @@ pub struct HubSpec {
     #[schemars(schema_with = "overlay_schema")]
     pub pod_template: Option<Overlay>,
 
+    /// Lets only clients in that show a valid token. Without it everyone gets in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<HubAuth>,
+
+    /// The origins whose pages may connect, as browsers send them, such as `https://example.com`; `*` alone admits all.
+    /// The hub's own pages always may. It keeps out pages, not programs: those send what they like. The container gets them
+    /// as `HUB_ALLOWED_ORIGINS`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 300)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(extend("x-kubernetes-validations" = [rule(r"self.all(o, o == '*' || (o.matches('^https?://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\\[[0-9a-f:.]+\\])(:[1-9][0-9]{0,4})?$') && !o.matches('^(http://.*:80|https://.*:443)$')))", "hub.allowedOrigins takes origins as browsers send them, such as https://example.com or http://localhost:3000: in lower case, without a path, and without the port if it is the scheme's own; or '*' alone for all"), rule("!self.exists(o, o == '*') || self.size() == 1", "'*' in hub.allowedOrigins admits all: remove the others, or '*'")]))]
+    pub allowed_origins: Vec<String>,
+
+    /// How much clients may do.
+    pub limits: HubLimits,
+
+    /// What is kept of each room, for those who come back.
+    pub history: HubHistory,
+
+    /// Has a hub with far more clients than the others let some go, a few each second: they reconnect, to whichever hub.
+    /// The container gets it as `HUB_REBALANCE`.
+    pub rebalance: bool,
+
     /// When a hub counts as verified. `Backplane`: once it is seen subscribed on Redis. `Readiness`: once its pod is
     /// ready, for images that subscribe only when a client comes, as ASP.NET Core SignalR does.
     pub verify: VerifyMode,
@@ -97,9 +121,23 @@ impl Default for HubSpec {
             password_env: false,
             drain: Drain::default(),
             pod_template: None,
+            auth: None,
+            allowed_origins: Vec::new(),
+            limits: HubLimits::default(),
+            history: HubHistory::default(),
+            rebalance: false,
             verify: VerifyMode::default(),
         }
     }
+}
+
+/// No variable is set twice.
+fn variables_once() -> Vec<serde_json::Value> {
+    let password = rule(
+        "!self.passwordEnv || !has(self.env) || !self.env.exists(e, e.name == 'REDIS_PASSWORD')",
+        "hub.passwordEnv sets REDIS_PASSWORD: remove it from hub.env",
+    );
+    [vec![password], variables_of_fields()].concat()
 }
 
 /// Between how many hubs an autoscaler chooses, and by what.

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::duplicated_attributes, reason = "each printcolumn of kube's derive names its own type")]
 
+mod clients;
 mod hub;
 mod metadata;
 mod overlay;
@@ -20,6 +21,7 @@ use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use clients::{HubAuth, HubHistory, HubLimits, KeySecret, TokenAlgorithm};
 pub use hub::{Autoscaling, Drain, HubSpec, PullPolicy, VerifyMode};
 pub use metadata::ChildMetadata;
 pub use overlay::Overlay;
@@ -167,6 +169,7 @@ mod tests {
         let mut required = Vec::new();
 
         walk(spec, "spec", &mut undescribed, &mut required);
+        required.retain(|field| !NEEDED.contains(&field.as_str()));
 
         assert_eq!(undescribed, Vec::<String>::new(), "fields without a description");
         assert_eq!(
@@ -176,16 +179,18 @@ mod tests {
         );
     }
 
-    /// Our own fields only: what lies below these is Kubernetes' own schema, and of an optional object's two names
-    /// both are needed.
-    const LEAVES: [&str; 3] = ["spec.hub.env", "spec.hub.envFrom", "spec.redis.auth.existingSecret"];
+    /// Our own fields only: what lies below these is Kubernetes' own schema.
+    const LEAVES: [&str; 2] = ["spec.hub.env", "spec.hub.envFrom"];
+    /// What an optional object cannot do without.
+    const NEEDED: [&str; 3] =
+        ["spec.hub.auth.keySecret", "spec.hub.auth.keySecret.name", "spec.redis.auth.existingSecret.name"];
 
     fn walk(node: &serde_json::Value, path: &str, undescribed: &mut Vec<String>, required: &mut Vec<String>) {
         if LEAVES.contains(&path) || path.ends_with(".resources") {
             return;
         }
         for name in node["required"].as_array().into_iter().flatten() {
-            required.push(format!("{path}.{name}"));
+            required.push(format!("{path}.{}", name.as_str().unwrap_or_default()));
         }
         for (name, child) in node["properties"].as_object().into_iter().flatten() {
             let path = format!("{path}.{name}");

@@ -131,17 +131,23 @@ pub(super) fn to_value<K: Serialize>(object: &K) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::children;
-    use crate::validate::testing::{auth, cluster, defaults};
+    use crate::desired::{Children, children};
+    use crate::validate::UserSecret;
+    use crate::validate::testing::{auth, cluster, defaults, keys};
     use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
     use serde_json::json;
 
+    fn all(spec: Value) -> Children {
+        let cluster = cluster(spec);
+        children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), true)
+    }
+
     fn set(spec: Value) -> Wanted<StatefulSet> {
-        Wanted::new(children(&cluster(spec), &auth(), &defaults(), true).redis_set.unwrap())
+        Wanted::new(all(spec).redis_set.unwrap())
     }
 
     fn hub(spec: Value) -> Wanted<Deployment> {
-        Wanted::new(children(&cluster(spec), &auth(), &defaults(), true).hub_deployment.unwrap())
+        Wanted::new(all(spec).hub_deployment.unwrap())
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
+use crate::desired::WorkloadError;
+use crate::hub_keys::HubAuthError;
 use crate::overlay::OverlayError;
 use crate::validate::Cluster;
 
@@ -43,6 +45,9 @@ pub enum ApplyError {
     /// What the user lays over its pod template cannot be used. Waits for the spec to change.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),
+    /// The key that clients' tokens are to be checked with cannot be used. Waits for the user's Secret, or for the spec.
+    #[error(transparent)]
+    HubAuth(#[from] HubAuthError),
     /// The volume cannot grow. Waits for the spec or the class to change.
     #[error(
         "the claim {claim} cannot grow from {from} to {to}: its storage class {class} does not allow it; have the class allow it (allowVolumeExpansion: true), if its driver can, or set redis.storage.size back to {from} in a new ChatCluster"
@@ -68,6 +73,15 @@ pub enum ApplyError {
         #[source]
         source: Box<kube::Error>,
     },
+}
+
+impl From<WorkloadError> for ApplyError {
+    fn from(error: WorkloadError) -> Self {
+        match error {
+            WorkloadError::PodTemplate(error) => error.into(),
+            WorkloadError::HubAuth(error) => error.into(),
+        }
+    }
 }
 
 pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {

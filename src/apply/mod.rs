@@ -22,9 +22,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::cache::Cache;
 use crate::compare::{Difference, differences};
-use crate::desired::Children;
+use crate::desired::{Children, WorkloadError};
 use crate::names;
-use crate::overlay::OverlayError;
 use crate::storage::Growth;
 use crate::validate::Cluster;
 use crate::watches::Caches;
@@ -94,7 +93,7 @@ impl Applier<'_> {
         let Stages { foundation, workloads, scaling, public } =
             stages(children, self.caches, &self.cluster.name, &Writing(*self));
         let mut results = join_all(foundation).await;
-        // Pods mount the Secret and the ConfigMap: were those someone else's, Redis would run with them.
+        // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
         if results.iter().all(Result::is_ok) {
             results.extend(self.grow(growth).await);
             results.extend(join_all(workloads).await);
@@ -267,7 +266,7 @@ impl<'a> Each<'a> for Writing<'a> {
         async move { applier.remove(cache, &name).await }.boxed()
     }
 
-    fn refuse(&self, error: OverlayError) -> Self::Done {
+    fn refuse(&self, error: WorkloadError) -> Self::Done {
         future::ready(Err(error.into())).boxed()
     }
 }

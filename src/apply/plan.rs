@@ -7,9 +7,8 @@ use super::decide::{Child, Decision, Wanted};
 use super::stages::{Each, Stages, stages};
 use crate::api::{Pending, PendingAction, Restarts};
 use crate::cache::Cache;
-use crate::desired::Children;
+use crate::desired::{Children, WorkloadError};
 use crate::names::{COMPONENT, Component};
-use crate::overlay::OverlayError;
 use crate::storage::Growth;
 
 /// How many fields of one child `status.pending` names.
@@ -66,7 +65,7 @@ impl<'a> Each<'a> for Planning<'a> {
     }
 
     /// Until it can be said, it stays as it is.
-    fn refuse(&self, _: OverlayError) -> Self::Done {
+    fn refuse(&self, _: WorkloadError) -> Self::Done {
         None
     }
 }

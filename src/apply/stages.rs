@@ -2,9 +2,8 @@
 //! only say what they would write.
 
 use crate::cache::Cache;
-use crate::desired::Children;
+use crate::desired::{Children, WorkloadError};
 use crate::names;
-use crate::overlay::OverlayError;
 use crate::watches::Caches;
 
 use super::decide::Child;
@@ -21,7 +20,7 @@ pub(super) trait Each<'a> {
     fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done;
 
     /// What it is to be like cannot be said.
-    fn refuse(&self, error: OverlayError) -> Self::Done;
+    fn refuse(&self, error: WorkloadError) -> Self::Done;
 
     fn ensure_or_remove<K: Child>(&self, cache: &'a Cache<K>, desired: Option<K>, name: &str) -> Self::Done {
         match desired {
@@ -33,7 +32,7 @@ pub(super) trait Each<'a> {
     fn ensure_or_refuse<K: Child>(
         &self,
         cache: &'a Cache<K>,
-        desired: Result<K, OverlayError>,
+        desired: Result<K, WorkloadError>,
     ) -> Self::Done {
         match desired {
             Ok(desired) => self.ensure(cache, desired),
@@ -63,6 +62,7 @@ pub(super) fn stages<'a, E: Each<'a>>(
 ) -> Stages<E::Done> {
     let Children {
         auth,
+        hub_token,
         redis_config,
         redis_nodes,
         redis_service,
@@ -78,6 +78,7 @@ pub(super) fn stages<'a, E: Each<'a>>(
     Stages {
         foundation: vec![
             each.ensure(&caches.secrets, auth),
+            each.ensure(&caches.secrets, hub_token),
             each.ensure(&caches.config_maps, redis_config),
             each.ensure(&caches.services, redis_nodes),
             each.ensure(&caches.services, redis_service),

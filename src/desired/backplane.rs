@@ -16,10 +16,10 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::json;
 
 use super::config::{ACL_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, REDIS_CONF};
-use super::{meta, pod};
+use super::{WorkloadError, meta, pod};
 use crate::api::Persistence;
 use crate::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
-use crate::overlay::{self, OverlayError};
+use crate::overlay;
 use crate::validate::{Auth, Cluster};
 
 /// The user and group of Redis in its official images.
@@ -74,7 +74,7 @@ pub(super) fn stateful_set(
     cluster: &Cluster,
     auth: &Auth,
     config_hash: &str,
-) -> Result<StatefulSet, OverlayError> {
+) -> Result<StatefulSet, WorkloadError> {
     let labels = names::labels(&cluster.name, Component::Backplane);
     let restarted = cluster.restart.redis.as_deref().map(|at| (names::RESTARTED_AT, at));
     let template = PodTemplateSpec {

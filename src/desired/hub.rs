@@ -9,14 +9,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
-use super::{meta, pod};
+use super::{WorkloadError, meta, pod, settings};
 use crate::api::Drain;
-use crate::names::{self, Component, HUB_CONTAINER, REDIS_PORT, key};
-use crate::overlay::{self, OverlayError};
+use crate::hub_keys::HubKeys;
+use crate::names::{self, Component, HUB_CONTAINER, REDIS_PORT, hub_key, key};
+use crate::overlay;
 use crate::validate::{Auth, Cluster};
 
 const PASSWORD_VOLUME: &str = "redis-password";
 const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";
+const KEYS_VOLUME: &str = "hub-token";
+const KEYS_DIRECTORY: &str = "/var/run/secrets/chatcluster-hub";
 const TMP_VOLUME: &str = "tmp";
 /// How long a hub goes on as before while it is being taken out of the Service, in seconds: a node may still send it
 /// connections until it has heard.
@@ -27,7 +30,14 @@ const FAREWELL_SECONDS: i64 = 2;
 pub(super) const PORT_NAME: &str = "http";
 
 /// The Deployment. While an autoscaler is asked for it has no number of replicas: that is the autoscaler's.
-pub(super) fn deployment(cluster: &Cluster, auth: &Auth) -> Result<Deployment, OverlayError> {
+pub(super) fn deployment(
+    cluster: &Cluster,
+    auth: &Auth,
+    keys: &HubKeys,
+) -> Result<Deployment, WorkloadError> {
+    if let Some(trouble) = &keys.trouble {
+        return Err(trouble.clone().into());
+    }
     let hub = &cluster.spec.hub;
     Ok(Deployment {
         metadata: meta(cluster, names::hub(&cluster.name), Component::Hub),
@@ -43,7 +53,7 @@ pub(super) fn deployment(cluster: &Cluster, auth: &Auth) -> Result<Deployment, O
                 }),
             }),
             template: overlay::lay(
-                template(cluster, auth),
+                template(cluster, auth, keys),
                 hub.pod_template.as_ref(),
                 &protected(cluster),
                 "hub.podTemplate",
@@ -54,30 +64,36 @@ pub(super) fn deployment(cluster: &Cluster, auth: &Auth) -> Result<Deployment, O
     })
 }
 
-fn template(cluster: &Cluster, auth: &Auth) -> PodTemplateSpec {
+fn template(cluster: &Cluster, auth: &Auth, keys: &HubKeys) -> PodTemplateSpec {
     let revision = cluster.spec.hub.password_env.then_some((names::AUTH_REVISION, auth.revision.as_str()));
     let restarted = cluster.restart.hub.as_deref().map(|at| (names::RESTARTED_AT, at));
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(names::labels(&cluster.name, Component::Hub)),
-            annotations: pod::annotations([revision, restarted]),
+            annotations: pod::annotations([
+                Some((names::TOKEN_REVISION, keys.revision.as_str())),
+                revision,
+                restarted,
+            ]),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod_spec(cluster)),
+        spec: Some(pod_spec(cluster, keys)),
     }
 }
 
-/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, and the hub
-/// contract is what its image counts on.
+/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, the hub contract is
+/// what its image counts on, and who gets in is what `hub.auth` says.
 fn protected(cluster: &Cluster) -> Value {
     json!({
         "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
-        "spec": {"containers": [{"name": HUB_CONTAINER, "env": contract(cluster)}]},
+        "spec": {"containers": [{"name": HUB_CONTAINER, "env": promised(cluster).collect::<Vec<_>>()}]},
     })
 }
 
-fn pod_spec(cluster: &Cluster) -> PodSpec {
+fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
     let image_pull_secrets = cluster.spec.hub.image_pull_secrets.clone();
+    let hub_keys: Vec<&str> =
+        [hub_key::TOKEN].into_iter().chain(keys.clients.keys().map(String::as_str)).collect();
     PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(cluster)],
@@ -90,6 +106,7 @@ fn pod_spec(cluster: &Cluster) -> PodSpec {
         volumes: Some(vec![
             // Readable by whatever user the image names: the pod has no group of its own.
             pod::secret_volume(PASSWORD_VOLUME, names::redis_auth(&cluster.name), &[key::PASSWORD], 0o444),
+            pod::secret_volume(KEYS_VOLUME, names::hub_token(&cluster.name), &hub_keys, 0o444),
             pod::empty_volume(TMP_VOLUME),
         ]),
         ..PodSpec::default()
@@ -104,7 +121,11 @@ fn container(cluster: &Cluster) -> Container {
         image_pull_policy: Some(hub.image_pull_policy.as_str().to_owned()),
         // The contract comes first: a variable can refer only to those before it.
         env: Some(
-            contract(cluster).into_iter().chain(drain(cluster)).chain(hub.env.iter().cloned()).collect(),
+            promised(cluster)
+                .chain(drain(cluster))
+                .chain(settings::of(hub))
+                .chain(hub.env.iter().cloned())
+                .collect(),
         ),
         env_from: (!hub.env_from.is_empty()).then(|| hub.env_from.clone()),
         lifecycle: Some(Lifecycle {
@@ -148,10 +169,16 @@ fn container(cluster: &Cluster) -> Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(vec![
             pod::mount(PASSWORD_VOLUME, PASSWORD_DIRECTORY, true),
+            pod::mount(KEYS_VOLUME, KEYS_DIRECTORY, true),
             pod::mount(TMP_VOLUME, "/tmp", false),
         ]),
         ..Container::default()
     }
+}
+
+/// What holds whatever else is said.
+fn promised(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
+    contract(cluster).into_iter().chain(settings::auth(&cluster.spec.hub, KEYS_DIRECTORY))
 }
 
 /// The environment that every hub gets, whatever its image.
@@ -164,6 +191,7 @@ fn contract(cluster: &Cluster) -> Vec<EnvVar> {
         field("POD_NAME", "metadata.name"),
         field("POD_IP", "status.podIP"),
         value("HUB_PORT", cluster.spec.hub.port.to_string()),
+        value("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
     ];
     if cluster.spec.hub.password_env {
         contract.push(from(
@@ -191,7 +219,8 @@ fn drain(cluster: &Cluster) -> Option<EnvVar> {
     Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
 }
 
-fn value(name: &str, value: String) -> EnvVar {
+/// A variable that has this value.
+pub(super) fn value(name: &str, value: String) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
 }
 

@@ -9,6 +9,8 @@ mod pod;
 mod policy;
 mod public;
 mod scale;
+mod settings;
+mod token;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -16,7 +18,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use thiserror::Error;
 
+use crate::hub_keys::{HubAuthError, HubKeys};
 use crate::names::{self, Component};
 use crate::overlay::OverlayError;
 use crate::validate::{Auth, Cluster, Defaults};
@@ -27,6 +31,8 @@ use crate::validate::{Auth, Cluster, Defaults};
 pub struct Children {
     /// `<name>-redis-auth`.
     pub auth: Secret,
+    /// `<name>-hub-token`.
+    pub hub_token: Secret,
     /// `<name>-redis-config`.
     pub redis_config: ConfigMap,
     /// `<name>-redis-nodes`.
@@ -40,28 +46,46 @@ pub struct Children {
     /// `<name>-hub`: how many hubs may be missing while nodes are drained.
     pub hub_budget: PodDisruptionBudget,
     /// `<name>-redis`; or what is wrong with `redis.podTemplate`.
-    pub redis_set: Result<StatefulSet, OverlayError>,
-    /// `<name>-hub`; or what is wrong with `hub.podTemplate`.
-    pub hub_deployment: Result<Deployment, OverlayError>,
+    pub redis_set: Result<StatefulSet, WorkloadError>,
+    /// `<name>-hub`; or what is wrong with `hub.podTemplate` or `hub.auth`.
+    pub hub_deployment: Result<Deployment, WorkloadError>,
     /// `<name>-hub`: who decides how many hubs run, if the spec does not.
     pub hub_autoscaler: Option<HorizontalPodAutoscaler>,
     /// `<name>`: the public address; `None` until the cluster may be public.
     pub public_service: Option<Service>,
 }
 
+/// Why it cannot be said what a workload is to be like. Waits for the person.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum WorkloadError {
+    /// What the user lays over its pod template cannot be used.
+    #[error(transparent)]
+    PodTemplate(#[from] OverlayError),
+    /// The key that clients' tokens are to be checked with cannot be used.
+    #[error(transparent)]
+    HubAuth(#[from] HubAuthError),
+}
+
 /// All children of `cluster`. `public`: whether the cluster may have its public address by now.
-pub fn children(cluster: &Cluster, auth: &Auth, defaults: &Defaults, public: bool) -> Children {
+pub fn children(
+    cluster: &Cluster,
+    auth: &Auth,
+    keys: &HubKeys,
+    defaults: &Defaults,
+    public: bool,
+) -> Children {
     let policies = cluster.spec.network_policy.enabled;
     let redis_config = config::redis_config(cluster);
     Children {
         auth: auth::secret(cluster, auth),
+        hub_token: token::secret(cluster, keys),
         redis_nodes: backplane::nodes_service(cluster),
         redis_service: backplane::service(cluster),
         redis_policy: policies.then(|| policy::redis(cluster, defaults.operator_namespace.as_deref())),
         hub_policy: policies.then(|| policy::hub(cluster)),
         redis_set: backplane::stateful_set(cluster, auth, &config::hash(&redis_config)),
         hub_budget: scale::budget(cluster),
-        hub_deployment: hub::deployment(cluster, auth),
+        hub_deployment: hub::deployment(cluster, auth, keys),
         hub_autoscaler: scale::autoscaler(cluster),
         public_service: public.then(|| public::service(cluster)),
         redis_config,

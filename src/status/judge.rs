@@ -9,6 +9,7 @@ use super::{Reason, find, was_verified};
 use crate::api::{ChatClusterStatus, ConditionType, Persistence, VerifyMode};
 use crate::backplane::Report;
 use crate::diagnose::{Trouble, trouble};
+use crate::hub_keys::client_key;
 use crate::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
 use crate::observe::{Observed, is_ready};
 use crate::storage::still_grows;
@@ -216,6 +217,11 @@ pub(super) fn hubs_wanted(cluster: &Cluster, observed: &Observed) -> i32 {
 fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
     let wanted = hubs_wanted(cluster, observed);
     let name = names::hub(&cluster.name);
+    if let Err(error) = client_key(cluster, &observed.hub_secret) {
+        let meanwhile =
+            if observed.hub_deployment.is_some() { "; until then the hubs run on as they were" } else { "" };
+        return no((&error).into(), format!("{error}{meanwhile}"));
+    }
     if wanted == 0 {
         return no(
             Reason::ScaledToZero,

@@ -154,6 +154,7 @@ fn ready(
     let summary = match (failures.first(), conditions.into_iter().find(|verdict| !verdict.holds)) {
         (Some(error @ ApplyError::NameTaken { .. }), _) => no(Reason::NameTaken, error.to_string()),
         (Some(error @ ApplyError::PodTemplate(_)), _) => no(Reason::PodTemplateInvalid, error.to_string()),
+        (Some(ApplyError::HubAuth(error)), _) => no(error.into(), error.to_string()),
         (Some(error @ ApplyError::VolumeNotExpandable { .. }), _) => {
             no(Reason::VolumeNotExpandable, error.to_string())
         }

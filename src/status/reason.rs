@@ -1,5 +1,7 @@
 //! Why a condition is as it is.
 
+use crate::hub_keys::HubAuthError;
+
 /// Why a condition is as it is, in the form that `status.conditions[].reason` takes. Every reason has a paragraph in
 /// `docs/operations.md`, and a test that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub enum Reason {
     RollingOut,
     HubCrashing,
     HubNotReady,
+    AuthSecretMissing,
+    AuthSecretKeyMissing,
+    AuthKeyInvalid,
     // Verified
     Verified,
     WaitingForBackplane,
@@ -49,9 +54,19 @@ pub enum Reason {
     AddressPending,
 }
 
+impl From<&HubAuthError> for Reason {
+    fn from(error: &HubAuthError) -> Self {
+        match error {
+            HubAuthError::SecretMissing { .. } => Self::AuthSecretMissing,
+            HubAuthError::KeyMissing { .. } => Self::AuthSecretKeyMissing,
+            HubAuthError::Invalid { .. } => Self::AuthKeyInvalid,
+        }
+    }
+}
+
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Ready,
         Self::NameTaken,
         Self::ApplyFailed,
@@ -79,6 +94,9 @@ impl Reason {
         Self::RollingOut,
         Self::HubCrashing,
         Self::HubNotReady,
+        Self::AuthSecretMissing,
+        Self::AuthSecretKeyMissing,
+        Self::AuthKeyInvalid,
         Self::Verified,
         Self::WaitingForBackplane,
         Self::WaitingForHubs,
@@ -115,6 +133,9 @@ impl Reason {
                 | Self::PodsRefused
                 | Self::HubCrashing
                 | Self::HubNotReady
+                | Self::AuthSecretMissing
+                | Self::AuthSecretKeyMissing
+                | Self::AuthKeyInvalid
         )
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::ExistingSecret;
 use crate::backplane::Report;
 use crate::overlay::OverlayError;
 use crate::validate::testing::{auth, cluster};
-use crate::validate::{Auth, AuthError, UserSecret};
+use crate::validate::{Auth, AuthError, SecretKey, UserSecret};
 
 fn of<K: serde::de::DeserializeOwned>(value: Value) -> Arc<K> {
     Arc::new(serde_json::from_value(value).unwrap())
@@ -34,6 +33,8 @@ fn well() -> Observed {
     Observed {
         auth: None,
         user_secret: UserSecret::NotNamed,
+        hub_token: None,
+        hub_secret: UserSecret::NotNamed,
         redis_set: None,
         hub_deployment: Some(of(json!({
             "metadata": {"name": "lobby-hub", "generation": 1},
@@ -309,7 +310,7 @@ fn an_autoscaler_without_metrics_is_told_and_holds_nothing_up() {
 
 #[test]
 fn a_weak_password_is_named_and_in_force() {
-    let named = ExistingSecret { name: "mine".to_owned(), key: "pw".to_owned() };
+    let named = SecretKey { name: "mine".to_owned(), key: "pw".to_owned() };
     let observed = Observed { user_secret: UserSecret::Found(named, Arc::default()), ..well() };
 
     let status = judged(&cluster(json!({})), &observed, &[]);
@@ -332,6 +333,21 @@ fn a_pod_template_that_cannot_be_used_is_the_first_thing_said() {
 
     assert_eq!((value.as_str(), reason.as_str()), ("False", "PodTemplateInvalid"));
     assert!(message.contains("hub.podTemplate has a field spec.nodeSelektor"), "{message}");
+}
+
+#[test]
+fn a_missing_key_for_clients_tokens_is_said_and_that_hubs_run_on() {
+    let with_auth = cluster(json!({"hub": {"auth": {"keySecret": {"name": "mine"}}}}));
+    let unmade = Observed { hub_deployment: None, ..well() };
+    let error = crate::hub_keys::client_key(&with_auth, &UserSecret::NotNamed).unwrap_err();
+
+    let status = judged(&with_auth, &well(), &[ApplyError::HubAuth(error)]);
+
+    not_ready(&status, ConditionType::HubReady, Reason::AuthSecretMissing, "the Secret mine");
+    let (_, _, message) = condition(&status, ConditionType::HubReady);
+    assert!(message.ends_with("until then the hubs run on as they were"), "{message}");
+    let (_, _, message) = condition(&judged(&with_auth, &unmade, &[]), ConditionType::HubReady);
+    assert!(!message.contains("run on"), "{message}");
 }
 
 #[test]

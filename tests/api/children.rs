@@ -118,11 +118,21 @@ async fn the_hub_deployment_honours_the_hub_contract() {
     assert_eq!(env("POD_NAME")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
     assert_eq!(env("POD_IP")["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
     assert_eq!(env("EXTRA")["value"], "$(REDIS_SERVER)");
-    let file = env("REDIS_PASSWORD_FILE")["value"].as_str().expect("a path").to_owned();
-    let mounts = hub["volumeMounts"].as_array().expect("volume mounts");
-    let mount = mounts.iter().find(|m| file.starts_with(m["mountPath"].as_str().unwrap_or("?")));
-    let mount = mount.unwrap_or_else(|| panic!("{file} is not in a volume: {mounts:#?}"));
-    assert!(mount.get("subPath").is_none(), "a subPath would not follow a rotation of the password");
+    for (name, secret) in
+        [("REDIS_PASSWORD_FILE", "lobby-redis-auth"), ("HUB_TOKEN_KEY_FILE", "lobby-hub-token")]
+    {
+        let file = env(name)["value"].as_str().expect("a path").to_owned();
+        let (directory, key) = file.rsplit_once('/').expect("a file in a directory");
+        let mounts = hub["volumeMounts"].as_array().expect("volume mounts");
+        let mount = mounts.iter().find(|m| m["mountPath"] == directory);
+        let mount = mount.unwrap_or_else(|| panic!("{file} is not in a volume: {mounts:#?}"));
+        assert!(mount.get("subPath").is_none(), "a subPath would not follow when {name} changes");
+        assert_eq!(mount["readOnly"], true, "{name}");
+        let volumes = template["spec"]["volumes"].as_array().expect("volumes");
+        let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).expect("the volume");
+        assert_eq!(volume["secret"]["secretName"], secret, "{name}");
+        assert_eq!(volume["secret"]["items"], json!([{"key": key, "path": key}]), "{name}");
+    }
     assert_eq!(hub["readinessProbe"]["httpGet"]["path"], "/readyz");
     assert_eq!(hub["ports"][0]["containerPort"], 9000);
 }
@@ -204,24 +214,31 @@ async fn all_pods_pass_the_restricted_standard_and_mount_no_api_token() {
 }
 
 #[tokio::test]
-async fn the_password_is_in_the_secret_and_nowhere_else() {
+async fn the_password_and_the_hubs_keys_are_in_their_secrets_and_nowhere_else() {
     let ns = operator::namespace("password").await;
-    let lobby = ns
-        .chat("lobby", json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}}))
+    let clients = "a-secret-that-clients-tokens-are-signed-with";
+    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": {"jwt.key": clients}}))
         .await;
+    let spec = json!({
+        "hub": {"auth": {"keySecret": {"name": "issuer"}}},
+        "redis": {"persistence": "None"},
+        "service": {"publish": "Immediately"},
+    });
+    let lobby = ns.chat("lobby", spec).await;
     lobby.has_all_children().await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
-    let password = lobby.password().await;
-
-    let (looked_at, found) = objects_that_hold(&ns, &password).await;
-
-    assert!(
-        looked_at.contains("Pod") && looked_at.contains("ConfigMap") && looked_at.contains("Event"),
-        "{looked_at:?}"
-    );
-    assert_eq!(found, Vec::<String>::new(), "the password, or its digest, is also in these");
     let log = std::fs::read_to_string(operator::log()).expect("the operator's log");
-    assert!(!log.contains(&password), "the password is in the operator's log");
+
+    for secret in [lobby.password().await, lobby.token_key().await, clients.to_owned()] {
+        let (looked_at, found) = objects_that_hold(&ns, &secret).await;
+
+        assert!(
+            looked_at.contains("Pod") && looked_at.contains("ConfigMap") && looked_at.contains("Event"),
+            "{looked_at:?}"
+        );
+        assert_eq!(found, Vec::<String>::new(), "a secret, or its digest, is also in these");
+        assert!(!log.contains(&secret), "a secret is in the operator's log");
+    }
 }
 
 #[tokio::test]

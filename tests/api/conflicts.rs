@@ -46,6 +46,7 @@ async fn a_foreign_object_of_a_childs_name_is_named_not_seized_and_its_removal_h
     let ns = operator::namespace("foreign").await;
     let kinds = [
         ("secret", Kind::Secret, "-redis-auth"),
+        ("token", Kind::Secret, "-hub-token"),
         ("config", Kind::ConfigMap, "-redis-config"),
         ("nodes", Kind::Service, "-redis-nodes"),
         ("hostname", Kind::Service, "-redis"),

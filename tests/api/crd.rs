@@ -16,6 +16,10 @@ async fn kubectl_explains_every_field() {
         "",
         ".spec",
         ".spec.hub",
+        ".spec.hub.auth",
+        ".spec.hub.auth.keySecret",
+        ".spec.hub.limits",
+        ".spec.hub.history",
         ".spec.redis",
         ".spec.redis.storage",
         ".spec.redis.auth",
@@ -79,12 +83,21 @@ async fn its_selectable_fields_select() {
 async fn the_api_server_fills_in_the_defaults() {
     let ns = operator::namespace("defaults").await;
 
-    let lobby = ns.chat("lobby", json!({"paused": true})).await;
+    let auth = json!({"keySecret": {"name": "mine"}});
+    let lobby = ns.chat("lobby", json!({"paused": true, "hub": {"auth": auth}})).await;
 
     let spec = serde_json::to_value(lobby.get().await.spec).expect("JSON");
     assert_eq!(spec["hub"]["replicas"], 2);
     assert_eq!(spec["hub"]["port"], 8080);
     assert_eq!(spec["hub"]["verify"], "Backplane");
+    assert_eq!(
+        spec["hub"]["auth"],
+        json!({"algorithm": "HS256", "keySecret": {"name": "mine", "key": "jwt.key"}})
+    );
+    assert_eq!(spec["hub"]["rebalance"], false);
+    // What the hub itself decides.
+    assert_eq!((&spec["hub"]["limits"], &spec["hub"]["history"]), (&json!({}), &json!({})));
+    assert_eq!(spec["hub"].get("allowedOrigins"), None);
     assert_eq!(spec["redis"]["persistence"], "AppendOnly");
     assert_eq!(spec["redis"]["storage"], json!({"size": "1Gi", "retain": true}));
     assert_eq!(spec["hub"]["drain"], json!({"gracePeriodSeconds": 30}));

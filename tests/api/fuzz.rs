@@ -68,7 +68,11 @@ async fn walk(seed: u64) -> Result<(), String> {
 async fn secrets(ns: &Namespace) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"},
-        "stringData": {"pw": "correct horse battery staple"}
+        "stringData": {
+            "pw": "correct horse battery staple",
+            "jwt": "another secret that is not shorter than 32 bytes",
+            "jwks": r#"{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}"#,
+        }
     });
     ns.apply(secret).await;
 }
@@ -144,7 +148,11 @@ fn essence(kind: Kind, mut object: Value) -> Value {
     object["metadata"] = json!({"labels": metadata["labels"], "annotations": annotations});
     for template in ["/spec/template/metadata/annotations"] {
         if let Some(annotations) = object.pointer_mut(template) {
-            for drawn in ["chatcluster.dev/auth-revision", "kubectl.kubernetes.io/restartedAt"] {
+            for drawn in [
+                "chatcluster.dev/auth-revision",
+                "chatcluster.dev/token-revision",
+                "kubectl.kubernetes.io/restartedAt",
+            ] {
                 remove(annotations, drawn);
             }
         }

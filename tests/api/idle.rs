@@ -77,36 +77,46 @@ async fn a_restarted_operator_asks_nothing_of_a_settled_cluster_and_keeps_the_pa
 }
 
 #[tokio::test]
-async fn the_password_survives_a_secret_that_lost_its_labels_and_a_restart() {
+async fn the_password_and_the_key_of_tokens_survive_secrets_that_lost_their_labels_and_a_restart() {
     let ns = operator::namespace("labels").await;
     let (lobby, _redis, _subscribers) = settled(&ns, "lobby").await;
-    let password = lobby.password().await;
-    let secret = lobby.child(Kind::Secret, "-redis-auth");
-    let uid = secret.uid().await;
-    let labels = secret.get().await["metadata"]["labels"].clone();
+    let secrets = ["-redis-auth", "-hub-token"].map(|suffix| lobby.child(Kind::Secret, suffix));
+    let mut before = Vec::new();
+    for secret in &secrets {
+        before.push(secret.get().await);
+    }
+    let (password, key) = (lobby.password().await, lobby.token_key().await);
+    let hubs = async || lobby.child(Kind::Deployment, "-hub").get().await["spec"]["template"].clone();
+    let template = hubs().await;
+    let are_back = async |bound: Duration| {
+        for (secret, before) in secrets.iter().zip(&before) {
+            ns.eventually(bound, &format!("{secret} has its labels again"), async || {
+                let now = secret.seen().await?["metadata"]["labels"].clone();
+                if now == before["metadata"]["labels"] { Ok(()) } else { Err(format!("{now}")) }
+            })
+            .await;
+            let uid = before["metadata"]["uid"].as_str();
+            assert_eq!(Some(secret.uid().await.as_str()), uid, "the same Secret");
+        }
+        assert_eq!(lobby.password().await, password, "the same password");
+        assert_eq!(lobby.token_key().await, key, "the same key");
+        assert_eq!(hubs().await, template, "no hub is rolled");
+    };
 
-    secret.merge(json!({"metadata": {"labels": null}})).await;
+    for secret in &secrets {
+        secret.merge(json!({"metadata": {"labels": null}})).await;
+    }
 
-    ns.eventually(SOON, "the Secret has its labels again", async || {
-        let now = secret.seen().await?["metadata"]["labels"].clone();
-        if now == labels { Ok(()) } else { Err(format!("{now}")) }
-    })
-    .await;
-    assert_eq!(secret.uid().await, uid, "the same Secret");
-    assert_eq!(lobby.password().await, password, "the same password");
+    are_back(SOON).await;
 
     lobby.pause().await;
-    secret.merge(json!({"metadata": {"labels": null}})).await;
-    operator::restart().await; // whose caches know nothing of the Secret, if they go by labels
+    for secret in &secrets {
+        secret.merge(json!({"metadata": {"labels": null}})).await;
+    }
+    operator::restart().await; // whose caches know nothing of the Secrets, if they go by labels
     lobby.set(json!({"paused": false})).await;
 
-    ns.eventually(SOON * 3, "the Secret has its labels again", async || {
-        let now = secret.seen().await?["metadata"]["labels"].clone();
-        if now == labels { Ok(()) } else { Err(format!("{now}")) }
-    })
-    .await;
-    assert_eq!(secret.uid().await, uid, "the same Secret");
-    assert_eq!(lobby.password().await, password, "the same password");
+    are_back(SOON * 3).await;
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod conflicts;
 mod crd;
 mod drift;
 mod fuzz;
+mod hub_keys;
 mod idle;
 mod lifecycle;
 mod matrix;

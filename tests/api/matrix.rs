@@ -25,6 +25,14 @@ fn full() -> Value {
         "hub": {
             "autoscaling": {"minReplicas": 1, "maxReplicas": 3},
             "passwordEnv": true,
+            "auth": {"keySecret": {"name": "issuer"}, "issuer": "https://id.example.com", "audience": "chat"},
+            "allowedOrigins": ["https://example.com"],
+            "limits": {
+                "messageBytes": 65536, "connections": 5000, "roomsPerConnection": 10, "messagesPerSecond": 5,
+                "connectionsPerSecondPerAddress": 20,
+            },
+            "history": {"messages": 10, "retentionSeconds": 60},
+            "rebalance": true,
             "imagePullSecrets": [{"name": "registry"}],
             "env": [{"name": "EXTRA", "value": "1"}],
             "envFrom": [{"configMapRef": {"name": "settings"}}],
@@ -74,6 +82,11 @@ fn untold(path: &str) -> Option<&'static str> {
 }
 
 async fn clusters(ns: &Namespace) -> Vec<(Chat<'_>, bool)> {
+    let key = json!({"jwt.key": "a-secret-of-at-least-32-bytes-in-all"});
+    ns.apply(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": key}),
+    )
+    .await;
     let mut chats = Vec::new();
     for copy in 0..COPIES {
         chats.push((ns.chat(&format!("full-{copy}"), full()).await, true));

@@ -1,5 +1,7 @@
 //! What the API server itself refuses, each with a message that says what to do instead.
 
+mod settings;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ type Refused = (Value, &'static str);
 
 /// Specs that cannot be created.
 fn refused_from_the_start() -> Vec<Refused> {
-    [refused_hubs(), refused_redis(), refused_others(), reserved_names()].concat()
+    [refused_hubs(), settings::refused(), refused_redis(), refused_others(), reserved_names()].concat()
 }
 
 fn many(n: usize) -> serde_json::Map<String, Value> {
@@ -160,6 +162,7 @@ fn reserved_names() -> Vec<Refused> {
         "POD_NAME",
         "POD_IP",
         "HUB_PORT",
+        "HUB_TOKEN_KEY_FILE",
     ] {
         cases.push((env(name), "remove them from hub.env"));
     }
@@ -235,6 +238,17 @@ fn allowed_later() -> Vec<(Value, Value)> {
         ),
         (json!({}), json!({"hub": {"replicas": 0}})),
         (json!({"eventKey": "a"}), json!({"eventKey": "a", "paused": false})),
+        (json!({}), json!({"hub": {"allowedOrigins": ["*"]}})),
+        (json!({}), json!({"hub": {"allowedOrigins": ["https://a.b-c.example:8443", "http://[::1]:3000"]}})),
+        // A variable of a field that is not set is the user's.
+        (
+            json!({"hub": {"rebalance": false, "limits": {"connections": 0}, "allowedOrigins": []}}),
+            json!({"hub": {"env": [
+                {"name": "HUB_REBALANCE", "value": "true"}, {"name": "HUB_MAX_MESSAGE_BYTES", "value": "1"},
+                {"name": "HUB_ALLOWED_ORIGINS", "value": "*"}, {"name": "HUB_JWT_ISSUER", "value": "x"},
+                {"name": "HUB_HISTORY_SECONDS", "value": "1"}
+            ]}}),
+        ),
     ]
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Walk {
 type Field = (&'static str, fn(&mut StdRng) -> Value);
 
 /// Every field that may change, but those of `service`, which go together.
-const FIELDS: [Field; 22] = [
+const FIELDS: [Field; 27] = [
     ("/hub/replicas", |r| json!(r.random_range(0..5))),
     ("/hub/image", |r| one(r, &[Value::Null, json!("localhost/hub:a"), json!("localhost/hub:b")])),
     ("/hub/imagePullPolicy", |r| one(r, &[json!("Always"), json!("Never"), json!("IfNotPresent")])),
@@ -33,6 +33,18 @@ const FIELDS: [Field; 22] = [
         one(r, &[Value::Null, json!({"gracePeriodSeconds": 5}), json!({"gracePeriodSeconds": 90})])
     }),
     ("/hub/podTemplate", overlay),
+    ("/hub/auth", auth),
+    ("/hub/allowedOrigins", |r| {
+        one(r, &[Value::Null, json!([]), json!(["*"]), json!(["https://a.example", "http://[::1]:3000"])])
+    }),
+    ("/hub/limits", |r| {
+        one(
+            r,
+            &[Value::Null, json!({"connections": 0}), json!({"messageBytes": 1024, "messagesPerSecond": 3})],
+        )
+    }),
+    ("/hub/history", |r| one(r, &[Value::Null, json!({"messages": 0}), json!({"retentionSeconds": 60})])),
+    ("/hub/rebalance", |r| json!(r.random_bool(0.5))),
     ("/hub/verify", |r| one(r, &[json!("Backplane"), json!("Readiness")])),
     ("/redis/image", |r| one(r, &[Value::Null, json!("localhost/redis:a")])),
     ("/redis/resources", resources),
@@ -123,6 +135,18 @@ fn env(random: &mut StdRng) -> Value {
         json!({"name": "EMPTY_TOO"}),
     ];
     Value::Array(all.into_iter().filter(|_| random.random_bool(0.5)).collect())
+}
+
+fn auth(random: &mut StdRng) -> Value {
+    one(
+        random,
+        &[
+            Value::Null,
+            json!({"keySecret": {"name": "mine", "key": "jwt"}}),
+            json!({"keySecret": {"name": "mine", "key": "jwt"}, "issuer": "https://id.example/$(POD_NAME)"}),
+            json!({"algorithm": "JWKS", "keySecret": {"name": "mine", "key": "jwks"}, "audience": "chat"}),
+        ],
+    )
 }
 
 fn resources(random: &mut StdRng) -> Value {

@@ -36,8 +36,8 @@ pub(crate) fn fixed(kind: Kind, path: &str) -> Option<&'static str> {
     if within(path, "metadata.ownerReferences") && !path.ends_with(']') && !path.ends_with(".controller") {
         return Some("the garbage collector deletes what belongs to an object that is not there");
     }
-    if kind == Kind::Secret && ["data.redis.password", "data.revision"].contains(&path) {
-        return Some("it is kept nowhere else: whoever changes it sets the password");
+    if kind == Kind::Secret && ["data.redis.password", "data.revision", "data.token.key"].contains(&path) {
+        return Some("it is kept nowhere else: whoever changes it sets the password or the key");
     }
     None
 }

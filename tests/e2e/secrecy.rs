@@ -1,12 +1,12 @@
-//! The password is in the Secret, in the memory of those who use it, and nowhere else.
+//! The password and the key of connection tokens are in their Secrets, in the memory of those who use them, and nowhere else.
 
 use serde_json::json;
 
 use crate::people::{People, everyone_hears_everyone};
 use crate::pods::{name_of, on_every_node, pods};
-use crate::support::{Namespace, kubectl, objects_that_hold};
+use crate::support::{Chat, Namespace, kubectl, objects_that_hold};
 
-/// Reads the password from its input, and says which processes show it: in the arguments, or in the environment of Redis
+/// Reads a password from its input, and says which processes show it: in the arguments, or in the environment of Redis
 /// and the hubs. It also says which of those two it came by. Nothing it runs has the password as an argument.
 const LOOK_AT_PROCESSES: &str = r#"
     password=$(cat)
@@ -22,7 +22,7 @@ const LOOK_AT_PROCESSES: &str = r#"
 "#;
 
 #[tokio::test]
-async fn the_password_is_in_the_secret_and_nowhere_else() {
+async fn the_password_and_the_key_of_tokens_are_in_their_secrets_and_nowhere_else() {
     let ns = Namespace::new("secrecy").await;
     let lobby = ns.chat("lobby", json!({"hub": {"env": [{"name": "RUST_LOG", "value": "debug"}]}})).await;
     lobby.becomes_ready().await;
@@ -30,35 +30,37 @@ async fn the_password_is_in_the_secret_and_nowhere_else() {
     let ada = people.arrive("ada").await;
     ada.join("garden").await;
     everyone_hears_everyone("garden", &[&ada]).await;
-    let password = lobby.password().await;
 
-    let (looked_at, found) = objects_that_hold(&ns, &password).await;
+    for (what, secret) in [("the password", lobby.password().await), ("the key", lobby.token_key().await)] {
+        is_nowhere_else(&lobby, what, &secret).await;
+    }
+}
+
+async fn is_nowhere_else(lobby: &Chat<'_>, what: &str, secret: &str) {
+    let (looked_at, found) = objects_that_hold(lobby.ns, secret).await;
     assert!(
         looked_at.contains("Pod") && looked_at.contains("ConfigMap") && looked_at.contains("Event"),
         "{looked_at:?}"
     );
-    assert_eq!(found, Vec::<String>::new(), "the password, encoded or as a digest, is also in these objects");
+    assert_eq!(found, Vec::<String>::new(), "{what}, encoded or as a digest, is also in these objects");
 
     for component in ["hub", "backplane"] {
-        for pod in pods(&lobby, component).await {
-            let args = ["logs", "--namespace", &ns.name, name_of(&pod), "--all-containers"];
+        for pod in pods(lobby, component).await {
+            let args = ["logs", "--namespace", &lobby.ns.name, name_of(&pod), "--all-containers"];
             let log = kubectl(&args).await.unwrap_or_else(|error| panic!("{error}"));
-            assert!(!log.contains(&password), "the password is in the log of {}", name_of(&pod));
+            assert!(!log.contains(secret), "{what} is in the log of {}", name_of(&pod));
         }
     }
     let operator =
         ["logs", "--namespace=chatcluster-system", "--selector=app.kubernetes.io/name=chatcluster-operator"];
     let log =
         kubectl(&[&operator[..], &["--tail=-1"]].concat()).await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(
-        !log.is_empty() && !log.contains(&password),
-        "the password is in the operator's log, or there is none"
-    );
+    assert!(!log.is_empty() && !log.contains(secret), "{what} is in the operator's log, or there is none");
 
-    let said = on_every_node(&lobby, LOOK_AT_PROCESSES, &password).await;
+    let said = on_every_node(lobby, LOOK_AT_PROCESSES, secret).await;
     let all = said.iter().map(|(node, said)| format!("{node}:\n{said}")).collect::<Vec<_>>().join("\n");
     assert!(all.contains("looked at redis-server") && all.contains("looked at chatcluster-hub"), "{all}");
-    assert!(!all.contains("FOUND"), "the password shows in a process:\n{all}");
+    assert!(!all.contains("FOUND"), "{what} shows in a process:\n{all}");
 }
 
 #[tokio::test]

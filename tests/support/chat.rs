@@ -193,11 +193,21 @@ impl<'a> Chat<'a> {
         self.secret_key("redis.password").await
     }
 
-    /// A key of its Secret, decoded.
+    /// The key of connection tokens, as its Secret has it.
+    pub(crate) async fn token_key(&self) -> String {
+        self.key_of("-hub-token", "token.key").await
+    }
+
+    /// A key of the Secret with the password, decoded.
     pub(crate) async fn secret_key(&self, key: &str) -> String {
+        self.key_of("-redis-auth", key).await
+    }
+
+    /// A key of one of its Secrets, decoded.
+    pub(crate) async fn key_of(&self, suffix: &str, key: &str) -> String {
         let api: Api<k8s_openapi::api::core::v1::Secret> =
             Api::namespaced(self.ns.client.clone(), &self.ns.name);
-        let secret = api.get(&format!("{}-redis-auth", self.name)).await.expect("the cluster's Secret");
+        let secret = api.get(&format!("{}{suffix}", self.name)).await.expect("the cluster's Secret");
         let value = secret.data.unwrap_or_default().remove(key);
         String::from_utf8(value.unwrap_or_else(|| panic!("the Secret has no key {key}")).0).expect("text")
     }

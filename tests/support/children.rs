@@ -42,9 +42,10 @@ impl Kind {
 }
 
 /// Every child of a `ChatCluster` of this name, with a published Service and network policies.
-pub(crate) fn children(name: &str) -> [(Kind, String); 10] {
+pub(crate) fn children(name: &str) -> [(Kind, String); 11] {
     [
         (Kind::Secret, format!("{name}-redis-auth")),
+        (Kind::Secret, format!("{name}-hub-token")),
         (Kind::ConfigMap, format!("{name}-redis-config")),
         (Kind::Service, format!("{name}-redis-nodes")),
         (Kind::Service, format!("{name}-redis")),

@@ -2,7 +2,7 @@
 
 use chatcluster::api::ConditionType;
 use chatcluster::diagnose;
-use chatcluster::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, redis_auth};
+use chatcluster::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, hub_token, redis_auth};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
@@ -106,8 +106,30 @@ pub(super) fn children(snapshot: &Snapshot) -> Vec<Child> {
     all.extend(sorted(policies.map(|policy| Child::of(policy, State::Ready)).collect()));
     let maps = snapshot.config_maps.iter().filter(|m| ours(m.owner_references()));
     all.extend(sorted(maps.map(|map| Child::of(map, State::Ready)).collect()));
-    all.push(secret(chat));
+    let holds = |type_| current(chat, type_).map(|condition| condition.status == "True");
+    let token = hub_token(&chat.name_any());
+    // An operator of an earlier version makes none.
+    if snapshot.deployments.iter().any(|deployment| mounts(deployment, &token)) {
+        // Hubs that are not ready may lack something else.
+        let state = if holds(ConditionType::HubReady) == Some(true) { State::Ready } else { State::Unknown };
+        all.push(secret(token, state));
+    }
+    let state = match holds(ConditionType::PasswordCurrent) {
+        Some(true) => State::Ready,
+        Some(false) => State::Waiting,
+        None => State::Unknown,
+    };
+    all.push(secret(redis_auth(&chat.name_any()), state));
     all
+}
+
+fn mounts(deployment: &Deployment, secret: &str) -> bool {
+    let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let volumes = pod.and_then(|pod| pod.volumes.as_ref());
+    volumes
+        .into_iter()
+        .flatten()
+        .any(|volume| volume.secret.as_ref().and_then(|source| source.secret_name.as_deref()) == Some(secret))
 }
 
 fn sorted(mut children: Vec<Child>) -> Vec<Child> {
@@ -116,15 +138,10 @@ fn sorted(mut children: Vec<Child>) -> Vec<Child> {
 }
 
 /// Named, and never looked at.
-fn secret(chat: &Chat) -> Child {
-    let state = match current(chat, ConditionType::PasswordCurrent).map(|c| c.status == "True") {
-        Some(true) => State::Ready,
-        Some(false) => State::Waiting,
-        None => State::Unknown,
-    };
+fn secret(name: String, state: State) -> Child {
     Child {
         kind: "Secret".into(),
-        name: redis_auth(&chat.name_any()),
+        name,
         state,
         ready: String::new(),
         detail: "not read".into(),

@@ -66,12 +66,14 @@ fn lobby() -> Snapshot {
     });
     let template =
         |container: &str, image: &str| json!({"spec": {"containers": [{"name": container, "image": image}]}});
+    let mut hub = template("hub", "localhost/chatcluster-hub:0.2.0");
+    hub["spec"]["volumes"] = json!([{"name": "hub-token", "secret": {"secretName": "lobby-hub-token"}}]);
     let service = |name: &str, part: &str, spec: Value, status: Value| json!({"metadata": meta(name, part), "spec": spec, "status": status});
     Snapshot {
         chat: from(chat),
         deployments: vec![from(json!({
             "metadata": meta("lobby-hub", "hub"),
-            "spec": {"replicas": 2, "selector": {}, "template": template("hub", "localhost/chatcluster-hub:0.2.0")},
+            "spec": {"replicas": 2, "selector": {}, "template": hub},
             "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2},
         }))],
         autoscalers: vec![from(json!({
@@ -244,6 +246,14 @@ fn without_colours_nothing_escapes_and_with_them_the_words_are_the_same() {
         .collect();
     assert!(!plain.contains('\x1b'));
     assert_eq!(stripped, plain);
+}
+
+#[test]
+fn a_secret_that_an_operator_of_an_earlier_version_does_not_make_is_not_listed() {
+    let mut snapshot = lobby();
+    snapshot.deployments[0].spec.as_mut().unwrap().template.spec.as_mut().unwrap().volumes = None;
+
+    assert!(!drawn(&snapshot, None).contains("hub-token"));
 }
 
 #[test]

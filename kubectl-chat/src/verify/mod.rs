@@ -95,9 +95,7 @@ async fn cross(options: &Options, cluster: &Cluster, chat: &Chat) -> Result<Mess
     let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path };
     match at.negotiate(first).await {
         Ok(Ok(_)) => Ok(crossing::run(&at, &hubs).await),
-        Ok(Err(why)) => {
-            Ok(Messages::untested(&format!("the hubs do not speak SignalR at {}: {why}", options.path)))
-        }
+        Ok(Err(why)) => Ok(Messages::untested(&why)),
         Err(why) => Ok(Messages::failed(first, why)),
     }
 }

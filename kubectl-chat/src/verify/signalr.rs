@@ -39,13 +39,13 @@ impl At<'_> {
         let asked = timeout(PATIENCE, self.post(pod, "/negotiate?negotiateVersion=1")).await;
         let (status, body) = asked.map_err(|_| "no answer in time".to_owned())??;
         if status != StatusCode::OK {
-            return Ok(Err(format!("POST {}/negotiate is answered with {status}", self.path)));
+            return Ok(Err(refusal(status, self.path)));
         }
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["connectionToken"].as_str().or_else(|| answer["connectionId"].as_str());
-        Ok(token
-            .map(str::to_owned)
-            .ok_or_else(|| format!("POST {}/negotiate gives no connection", self.path)))
+        Ok(token.map(str::to_owned).ok_or_else(|| {
+            format!("the hubs do not speak SignalR at {0}: POST {0}/negotiate gives no connection", self.path)
+        }))
     }
 
     async fn post(&self, pod: &str, what: &str) -> Result<(StatusCode, Bytes), String> {
@@ -83,6 +83,15 @@ impl At<'_> {
             Some(error) => Err(format!("the hub refuses the handshake: {error}")),
             None => Ok(client),
         }
+    }
+}
+
+/// What to say of hubs that give no connection.
+fn refusal(status: StatusCode, path: &str) -> String {
+    if status == StatusCode::UNAUTHORIZED {
+        "the hubs let only clients with a token in (hub.auth), and this test has none".to_owned()
+    } else {
+        format!("the hubs do not speak SignalR at {path}: POST {path}/negotiate is answered with {status}")
     }
 }
 
@@ -176,6 +185,12 @@ fn records(frame: &str) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hubs_that_want_a_token_are_told_from_those_that_speak_no_signalr() {
+        assert!(refusal(StatusCode::UNAUTHORIZED, "/hub").contains("hub.auth"));
+        assert!(refusal(StatusCode::NOT_FOUND, "/hub").contains("do not speak SignalR at /hub"));
+    }
 
     #[test]
     fn a_frame_may_hold_several_records_and_pings_are_dropped() {

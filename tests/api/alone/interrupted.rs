@@ -209,6 +209,7 @@ fn without_chance(kind: Kind, mut object: Value) -> Value {
                 "managedFields",
                 "chatcluster.dev/applied",
                 "chatcluster.dev/auth-revision",
+                "chatcluster.dev/token-revision",
                 "clusterIP",
                 "clusterIPs",
             ] {

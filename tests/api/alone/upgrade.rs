@@ -1,6 +1,6 @@
 //! From the version before: its objects, as it applied them (`tests/previous/objects-0.1.0.json`), are there when an operator of this
-//! version comes. No pod restarts but those that CHANGELOG.md names: hubs, for the one constraint that is new in their template. (Where
-//! hubs take their image from the chart, that is another reason; the image here is the same.)
+//! version comes. No pod restarts but those that CHANGELOG.md names: hubs, for the one constraint and the one Secret that are new in
+//! their template. (Where hubs take their image from the chart, that is another reason; the image here is the same.)
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,31 @@ async fn apply_as_before(chat: &Chat<'_>, children: &[Value]) {
 
 /// What is new in the template of hubs.
 const ZONES: &str = "topology.kubernetes.io/zone";
+/// The volume, and by the ends of their names the Secret and what goes with it.
+const TOKEN: &str = "hub-token";
+
+/// Takes away what the changelog says is new.
+fn without_news(mut template: Value) -> Value {
+    let retain = |place: &mut Value, is_old: &dyn Fn(&Value) -> bool| {
+        if let Some(items) = place.as_array_mut() {
+            items.retain(is_old);
+        }
+    };
+    if let Some(annotations) = template.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove("chatcluster.dev/token-revision");
+        if annotations.is_empty() {
+            template["metadata"].as_object_mut().expect("metadata").remove("annotations");
+        }
+    }
+    let spec = &mut template["spec"];
+    retain(&mut spec["topologySpreadConstraints"], &|constraint| constraint["topologyKey"] != ZONES);
+    retain(&mut spec["volumes"], &|volume| volume["name"] != TOKEN);
+    for container in spec["containers"].as_array_mut().expect("containers") {
+        retain(&mut container["volumeMounts"], &|mount| mount["name"] != TOKEN);
+        retain(&mut container["env"], &|env| env["name"] != "HUB_TOKEN_KEY_FILE");
+    }
+    template
+}
 
 /// The pods of Redis, by name and uid, and all templates, without what the changelog says is new in them.
 async fn seen(ns: &Namespace) -> Value {
@@ -37,11 +62,7 @@ async fn seen(ns: &Namespace) -> Value {
                 }
                 continue;
             }
-            let mut template = object["spec"]["template"].clone();
-            if let Some(spread) = template["spec"]["topologySpreadConstraints"].as_array_mut() {
-                spread.retain(|constraint| constraint["topologyKey"] != ZONES);
-            }
-            seen[kind][name] = template;
+            seen[kind][name] = without_news(object["spec"]["template"].clone());
         }
     }
     seen
@@ -64,7 +85,9 @@ async fn an_operator_of_this_version_restarts_no_pod_of_the_version_before_that_
         chats.push(chat);
     }
     let changelog = std::fs::read_to_string(repo().join("CHANGELOG.md")).expect("the changelog");
-    assert!(changelog.contains(ZONES), "the changelog does not say why hubs restart");
+    for news in [ZONES, TOKEN] {
+        assert!(changelog.contains(news), "the changelog does not say that hubs restart for {news}");
+    }
     let former = ns
         .eventually(SOON, "the pods of Redis are there", async || {
             let seen = seen(&ns).await;
@@ -79,8 +102,13 @@ async fn an_operator_of_this_version_restarts_no_pod_of_the_version_before_that_
     for chat in &chats {
         chat.becomes("HubReady", "True", "Ready", PODS).await;
         // What is new in this version comes to be.
-        let budget = ns.child(Kind::PodDisruptionBudget, &format!("{}-hub", chat.name));
-        ns.eventually(SOON, "a disruption budget", async || budget.seen().await).await;
+        for (kind, suffix) in [(Kind::PodDisruptionBudget, "-hub"), (Kind::Secret, "-hub-token")] {
+            let new = chat.child(kind, suffix);
+            ns.eventually(SOON, &format!("{new} is made"), async || new.seen().await).await;
+        }
+        let volumes =
+            chat.child(Kind::Deployment, "-hub").get().await["spec"]["template"]["spec"]["volumes"].clone();
+        assert!(volumes.to_string().contains(TOKEN), "{volumes}");
     }
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(seen(&ns).await, former);
