@@ -13,20 +13,22 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures::StreamExt;
 
 use crate::hub::{Admission, Hub, VERSION};
+use crate::protocol::MAX_RECORD_BYTES;
 use crate::protocol::framing::Framer;
 use crate::protocol::handshake::{self, HandshakeError};
 use crate::protocol::methods::Welcome;
+use crate::protocol::record::{Encoding, Record};
 
 /// Serves a client until it or the hub ends the connection.
 pub async fn serve(hub: Arc<Hub>, mut socket: WebSocket, connection_id: String) {
     let admission = hub.admit();
-    let mut framer = Framer::default();
+    let mut framer = Framer::new(MAX_RECORD_BYTES);
     let shaken = tokio::select! {
         shaken = shake_hands(&mut socket, &mut framer, hub.timing.handshake) => shaken,
         () = admission.outbox.ended() => Some(Err(HandshakeError::ShuttingDown)),
     };
     match shaken {
-        Some(Ok(())) => {}
+        Some(Ok(encoding)) => admission.outbox.set_encoding(encoding),
         Some(Err(error)) => {
             tracing::debug!(connection = connection_id, %error, "handshake failed");
             return refuse(socket, &error, hub.timing.linger).await;
@@ -41,7 +43,8 @@ pub async fn serve(hub: Arc<Hub>, mut socket: WebSocket, connection_id: String) 
         backplane: hub.backplane.kind(),
     };
     // The same frame, so that a client that counts frames sees the answer to its handshake first.
-    admission.outbox.push(format!("{}{}", handshake::ACCEPTED, welcome.record()).into());
+    let welcome = welcome.record(admission.outbox.encoding());
+    admission.outbox.push(Record::new([handshake::ACCEPTED, &welcome].concat()));
     converse(admission, socket, framer, &connection_id).await;
 }
 
@@ -50,11 +53,17 @@ async fn shake_hands(
     socket: &mut WebSocket,
     framer: &mut Framer,
     patience: Duration,
-) -> Option<Result<(), HandshakeError>> {
+) -> Option<Result<Encoding, HandshakeError>> {
     let first = async {
         loop {
             match framer.next_record() {
-                Ok(Some(record)) => return Some(handshake::read(&record)),
+                Ok(Some(record)) => {
+                    let shaken = handshake::read(&record);
+                    if let Ok(encoding) = shaken {
+                        framer.set_encoding(encoding);
+                    }
+                    return Some(shaken);
+                }
                 Ok(None) => {}
                 Err(_) => return Some(Err(HandshakeError::Malformed)),
             }
@@ -77,7 +86,7 @@ fn data(message: Message) -> Option<Bytes> {
 /// Tells a client why its handshake failed, and closes.
 async fn refuse(mut socket: WebSocket, error: &HandshakeError, linger: Duration) {
     let farewell = async {
-        socket.send(Message::Text(handshake::refused(error).into())).await.ok()?;
+        socket.send(Message::Binary(handshake::refused(error).into_bytes())).await.ok()?;
         let code = match error {
             HandshakeError::ShuttingDown => close_code::AWAY,
             _ => close_code::PROTOCOL,

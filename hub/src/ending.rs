@@ -2,7 +2,8 @@
 
 use axum::extract::ws::{CloseFrame, close_code};
 
-use crate::protocol::{ProtocolError, json};
+use crate::protocol::ProtocolError;
+use crate::protocol::record::{Encoding, Record};
 
 /// The reason of an end. The first one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +24,15 @@ pub enum Ending {
 
 impl Ending {
     /// The SignalR close message, if the client has to be told.
-    pub fn record(&self) -> Option<String> {
+    pub fn record(&self, encoding: Encoding) -> Option<Record> {
         match self {
             Self::Gone | Self::Farewell => None,
-            Self::Draining => Some(json::close(None, true)),
-            Self::SlowConsumer => Some(json::close(
-                Some("You read too slowly; messages were lost to you. Connect again."),
-                true,
-            )),
-            Self::Silent => Some(json::close(Some("Nothing was heard of you for too long."), true)),
-            Self::Protocol(error) => Some(json::close(Some(&error.to_string()), false)),
+            Self::Draining => Some(encoding.close(None, true)),
+            Self::SlowConsumer => Some(
+                encoding.close(Some("You read too slowly; messages were lost to you. Connect again."), true),
+            ),
+            Self::Silent => Some(encoding.close(Some("Nothing was heard of you for too long."), true)),
+            Self::Protocol(error) => Some(encoding.close(Some(&error.to_string()), false)),
         }
     }
 
@@ -42,7 +42,7 @@ impl Ending {
             Self::Gone | Self::Farewell => close_code::NORMAL,
             Self::Draining => close_code::AWAY,
             Self::SlowConsumer | Self::Silent => close_code::POLICY,
-            Self::Protocol(ProtocolError::TooLarge) => close_code::SIZE,
+            Self::Protocol(ProtocolError::TooLarge { .. }) => close_code::SIZE,
             Self::Protocol(_) => close_code::PROTOCOL,
         };
         CloseFrame { code, reason: self.name().into() }
@@ -56,7 +56,7 @@ impl Ending {
             Self::Draining => "hub shuts down",
             Self::SlowConsumer => "slow consumer",
             Self::Silent => "client silent",
-            Self::Protocol(ProtocolError::TooLarge) => "message too large",
+            Self::Protocol(ProtocolError::TooLarge { .. }) => "message too large",
             Self::Protocol(_) => "protocol error",
         }
     }

@@ -3,13 +3,13 @@
 //! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
 //! of the hub does not depend on its clients.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
 
-use axum::extract::ws::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
+use crate::protocol::record::{Encoding, Record};
 
 /// How much may wait for a client.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +43,12 @@ pub struct Outbox {
     queue: Mutex<Queue>,
     ended: CancellationToken,
     limits: Limits,
+    encoding: OnceLock<Encoding>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    records: Vec<Utf8Bytes>,
+    records: Vec<Record>,
     bytes: usize,
     /// Answers that the client still waits for.
     promised: usize,
@@ -70,11 +71,21 @@ impl Queue {
 impl Outbox {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
-        Self { queue: Mutex::default(), ended: CancellationToken::new(), limits }
+        Self { queue: Mutex::default(), ended: CancellationToken::new(), limits, encoding: OnceLock::new() }
+    }
+
+    /// What the client's handshake says; JSON until then.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding.get().copied().unwrap_or(Encoding::Json)
+    }
+
+    /// Once, after the handshake.
+    pub fn set_encoding(&self, encoding: Encoding) {
+        let _ = self.encoding.set(encoding);
     }
 
     /// Queues a record for the client.
-    pub fn push(&self, record: Utf8Bytes) -> Pushed {
+    pub fn push(&self, record: Record) -> Pushed {
         let queue = self.lock();
         if queue.ending.is_some() {
             return Pushed::Ended;
@@ -88,7 +99,7 @@ impl Outbox {
     }
 
     /// Queues an answer that was promised, if need be also after the hub began to shut down.
-    pub fn answer(&self, record: Utf8Bytes) -> Pushed {
+    pub fn answer(&self, record: Record) -> Pushed {
         let mut queue = self.lock();
         if queue.is_over() {
             return Pushed::Ended;
@@ -97,7 +108,7 @@ impl Outbox {
         self.enqueue(queue, record)
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, record: Utf8Bytes) -> Pushed {
+    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {
         queue.bytes += record.len();
         if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
             // What waits will not be read in time; without it, the reason has a chance.
@@ -137,7 +148,7 @@ impl Outbox {
 
     /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
     /// gives the reason, together with what was still queued. Only one task may wait.
-    pub async fn take(&self, batch: &mut Vec<Utf8Bytes>) -> Option<Ending> {
+    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<Ending> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
             if queue.records.is_empty() && !queue.is_over() {
@@ -169,7 +180,11 @@ mod tests {
         Outbox::new(Limits { records: 2, bytes: 10 })
     }
 
-    async fn taken(outbox: &Outbox) -> (Vec<Utf8Bytes>, Option<Ending>) {
+    fn record(text: &'static str) -> Record {
+        Record::new(text.as_bytes())
+    }
+
+    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<Ending>) {
         let mut batch = Vec::new();
         let ending = outbox.take(&mut batch).await;
         (batch, ending)
@@ -179,29 +194,29 @@ mod tests {
     async fn all_that_gathered_is_taken_at_once_and_in_order() {
         let outbox = small();
 
-        assert_eq!(outbox.push("a".into()), Pushed::Queued);
-        assert_eq!(outbox.push("b".into()), Pushed::Queued);
+        assert_eq!(outbox.push(record("a")), Pushed::Queued);
+        assert_eq!(outbox.push(record("b")), Pushed::Queued);
 
-        assert_eq!(taken(&outbox).await, (vec!["a".into(), "b".into()], None));
+        assert_eq!(taken(&outbox).await, (vec![record("a"), record("b")], None));
     }
 
     #[tokio::test]
     async fn a_waiting_writer_is_woken() {
         let outbox = small();
 
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.push("a".into()) });
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.push(record("a")) });
 
-        assert_eq!(batch, (vec!["a".into()], None));
+        assert_eq!(batch, (vec![record("a")], None));
     }
 
     #[tokio::test]
     async fn one_record_too_many_ends_the_connection() {
         let outbox = small();
-        outbox.push("a".into());
-        outbox.push("b".into());
+        outbox.push(record("a"));
+        outbox.push(record("b"));
 
-        assert_eq!(outbox.push("c".into()), Pushed::Overflow);
-        assert_eq!(outbox.push("d".into()), Pushed::Ended);
+        assert_eq!(outbox.push(record("c")), Pushed::Overflow);
+        assert_eq!(outbox.push(record("d")), Pushed::Ended);
         assert_eq!(taken(&outbox).await, (vec![], Some(Ending::SlowConsumer)));
     }
 
@@ -209,7 +224,7 @@ mod tests {
     async fn one_byte_too_many_ends_the_connection() {
         let outbox = small();
 
-        assert_eq!(outbox.push("12345678901".into()), Pushed::Overflow);
+        assert_eq!(outbox.push(record("12345678901")), Pushed::Overflow);
     }
 
     #[tokio::test]
@@ -218,10 +233,10 @@ mod tests {
         outbox.promise();
         outbox.end(Ending::Draining);
 
-        assert_eq!(outbox.push("new".into()), Pushed::Ended);
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer("done".into()) });
+        assert_eq!(outbox.push(record("new")), Pushed::Ended);
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer(record("done")) });
 
-        assert_eq!(batch, (vec!["done".into()], Some(Ending::Draining)));
+        assert_eq!(batch, (vec![record("done")], Some(Ending::Draining)));
     }
 
     #[tokio::test]
@@ -232,18 +247,18 @@ mod tests {
         outbox.end(Ending::Gone);
 
         assert_eq!(taken(&outbox).await, (vec![], Some(Ending::Gone)));
-        assert_eq!(outbox.answer("done".into()), Pushed::Ended);
+        assert_eq!(outbox.answer(record("done")), Pushed::Ended);
     }
 
     #[tokio::test]
     async fn the_first_reason_counts_and_what_was_queued_is_still_written() {
         let outbox = small();
-        outbox.push("a".into());
+        outbox.push(record("a"));
 
         outbox.end(Ending::Draining);
         outbox.end(Ending::Gone);
 
         outbox.ended().await;
-        assert_eq!(taken(&outbox).await, (vec!["a".into()], Some(Ending::Draining)));
+        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(Ending::Draining)));
     }
 }

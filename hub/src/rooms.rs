@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use axum::extract::ws::Utf8Bytes;
-
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Pushed};
+use crate::protocol::record::{Once, Say};
 use crate::protocol::room::RoomName;
 
 /// Tells this pod's connections apart; never used twice in a process.
@@ -65,13 +64,14 @@ impl Rooms {
         last
     }
 
-    /// Queues a record for every member here, and says for how many.
-    pub fn deliver(&self, name: &str, record: &Utf8Bytes, metrics: &Metrics) -> usize {
+    /// Queues what is said for every member here, and says for how many.
+    pub fn deliver(&self, name: &str, said: &impl Say, metrics: &Metrics) -> usize {
         let Some(room) = self.find(name) else { return 0 };
+        let once = Once::new(said);
         let members = room.lock();
         let mut delivered = 0;
         for outbox in members.outboxes.values() {
-            match outbox.push(record.clone()) {
+            match outbox.push(once.record(outbox.encoding()).clone()) {
                 Pushed::Queued => delivered += 1,
                 Pushed::Ended => {}
                 Pushed::Overflow => metrics.slow_consumers.add(1),
@@ -120,6 +120,15 @@ impl Room {
 mod tests {
     use super::*;
     use crate::outbox::Limits;
+    use crate::protocol::record::{Encoding, Record};
+
+    struct Hi;
+
+    impl Say for Hi {
+        fn say(&self, encoding: Encoding) -> Record {
+            encoding.invocation(None, "hi", &[(); 0])
+        }
+    }
 
     fn room(name: &str) -> RoomName {
         RoomName::new(name.into()).unwrap()
@@ -152,14 +161,14 @@ mod tests {
         rooms.join(&room("a"), 1, &slow);
         rooms.join(&room("a"), 2, &quick);
         rooms.join(&room("b"), 3, &elsewhere);
-        slow.push("in the way".into());
+        slow.push(Hi.say(Encoding::Json));
 
-        let delivered = rooms.deliver("a", &"hi".into(), &metrics);
+        let delivered = rooms.deliver("a", &Hi, &metrics);
 
         assert_eq!(delivered, 1);
         assert_eq!(metrics.slow_consumers.get(), 1);
         assert_eq!(metrics.deliveries.get(), 1);
-        assert_eq!(elsewhere.push("still room".into()), Pushed::Queued);
+        assert_eq!(elsewhere.push(Hi.say(Encoding::Json)), Pushed::Queued);
     }
 
     #[test]

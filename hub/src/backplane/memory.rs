@@ -1,7 +1,5 @@
 //! One hub alone: what is published is delivered at once.
 
-use axum::extract::ws::Utf8Bytes;
-
 use super::{Inbound, Receipt};
 use crate::protocol::room::RoomName;
 
@@ -17,10 +15,9 @@ impl Memory {
         Self { inbound }
     }
 
-    /// Delivers a record to the members of a room.
-    pub fn publish(&self, room: &RoomName, record: &Utf8Bytes, receipt: Receipt) {
-        self.inbound.metrics.heard.add(1);
-        self.inbound.rooms.deliver(room.as_str(), record, &self.inbound.metrics);
+    /// Delivers a message to the members of a room.
+    pub fn publish(&self, room: &RoomName, message: &str, receipt: Receipt) {
+        self.inbound.hear_message(room.as_str(), message.as_bytes());
         receipt.report(Ok(()));
     }
 }

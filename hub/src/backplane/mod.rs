@@ -11,12 +11,10 @@ pub mod redis;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::ws::Utf8Bytes;
-
 use self::channels::{Channel, Channels};
 use crate::canary::{self, Canary};
 use crate::metrics::Metrics;
-use crate::protocol::RECORD_SEPARATOR;
+use crate::protocol::methods::Heard;
 use crate::protocol::room::RoomName;
 use crate::rooms::Rooms;
 
@@ -38,12 +36,12 @@ impl Backplane {
         }
     }
 
-    /// Sends a record to everyone in a room. The receipt says how that went, later; waits only while too many
+    /// Sends a message (JSON) to everyone in a room. The receipt says how that went, later; waits only while too many
     /// messages are on their way.
-    pub async fn publish(&self, room: &RoomName, record: Utf8Bytes, receipt: Receipt) {
+    pub async fn publish(&self, room: &RoomName, message: String, receipt: Receipt) {
         match self {
-            Self::Memory(memory) => memory.publish(room, &record, receipt),
-            Self::Redis(redis) => redis.publish(room, record, receipt).await,
+            Self::Memory(memory) => memory.publish(room, &message, receipt),
+            Self::Redis(redis) => redis.publish(room, message, receipt).await,
         }
     }
 
@@ -152,7 +150,7 @@ impl Inbound {
     /// Passes on what came on a channel.
     pub fn hear(&self, channels: &Channels, channel: &[u8], payload: Vec<u8>) {
         let understood = match channels.read(channel) {
-            Some(Channel::Room(room)) => self.hear_message(room, payload),
+            Some(Channel::Room(room)) => self.hear_message(room, &payload),
             Some(Channel::Canary) => self.canary.hear(&payload, Instant::now()),
             None => false,
         };
@@ -161,17 +159,13 @@ impl Inbound {
         }
     }
 
-    /// The payload is the record as its pod encoded it: it goes to the members as it is, if it is one whole record.
-    fn hear_message(&self, room: &str, payload: Vec<u8>) -> bool {
-        let whole = payload.split_last().is_some_and(|(last, record)| {
-            *last == RECORD_SEPARATOR && record.starts_with(b"{\"type\":1,") && !record.contains(last)
-        });
-        if !whole {
+    /// The payload is the message as its pod wrote it; each encoding that a member here wants is made of it once.
+    fn hear_message(&self, room: &str, payload: &[u8]) -> bool {
+        let Ok(message) = serde_json::from_slice::<&serde_json::value::RawValue>(payload) else {
             return false;
-        }
-        let Ok(record) = Utf8Bytes::try_from(payload) else { return false };
+        };
         self.metrics.heard.add(1);
-        self.rooms.deliver(room, &record, &self.metrics);
+        self.rooms.deliver(room, &Heard(message.get()), &self.metrics);
         true
     }
 }

@@ -8,7 +8,6 @@ mod session;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +42,7 @@ pub struct Handle {
 #[derive(Debug)]
 struct Publication {
     room: RoomName,
-    record: Utf8Bytes,
+    message: String,
     receipt: Receipt,
 }
 
@@ -77,9 +76,9 @@ pub fn start(settings: RedisSettings, pod: &str, key: &EventKey, inbound: Inboun
 
 impl Handle {
     /// See [`super::Backplane::publish`].
-    pub async fn publish(&self, room: &RoomName, record: Utf8Bytes, receipt: Receipt) {
+    pub async fn publish(&self, room: &RoomName, message: String, receipt: Receipt) {
         // A send can only fail when the task has ended; then the receipt is dropped, and says so.
-        let _ = self.publications.send(Publication { room: room.clone(), record, receipt }).await;
+        let _ = self.publications.send(Publication { room: room.clone(), message, receipt }).await;
     }
 
     /// See [`super::Backplane::joined`].

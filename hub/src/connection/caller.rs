@@ -1,5 +1,6 @@
 //! A client as the caller of the hub's methods: its rooms, and what it is called in each.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use crate::backplane::Receipt;
 use crate::hub::{Admission, Hub};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::protocol::json;
 use crate::protocol::methods::{self, Call, CallError, Joined, Message};
+use crate::protocol::record::{Outcome, Record};
 use crate::protocol::room::{MemberName, RoomName};
 
 /// The most rooms that one connection may be in.
@@ -43,12 +44,12 @@ impl Caller {
     }
 
     /// Carries out an invocation, and answers it if it has an id.
-    pub(super) async fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &[&str]) {
+    pub(super) async fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &[Cow<'_, str>]) {
         let answer = match methods::bind(target, arguments) {
             Ok(Call::Join { room, name }) => self.join(id, room, name).await,
             Ok(Call::Leave { room }) => {
                 self.leave(&room);
-                Ok(id.map(|id| json::completion(id, ())))
+                Ok(id.map(|id| self.outbox.encoding().completion(id, &Outcome::Gave(()))))
             }
             // Its answer comes with the receipt.
             Ok(Call::Send { room, text }) => self.send(id, &room, &text).await.map(|()| None),
@@ -56,17 +57,17 @@ impl Caller {
         };
         let answer = answer.unwrap_or_else(|error| {
             tracing::debug!(connection = self.key(), "a call failed");
-            id.map(|id| json::completion_error(id, &error.to_string()))
+            id.map(|id| self.outbox.encoding().completion::<()>(id, &Outcome::Failed(error.to_string())))
         });
         if let Some(answer) = answer {
-            self.outbox.push(answer.into());
+            self.outbox.push(answer);
         }
     }
 
     /// Answers a call that would stream.
     pub(super) fn refuse_stream(&self, id: &str, target: &str) {
         let error = CallError::Stream(methods::short(target));
-        self.outbox.push(json::completion_error(id, &error.to_string()).into());
+        self.outbox.push(self.outbox.encoding().completion::<()>(id, &Outcome::Failed(error.to_string())));
     }
 
     async fn join(
@@ -74,7 +75,7 @@ impl Caller {
         id: Option<&str>,
         room: RoomName,
         name: MemberName,
-    ) -> Result<Option<String>, CallError> {
+    ) -> Result<Option<Record>, CallError> {
         if self.rooms.len() >= MOST_ROOMS && !self.rooms.contains_key(&room) {
             return Err(CallError::TooManyRooms(MOST_ROOMS));
         }
@@ -82,7 +83,10 @@ impl Caller {
         self.rooms.insert(room.clone(), name);
         // Whoever is told that they joined hears what is sent from then on, on any pod.
         self.hub.backplane.joined(&room).await;
-        Ok(id.map(|id| json::completion(id, Joined { room: room.as_str(), pod: &self.hub.pod, members })))
+        Ok(id.map(|id| {
+            let joined = Joined { room: room.as_str(), pod: &self.hub.pod, members };
+            self.outbox.encoding().completion(id, &Outcome::Gave(joined))
+        }))
     }
 
     fn leave(&mut self, room: &RoomName) {
@@ -101,7 +105,7 @@ impl Caller {
             at: Hub::now_millis(),
             pod: self.hub.pod.as_str().into(),
         }
-        .record();
+        .json();
         let metrics = Arc::clone(&self.hub.metrics);
         let answer = id.map(|id| (id.to_owned(), Arc::clone(&self.outbox)));
         if answer.is_some() {
@@ -113,13 +117,13 @@ impl Caller {
                 Err(_) => metrics.not_published.add(1),
             }
             let Some((id, outbox)) = answer else { return };
-            let record = match outcome {
-                Ok(()) => json::completion(&id, ()),
-                Err(error) => json::completion_error(&id, &CallError::NotSent(error).to_string()),
+            let outcome = match outcome {
+                Ok(()) => Outcome::Gave(()),
+                Err(error) => Outcome::Failed(CallError::NotSent(error).to_string()),
             };
-            outbox.answer(record.into());
+            outbox.answer(outbox.encoding().completion(&id, &outcome));
         });
-        self.hub.backplane.publish(room, record.into(), receipt).await;
+        self.hub.backplane.publish(room, record, receipt).await;
         Ok(())
     }
 

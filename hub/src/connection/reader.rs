@@ -10,7 +10,9 @@ use super::caller::Caller;
 use super::{LastHeard, data};
 use crate::ending::Ending;
 use crate::protocol::framing::Framer;
-use crate::protocol::{ProtocolError, json};
+use crate::protocol::message::ClientMessage;
+use crate::protocol::record::Encoding;
+use crate::protocol::{MAX_RECORD_BYTES, ProtocolError, json, messagepack};
 
 /// What a client still sends after the end.
 pub(super) struct Rest(SplitStream<WebSocket>);
@@ -65,15 +67,19 @@ pub(super) async fn read(
 async fn carry_out(framer: &mut Framer, caller: &mut Caller) -> Result<(), Ending> {
     while let Some(record) = framer.next_record().map_err(Ending::Protocol)? {
         caller.metrics().records_in.add(1);
-        match json::read(&record).map_err(Ending::Protocol)? {
-            json::ClientMessage::Invocation { invocation_id, target, arguments } => {
-                caller.invoke(invocation_id.as_deref(), &target, &arguments).await;
+        let message = match caller.outbox().encoding() {
+            Encoding::Json => json::read(&record),
+            Encoding::MessagePack => messagepack::read(&record),
+        };
+        match message.map_err(Ending::Protocol)? {
+            ClientMessage::Invocation(call) => {
+                caller.invoke(call.id.as_deref(), &call.target, &call.arguments).await
             }
-            json::ClientMessage::StreamInvocation { invocation_id, target } => {
-                caller.refuse_stream(&invocation_id, &target);
+            ClientMessage::StreamInvocation(call) => {
+                caller.refuse_stream(call.id.as_deref().unwrap_or_default(), &call.target);
             }
-            json::ClientMessage::Close => return Err(Ending::Farewell),
-            json::ClientMessage::Ping | json::ClientMessage::Ignored => {}
+            ClientMessage::Close => return Err(Ending::Farewell),
+            _ => {}
         }
     }
     Ok(())
@@ -81,7 +87,11 @@ async fn carry_out(framer: &mut Framer, caller: &mut Caller) -> Result<(), Endin
 
 /// What an error of the WebSocket means.
 fn fault(error: &axum::Error) -> Ending {
-    if is_too_large(error) { Ending::Protocol(ProtocolError::TooLarge) } else { Ending::Gone }
+    if is_too_large(error) {
+        Ending::Protocol(ProtocolError::TooLarge { most_bytes: MAX_RECORD_BYTES })
+    } else {
+        Ending::Gone
+    }
 }
 
 /// axum hides the error's type, and its crate is not ours to name: its text is all there is.

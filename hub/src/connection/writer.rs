@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
+use bytes::Bytes;
 use futures::stream::SplitSink;
 use futures::{FutureExt, SinkExt};
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::LastHeard;
 use crate::ending::Ending;
 use crate::hub::Timing;
 use crate::outbox::Outbox;
-use crate::protocol::json;
+use crate::protocol::record::{Encoding, Record};
 
 /// The most bytes of a frame that holds several records: more would only make the client wait for the first one,
 /// and keep a larger buffer for each connection.
@@ -41,7 +42,7 @@ pub(super) async fn write(
                 if silent_at <= now {
                     outbox.end(Ending::Silent);
                 } else if next_ping <= now {
-                    batch.push(Utf8Bytes::from_static(json::PING));
+                    batch.push(outbox.encoding().ping());
                     next_ping = now + timing.ping;
                 }
                 alarm.as_mut().reset(next_ping.min(silent_at.max(now)));
@@ -56,8 +57,8 @@ pub(super) async fn write(
         }
     };
     let farewell = async {
-        if let Some(record) = ending.record() {
-            sink.send(Message::Text(record.into())).await?;
+        if let Some(record) = ending.record(outbox.encoding()) {
+            sink.send(frame(outbox.encoding(), record.into_bytes())).await?;
         }
         sink.send(Message::Close(Some(ending.frame()))).await
     };
@@ -69,13 +70,13 @@ pub(super) async fn write(
 /// connection is to end.
 async fn send(
     sink: &mut SplitSink<WebSocket, Message>,
-    batch: &mut Vec<Utf8Bytes>,
+    batch: &mut Vec<Record>,
     outbox: &Outbox,
     timing: Timing,
 ) -> Result<(), Broken> {
     let write = async {
-        for frame in frames(batch) {
-            sink.feed(Message::Text(frame)).await?;
+        for bytes in frames(batch) {
+            sink.feed(frame(outbox.encoding(), bytes)).await?;
         }
         sink.flush().await
     };
@@ -94,9 +95,16 @@ async fn send(
     sent
 }
 
+fn frame(encoding: Encoding, bytes: Bytes) -> Message {
+    match encoding {
+        Encoding::Json => Message::Text(bytes.try_into().expect("JSON is UTF-8")),
+        Encoding::MessagePack => Message::Binary(bytes),
+    }
+}
+
 /// Puts neighbouring records in one frame (`HubProtocol.md` allows any number of them); a single one stays the
 /// shared bytes that it is.
-fn frames(batch: &[Utf8Bytes]) -> impl Iterator<Item = Utf8Bytes> {
+fn frames(batch: &[Record]) -> impl Iterator<Item = Bytes> {
     let mut rest = batch;
     std::iter::from_fn(move || {
         let first = rest.first()?;
@@ -108,11 +116,11 @@ fn frames(batch: &[Utf8Bytes]) -> impl Iterator<Item = Utf8Bytes> {
         let (records, later) = rest.split_at(1 + more.count());
         rest = later;
         if let [single] = records {
-            return Some(single.clone());
+            return Some(single.clone().into_bytes());
         }
-        let mut frame = String::with_capacity(records.iter().map(|record| record.len()).sum());
+        let mut frame = Vec::with_capacity(records.iter().map(|record| record.len()).sum());
         for record in records {
-            frame.push_str(record);
+            frame.extend_from_slice(record);
         }
         Some(frame.into())
     })
@@ -125,11 +133,12 @@ mod tests {
     #[test]
     fn records_share_frames_up_to_a_size_and_keep_their_order() {
         let large = "x".repeat(FRAME);
-        let batch: Vec<Utf8Bytes> =
-            vec!["a\x1e".into(), "b\x1e".into(), large.as_str().into(), "c\x1e".into(), "d\x1e".into()];
+        let batch: Vec<_> = ["a\x1e", "b\x1e", &large, "c\x1e", "d\x1e"]
+            .map(|text| Record::new(text.as_bytes().to_vec()))
+            .into();
 
         let frames: Vec<_> = frames(&batch).collect();
 
-        assert_eq!(frames, vec!["a\x1eb\x1e".into(), large.as_str().into(), Utf8Bytes::from("c\x1ed\x1e")]);
+        assert_eq!(frames, vec![Bytes::from("a\x1eb\x1e"), large.into(), "c\x1ed\x1e".into()]);
     }
 }

@@ -1,21 +1,35 @@
 //! Cuts what arrives into records.
 //!
-//! A WebSocket message may hold several records, and a record may span several WebSocket messages.
+//! What arrives at once may hold several records, and a record may arrive in parts.
 
-use axum::body::Bytes;
+use bytes::Bytes;
 
-use super::{MAX_RECORD_BYTES, ProtocolError, RECORD_SEPARATOR};
+use super::record::Encoding;
+use super::{ProtocolError, RECORD_SEPARATOR, messagepack};
 
-/// Collects bytes and gives back whole records, without their separators.
-#[derive(Debug, Default)]
+/// Collects bytes and gives back whole records, without their separators or lengths.
+#[derive(Debug)]
 pub struct Framer {
     /// The start of a record whose end has not arrived.
     started: Vec<u8>,
     /// What arrived last and was not looked at yet.
     unread: Bytes,
+    /// The handshake is JSON, whatever follows it.
+    encoding: Encoding,
+    most_bytes: usize,
 }
 
 impl Framer {
+    /// For a client whose records may have `most_bytes`.
+    pub fn new(most_bytes: usize) -> Self {
+        Self { started: Vec::new(), unread: Bytes::new(), encoding: Encoding::Json, most_bytes }
+    }
+
+    /// What follows the handshake is in the encoding that it named.
+    pub fn set_encoding(&mut self, encoding: Encoding) {
+        self.encoding = encoding;
+    }
+
     /// Adds what arrived. Call [`Framer::next_record`] until it gives `None` before adding more.
     pub fn feed(&mut self, arrived: Bytes) {
         debug_assert!(self.unread.is_empty(), "records must be taken before more is fed");
@@ -25,16 +39,23 @@ impl Framer {
     /// The next whole record, or `None` when more has to arrive.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] as soon as a record is known to be too large, before it is complete.
+    /// [`ProtocolError::TooLarge`] as soon as a record is known to be too large, before it is complete, and
+    /// [`ProtocolError::Malformed`] for a length without an end.
     pub fn next_record(&mut self) -> Result<Option<Bytes>, ProtocolError> {
-        let end = self.unread.iter().position(|&byte| byte == RECORD_SEPARATOR);
+        match self.encoding {
+            Encoding::Json => self.next_text(),
+            Encoding::MessagePack => self.next_binary(),
+        }
+    }
+
+    fn next_text(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        let end = memchr::memchr(RECORD_SEPARATOR, &self.unread);
         let length = self.started.len() + end.unwrap_or(self.unread.len());
-        if length > MAX_RECORD_BYTES {
-            return Err(ProtocolError::TooLarge);
+        if length > self.most_bytes {
+            return Err(ProtocolError::TooLarge { most_bytes: self.most_bytes });
         }
         let Some(end) = end else {
-            self.started.extend_from_slice(&self.unread);
-            self.unread.clear();
+            self.keep_unread();
             return Ok(None);
         };
         let tail = self.unread.split_to(end);
@@ -46,14 +67,64 @@ impl Framer {
         record.extend_from_slice(&tail);
         Ok(Some(record.into()))
     }
+
+    fn next_binary(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+        if !self.started.is_empty() {
+            // Rare: what arrives at once is a whole number of records with every known client.
+            self.started.extend_from_slice(&self.unread);
+            self.unread = std::mem::take(&mut self.started).into();
+        }
+        let Some((prefix, length)) = messagepack::length(&self.unread)? else {
+            self.keep_unread();
+            return Ok(None);
+        };
+        if length > self.most_bytes {
+            return Err(ProtocolError::TooLarge { most_bytes: self.most_bytes });
+        }
+        if self.unread.len() < prefix + length {
+            self.keep_unread();
+            return Ok(None);
+        }
+        let _prefix = self.unread.split_to(prefix);
+        Ok(Some(self.unread.split_to(length)))
+    }
+
+    fn keep_unread(&mut self) {
+        self.started.extend_from_slice(&self.unread);
+        self.unread = Bytes::new();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MOST: usize = 300;
+
+    #[test]
+    fn binary_records_are_told_apart_by_their_lengths_and_may_arrive_in_parts() {
+        let mut framer = Framer::new(MOST);
+        framer.set_encoding(Encoding::MessagePack);
+        let long = [&[0xac, 0x02][..], &[7; 300]].concat();
+        let all = [&[2, 0x91, 6][..], &long, &[0], &[1, 9]].concat();
+
+        for part in [1, 2, 3, 100, all.len()] {
+            let mut records = Vec::new();
+            for chunk in all.chunks(part) {
+                framer.feed(Bytes::copy_from_slice(chunk));
+                while let Some(record) = framer.next_record().unwrap() {
+                    records.push(record.to_vec());
+                }
+            }
+            assert_eq!(records, vec![vec![0x91, 6], vec![7; 300], vec![], vec![9]], "{part} bytes at a time");
+        }
+
+        framer.feed(Bytes::from_static(&[0xad, 0x02]));
+        assert_eq!(framer.next_record(), Err(ProtocolError::TooLarge { most_bytes: MOST }));
+    }
+
     fn records(chunks: &[&'static [u8]]) -> Result<Vec<Bytes>, ProtocolError> {
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(MOST);
         let mut records = Vec::new();
         for chunk in chunks {
             framer.feed(Bytes::from_static(chunk));
@@ -84,23 +155,23 @@ mod tests {
 
     #[test]
     fn the_largest_record_passes_and_one_byte_more_does_not() {
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(MOST);
 
-        framer.feed([vec![b'x'; MAX_RECORD_BYTES], vec![RECORD_SEPARATOR]].concat().into());
-        assert_eq!(framer.next_record().map(|record| record.map(|r| r.len())), Ok(Some(MAX_RECORD_BYTES)));
+        framer.feed([vec![b'x'; MOST], vec![RECORD_SEPARATOR]].concat().into());
+        assert_eq!(framer.next_record().map(|record| record.map(|r| r.len())), Ok(Some(MOST)));
 
-        framer.feed([vec![b'x'; MAX_RECORD_BYTES + 1], vec![RECORD_SEPARATOR]].concat().into());
-        assert_eq!(framer.next_record(), Err(ProtocolError::TooLarge));
+        framer.feed([vec![b'x'; MOST + 1], vec![RECORD_SEPARATOR]].concat().into());
+        assert_eq!(framer.next_record(), Err(ProtocolError::TooLarge { most_bytes: MOST }));
     }
 
     #[test]
     fn a_record_that_never_ends_is_refused_before_it_fills_the_memory() {
-        let mut framer = Framer::default();
+        let mut framer = Framer::new(MOST);
 
-        framer.feed(vec![b'x'; MAX_RECORD_BYTES].into());
+        framer.feed(vec![b'x'; MOST].into());
         assert_eq!(framer.next_record(), Ok(None));
 
         framer.feed(Bytes::from_static(b"x"));
-        assert_eq!(framer.next_record(), Err(ProtocolError::TooLarge));
+        assert_eq!(framer.next_record(), Err(ProtocolError::TooLarge { most_bytes: MOST }));
     }
 }

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the hub answers when it agrees, with its separator.
-pub const ACCEPTED: &str = "{}\x1e";
+use super::record::{Encoding, Record};
 
-/// The only version of the JSON protocol that the hub speaks; 2 would add stateful reconnect.
-const VERSION: u64 = 1;
+/// What the hub answers when it agrees, with its separator, in every encoding.
+pub const ACCEPTED: &[u8] = b"{}\x1e";
+
+/// The versions of the protocols: 2 adds the messages of stateful reconnect.
+const VERSIONS: std::ops::RangeInclusive<u64> = 1..=2;
 
 #[derive(Deserialize)]
 struct Request {
@@ -20,12 +22,15 @@ pub enum HandshakeError {
     /// The first record is no handshake.
     #[error("The handshake is malformed; send {{\"protocol\":\"json\",\"version\":1}} and 0x1e first.")]
     Malformed,
-    /// The client wants another encoding, such as `messagepack`.
-    #[error("The protocol '{0}' is not supported; this hub speaks 'json'.")]
+    /// The client wants another encoding.
+    #[error("The protocol '{0}' is not supported; this hub speaks 'json' and 'messagepack'.")]
     Protocol(String),
     /// The client wants a version of the protocol that does not exist here.
-    #[error("Version {0} of the protocol 'json' is not supported; this hub speaks version {VERSION}.")]
+    #[error("Version {0} of the protocol is not supported; this hub speaks versions 1 and 2.")]
     Version(u64),
+    /// The client wants bytes over a transport of text (`TransportProtocols.md`, "Server-Sent Events").
+    #[error("The protocol 'messagepack' cannot go over Server-Sent Events, which carry text; use 'json'.")]
+    TextOnly,
     /// No whole record came in time.
     #[error("The handshake did not come in time.")]
     Timeout,
@@ -38,20 +43,22 @@ pub enum HandshakeError {
 ///
 /// # Errors
 /// A [`HandshakeError`] for the client, see [`refused`].
-pub fn read(record: &[u8]) -> Result<(), HandshakeError> {
+pub fn read(record: &[u8]) -> Result<Encoding, HandshakeError> {
     let request: Request = serde_json::from_slice(record).map_err(|_| HandshakeError::Malformed)?;
-    if request.protocol != "json" {
+    let encoding = match request.protocol.as_str() {
+        "json" => Encoding::Json,
+        "messagepack" => Encoding::MessagePack,
         // The name comes from the client and goes back to it: as much as a name needs, and no more.
-        return Err(HandshakeError::Protocol(request.protocol.chars().take(32).collect()));
-    }
-    if request.version != VERSION {
+        other => return Err(HandshakeError::Protocol(other.chars().take(32).collect())),
+    };
+    if !VERSIONS.contains(&request.version) {
         return Err(HandshakeError::Version(request.version));
     }
-    Ok(())
+    Ok(encoding)
 }
 
 /// The answer to a handshake that failed, with its separator.
-pub fn refused(error: &HandshakeError) -> String {
+pub fn refused(error: &HandshakeError) -> Record {
     #[derive(Serialize)]
     struct Response {
         error: String,
@@ -64,20 +71,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_json_protocol_is_accepted() {
-        assert_eq!(read(br#"{"protocol":"json","version":1}"#), Ok(()));
+    fn both_protocols_are_accepted() {
+        assert_eq!(read(br#"{"protocol":"json","version":1}"#), Ok(Encoding::Json));
+        assert_eq!(read(br#"{"protocol":"messagepack","version":2}"#), Ok(Encoding::MessagePack));
     }
 
     #[test]
     fn other_protocols_and_versions_are_named_in_the_refusal() {
-        let messagepack = read(br#"{"protocol":"messagepack","version":1}"#);
-        let stateful = read(br#"{"protocol":"json","version":2}"#);
+        let protobuf = read(br#"{"protocol":"protobuf","version":1}"#);
+        let later = read(br#"{"protocol":"json","version":3}"#);
 
-        assert_eq!(messagepack, Err(HandshakeError::Protocol("messagepack".into())));
-        assert_eq!(stateful, Err(HandshakeError::Version(2)));
+        assert_eq!(protobuf, Err(HandshakeError::Protocol("protobuf".into())));
+        assert_eq!(later, Err(HandshakeError::Version(3)));
         assert_eq!(
-            refused(&HandshakeError::Protocol("messagepack".into())),
-            "{\"error\":\"The protocol 'messagepack' is not supported; this hub speaks 'json'.\"}\x1e"
+            refused(&HandshakeError::Version(3))[..],
+            b"{\"error\":\"Version 3 of the protocol is not supported; this hub speaks versions 1 and 2.\"}\x1e"[..]
         );
     }
 

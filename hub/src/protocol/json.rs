@@ -1,52 +1,37 @@
-//! Messages after the handshake, in their JSON form.
+//! Messages after the handshake, in their JSON form (`HubProtocol.md`, "JSON Encoding").
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ProtocolError;
+use super::message::{ClientMessage, Invocation};
+use super::record::{Outcome, Record};
+use super::{ProtocolError, RECORD_SEPARATOR};
 
 /// Keeps a connection alive; carries nothing.
-pub const PING: &str = "{\"type\":6}\x1e";
-
-/// A message from a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientMessage<'a> {
-    /// Calls a method of the hub.
-    Invocation {
-        /// Present when the client wants to know how it ended.
-        invocation_id: Option<Cow<'a, str>>,
-        /// The method.
-        target: Cow<'a, str>,
-        /// Each argument as JSON text: a bad one is the method's concern, and ends no connection.
-        arguments: Vec<&'a str>,
-    },
-    /// Calls a method that would answer with a stream.
-    StreamInvocation {
-        /// What the answer refers to.
-        invocation_id: Cow<'a, str>,
-        /// The method.
-        target: Cow<'a, str>,
-    },
-    /// The client is alive.
-    Ping,
-    /// The client is about to go.
-    Close,
-    /// Of a type without a meaning here, or of a later version of the protocol, which has to be ignored.
-    Ignored,
-}
+pub const PING: &[u8] = b"{\"type\":6}\x1e";
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Incoming<'a> {
     #[serde(rename = "type")]
     kind: Option<u64>,
-    #[serde(borrow, rename = "invocationId")]
+    #[serde(borrow)]
     invocation_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     target: Option<Cow<'a, str>>,
     #[serde(borrow)]
     arguments: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    stream_ids: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow)]
+    item: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+    sequence_id: Option<u64>,
 }
 
 /// Reads one record of a client.
@@ -58,26 +43,53 @@ pub fn read(record: &[u8]) -> Result<ClientMessage<'_>, ProtocolError> {
     if incoming.invocation_id.as_deref() == Some("") {
         return Err(ProtocolError::Missing("invocationId"));
     }
-    let target = incoming.target.ok_or(ProtocolError::Missing("target"));
-    match incoming.kind.ok_or(ProtocolError::Missing("type"))? {
-        1 => Ok(ClientMessage::Invocation {
-            invocation_id: incoming.invocation_id,
-            target: target?,
-            arguments: incoming
+    let kind = incoming.kind.ok_or(ProtocolError::Missing("type"))?;
+    match kind {
+        1 => incoming.invocation().map(ClientMessage::Invocation),
+        2 => Ok(ClientMessage::StreamItem {
+            item: text(incoming.item).ok_or(ProtocolError::Missing("item"))?,
+            id: incoming.id()?,
+        }),
+        3 => Ok(ClientMessage::Completion {
+            outcome: match (&incoming.error, incoming.result) {
+                (Some(error), _) => Err(error.clone()),
+                (None, result) => Ok(text(result)),
+            },
+            id: incoming.id()?,
+        }),
+        4 if incoming.invocation_id.is_none() => Err(ProtocolError::Missing("invocationId")),
+        4 => incoming.invocation().map(ClientMessage::StreamInvocation),
+        5 => Ok(ClientMessage::CancelInvocation { id: incoming.id()? }),
+        6 => Ok(ClientMessage::Ping),
+        7 => Ok(ClientMessage::Close),
+        8 => incoming.sequence_id.map(ClientMessage::Ack).ok_or(ProtocolError::Missing("sequenceId")),
+        9 => incoming.sequence_id.map(ClientMessage::Sequence).ok_or(ProtocolError::Missing("sequenceId")),
+        _ => Ok(ClientMessage::Ignored),
+    }
+}
+
+impl<'a> Incoming<'a> {
+    fn id(self) -> Result<Cow<'a, str>, ProtocolError> {
+        self.invocation_id.ok_or(ProtocolError::Missing("invocationId"))
+    }
+
+    fn invocation(self) -> Result<Invocation<'a>, ProtocolError> {
+        Ok(Invocation {
+            id: self.invocation_id,
+            target: self.target.ok_or(ProtocolError::Missing("target"))?,
+            arguments: self
                 .arguments
                 .ok_or(ProtocolError::Missing("arguments"))?
                 .into_iter()
-                .map(RawValue::get)
+                .map(|argument| argument.get().into())
                 .collect(),
-        }),
-        4 => Ok(ClientMessage::StreamInvocation {
-            invocation_id: incoming.invocation_id.ok_or(ProtocolError::Missing("invocationId"))?,
-            target: target?,
-        }),
-        6 => Ok(ClientMessage::Ping),
-        7 => Ok(ClientMessage::Close),
-        _ => Ok(ClientMessage::Ignored),
+            streams: self.stream_ids.unwrap_or_default(),
+        })
     }
+}
+
+fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    value.map(|value| value.get().into())
 }
 
 /// Says where and why, but never repeats what the client sent.
@@ -89,42 +101,53 @@ fn malformed(error: &serde_json::Error) -> ProtocolError {
     ProtocolError::Malformed(format!("{why} (column {})", error.column()))
 }
 
-/// A call of a client's method, without an answer.
-pub fn invocation<A: Serialize>(target: &str, argument: &A) -> String {
+pub(super) fn invocation<A: Serialize>(id: Option<&str>, target: &str, arguments: &A) -> Record {
     #[derive(Serialize)]
-    struct Invocation<'a, A> {
+    #[serde(rename_all = "camelCase")]
+    struct Outgoing<'a, A> {
         #[serde(rename = "type")]
         kind: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        invocation_id: Option<&'a str>,
         target: &'a str,
-        arguments: [&'a A; 1],
+        arguments: &'a A,
     }
-    record(&Invocation { kind: 1, target, arguments: [argument] })
+    record(&Outgoing { kind: 1, invocation_id: id, target, arguments })
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Completion<'a, R> {
-    #[serde(rename = "type")]
-    kind: u8,
-    invocation_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<R>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+pub(super) fn stream_item<T: Serialize>(id: &str, item: &T) -> Record {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct StreamItem<'a, T> {
+        #[serde(rename = "type")]
+        kind: u8,
+        invocation_id: &'a str,
+        item: &'a T,
+    }
+    record(&StreamItem { kind: 2, invocation_id: id, item })
 }
 
-/// The method ended well; `result` is what it gives back, `()` gives `null`.
-pub fn completion<R: Serialize>(invocation_id: &str, result: R) -> String {
-    record(&Completion { kind: 3, invocation_id, result: Some(result), error: None })
+pub(super) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Completion<'a, R> {
+        #[serde(rename = "type")]
+        kind: u8,
+        invocation_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<&'a R>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+    }
+    let (result, error) = match outcome {
+        Outcome::Done => (None, None),
+        Outcome::Gave(result) => (Some(result), None),
+        Outcome::Failed(error) => (None, Some(error.as_str())),
+    };
+    record(&Completion { kind: 3, invocation_id: id, result, error })
 }
 
-/// The method failed, and `error` says why.
-pub fn completion_error(invocation_id: &str, error: &str) -> String {
-    record(&Completion::<()> { kind: 3, invocation_id, result: None, error: Some(error) })
-}
-
-/// The hub is about to close the connection. With `allow_reconnect` the client may come back at once.
-pub fn close(error: Option<&str>, allow_reconnect: bool) -> String {
+pub(super) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Close<'a> {
@@ -138,16 +161,36 @@ pub fn close(error: Option<&str>, allow_reconnect: bool) -> String {
     record(&Close { kind: 7, error, allow_reconnect })
 }
 
+pub(super) fn numbered(kind: u8, sequence: u64) -> Record {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Numbered {
+        #[serde(rename = "type")]
+        kind: u8,
+        sequence_id: u64,
+    }
+    record(&Numbered { kind, sequence_id: sequence })
+}
+
 /// `value` as JSON with its separator.
-pub(super) fn record<T: Serialize>(value: &T) -> String {
-    let mut text = serde_json::to_string(value).expect("our own types always have a JSON form");
-    text.push(char::from(super::RECORD_SEPARATOR));
-    text
+pub(super) fn record<T: Serialize>(value: &T) -> Record {
+    let mut text = serde_json::to_vec(value).expect("our own types always have a JSON form");
+    text.push(RECORD_SEPARATOR);
+    Record::new(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn call<'a>(id: Option<&'a str>, target: &'a str, arguments: &[&'a str]) -> Invocation<'a> {
+        Invocation {
+            id: id.map(Into::into),
+            target: target.into(),
+            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+            streams: vec![],
+        }
+    }
 
     #[test]
     fn an_invocation_that_wants_an_answer() {
@@ -155,21 +198,20 @@ mod tests {
 
         assert_eq!(
             message,
-            Ok(ClientMessage::Invocation {
-                invocation_id: Some("0".into()),
-                target: "Send".into(),
-                arguments: vec![r#""lobby""#, r#""hi""#],
-            })
+            Ok(ClientMessage::Invocation(call(Some("0"), "Send", &[r#""lobby""#, r#""hi""#])))
         );
     }
 
     #[test]
     fn an_invocation_that_wants_none_with_its_fields_in_another_order() {
-        let message = read(br#"{"arguments":[],"streamIds":[],"headers":{},"target":"Ping","type":1}"#);
+        let message = read(br#"{"arguments":[],"streamIds":["1"],"headers":{},"target":"Ping","type":1}"#);
 
         assert_eq!(
             message,
-            Ok(ClientMessage::Invocation { invocation_id: None, target: "Ping".into(), arguments: vec![] })
+            Ok(ClientMessage::Invocation(Invocation {
+                streams: vec!["1".into()],
+                ..call(None, "Ping", &[])
+            }))
         );
     }
 
@@ -179,25 +221,36 @@ mod tests {
 
         assert_eq!(
             message,
-            Ok(ClientMessage::Invocation {
-                invocation_id: None,
-                target: "Send".into(),
-                arguments: vec![r#""lobby""#, r#""\ud800""#],
-            })
+            Ok(ClientMessage::Invocation(call(None, "Send", &[r#""lobby""#, r#""\ud800""#])))
         );
     }
 
     #[test]
     fn the_other_types_of_message() {
-        let stream = read(br#"{"type":4,"invocationId":"7","target":"Watch","arguments":[]}"#);
+        let completion = |outcome| Ok(ClientMessage::Completion { id: "7".into(), outcome });
 
         assert_eq!(
-            stream,
-            Ok(ClientMessage::StreamInvocation { invocation_id: "7".into(), target: "Watch".into() })
+            read(br#"{"type":4,"invocationId":"7","target":"Watch","arguments":[]}"#),
+            Ok(ClientMessage::StreamInvocation(call(Some("7"), "Watch", &[])))
+        );
+        assert_eq!(
+            read(br#"{"type":2,"invocationId":"7","item":{"a": 1}}"#),
+            Ok(ClientMessage::StreamItem { id: "7".into(), item: r#"{"a": 1}"#.into() })
+        );
+        assert_eq!(read(br#"{"type":3,"invocationId":"7"}"#), completion(Ok(None)));
+        assert_eq!(
+            read(br#"{"type":3,"invocationId":"7","result":[1]}"#),
+            completion(Ok(Some("[1]".into())))
+        );
+        assert_eq!(read(br#"{"type":3,"invocationId":"7","error":"no"}"#), completion(Err("no".into())));
+        assert_eq!(
+            read(br#"{"type":5,"invocationId":"7"}"#),
+            Ok(ClientMessage::CancelInvocation { id: "7".into() })
         );
         assert_eq!(read(br#"{"type":6}"#), Ok(ClientMessage::Ping));
         assert_eq!(read(br#"{"type":7,"error":"bye"}"#), Ok(ClientMessage::Close));
-        assert_eq!(read(br#"{"type":5,"invocationId":"7"}"#), Ok(ClientMessage::Ignored));
+        assert_eq!(read(br#"{"type":8,"sequenceId":3}"#), Ok(ClientMessage::Ack(3)));
+        assert_eq!(read(br#"{"type":9,"sequenceId":4}"#), Ok(ClientMessage::Sequence(4)));
         assert_eq!(read(br#"{"type":99,"new":true}"#), Ok(ClientMessage::Ignored));
     }
 
@@ -213,6 +266,8 @@ mod tests {
         assert_eq!(read(br#"{"type":1,"arguments":[]}"#), Err(ProtocolError::Missing("target")));
         assert_eq!(read(br#"{"type":1,"target":"Send"}"#), Err(ProtocolError::Missing("arguments")));
         assert_eq!(read(br#"{"type":4,"target":"Watch"}"#), Err(ProtocolError::Missing("invocationId")));
+        assert_eq!(read(br#"{"type":2,"invocationId":"1"}"#), Err(ProtocolError::Missing("item")));
+        assert_eq!(read(br#"{"type":8}"#), Err(ProtocolError::Missing("sequenceId")));
     }
 
     #[test]
@@ -224,14 +279,32 @@ mod tests {
 
     #[test]
     fn what_the_hub_says() {
+        let says = |record: Record| String::from_utf8(record.to_vec()).unwrap();
+
         assert_eq!(
-            invocation("message", &"a\u{1e}\"ü"),
+            says(invocation(None, "message", &["a\u{1e}\"ü"])),
             "{\"type\":1,\"target\":\"message\",\"arguments\":[\"a\\u001e\\\"ü\"]}\x1e"
         );
-        assert_eq!(completion("1", 7), "{\"type\":3,\"invocationId\":\"1\",\"result\":7}\x1e");
-        assert_eq!(completion("1", ()), "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\x1e");
-        assert_eq!(completion_error("1", "no"), "{\"type\":3,\"invocationId\":\"1\",\"error\":\"no\"}\x1e");
-        assert_eq!(close(None, true), "{\"type\":7,\"allowReconnect\":true}\x1e");
-        assert_eq!(close(Some("no"), false), "{\"type\":7,\"error\":\"no\"}\x1e");
+        assert_eq!(
+            says(invocation(Some("a"), "ask", &[0_u8; 0])),
+            "{\"type\":1,\"invocationId\":\"a\",\"target\":\"ask\",\"arguments\":[]}\x1e"
+        );
+        assert_eq!(says(stream_item("1", &7)), "{\"type\":2,\"invocationId\":\"1\",\"item\":7}\x1e");
+        assert_eq!(
+            says(completion("1", &Outcome::Gave(7))),
+            "{\"type\":3,\"invocationId\":\"1\",\"result\":7}\x1e"
+        );
+        assert_eq!(
+            says(completion("1", &Outcome::Gave(()))),
+            "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\x1e"
+        );
+        assert_eq!(says(completion::<()>("1", &Outcome::Done)), "{\"type\":3,\"invocationId\":\"1\"}\x1e");
+        assert_eq!(
+            says(completion::<()>("1", &Outcome::Failed("no".into()))),
+            "{\"type\":3,\"invocationId\":\"1\",\"error\":\"no\"}\x1e"
+        );
+        assert_eq!(says(close(None, true)), "{\"type\":7,\"allowReconnect\":true}\x1e");
+        assert_eq!(says(close(Some("no"), false)), "{\"type\":7,\"error\":\"no\"}\x1e");
+        assert_eq!(says(numbered(8, 3)), "{\"type\":8,\"sequenceId\":3}\x1e");
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::record::{Encoding, JsonText, Record, Say};
 use super::room::{MemberName, NameError, RoomName};
 use crate::backplane::PublishError;
 
@@ -71,14 +72,15 @@ pub enum CallError {
 ///
 /// # Errors
 /// A [`CallError`] for the client.
-pub fn bind(target: &str, arguments: &[&str]) -> Result<Call, CallError> {
+pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     let count = |method, takes| CallError::Count { method, takes, got: arguments.len() };
     if target.eq_ignore_ascii_case("Send") {
         let [room, text] = arguments else { return Err(count("Send", "a room and a text")) };
         Ok(Call::Send { room: RoomName::new(string("room", room)?)?, text: string("text", text)? })
     } else if target.eq_ignore_ascii_case("Join") {
         let (room, name) = match arguments {
-            [room] | [room, "null"] => (room, MemberName::default()),
+            [room] => (room, MemberName::default()),
+            [room, name] if name == "null" => (room, MemberName::default()),
             [room, name] => (room, MemberName::new(string("name", name)?)?),
             _ => return Err(count("Join", "a room and perhaps a name")),
         };
@@ -149,15 +151,25 @@ pub struct Message<'a> {
 
 impl Welcome<'_> {
     /// The record for a client.
-    pub fn record(&self) -> String {
-        super::json::invocation("welcome", self)
+    pub fn record(&self, encoding: Encoding) -> Record {
+        encoding.invocation(None, "welcome", &[self])
     }
 }
 
 impl Message<'_> {
-    /// The record for every member of the room; it is made once and shared.
-    pub fn record(&self) -> String {
-        super::json::invocation("message", self)
+    /// As it goes over the backplane.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a message always has a JSON form")
+    }
+}
+
+/// A message that came over the backplane, as JSON.
+#[derive(Debug)]
+pub struct Heard<'a>(pub &'a str);
+
+impl Say for Heard<'_> {
+    fn say(&self, encoding: Encoding) -> Record {
+        encoding.invocation(None, "message", &[JsonText(self.0)])
     }
 }
 
@@ -167,6 +179,11 @@ mod tests {
 
     fn room(name: &str) -> RoomName {
         RoomName::new(name.into()).unwrap()
+    }
+
+    fn bind(target: &str, arguments: &[&str]) -> Result<Call, CallError> {
+        let arguments: Vec<_> = arguments.iter().map(|&argument| Cow::from(argument)).collect();
+        super::bind(target, &arguments)
     }
 
     #[test]
@@ -213,12 +230,13 @@ mod tests {
         };
 
         assert_eq!(
-            message.record(),
-            concat!(
+            Heard(&message.json()).say(Encoding::Json)[..],
+            *concat!(
                 r#"{"type":1,"target":"message","arguments":[{"id":"1-1","room":"lobby","from":"Ada","#,
                 r#""text":"T~ok","at":5,"pod":"hub-0"}]}"#,
                 "\x1e"
             )
+            .as_bytes()
         );
     }
 }

@@ -160,8 +160,8 @@ async fn publish(
             return std::future::pending().await;
         }
         let mut commands = redis::Pipeline::with_capacity(batch.len());
-        for Publication { room, record, .. } in &batch {
-            commands.cmd("PUBLISH").arg(channels.room(room.as_str())).arg(record.as_bytes());
+        for Publication { room, message, .. } in &batch {
+            commands.cmd("PUBLISH").arg(channels.room(room.as_str())).arg(message);
         }
         // One answer for each, so that one bad one does not speak for the others.
         let answers: RedisResult<Vec<RedisResult<u64>>> =
