@@ -2,6 +2,9 @@
 //! no timer for a member, nothing allocated for a delivery. The generator shares its processors with the servers that it
 //! measures, so it has to take little of them.
 
+#[cfg(test)]
+mod tests;
+
 use super::dialect::{Answer, Dialect};
 use crate::socket::{self, Poller};
 use crate::websocket::{self, Frame, Opcode};

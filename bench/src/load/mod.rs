@@ -146,7 +146,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome> {
         mode: o.mode,
         protocol: o.protocol,
         nodes: o.nodes.len(),
-        connections: driver.members.len(),
+        connections: o.connections,
         closed: driver.closed,
         why: driver.why.take(),
         other_cores: rounded(used.other()),

@@ -93,6 +93,6 @@ fn a_fault_is_noticed_and_taken_for_no_other() {
 fn connections_are_counted_as_they_join() {
     let outcome = load(Mode::Connect, servers(1, None));
 
-    assert_eq!((outcome.connections, outcome.closed), (20, 0));
+    assert_eq!((outcome.connections, outcome.closed), (10, 0));
     assert!(outcome.figures["connections_per_s"].as_f64().unwrap() > 0.0);
 }

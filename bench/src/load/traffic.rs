@@ -134,11 +134,15 @@ impl<'a> Traffic<'a> {
         driver.say(publisher, &self.text, &mut self.payload);
     }
 
+    /// When the next message of the schedule is.
+    fn due(&self) -> u64 {
+        self.phase.start + (self.phase.next as f64 * 1e9 / self.options.rate) as u64
+    }
+
     /// Says what is due. Latency counts from when it was due: who is late is charged with it.
     fn keep_schedule(&mut self, driver: &mut Driver) {
         loop {
-            let due = self.phase.start + (self.phase.next as f64 * 1e9 / self.options.rate) as u64;
-            let now = driver.now();
+            let (due, now) = (self.due(), driver.now());
             if due > now || due >= self.phase.end {
                 return;
             }
@@ -156,10 +160,15 @@ impl<'a> Traffic<'a> {
             // A publisher's messages are said by it, one after the other.
             self.turns.extend((0..self.options.window).map(|i| i % self.options.publishers));
         }
-        self.between(driver)?;
         loop {
+            self.between(driver)?;
             let now = driver.now();
-            if now >= self.phase.end && self.on_way == 0 {
+            let said = match self.options.mode {
+                // All of it, also if the generator itself was held up until after the end.
+                Mode::Rate => self.due() >= self.phase.end,
+                _ => now >= self.phase.end,
+            };
+            if said && self.on_way == 0 {
                 return Ok(true);
             }
             if self.on_way > 0 && now.saturating_sub(self.phase.last) as f64 > self.options.patience * 1e9 {

@@ -36,6 +36,10 @@ pub(super) fn faults(result: &Value) -> Vec<String> {
     {
         faults.push(format!("{each:.1} commands on Redis for each message: {}", result["redis_commands"]));
     }
+    if let Some(commands) = number("redis_commands_per_s").filter(|&commands| commands > COMMANDS_PER_SECOND)
+    {
+        faults.push(format!("{commands:.1} commands a second on Redis while nothing happens"));
+    }
     faults
 }
 
@@ -62,6 +66,7 @@ mod tests {
             ("duplicated", json!(1), "1 deliveries came twice"),
             ("out_of_order", json!(1), "1 deliveries came out of order"),
             ("room_subscriptions", json!(4), "4 subscriptions on Redis for one room on 2 hubs"),
+            ("redis_commands_per_s", json!(100.0), "100.0 commands a second on Redis while nothing happens"),
             ("redis_commands_per_message", json!(9.5), "9.5 commands on Redis for each message: null"),
         ] {
             let mut result = good();

@@ -79,19 +79,43 @@ pub(super) fn allow_descriptors(needed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Waits until other work keeps no more than so many cores busy, but for half a minute at most.
-pub(super) fn await_quiet(cores: f64) -> Result<()> {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < patience {
-        interrupt::check()?;
-        let (before, start) = (busy(), Instant::now());
-        sleep(Duration::from_secs(1));
-        if (busy() - before) / start.elapsed().as_secs_f64() < cores {
-            return Ok(());
-        }
+/// How long one run waits for a quiet machine at most.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Patience with other work on this machine.
+pub(super) struct Quiet {
+    cores: f64,
+    /// For all runs together: a machine that is never quiet is measured as it is.
+    left: Duration,
+}
+
+impl Quiet {
+    /// Other work may keep so many cores busy.
+    pub(super) fn new(cores: f64) -> Self {
+        Self { cores, left: Duration::from_mins(10) }
     }
-    println!("  the machine stays busy with other work");
-    Ok(())
+
+    /// Waits until there is no more other work than that, or patience is at its end.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let patience = self.left.min(WAIT);
+        while start.elapsed() < patience {
+            interrupt::check()?;
+            let (before, now) = (busy(), Instant::now());
+            sleep(Duration::from_secs(1));
+            if (busy() - before) / now.elapsed().as_secs_f64() <= self.cores {
+                return Ok(());
+            }
+        }
+        self.left = self.left.saturating_sub(start.elapsed());
+        println!("  the machine is busy with other work");
+        Ok(())
+    }
+
+    /// Whether a run that was disturbed so much is worth another try.
+    pub(super) fn again(&self, other: f64) -> bool {
+        other > self.cores && !self.left.is_zero()
+    }
 }
 
 /// Seconds that all processors were not idle.

@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,9 @@ pub(super) const HUB_COMMAND: &str = "HUB_LISTEN=127.0.0.1:{port} POD_NAME=hub-{
 pub(super) const HUB_PROGRAM: &str = "target/release/chatcluster-hub";
 
 /// For a server to be ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
+/// To choose from.
+const PORTS: u32 = 10_000;
 
 pub(super) struct Node {
     process: Child,
@@ -94,20 +97,21 @@ fn floor(programs: &Programs, port: u16, peer: u16, batch: usize) -> Command {
     command
 }
 
+/// The next one that is given out; never the same twice, for the kernel may hold one back for a while after its use.
+static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
+
 /// Below the range that the kernel takes source ports from: no connection of ours can come upon it.
 pub(super) fn free_port() -> Result<u16> {
-    let start = 20_000 + u16::try_from(Instant::now().elapsed().subsec_nanos() % 100)?;
-    let seed = u16::try_from(std::process::id() % 10_000)?;
-    // Never the same twice, for what was bound may be waited for a while yet.
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    for _ in 0..10_000 {
-        let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let port = start + (seed + next) % 10_000;
+    for _ in 0..PORTS {
+        // Processes that run side by side start at different ones.
+        let next =
+            std::process::id().wrapping_mul(97).wrapping_add(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(20_000 + next % PORTS)?;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
-    bail!("no free port from 20000 to 30000")
+    bail!("no port from 20000 on is free")
 }
 
 /// Waits until someone listens.

@@ -1,6 +1,6 @@
 //! What is run, in which order, and with what arguments. Pure.
 
-use super::Hub;
+use super::options::Hub;
 use clap::ValueEnum;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -150,7 +150,7 @@ fn takes_part(options: &Hub, mode: Mode, system: System) -> bool {
 pub(super) fn small(options: &Hub) -> Hub {
     Hub {
         modes: options.modes.clone(),
-        protocols: options.protocols.clone(),
+        protocols: Protocol::value_variants().to_vec(),
         rounds: 1,
         seconds: 1.0,
         connections: 40,
@@ -164,7 +164,7 @@ pub(super) fn small(options: &Hub) -> Hub {
         no_floor: false,
         append_only: options.append_only,
         max_other: options.max_other,
-        hub: None,
+        command: None,
         json: options.json.clone(),
         document: false,
         check: true,

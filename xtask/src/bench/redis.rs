@@ -25,7 +25,7 @@ impl Redis {
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
         let password = password()?;
         let mut file =
-            OpenOptions::new().create(true).write(true).mode(0o600).open(folder.join("password"))?;
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(folder.join("password"))?;
         file.write_all(password.as_bytes())?;
 
         let mut command = program(&folder)?;
@@ -64,9 +64,9 @@ impl Drop for Redis {
 }
 
 fn password() -> Result<String> {
-    let mut random = [0; 24];
+    let mut random = [0; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(random.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect())
 }
 
 /// `redis-server`, or the same program under the name that Debian's redis-tools gives it.

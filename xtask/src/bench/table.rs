@@ -7,26 +7,28 @@ use std::fmt::Write;
 /// How a figure is shown.
 #[derive(Clone, Copy)]
 enum Show {
-    /// The median, with so many decimals
+    /// The median with so many decimals, beside its ratio to the null server's
+    Ratio(usize),
+    /// The median by itself
     Median(usize),
     /// All runs together: these have to be 0
     Sum,
 }
 
-use Show::{Median, Sum};
+use Show::{Median, Ratio, Sum};
 
 type Row = (&'static str, &'static str, Show);
 
-const DELIVERIES: Row = ("deliveries_per_s", "deliveries/s", Median(0));
+const DELIVERIES: Row = ("deliveries_per_s", "deliveries/s", Ratio(0));
 const LATENCY: [Row; 3] = [
-    ("p50_ms", "latency p50, ms", Median(2)),
-    ("p99_ms", "latency p99, ms", Median(2)),
-    ("p999_ms", "latency p99.9, ms", Median(2)),
+    ("p50_ms", "latency p50, ms", Ratio(2)),
+    ("p99_ms", "latency p99, ms", Ratio(2)),
+    ("p999_ms", "latency p99.9, ms", Ratio(2)),
 ];
 const LATE: Row = ("late_p99_ms", "generator late, p99, ms", Median(2));
 const COSTS: [Row; 9] = [
-    ("server_cpu_us_per_delivery", "server CPU, µs/delivery", Median(2)),
-    ("segments_per_delivery", "TCP segments/delivery", Median(2)),
+    ("server_cpu_us_per_delivery", "server CPU, µs/delivery", Ratio(2)),
+    ("segments_per_delivery", "TCP segments/delivery", Ratio(2)),
     ("deliveries_per_frame", "deliveries/frame", Median(1)),
     ("bytes_per_delivery", "bytes/delivery", Median(0)),
     ("redis_cpu_us_per_message", "Redis CPU, µs/message", Median(0)),
@@ -48,10 +50,10 @@ fn rows(mode: Mode) -> Vec<Row> {
         Mode::Broadcast => [&[DELIVERIES][..], &LATENCY, &COSTS, &COUNTS, &[CLOSED, SUBSCRIPTIONS]].concat(),
         Mode::Rate => [&LATENCY[..], &[LATE], &COSTS, &COUNTS, &[CLOSED, SUBSCRIPTIONS]].concat(),
         Mode::Connect => vec![
-            ("connections_per_s", "connections/s", Median(0)),
-            ("connect_p50_ms", "connect p50, ms", Median(1)),
-            ("connect_p99_ms", "connect p99, ms", Median(1)),
-            ("server_cpu_us_per_connection", "server CPU, µs/connection", Median(0)),
+            ("connections_per_s", "connections/s", Ratio(0)),
+            ("connect_p50_ms", "connect p50, ms", Ratio(1)),
+            ("connect_p99_ms", "connect p99, ms", Ratio(1)),
+            ("server_cpu_us_per_connection", "server CPU, µs/connection", Ratio(0)),
             ("generator_cpu_us_per_connection", "generator CPU, µs/connection", Median(0)),
             CLOSED,
             SUBSCRIPTIONS,
@@ -67,7 +69,7 @@ fn rows(mode: Mode) -> Vec<Row> {
     }
 }
 
-fn of<'a>(results: &'a [Value], mode: Mode, system: System) -> Vec<&'a Value> {
+fn of(results: &[Value], mode: Mode, system: System) -> Vec<&Value> {
     results.iter().filter(|r| r["mode"] == mode.name() && r["system"] == system.name()).collect()
 }
 
@@ -80,7 +82,7 @@ fn figure(results: &[Value], mode: Mode, system: System, (field, _, show): Row) 
         of(results, mode, system).into_iter().map(|r| r[field].as_f64()).collect::<Option<Vec<_>>>()?;
     match show {
         Sum => Some(values.iter().sum()),
-        Median(_) => median(values),
+        Ratio(_) | Median(_) => median(values),
     }
 }
 
@@ -96,7 +98,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// A hub's figure divided by the null server's, where both mean the same.
 fn ratio(results: &[Value], mode: Mode, system: System, row: Row) -> Option<f64> {
-    let own = matches!(system, System::Hub(_)) && !matches!(row.2, Sum);
+    let own = matches!((system, row.2), (System::Hub(_), Ratio(_)));
     let floor = figure(results, mode, System::Floor, row).filter(|&floor| own && floor > 0.0)?;
     Some(figure(results, mode, system, row)? / floor)
 }
@@ -138,14 +140,19 @@ fn caption(first: &[&Value], results: &[Value], mode: Mode) -> String {
     };
     let others = results.iter().filter(|r| r["mode"] == mode.name());
     let most = others.filter_map(|r| r["other_cores"].as_f64()).fold(0.0, f64::max);
-    let _ = write!(text, "; {} runs; other work kept at most {most:.2} cores busy", first.len());
+    let _ = write!(
+        text,
+        "; {} run{}; other work kept at most {most:.2} cores busy",
+        first.len(),
+        if first.len() == 1 { "" } else { "s" }
+    );
     text
 }
 
 fn cell(results: &[Value], mode: Mode, system: System, row: Row) -> String {
     let Some(value) = figure(results, mode, system, row) else { return "–".into() };
     let decimals = match row.2 {
-        Median(decimals) => decimals,
+        Ratio(decimals) | Median(decimals) => decimals,
         Sum => 0,
     };
     let mut cell = thousands(&format!("{value:.decimals$}"));
