@@ -81,7 +81,9 @@ pub(super) struct Driver {
     pub(super) closed: usize,
     /// What happened to the first of them.
     pub(super) why: Option<String>,
+    /// WebSocket messages.
     pub(super) frames: u64,
+    /// Of frames, their heads included.
     pub(super) bytes: u64,
     pub(super) reads: u64,
 }
@@ -302,6 +304,7 @@ impl Driver {
         }
         while let Some(frame) = websocket::frame(&bytes[used..])? {
             let payload = &bytes[used + frame.head..used + frame.end];
+            self.bytes += frame.end as u64;
             self.frame_came(member, &frame, payload, at, load)?;
             used += frame.end;
         }
@@ -348,7 +351,6 @@ impl Driver {
         load: &mut impl Load,
     ) -> Result<(), String> {
         self.frames += 1;
-        self.bytes += rest.len() as u64;
         while !rest.is_empty() {
             let m = &self.members[member];
             let dialect = &self.dialects[m.dialect];

@@ -43,6 +43,17 @@ pub(super) fn faults(result: &Value) -> Vec<String> {
     faults
 }
 
+/// What was right with all of them.
+pub(super) fn summary(results: &[Value]) -> String {
+    let sum = |name: &str| results.iter().filter_map(|r| r[name].as_u64()).sum::<u64>();
+    format!(
+        "{} runs with {} connections: {} messages, each of which came to every member once and in order",
+        results.len(),
+        sum("connections"),
+        sum("published")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

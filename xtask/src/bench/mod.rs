@@ -82,12 +82,15 @@ fn bench(options: &Hub) -> Result<()> {
         keep(&result)?;
         results.push(result);
     }
-    let tables = table::all(&results);
-    println!("\n{}\n\n{tables}", machine.as_text());
     for line in table::medians(&results) {
         keep(&line)?;
     }
+    let tables = table::all(&results);
+    if !options.check {
+        println!("\n{}\n\n{tables}", machine.as_text());
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{}", check::summary(&results));
     if options.document {
         page::write(&machine, &tables)?;
     }
@@ -129,8 +132,10 @@ fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
         load.args(["--redis-port", &redis.port().to_string(), "--redis-pid", &redis.pid().to_string()]);
         load.arg("--redis-password-file").arg(redis.password_file());
     }
-    let line =
-        output(&mut load).with_context(|| nodes.iter().map(node::Node::last_words).collect::<String>())?;
+    let line = output(&mut load).or_else(|error| {
+        interrupt::check()?;
+        Err(error.context(nodes.iter().map(node::Node::last_words).collect::<String>()))
+    })?;
     let mut result: Value = serde_json::from_str(&line).context("the generator's result")?;
     result["system"] = run.system.name().into();
     result["round"] = run.round.into();
