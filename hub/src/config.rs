@@ -1,13 +1,16 @@
 //! What the hub is told by flags and environment, checked once.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
 
 use crate::backplane::channels::EventKey;
 use crate::backplane::link::RedisSettings;
+use crate::guards::{JwtAlgorithm, JwtSettings, Origins};
+use crate::hub::Timing;
+use crate::token::LEAST_KEY;
 
 /// A SignalR-compatible chat server. With Redis, everyone in a room hears it, whichever hub serves them; without,
 /// this hub serves alone.
@@ -39,9 +42,52 @@ struct Flags {
     /// What this hub is called [default: the hostname].
     #[arg(long, env = "POD_NAME", value_parser = pod_name)]
     pod_name: Option<String>,
-    /// The address of this hub's pod; only logged.
+    /// The address of this hub's pod, where the other hubs reach it.
     #[arg(long, env = "POD_IP")]
     pod_ip: Option<String>,
+    /// A file with at least 32 bytes, the same on all hubs, that signs connection tokens: with it any hub passes on what is for
+    /// another one, and no sticky sessions are needed [default: a key of this process].
+    #[arg(long, env = "HUB_TOKEN_KEY_FILE")]
+    token_key_file: Option<PathBuf>,
+    /// Origins whose pages may connect, separated by commas, such as https://example.com, or * for all; the hub's own always may.
+    #[arg(long, env = "HUB_ALLOWED_ORIGINS", default_value = "", value_parser = Origins::new)]
+    allowed_origins: Origins,
+    /// A file with the key of the tokens (JWT) that clients need; without it, they need none.
+    #[arg(long, env = "HUB_JWT_KEY_FILE")]
+    jwt_key_file: Option<PathBuf>,
+    /// What that key is: a secret, a public key as PEM, or a key set.
+    #[arg(long, env = "HUB_JWT_ALGORITHM", default_value = "HS256")]
+    jwt_algorithm: JwtAlgorithm,
+    /// What the tokens' claim `iss` has to be.
+    #[arg(long, env = "HUB_JWT_ISSUER")]
+    jwt_issuer: Option<String>,
+    /// What the tokens' claim `aud` has to be or to contain.
+    #[arg(long, env = "HUB_JWT_AUDIENCE")]
+    jwt_audience: Option<String>,
+    /// The most bytes that a client may send in one message.
+    #[arg(long, env = "HUB_MAX_MESSAGE_BYTES", default_value_t = 32768, value_parser = clap::value_parser!(u32).range(256..=16_777_216))]
+    max_message_bytes: u32,
+    /// The most connections of this hub; 0: no limit.
+    #[arg(long, env = "HUB_MAX_CONNECTIONS", default_value_t = 0)]
+    max_connections: usize,
+    /// The most calls a second from one connection, with a burst of as many as in two seconds; 0: no limit.
+    #[arg(long, env = "HUB_MESSAGES_PER_SECOND", default_value_t = 0)]
+    messages_per_second: u32,
+    /// The most new connections a second from one address; 0: no limit.
+    #[arg(long, env = "HUB_CONNECTIONS_PER_SECOND_PER_ADDRESS", default_value_t = 0)]
+    connections_per_second_per_address: u32,
+    /// How many seconds nothing is said to a client before it gets a ping.
+    #[arg(long, env = "HUB_KEEP_ALIVE", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    keep_alive: u64,
+    /// How many seconds a client may be silent; clients ping every 15 seconds.
+    #[arg(long, env = "HUB_CLIENT_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(2..=7200))]
+    client_timeout: u64,
+    /// How many seconds a client has for the head of a request, and for its handshake.
+    #[arg(long, env = "HUB_HANDSHAKE_TIMEOUT", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    handshake_timeout: u64,
+    /// How many bytes are kept for a client with stateful reconnect until it confirms them.
+    #[arg(long, env = "HUB_STATEFUL_BUFFER_BYTES", default_value_t = 100_000)]
+    stateful_buffer_bytes: usize,
     /// How many seconds the hub has to end after SIGTERM or SIGINT.
     #[arg(long, env = "HUB_SHUTDOWN_GRACE", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     shutdown_grace: u64,
@@ -58,6 +104,54 @@ pub struct Config {
     pub pod: String,
     pub pod_ip: Option<String>,
     pub shutdown_grace: Duration,
+    /// `None`: of this process.
+    pub token_key: Option<TokenKey>,
+    pub origins: Origins,
+    /// `None`: clients need no token.
+    pub jwt: Option<JwtSettings>,
+    pub timing: Timing,
+    pub settings: Settings,
+}
+
+/// Numbers that are only looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Settings {
+    pub most_message_bytes: usize,
+    /// 0: no limit.
+    pub most_connections: usize,
+    /// 0: no limit.
+    pub messages_per_second: u32,
+    /// 0: no limit.
+    pub connections_per_second_per_address: u32,
+    pub stateful_buffer_bytes: usize,
+}
+
+/// A key that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenKey(Vec<u8>);
+
+impl TokenKey {
+    /// The key.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let file = path.display();
+        let key = std::fs::read(path)
+            .map_err(|error| format!("cannot read the key of connection tokens in {file}: {error}"))?;
+        if key.len() < LEAST_KEY {
+            return Err(format!("the key of connection tokens in {file} has fewer than {LEAST_KEY} bytes"));
+        }
+        Ok(Self(key))
+    }
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenKey")
+    }
 }
 
 /// Why the hub does not start with these flags.
@@ -92,14 +186,54 @@ impl Config {
             redis: address.map(|address| RedisSettings {
                 host: address.host,
                 port: address.port.unwrap_or(flags.redis_port),
-                password_file: flags.redis_password_file.filter(|path| !path.as_os_str().is_empty()),
+                password_file: given(flags.redis_password_file),
             }),
             event_key: flags.event_key,
             pod: flags.pod_name.unwrap_or_else(hostname),
             pod_ip: flags.pod_ip.filter(|ip| !ip.is_empty()),
             shutdown_grace: Duration::from_secs(flags.shutdown_grace),
+            token_key: given(flags.token_key_file)
+                .map(|path| TokenKey::read(&path))
+                .transpose()
+                .map_err(Refusal::Wrong)?,
+            origins: flags.allowed_origins,
+            jwt: given(flags.jwt_key_file).map(|key_file| JwtSettings {
+                key_file,
+                algorithm: flags.jwt_algorithm,
+                issuer: flags.jwt_issuer.filter(|issuer| !issuer.is_empty()),
+                audience: flags.jwt_audience.filter(|audience| !audience.is_empty()),
+            }),
+            timing: Timing {
+                handshake: Duration::from_secs(flags.handshake_timeout),
+                ping: Duration::from_secs(flags.keep_alive),
+                silence: Duration::from_secs(flags.client_timeout),
+                ..Timing::default()
+            },
+            settings: Settings {
+                most_message_bytes: usize::try_from(flags.max_message_bytes).unwrap_or(usize::MAX),
+                most_connections: flags.max_connections,
+                messages_per_second: flags.messages_per_second,
+                connections_per_second_per_address: flags.connections_per_second_per_address,
+                stateful_buffer_bytes: flags.stateful_buffer_bytes,
+            },
         })
     }
+
+    /// Where other hubs reach this one, which listens on `port`: at its pod's address, or on this machine.
+    pub fn reached_at(&self, port: u16) -> SocketAddr {
+        let pod = self.pod_ip.as_deref().and_then(|ip| ip.parse().ok());
+        let own = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(pod.unwrap_or(own), port)
+    }
+}
+
+/// An empty variable is how a manifest says that there is none.
+fn given(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 /// clap explains over several lines; the first says what is wrong.

@@ -1,139 +1,150 @@
-//! One client's WebSocket, from its handshake to its end: one task reads, one writes.
+//! A client as the hub hears it, whatever it comes over: from its handshake to its end.
 
 mod caller;
-mod reader;
-mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use futures::StreamExt;
+use bytes::Bytes;
 
+use self::caller::Caller;
+use crate::ending::Ending;
+use crate::guards::Bucket;
 use crate::hub::{Admission, Hub, VERSION};
-use crate::protocol::MAX_RECORD_BYTES;
+use crate::outbox::Outbox;
 use crate::protocol::framing::Framer;
 use crate::protocol::handshake::{self, HandshakeError};
+use crate::protocol::message::ClientMessage;
 use crate::protocol::methods::Welcome;
 use crate::protocol::record::{Encoding, Record};
+use crate::protocol::{json, messagepack};
+use crate::session::Stateful;
+use crate::websocket::Listener;
 
-/// Serves a client until it or the hub ends the connection.
-pub async fn serve(hub: Arc<Hub>, mut socket: WebSocket, connection_id: String) {
-    let admission = hub.admit();
-    let mut framer = Framer::new(MAX_RECORD_BYTES);
-    let shaken = tokio::select! {
-        shaken = shake_hands(&mut socket, &mut framer, hub.timing.handshake) => shaken,
-        () = admission.outbox.ended() => Some(Err(HandshakeError::ShuttingDown)),
-    };
-    match shaken {
-        Some(Ok(encoding)) => admission.outbox.set_encoding(encoding),
-        Some(Err(error)) => {
-            tracing::debug!(connection = connection_id, %error, "handshake failed");
-            return refuse(socket, &error, hub.timing.linger).await;
+/// See the module. What the client is told goes to its [`Outbox`].
+pub struct Conversation {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    connection_id: String,
+    framer: Framer,
+    caller: Caller,
+    /// The transport carries no bytes.
+    text_only: bool,
+    stateful: Option<Arc<Stateful>>,
+    allowance: Bucket,
+}
+
+impl Conversation {
+    /// With a client that has not said anything yet.
+    pub fn new(admission: Admission, text_only: bool, stateful: Option<Arc<Stateful>>) -> Self {
+        let hub = Arc::clone(&admission.hub);
+        Self {
+            outbox: Arc::clone(&admission.outbox),
+            connection_id: admission.id.to_string(),
+            framer: Framer::new(hub.settings.most_message_bytes),
+            caller: Caller::new(admission),
+            text_only,
+            stateful,
+            allowance: Bucket::new(hub.settings.messages_per_second, Instant::now()),
+            hub,
         }
-        None => return,
     }
-    tracing::debug!(connection = connection_id, "connected");
-    let welcome = Welcome {
-        pod: &hub.pod,
-        connection_id: &connection_id,
-        version: VERSION,
-        backplane: hub.backplane.kind(),
-    };
-    // The same frame, so that a client that counts frames sees the answer to its handshake first.
-    let welcome = welcome.record(admission.outbox.encoding());
-    admission.outbox.push(Record::new([handshake::ACCEPTED, &welcome].concat()));
-    converse(admission, socket, framer, &connection_id).await;
-}
 
-/// Waits for the first record. `None`: the client has gone.
-async fn shake_hands(
-    socket: &mut WebSocket,
-    framer: &mut Framer,
-    patience: Duration,
-) -> Option<Result<Encoding, HandshakeError>> {
-    let first = async {
-        loop {
-            match framer.next_record() {
-                Ok(Some(record)) => {
-                    let shaken = handshake::read(&record);
-                    if let Ok(encoding) = shaken {
-                        framer.set_encoding(encoding);
-                    }
-                    return Some(shaken);
-                }
-                Ok(None) => {}
-                Err(_) => return Some(Err(HandshakeError::Malformed)),
-            }
-            framer.feed(data(socket.recv().await?.ok()?)?);
-        }
-    };
-    tokio::time::timeout(patience, first).await.unwrap_or(Some(Err(HandshakeError::Timeout)))
-}
-
-/// What a WebSocket message brings; `None` for the last one. Text and binary are both taken for text, as ASP.NET
-/// Core does; that it is UTF-8 is checked with its JSON.
-fn data(message: Message) -> Option<Bytes> {
-    match message {
-        Message::Text(_) | Message::Binary(_) => Some(message.into_data()),
-        Message::Ping(_) | Message::Pong(_) => Some(Bytes::new()),
-        Message::Close(_) => None,
+    /// The client leaves all rooms. The admission is given back, to be kept while the client may still be busy with last words.
+    pub fn end(self, ending: &Ending) -> Option<Admission> {
+        tracing::debug!(connection = self.connection_id, ending = ending.name(), "closed");
+        self.caller.leave_all()
     }
-}
 
-/// Tells a client why its handshake failed, and closes.
-async fn refuse(mut socket: WebSocket, error: &HandshakeError, linger: Duration) {
-    let farewell = async {
-        socket.send(Message::Binary(handshake::refused(error).into_bytes())).await.ok()?;
-        let code = match error {
-            HandshakeError::ShuttingDown => close_code::AWAY,
-            _ => close_code::PROTOCOL,
+    fn shake_hands(&mut self, record: &[u8]) -> Result<(), Ending> {
+        let encoding = match handshake::read(record) {
+            Ok(Encoding::MessagePack) if self.text_only => Err(HandshakeError::TextOnly),
+            shaken => shaken,
         };
-        let frame = CloseFrame { code, reason: "handshake failed".into() };
-        socket.send(Message::Close(Some(frame))).await.ok()?;
-        // A socket that is closed with something unread resets the connection, and the words above are lost.
-        while socket.recv().await?.is_ok() {}
-        Some(())
-    };
-    let _ = tokio::time::timeout(linger, farewell).await;
-}
-
-async fn converse(admission: Admission, socket: WebSocket, framer: Framer, connection_id: &str) {
-    let hub = Arc::clone(&admission.hub);
-    let (sink, stream) = socket.split();
-    let heard = Arc::new(LastHeard::new());
-    let writer =
-        tokio::spawn(writer::write(sink, Arc::clone(&admission.outbox), Arc::clone(&heard), hub.timing));
-    let mut caller = caller::Caller::new(admission);
-    let rest = reader::read(stream, framer, &mut caller, &heard).await;
-    // The rooms are left now, while the client may still be busy with the last words.
-    let admission = caller.leave_all();
-    rest.discard(hub.timing.linger).await;
-    let ending = writer.await;
-    tracing::debug!(connection = connection_id, ending = ending.map_or("panic", |e| e.name()), "closed");
-    drop(admission);
-}
-
-/// When a client was last heard: written for each message, read once in a while.
-#[derive(Debug)]
-struct LastHeard {
-    start: Instant,
-    millis: AtomicU64,
-}
-
-impl LastHeard {
-    fn new() -> Self {
-        Self { start: Instant::now(), millis: AtomicU64::new(0) }
+        let encoding = encoding.map_err(Ending::Handshake)?;
+        self.framer.set_encoding(encoding);
+        self.outbox.pulse.shaken();
+        self.outbox.set_encoding(encoding);
+        tracing::debug!(connection = self.connection_id, "connected");
+        self.outbox.push(Record::uncounted(handshake::ACCEPTED));
+        let welcome = Welcome {
+            pod: &self.hub.pod,
+            connection_id: &self.connection_id,
+            version: VERSION,
+            backplane: self.hub.backplane.kind(),
+            user: self.caller.identity().user.as_deref(),
+        };
+        self.outbox.push(welcome.record(encoding));
+        Ok(())
     }
 
-    fn now(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.store(millis, Ordering::Relaxed);
+    async fn carry_out(&mut self, record: &[u8]) -> Result<(), Ending> {
+        self.hub.metrics.records_in.add(1);
+        let message = match self.outbox.encoding() {
+            Encoding::Json => json::read(record),
+            Encoding::MessagePack => messagepack::read(record),
+        };
+        let message = message.map_err(Ending::Protocol)?;
+        if let Some(stateful) = &self.stateful
+            && message.is_counted()
+            && !stateful.received().is_new()
+        {
+            return Ok(());
+        }
+        match message {
+            ClientMessage::Invocation(call) => {
+                if self.is_within_rate() {
+                    self.caller.invoke(call.id.as_deref(), &call.target, &call.arguments).await;
+                } else {
+                    self.caller.refuse_rate(call.id.as_deref());
+                }
+            }
+            ClientMessage::StreamInvocation(call) => {
+                self.caller.refuse_stream(call.id.as_deref().unwrap_or_default(), &call.target);
+            }
+            ClientMessage::Close => return Err(Ending::Farewell),
+            ClientMessage::Ack(last) => {
+                if let Some(stateful) = &self.stateful {
+                    stateful.confirmed(last);
+                }
+            }
+            ClientMessage::Sequence(first) => {
+                if let Some(stateful) = &self.stateful
+                    && stateful.received().begins(first).is_err()
+                {
+                    return Err(Ending::Gone);
+                }
+            }
+            ClientMessage::StreamItem { .. }
+            | ClientMessage::Completion { .. }
+            | ClientMessage::CancelInvocation { .. }
+            | ClientMessage::Ping
+            | ClientMessage::Ignored => {}
+        }
+        Ok(())
     }
 
-    fn at(&self) -> Instant {
-        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    fn is_within_rate(&mut self) -> bool {
+        let per_second = self.hub.settings.messages_per_second;
+        per_second == 0 || self.allowance.take(per_second, Instant::now())
+    }
+}
+
+impl Listener for Conversation {
+    async fn hear(&mut self, bytes: Bytes) -> Result<(), Ending> {
+        self.framer.feed(bytes);
+        loop {
+            let is_shaken = self.outbox.pulse.is_shaken();
+            match self.framer.next_record() {
+                Ok(Some(record)) if is_shaken => self.carry_out(&record).await?,
+                Ok(Some(record)) => self.shake_hands(&record)?,
+                Ok(None) => return Ok(()),
+                Err(error) if is_shaken => return Err(Ending::Protocol(error)),
+                Err(_) => return Err(Ending::Handshake(HandshakeError::Malformed)),
+            }
+            if self.outbox.has_ended() {
+                return Ok(());
+            }
+        }
     }
 }

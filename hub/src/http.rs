@@ -1,77 +1,49 @@
 //! The hub's HTTP surface.
 
+mod signalr;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::Deserialize;
 
 use crate::hub::Hub;
-use crate::protocol::MAX_RECORD_BYTES;
-use crate::protocol::negotiate::Negotiation;
-use crate::{connection, page};
-
-/// The most bytes of one WebSocket message, which may hold several records.
-const MAX_MESSAGE: usize = 2 * MAX_RECORD_BYTES;
-
-/// Read at once from a client. It is kept for each connection, and most messages are small.
-const READ_BUFFER: usize = 2 * 1024;
+use crate::page;
 
 /// All routes.
 pub fn router(hub: Arc<Hub>) -> Router {
+    let signalr = Router::new()
+        .route("/hub", get(signalr::connect).post(signalr::send).delete(signalr::end))
+        .route("/hub/negotiate", post(signalr::negotiate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&hub), cross_origin))
+        .with_state(Arc::clone(&hub));
     Router::new()
-        .route("/hub", get(connect))
-        .route("/hub/negotiate", post(negotiate))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(hub)
+        .merge(signalr)
         .merge(page::router())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NegotiateQuery {
-    #[serde(default)]
-    negotiate_version: u32,
-}
-
-async fn negotiate(Query(query): Query<NegotiateQuery>) -> Response {
-    let answer = Json(Negotiation::new(query.negotiate_version, new_connection_id()));
-    ([(header::CACHE_CONTROL, "no-store")], answer).into_response()
-}
-
-#[derive(Deserialize)]
-struct ConnectQuery {
-    id: Option<String>,
-}
-
-async fn connect(
-    State(hub): State<Arc<Hub>>,
-    Query(query): Query<ConnectQuery>,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    let id = query.id.filter(|id| is_connection_id(id)).unwrap_or_else(new_connection_id);
-    upgrade
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .read_buffer_size(READ_BUFFER)
-        .on_upgrade(move |socket| connection::serve(hub, socket, id))
-}
-
-/// 128 random bits, in hexadecimal.
-fn new_connection_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
-/// Whether some pod may have made this id: it is logged, so nothing else gets through.
-fn is_connection_id(id: &str) -> bool {
-    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Answers browsers that ask what pages of other origins may do.
+async fn cross_origin(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    let mut response = if request.method() == Method::OPTIONS {
+        match hub.guards.origins.check(&headers) {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(refusal) => signalr::refuse(&refusal),
+        }
+    } else {
+        next.run(request).await
+    };
+    hub.guards.origins.put_headers(&headers, response.headers_mut());
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, String) {

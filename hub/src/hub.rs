@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,19 +11,25 @@ use tokio::sync::Notify;
 use crate::backplane::memory::Memory;
 use crate::backplane::{Backplane, Inbound, redis};
 use crate::canary::{Beat, Canary};
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::ending::Ending;
+use crate::flusher::Flusher;
+use crate::guards::{Guards, Identity, Jwt, PerAddress, Refusal};
+use crate::heartbeat;
 use crate::metrics::{Metrics, Scrape};
 use crate::outbox::{Limits, Outbox};
+use crate::pulse::Pulse;
 use crate::rooms::{ConnectionKey, Rooms};
+use crate::session::Sessions;
+use crate::token::{ConnectionId, Owner, Signer};
 
 /// The hub's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long things take at most. The defaults are those of ASP.NET Core; tests use shorter ones.
-#[derive(Debug, Clone, Copy)]
+/// How long things take at most. The defaults are those of ASP.NET Core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// From the WebSocket to the client's handshake.
+    /// For the head of a request, and from there to the client's handshake.
     pub handshake: Duration,
     /// Between two pings of the hub.
     pub ping: Duration,
@@ -46,6 +53,13 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// The shortest of those that [`crate::heartbeat`] looks after.
+    pub fn shortest(&self) -> Duration {
+        self.handshake.min(self.ping).min(self.silence)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Hub {
@@ -57,6 +71,16 @@ pub struct Hub {
     pub timing: Timing,
     /// How much may wait for a client.
     pub limits: Limits,
+    /// What is set.
+    pub settings: Settings,
+    /// Who gets in.
+    pub guards: Guards,
+    /// Signs connection tokens.
+    pub signer: Signer,
+    /// This hub, in connection tokens.
+    pub owner: Owner,
+    /// Connections that outlive a request.
+    pub sessions: Sessions,
     /// Who is where.
     pub rooms: Arc<Rooms>,
     /// Counters.
@@ -65,6 +89,8 @@ pub struct Hub {
     pub canary: Arc<Canary>,
     /// The way of the messages.
     pub backplane: Backplane,
+    flusher: Arc<Flusher>,
+    start: Instant,
     connections: Mutex<HashMap<ConnectionKey, Arc<Outbox>>>,
     none_left: Notify,
     draining: AtomicBool,
@@ -73,9 +99,10 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub that starts to connect to its backplane. Needs a Tokio runtime.
-    pub fn start(config: &Config, timing: Timing) -> Arc<Self> {
-        let instance = format!("{:08x}", rand::random::<u32>());
+    /// A hub that starts to connect to its backplane, and that clients reach at `port`. Needs a Tokio runtime.
+    pub fn start(config: &Config, port: u16) -> Arc<Self> {
+        let number: u32 = rand::random();
+        let instance = format!("{number:08x}");
         let beat = Beat {
             pod: config.pod.clone(),
             instance: instance.clone(),
@@ -92,11 +119,22 @@ impl Hub {
             }
             None => Backplane::Memory(Memory::new(inbound)),
         };
-        Arc::new(Self {
+        let hub = Arc::new(Self {
             pod: config.pod.clone(),
             instance,
-            timing,
+            timing: config.timing,
             limits: Limits::default(),
+            settings: config.settings,
+            guards: Guards {
+                origins: config.origins.clone(),
+                jwt: config.jwt.clone().map(Jwt::new),
+                per_address: PerAddress::new(config.settings.connections_per_second_per_address),
+            },
+            signer: config.token_key.as_ref().map_or_else(Signer::alone, |key| Signer::new(key.bytes())),
+            owner: Owner { address: config.reached_at(port), instance: number },
+            sessions: Sessions::default(),
+            flusher: Flusher::start(),
+            start: Instant::now(),
             rooms,
             metrics,
             canary,
@@ -106,7 +144,9 @@ impl Hub {
             draining: AtomicBool::new(false),
             last_key: AtomicU64::new(0),
             last_message: AtomicU64::new(0),
-        })
+        });
+        tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
+        hub
     }
 
     /// Whether clients should come here.
@@ -144,10 +184,40 @@ impl Hub {
     }
 
     /// Notes a connection until the result is dropped. While the hub shuts down, it is told so at once.
-    pub fn admit(self: &Arc<Self>) -> Admission {
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] and [`Refusal::TooFast`].
+    pub fn admit(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        identity: Identity,
+        address: IpAddr,
+    ) -> Result<Admission, Refusal> {
+        let admitted = self.try_admit(id, identity, address);
+        if admitted.is_err() {
+            self.metrics.refused_connections.add(1);
+        }
+        admitted
+    }
+
+    fn try_admit(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        identity: Identity,
+        address: IpAddr,
+    ) -> Result<Admission, Refusal> {
+        self.guards.admit(address)?;
         let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
-        let outbox = Arc::new(Outbox::new(self.limits));
+        let pulse = Pulse::new(self.start);
+        if let Some(time) = identity.expires_in {
+            pulse.expires_in(time);
+        }
+        let outbox = Arc::new(Outbox::new(self.limits, Arc::clone(&self.flusher), pulse));
         let mut connections = self.lock();
+        let most = self.settings.most_connections;
+        if most > 0 && connections.len() >= most {
+            return Err(Refusal::Full);
+        }
         connections.insert(key, Arc::clone(&outbox));
         drop(connections);
         // After the insertion, so that either this or the drain sees the other.
@@ -155,12 +225,17 @@ impl Hub {
             outbox.end(Ending::Draining);
         }
         self.metrics.connections.add(1);
-        Admission { hub: Arc::clone(self), key, outbox }
+        Ok(Admission { hub: Arc::clone(self), key, id, identity, outbox })
     }
 
     /// Not ready from now on. Gives the connections that have to be let go.
     pub fn start_draining(&self) -> Vec<Arc<Outbox>> {
         self.draining.store(true, Ordering::SeqCst);
+        self.outboxes()
+    }
+
+    /// Those of all connections.
+    pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
         self.lock().values().cloned().collect()
     }
 
@@ -189,8 +264,12 @@ impl Hub {
 pub struct Admission {
     /// The hub.
     pub hub: Arc<Hub>,
-    /// The connection.
+    /// The connection, in this process.
     pub key: ConnectionKey,
+    /// The connection, for its client.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub identity: Identity,
     /// Its queue.
     pub outbox: Arc<Outbox>,
 }

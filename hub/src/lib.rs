@@ -1,34 +1,44 @@
 //! A chat server that `@microsoft/signalr` clients can talk to, with a Redis backplane.
 //!
-//! [`protocol`] is pure. A connection ([`connection`]) has a queue ([`outbox`]); a room ([`rooms`]) is a set of
-//! queues; the [`backplane`] brings each message to the rooms of all pods. [`hub`] holds what they share, [`http`]
-//! is where clients come in.
+//! [`protocol`] is pure. What a client says is heard by its [`connection`]; what it is told goes through its [`outbox`]. Both are
+//! tied to a [`websocket`], or to a [`session`] that one of the [`transports`] serves. A room ([`rooms`]) is a set of outboxes; the
+//! [`backplane`] brings each message to the rooms of all pods. [`hub`] holds what they share; clients come in by [`server`]
+//! and [`http`], past the [`guards`].
 
 pub mod backplane;
 pub mod canary;
 pub mod config;
 pub mod connection;
 pub mod ending;
+pub mod flusher;
+mod forward;
+pub mod guards;
+pub mod heartbeat;
 pub mod http;
 pub mod hub;
 pub mod metrics;
 pub mod outbox;
 pub mod page;
 pub mod protocol;
+pub mod pulse;
 pub mod rooms;
+pub mod server;
+pub mod session;
 pub mod shutdown;
 pub mod telemetry;
+pub mod token;
+pub mod transports;
+pub mod websocket;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::hub::{Hub, Timing};
+use crate::hub::Hub;
 
 /// Why the hub ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +65,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let listen_error = |error| RunError::Listen { address: config.listen, error };
     let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let address = listener.local_addr()?;
-    let hub = Hub::start(&config, Timing::default());
+    let hub = Hub::start(&config, address.port());
     tracing::info!(
         %address,
         pod = config.pod,
@@ -69,8 +79,14 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     } else {
         tracing::info!("no Redis given: this hub serves alone, from memory");
     }
+    if config.token_key.is_none() && config.redis.is_some() {
+        tracing::info!(
+            "no key for connection tokens: other hubs know nothing of this one's, so Server-Sent Events, long polling and \
+             stateful reconnect need sticky sessions; give all hubs the same HUB_TOKEN_KEY_FILE"
+        );
+    }
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, Arc::clone(&hub), stop.clone()));
+    let serving = tokio::spawn(server::serve(listener, Arc::clone(&hub), stop.clone()));
 
     let signal = signals.next().await;
     tracing::info!(signal, "shutting down");
@@ -80,16 +96,4 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     serving.abort();
     tracing::info!("ended");
     Ok(())
-}
-
-/// Accepts clients until told to stop, and then finishes the requests that are under way.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) -> io::Result<()> {
-    // Small messages must not wait for others to share a packet with them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, http::router(hub)).with_graceful_shutdown(stop.cancelled_owned()).await
 }

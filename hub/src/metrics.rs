@@ -34,6 +34,10 @@ impl Number {
 pub struct Metrics {
     /// Open connections.
     pub connections: Number,
+    /// Connections that were not let in.
+    pub refused_connections: Number,
+    /// Requests passed on to the hub whose connection they are for.
+    pub passed_on: Number,
     /// Records from clients.
     pub records_in: Number,
     /// Messages that clients sent to rooms and the backplane took.
@@ -79,6 +83,18 @@ impl Metrics {
         };
         one("connections", "gauge", "Open connections.", self.connections.get());
         one("rooms", "gauge", "Rooms with a member on this pod.", scrape.rooms as u64);
+        one(
+            "connections_refused_total",
+            "counter",
+            "Connections beyond what this hub takes, at once or in a second from one address.",
+            self.refused_connections.get(),
+        );
+        one(
+            "requests_passed_on_total",
+            "counter",
+            "Requests passed on to the hub whose connection they are for.",
+            self.passed_on.get(),
+        );
         one("records_received_total", "counter", "Records from clients.", self.records_in.get());
         one("messages_published_total", "counter", "Messages from clients to rooms.", self.published.get());
         one(

@@ -1,15 +1,25 @@
-//! The queue of one connection: any task puts records in, the connection's writer takes all that has gathered.
+//! The queue of one connection: any task puts records in, and all that has gathered leaves at once.
+//!
+//! Where a connection has a socket of its own, the queue is written to it by whoever flushes it ([`crate::flusher`]): no task
+//! of the connection is woken for that, unless the socket takes no more. Otherwise, who serves the connection takes the records.
 //!
 //! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
 //! of the hub does not depend on its clients.
 
-use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::task::{Poll, Waker};
+mod wire;
 
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::ending::Ending;
+use crate::flusher::Flusher;
 use crate::protocol::record::{Encoding, Record};
+use crate::pulse::Pulse;
+
+use self::wire::{Wire, Written};
 
 /// How much may wait for a client.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +39,7 @@ impl Default for Limits {
 /// Whether a record will be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// The writer has it next.
+    /// It is written next.
     Queued,
     /// The connection is about to end and takes no more.
     Ended,
@@ -44,16 +54,25 @@ pub struct Outbox {
     ended: CancellationToken,
     limits: Limits,
     encoding: OnceLock<Encoding>,
+    flusher: Arc<Flusher>,
+    /// When something was last said and heard.
+    pub pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     records: Vec<Record>,
+    /// Of the records, and of what the socket did not take.
     bytes: usize,
     /// Answers that the client still waits for.
     promised: usize,
     ending: Option<Ending>,
-    writer: Option<Waker>,
+    /// The connection's own task, when it waits.
+    task: Option<Waker>,
+    /// The connection's socket, if it is written to directly.
+    wire: Option<Wire>,
+    /// The flusher knows of it.
+    to_flush: bool,
 }
 
 impl Queue {
@@ -66,12 +85,33 @@ impl Queue {
             Some(_) => true,
         }
     }
+
+    /// The task is to be woken by what happens next.
+    fn wait(&mut self, context: &Context<'_>) {
+        match &mut self.task {
+            Some(task) => task.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+    }
 }
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
-        Self { queue: Mutex::default(), ended: CancellationToken::new(), limits, encoding: OnceLock::new() }
+    pub fn new(limits: Limits, flusher: Arc<Flusher>, pulse: Pulse) -> Self {
+        Self {
+            queue: Mutex::default(),
+            ended: CancellationToken::new(),
+            limits,
+            encoding: OnceLock::new(),
+            flusher,
+            pulse,
+        }
+    }
+
+    /// One that nothing is connected to.
+    #[cfg(test)]
+    pub(crate) fn alone(limits: Limits) -> Arc<Self> {
+        Arc::new(Self::new(limits, Flusher::idle(), Pulse::new(std::time::Instant::now())))
     }
 
     /// What the client's handshake says; JSON until then.
@@ -85,7 +125,7 @@ impl Outbox {
     }
 
     /// Queues a record for the client.
-    pub fn push(&self, record: Record) -> Pushed {
+    pub fn push(self: &Arc<Self>, record: Record) -> Pushed {
         let queue = self.lock();
         if queue.ending.is_some() {
             return Pushed::Ended;
@@ -99,7 +139,7 @@ impl Outbox {
     }
 
     /// Queues an answer that was promised, if need be also after the hub began to shut down.
-    pub fn answer(&self, record: Record) -> Pushed {
+    pub fn answer(self: &Arc<Self>, record: Record) -> Pushed {
         let mut queue = self.lock();
         if queue.is_over() {
             return Pushed::Ended;
@@ -108,7 +148,7 @@ impl Outbox {
         self.enqueue(queue, record)
     }
 
-    fn enqueue(&self, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {
+    fn enqueue(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {
         queue.bytes += record.len();
         if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
             // What waits will not be read in time; without it, the reason has a chance.
@@ -118,10 +158,15 @@ impl Outbox {
             return Pushed::Overflow;
         }
         queue.records.push(record);
-        let writer = queue.writer.take();
-        drop(queue);
-        if let Some(writer) = writer {
-            writer.wake();
+        if queue.wire.is_none() {
+            let task = queue.task.take();
+            drop(queue);
+            if let Some(task) = task {
+                task.wake();
+            }
+        } else if !std::mem::replace(&mut queue.to_flush, true) {
+            drop(queue);
+            self.flusher.add(self);
         }
         Pushed::Queued
     }
@@ -133,11 +178,11 @@ impl Outbox {
             return;
         }
         queue.ending = Some(ending);
-        let writer = queue.writer.take();
+        let task = queue.task.take();
         drop(queue);
         self.ended.cancel();
-        if let Some(writer) = writer {
-            writer.wake();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -146,24 +191,98 @@ impl Outbox {
         self.ended.cancelled().await;
     }
 
+    /// Whether the connection is to end.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
     /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
     /// gives the reason, together with what was still queued. Only one task may wait.
     pub async fn take(&self, batch: &mut Vec<Record>) -> Option<Ending> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
             if queue.records.is_empty() && !queue.is_over() {
-                match &mut queue.writer {
-                    Some(writer) => writer.clone_from(context.waker()),
-                    none => *none = Some(context.waker().clone()),
-                }
+                queue.wait(context);
                 return Poll::Pending;
             }
-            // The writer's empty vector becomes the queue: neither side allocates anew.
+            // The taker's empty vector becomes the queue: neither side allocates anew.
             std::mem::swap(&mut queue.records, batch);
             queue.bytes = 0;
+            self.pulse.said();
             Poll::Ready(if queue.is_over() { queue.ending.clone() } else { None })
         })
         .await
+    }
+
+    /// From now on the queue is written to `socket` as WebSocket frames; see [`Outbox::poll_over`].
+    pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
+        self.lock().wire = Some(Wire::new(socket));
+    }
+
+    /// Writes what has gathered, unless the socket is full already: then the connection's task waits for it.
+    pub(crate) fn flush(&self) {
+        let mut queue = self.lock();
+        queue.to_flush = false;
+        self.write(&mut queue);
+    }
+
+    fn write(&self, queue: &mut Queue) {
+        let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
+        let written = wire.write(records, self.encoding());
+        if records.capacity() > 64 {
+            // After a burst; otherwise an idle connection would keep it.
+            *records = Vec::new();
+        }
+        *bytes = wire.unsent();
+        self.pulse.said();
+        let task = task.take_if(|_| written != Written::All);
+        if written == Written::Broken {
+            queue.ending.get_or_insert(Ending::Gone);
+            self.ended.cancel();
+        }
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// Answers a WebSocket ping.
+    pub(crate) fn pong(self: &Arc<Self>, content: Vec<u8>) {
+        let mut queue = self.lock();
+        let Some(wire) = &mut queue.wire else { return };
+        wire.pong(content);
+        self.write(&mut queue);
+    }
+
+    /// For the task of a connection that is written to directly: goes on writing when the socket was full, and is ready once
+    /// all is written that is to be written before the end.
+    pub(crate) fn poll_over(&self, context: &mut Context<'_>) -> Poll<Ending> {
+        let mut queue = self.lock();
+        queue.wait(context);
+        loop {
+            let Some(wire) = &queue.wire else { return Poll::Pending };
+            if wire.unsent() > 0 {
+                if queue.ending == Some(Ending::Gone) {
+                    return Poll::Ready(Ending::Gone);
+                }
+                if wire.poll_ready(context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.write(&mut queue);
+                continue;
+            }
+            if !queue.is_over() {
+                return Poll::Pending;
+            }
+            if queue.records.is_empty() {
+                return queue.ending.clone().map_or(Poll::Pending, Poll::Ready);
+            }
+            self.write(&mut queue);
+        }
+    }
+
+    /// Why the connection is to end, if it is.
+    pub fn ending(&self) -> Option<Ending> {
+        self.lock().ending.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -176,8 +295,8 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn small() -> Outbox {
-        Outbox::new(Limits { records: 2, bytes: 10 })
+    fn small() -> Arc<Outbox> {
+        Outbox::alone(Limits { records: 2, bytes: 10 })
     }
 
     fn record(text: &'static str) -> Record {

@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn outbox() -> Arc<Outbox> {
-        Arc::new(Outbox::new(Limits { records: 1, bytes: 100 }))
+        Outbox::alone(Limits { records: 1, bytes: 100 })
     }
 
     #[test]

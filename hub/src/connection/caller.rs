@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backplane::Receipt;
+use crate::guards::Identity;
 use crate::hub::{Admission, Hub};
-use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, Joined, Message};
 use crate::protocol::record::{Outcome, Record};
@@ -21,6 +21,7 @@ pub(super) struct Caller {
     admission: Option<Admission>,
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
+    identity: Identity,
     rooms: HashMap<RoomName, MemberName>,
 }
 
@@ -30,17 +31,24 @@ impl Caller {
         Self {
             hub: Arc::clone(&admission.hub),
             outbox: Arc::clone(&admission.outbox),
+            identity: admission.identity.clone(),
             admission: Some(admission),
             rooms: HashMap::new(),
         }
     }
 
-    pub(super) fn outbox(&self) -> Arc<Outbox> {
-        Arc::clone(&self.outbox)
+    /// Whose calls these are.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.hub.metrics
+    /// Answers a call that comes too soon.
+    pub(super) fn refuse_rate(&self, id: Option<&str>) {
+        if let Some(id) = id {
+            let error = CallError::TooOften(self.hub.settings.messages_per_second);
+            self.outbox
+                .push(self.outbox.encoding().completion::<()>(id, &Outcome::Failed(error.to_string())));
+        }
     }
 
     /// Carries out an invocation, and answers it if it has an id.

@@ -63,7 +63,7 @@ pub fn refused(error: &HandshakeError) -> Record {
     struct Response {
         error: String,
     }
-    super::json::record(&Response { error: error.to_string() })
+    Record::uncounted(super::json::text(&Response { error: error.to_string() }))
 }
 
 #[cfg(test)]

@@ -47,13 +47,13 @@ pub fn read(record: &[u8]) -> Result<ClientMessage<'_>, ProtocolError> {
     match kind {
         1 => incoming.invocation().map(ClientMessage::Invocation),
         2 => Ok(ClientMessage::StreamItem {
-            item: text(incoming.item).ok_or(ProtocolError::Missing("item"))?,
+            item: raw(incoming.item).ok_or(ProtocolError::Missing("item"))?,
             id: incoming.id()?,
         }),
         3 => Ok(ClientMessage::Completion {
             outcome: match (&incoming.error, incoming.result) {
                 (Some(error), _) => Err(error.clone()),
-                (None, result) => Ok(text(result)),
+                (None, result) => Ok(raw(result)),
             },
             id: incoming.id()?,
         }),
@@ -88,7 +88,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+fn raw(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     value.map(|value| value.get().into())
 }
 
@@ -158,7 +158,7 @@ pub(super) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         allow_reconnect: bool,
     }
-    record(&Close { kind: 7, error, allow_reconnect })
+    Record::uncounted(text(&Close { kind: 7, error, allow_reconnect }))
 }
 
 pub(super) fn numbered(kind: u8, sequence: u64) -> Record {
@@ -169,14 +169,18 @@ pub(super) fn numbered(kind: u8, sequence: u64) -> Record {
         kind: u8,
         sequence_id: u64,
     }
-    record(&Numbered { kind, sequence_id: sequence })
+    Record::uncounted(text(&Numbered { kind, sequence_id: sequence }))
+}
+
+fn record<T: Serialize>(value: &T) -> Record {
+    Record::new(text(value))
 }
 
 /// `value` as JSON with its separator.
-pub(super) fn record<T: Serialize>(value: &T) -> Record {
+pub(super) fn text<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = serde_json::to_vec(value).expect("our own types always have a JSON form");
     text.push(RECORD_SEPARATOR);
-    Record::new(text)
+    text
 }
 
 #[cfg(test)]

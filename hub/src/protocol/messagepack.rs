@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use rmp::encode as put;
 use rmpv::Value;
 use serde::Serialize;
@@ -222,6 +223,10 @@ fn timestamp(bytes: &[u8]) -> Option<String> {
 
 /// Writes a record: `write` its body, which then goes behind its length.
 fn record(write: impl FnOnce(&mut Vec<u8>)) -> Record {
+    Record::new(bytes(write))
+}
+
+fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     // Room for the length, which is known only afterwards.
     let mut bytes = vec![0; MOST_LENGTH_BYTES];
     write(&mut bytes);
@@ -239,7 +244,7 @@ fn record(write: impl FnOnce(&mut Vec<u8>)) -> Record {
     }
     let start = MOST_LENGTH_BYTES - used;
     bytes[start..MOST_LENGTH_BYTES].copy_from_slice(&prefix[..used]);
-    Record::new(bytes::Bytes::from(bytes).slice(start..))
+    Bytes::from(bytes).slice(start..)
 }
 
 const VEC: &str = "a vector takes all that is written to it";
@@ -298,7 +303,7 @@ pub(super) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record
 }
 
 pub(super) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
-    record(|bytes| {
+    Record::uncounted(bytes(|bytes| {
         put::write_array_len(bytes, 3).expect(VEC);
         put::write_uint(bytes, 7).expect(VEC);
         match error {
@@ -306,15 +311,15 @@ pub(super) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
             None => put::write_nil(bytes).expect(VEC),
         }
         put::write_bool(bytes, allow_reconnect).expect(VEC);
-    })
+    }))
 }
 
 pub(super) fn numbered(kind: u8, sequence: u64) -> Record {
-    record(|bytes| {
+    Record::uncounted(bytes(|bytes| {
         put::write_array_len(bytes, 2).expect(VEC);
         put::write_uint(bytes, kind.into()).expect(VEC);
         put::write_uint(bytes, sequence).expect(VEC);
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -60,6 +60,9 @@ pub enum CallError {
     /// The caller is in too many rooms.
     #[error("You are in {0} rooms already; leave one first.")]
     TooManyRooms(usize),
+    /// The client calls more often than it may.
+    #[error("You call too often; at most {0} times a second.")]
+    TooOften(u32),
     /// The method does not answer with a stream.
     #[error("Streaming is not supported yet; invoke '{0}' instead.")]
     Stream(String),
@@ -125,6 +128,9 @@ pub struct Welcome<'a> {
     pub version: &'a str,
     /// `redis` when other pods' members are heard, or `memory`.
     pub backplane: &'a str,
+    /// Who the client is, by its token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
 }
 
 /// A message in a room, as target `message`.

@@ -14,6 +14,7 @@ pub mod methods;
 pub mod negotiate;
 pub mod record;
 pub mod room;
+pub mod stateful;
 
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;

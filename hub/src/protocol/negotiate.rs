@@ -6,9 +6,6 @@ use serde::Serialize;
 const LATEST: u32 = 1;
 
 /// The answer to a negotiation.
-///
-/// The hub keeps nothing for it: the WebSocket may well come to another pod, for a load balancer decides anew. So
-/// the token is the connection's id, which whichever pod gets it takes over; it gives access to nothing.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Negotiation {
@@ -16,25 +13,37 @@ pub struct Negotiation {
     connection_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<String>,
-    available_transports: [Transport; 1],
+    available_transports: [Transport; 3],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    use_stateful_reconnect: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Transport {
     transport: &'static str,
-    transfer_formats: [&'static str; 1],
+    transfer_formats: &'static [&'static str],
 }
 
+/// In the order in which clients try them.
+const TRANSPORTS: [Transport; 3] = [
+    Transport { transport: "WebSockets", transfer_formats: &["Text", "Binary"] },
+    Transport { transport: "ServerSentEvents", transfer_formats: &["Text"] },
+    Transport { transport: "LongPolling", transfer_formats: &["Text", "Binary"] },
+];
+
 impl Negotiation {
-    /// For a client that speaks up to version `wanted`.
-    pub fn new(wanted: u32, connection_id: String) -> Self {
+    /// For a client that speaks up to version `wanted`. Version 0 has no token: the id is what the client shows, so `token` it is.
+    pub fn new(wanted: u32, id: String, token: String, use_stateful_reconnect: bool) -> Self {
         let negotiate_version = wanted.min(LATEST);
+        let (connection_id, connection_token) =
+            if negotiate_version > 0 { (id, Some(token)) } else { (token, None) };
         Self {
             negotiate_version,
-            connection_token: (negotiate_version > 0).then(|| connection_id.clone()),
             connection_id,
-            available_transports: [Transport { transport: "WebSockets", transfer_formats: ["Text"] }],
+            connection_token,
+            available_transports: TRANSPORTS,
+            use_stateful_reconnect: use_stateful_reconnect && negotiate_version > 0,
         }
     }
 }
@@ -43,24 +52,31 @@ impl Negotiation {
 mod tests {
     use super::*;
 
-    fn json(wanted: u32) -> String {
-        serde_json::to_string(&Negotiation::new(wanted, "id".into())).unwrap()
+    fn json(wanted: u32, stateful: bool) -> String {
+        serde_json::to_string(&Negotiation::new(wanted, "id".into(), "token".into(), stateful)).unwrap()
     }
 
-    const TRANSPORTS: &str =
-        r#""availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]"#;
+    const TRANSPORTS: &str = concat!(
+        r#""availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]},"#,
+        r#"{"transport":"ServerSentEvents","transferFormats":["Text"]},"#,
+        r#"{"transport":"LongPolling","transferFormats":["Text","Binary"]}]"#
+    );
 
     #[test]
-    fn version_0_has_no_token() {
-        assert_eq!(json(0), format!(r#"{{"negotiateVersion":0,"connectionId":"id",{TRANSPORTS}}}"#));
+    fn version_0_has_the_token_for_its_id() {
+        let expected = format!(r#"{{"negotiateVersion":0,"connectionId":"token",{TRANSPORTS}}}"#);
+
+        assert_eq!(json(0, false), expected);
+        assert_eq!(json(0, true), expected);
     }
 
     #[test]
-    fn version_1_has_one_and_later_clients_get_it_too() {
+    fn version_1_has_both_and_later_clients_get_it_too() {
         let expected =
-            format!(r#"{{"negotiateVersion":1,"connectionId":"id","connectionToken":"id",{TRANSPORTS}}}"#);
+            format!(r#"{{"negotiateVersion":1,"connectionId":"id","connectionToken":"token",{TRANSPORTS}}}"#);
 
-        assert_eq!(json(1), expected);
-        assert_eq!(json(2), expected);
+        assert_eq!(json(1, false), expected);
+        assert_eq!(json(2, false), expected);
+        assert_eq!(json(1, true), expected.replace("}]}", r#"}],"useStatefulReconnect":true}"#));
     }
 }

@@ -19,17 +19,31 @@ pub enum Encoding {
 
 /// One whole record, ready to be written. The bytes are shared by all who get them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record(Bytes);
+pub struct Record {
+    bytes: Bytes,
+    /// Whether stateful reconnect counts it (`HubProtocol.md`, "Ack"): what belongs to one WebSocket only is not sent again.
+    is_counted: bool,
+}
 
 impl Record {
     /// `bytes` have to be one or more whole records of one encoding.
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
+        Self { bytes: bytes.into(), is_counted: true }
+    }
+
+    /// As [`Record::new`], for what belongs to one WebSocket only.
+    pub(crate) fn uncounted(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), is_counted: false }
+    }
+
+    /// Whether stateful reconnect counts it.
+    pub fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     /// The bytes, shared.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.bytes
     }
 }
 
@@ -37,7 +51,7 @@ impl Deref for Record {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -80,8 +94,8 @@ impl Encoding {
     /// Keeps a connection alive; carries nothing.
     pub fn ping(self) -> Record {
         match self {
-            Self::Json => Record(Bytes::from_static(json::PING)),
-            Self::MessagePack => Record(Bytes::from_static(messagepack::PING)),
+            Self::Json => Record::uncounted(json::PING),
+            Self::MessagePack => Record::uncounted(messagepack::PING),
         }
     }
 

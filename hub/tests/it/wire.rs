@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chatcluster_hub::config::Config;
 use chatcluster_hub::hub::{Hub, Timing};
+use chatcluster_hub::server;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +18,8 @@ async fn hub_with(timing: Timing) -> (Arc<Hub>, SocketAddr) {
     let config = Config::read(arguments.map(String::from)).expect("the flags are right");
     let listener = TcpListener::bind(config.listen).await.expect("a free port");
     let address = listener.local_addr().expect("the port has a number");
-    let hub = Hub::start(&config, timing);
-    tokio::spawn(chatcluster_hub::serve(listener, Arc::clone(&hub), CancellationToken::new()));
+    let hub = Hub::start(&Config { timing, ..config }, address.port());
+    tokio::spawn(server::serve(listener, Arc::clone(&hub), CancellationToken::new()));
     (hub, address)
 }
 
@@ -51,12 +52,14 @@ async fn a_handshake_that_is_none_is_refused_with_a_reason() {
     };
 
     assert_eq!(
-        refused("{\"protocol\":\"messagepack\",\"version\":1}\x1e").await,
-        [r#"{"error":"The protocol 'messagepack' is not supported; this hub speaks 'json'."}"#]
+        refused("{\"protocol\":\"protobuf\",\"version\":1}\x1e").await,
+        [
+            r#"{"error":"The protocol 'protobuf' is not supported; this hub speaks 'json' and 'messagepack'."}"#
+        ]
     );
     assert_eq!(
-        refused("{\"protocol\":\"json\",\"version\":2}\x1e").await,
-        [r#"{"error":"Version 2 of the protocol 'json' is not supported; this hub speaks version 1."}"#]
+        refused("{\"protocol\":\"json\",\"version\":3}\x1e").await,
+        [r#"{"error":"Version 3 of the protocol is not supported; this hub speaks versions 1 and 2."}"#]
     );
     for garbage in ["GET / HTTP/1.1\x1e", "\x1e", "{\"type\":6}\x1e"] {
         assert!(refused(garbage).await[0].contains("The handshake is malformed"), "{garbage}");

@@ -1,0 +1,152 @@
+//! A WebSocket of a connection with stateful reconnect: when it breaks, the session goes on with the next one.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use crate::ending::Ending;
+use crate::protocol::record::Record;
+use crate::session::{Session, Stateful};
+use crate::websocket::frame::{self, Decoder, Event};
+
+/// Why this WebSocket serves no longer.
+enum End {
+    /// It broke: another one may come.
+    Broken,
+    /// Another one has come.
+    Relieved,
+    /// The connection is over.
+    Over(Ending),
+}
+
+/// Serves until the WebSocket or the session ends. `early` is what came with the request.
+pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linger: Duration) {
+    let Some(stateful) = session.stateful.clone() else { return };
+    let serving = session.serve().await;
+    let is_again = session.outbox.pulse.is_shaken();
+    if is_again {
+        stateful.received().reconnected();
+    }
+    let end = tokio::select! {
+        biased;
+        () = serving.relieved() => End::Relieved,
+        end = tell(&socket, &session, &stateful, is_again) => end,
+        end = hear(&socket, &early, &session) => end,
+    };
+    match end {
+        End::Broken => {}
+        End::Relieved => {
+            let _ = write(&socket, &closing(&Ending::Gone)).await;
+        }
+        End::Over(ending) => {
+            let mut bytes = Vec::new();
+            if let Some(record) = ending.record(session.outbox.encoding()) {
+                frame::put(&mut bytes, frame::Opcode::of(session.outbox.encoding()), &record);
+            }
+            bytes.extend(closing(&ending));
+            let _ = tokio::time::timeout(linger, write(&socket, &bytes)).await;
+            session.told.cancel();
+        }
+    }
+}
+
+fn closing(ending: &Ending) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::put_close(&mut bytes, ending.code(), ending.name());
+    bytes
+}
+
+async fn tell(socket: &TcpStream, session: &Session, stateful: &Stateful, is_again: bool) -> End {
+    let outbox = &session.outbox;
+    let mut batch = Vec::new();
+    if is_again {
+        let (first, again) = stateful.again();
+        batch.push(outbox.encoding().sequence(first));
+        batch.extend(again);
+        if write_records(socket, session, &batch).await.is_err() {
+            return End::Broken;
+        }
+    }
+    loop {
+        stateful.has_room().await;
+        batch.clear();
+        let ending = outbox.take(&mut batch).await;
+        // Kept first: what is taken is lost otherwise, should the write be cut short.
+        stateful.sent(&batch);
+        if write_records(socket, session, &batch).await.is_err() && ending.is_none() {
+            return End::Broken;
+        }
+        if let Some(ending) = ending {
+            return End::Over(ending);
+        }
+    }
+}
+
+async fn write_records(socket: &TcpStream, session: &Session, batch: &[Record]) -> Result<(), ()> {
+    let mut bytes = Vec::new();
+    frame::put_records(&mut bytes, batch, session.outbox.encoding());
+    write(socket, &bytes).await
+}
+
+async fn write(socket: &TcpStream, mut bytes: &[u8]) -> Result<(), ()> {
+    while !bytes.is_empty() {
+        socket.writable().await.map_err(|_| ())?;
+        match socket.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return Err(()),
+        }
+    }
+    Ok(())
+}
+
+/// Only [`tell`] writes, so pings of the WebSocket are answered by nothing: SignalR's clients send none.
+async fn hear(socket: &TcpStream, early: &[u8], session: &Session) -> End {
+    let mut decoder = Decoder::default();
+    let mut buffer = vec![0; 4096];
+    let mut arrived = early.to_vec();
+    loop {
+        let mut data = Vec::new();
+        let mut has_closed = false;
+        let decoded = decoder.feed(&arrived, |event| match event {
+            Event::Data(bytes) => data.push(bytes),
+            Event::Ping(_) => {}
+            Event::Close => has_closed = true,
+        });
+        for bytes in data {
+            if !session.hear(bytes.into()).await {
+                // The session is over, and tells the client so.
+                return std::future::pending().await;
+            }
+        }
+        if let Err(fault) = decoded {
+            session.outbox.end(Ending::Frame(fault));
+            return std::future::pending().await;
+        }
+        if has_closed {
+            return End::Broken;
+        }
+        match read(socket, &mut buffer).await {
+            Some(length) => {
+                arrived.clear();
+                arrived.extend_from_slice(&buffer[..length]);
+            }
+            None => return End::Broken,
+        }
+    }
+}
+
+async fn read(socket: &TcpStream, buffer: &mut [u8]) -> Option<usize> {
+    loop {
+        socket.readable().await.ok()?;
+        match socket.try_read(buffer) {
+            Ok(0) => return None,
+            Ok(length) => return Some(length),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+}

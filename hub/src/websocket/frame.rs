@@ -1,0 +1,379 @@
+//! WebSocket frames (RFC 6455, section 5), as far as a server without extensions needs them.
+//!
+//! The hub's message path, so it is our own: what has gathered for a client becomes one frame in one buffer, and what a client
+//! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way. Whether text is UTF-8 is
+//! checked by who reads the records.
+
+use crate::protocol::record::{Encoding, Record};
+
+/// The most bytes of a frame that holds several records: more would only make the client wait for the first one.
+const FRAME: usize = 16 * 1024;
+
+/// The most bytes that a control frame carries (section 5.5).
+const MOST_CONTROL: usize = 125;
+
+/// What came from a client.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A part of a message. Records have ends of their own, so the ends of messages mean nothing.
+    Data(Vec<u8>),
+    /// Has to be answered by a pong with the same content.
+    Ping(Vec<u8>),
+    /// The client says nothing more.
+    Close,
+}
+
+/// What a client must not send; the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Section 5.1: clients mask.
+    #[error("a frame is not masked")]
+    NotMasked,
+    /// Section 5.2: no extension was agreed upon.
+    #[error("a frame has reserved bits")]
+    Reserved,
+    /// Section 5.2.
+    #[error("a frame has an unknown opcode")]
+    Opcode,
+    /// Section 5.5.
+    #[error("a control frame is fragmented or too long")]
+    Control,
+    /// Section 5.4.
+    #[error("a continuation has no beginning, or a message begins within another one")]
+    Continuation,
+    /// Section 5.2: the most significant bit of a length is 0.
+    #[error("a frame's length is out of range")]
+    Length,
+}
+
+/// Reads frames from bytes that arrive in any portions.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// A header that has not arrived completely; at most 14 bytes.
+    head: Vec<u8>,
+    /// The frame whose content is arriving.
+    frame: Option<Frame>,
+    /// Within a fragmented message.
+    fragmented: bool,
+}
+
+#[derive(Debug)]
+struct Frame {
+    kind: Kind,
+    mask: [u8; 4],
+    /// Bytes of the content that have arrived, for the mask.
+    arrived: u64,
+    missing: u64,
+    /// The content so far, of a control frame only.
+    content: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Decoder {
+    /// Reads what arrived; `on_event` is told each event in order.
+    ///
+    /// # Errors
+    /// A [`Fault`]; nothing can be read after it.
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Event)) -> Result<(), Fault> {
+        loop {
+            let frame = match &mut self.frame {
+                Some(frame) => frame,
+                None if bytes.is_empty() => return Ok(()),
+                none => {
+                    let Some(frame) = read_head(&mut self.head, &mut bytes, &mut self.fragmented)? else {
+                        return Ok(());
+                    };
+                    none.insert(frame)
+                }
+            };
+            frame.take(&mut bytes, &mut on_event);
+            if frame.missing > 0 {
+                return Ok(());
+            }
+            if let Some(event) = self.frame.take().and_then(Frame::end) {
+                on_event(event);
+            }
+        }
+    }
+}
+
+/// Takes a header from `bytes`, of which an earlier part may be in `head`. `None`: the rest has to arrive.
+fn read_head(head: &mut Vec<u8>, bytes: &mut &[u8], fragmented: &mut bool) -> Result<Option<Frame>, Fault> {
+    let mut need = |head: &mut Vec<u8>, length: usize| {
+        let missing = length.saturating_sub(head.len()).min(bytes.len());
+        let (now, later) = bytes.split_at(missing);
+        head.extend_from_slice(now);
+        *bytes = later;
+        head.len() >= length
+    };
+    if !need(head, 2) {
+        return Ok(None);
+    }
+    let (first, second) = (head[0], head[1]);
+    if first & 0x70 != 0 {
+        return Err(Fault::Reserved);
+    }
+    if second & 0x80 == 0 {
+        return Err(Fault::NotMasked);
+    }
+    let (is_last, opcode, short) = (first & 0x80 != 0, first & 0x0f, usize::from(second & 0x7f));
+    let length_bytes = match short {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    if opcode >= 8 && (!is_last || short > MOST_CONTROL) {
+        return Err(Fault::Control);
+    }
+    if !need(head, 2 + length_bytes + 4) {
+        return Ok(None);
+    }
+    let length = match &head[2..2 + length_bytes] {
+        [] => short as u64,
+        bytes => bytes.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte)),
+    };
+    if length >> 63 != 0 {
+        return Err(Fault::Length);
+    }
+    let kind = match opcode {
+        0 if *fragmented => Kind::Data,
+        1 | 2 if !*fragmented => Kind::Data,
+        0..=2 => return Err(Fault::Continuation),
+        8 => Kind::Close,
+        9 => Kind::Ping,
+        10 => Kind::Pong,
+        _ => return Err(Fault::Opcode),
+    };
+    if kind == Kind::Data {
+        *fragmented = !is_last;
+    }
+    let mut mask = [0; 4];
+    mask.copy_from_slice(&head[2 + length_bytes..]);
+    *head = Vec::new();
+    Ok(Some(Frame { kind, mask, arrived: 0, missing: length, content: Vec::new() }))
+}
+
+impl Frame {
+    /// Takes of `bytes` what is the frame's.
+    fn take(&mut self, bytes: &mut &[u8], on_event: &mut impl FnMut(Event)) {
+        let now = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
+        if now == 0 {
+            return;
+        }
+        let (masked, later) = bytes.split_at(now);
+        *bytes = later;
+        let plain = unmask(masked, self.mask, self.arrived);
+        self.arrived += now as u64;
+        self.missing -= now as u64;
+        match self.kind {
+            Kind::Data => on_event(Event::Data(plain)),
+            Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
+        }
+    }
+
+    fn end(self) -> Option<Event> {
+        match self.kind {
+            Kind::Data | Kind::Pong => None,
+            Kind::Ping => Some(Event::Ping(self.content)),
+            Kind::Close => Some(Event::Close),
+        }
+    }
+}
+
+/// Section 5.3; `offset` is how much of the frame came before.
+fn unmask(masked: &[u8], mut mask: [u8; 4], offset: u64) -> Vec<u8> {
+    mask.rotate_left((offset % 4) as usize);
+    let mut plain = masked.to_vec();
+    let word = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mut words = plain.chunks_exact_mut(8);
+    for bytes in &mut words {
+        let number = u64::from_ne_bytes(bytes.try_into().expect("a chunk has eight bytes")) ^ word;
+        bytes.copy_from_slice(&number.to_ne_bytes());
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+    plain
+}
+
+/// What a frame from the hub carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// UTF-8.
+    Text = 1,
+    /// Bytes.
+    Binary = 2,
+    /// The end, with a code and a reason.
+    Close = 8,
+    /// The answer to a ping.
+    Pong = 10,
+}
+
+impl Opcode {
+    /// What records of an encoding go in.
+    pub fn of(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Json => Self::Text,
+            Encoding::MessagePack => Self::Binary,
+        }
+    }
+}
+
+/// Writes the header of a whole frame of the hub, which is not masked.
+pub fn put_head(buffer: &mut Vec<u8>, opcode: Opcode, length: usize) {
+    buffer.push(0x80 | opcode as u8);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..126), _) => buffer.push(short),
+        (_, Ok(medium)) => {
+            buffer.push(126);
+            buffer.extend_from_slice(&medium.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            buffer.push(127);
+            buffer.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+/// Writes a whole frame of the hub.
+pub fn put(buffer: &mut Vec<u8>, opcode: Opcode, content: &[u8]) {
+    put_head(buffer, opcode, content.len());
+    buffer.extend_from_slice(content);
+}
+
+/// Puts neighbouring records in one frame: `HubProtocol.md` allows any number of them.
+pub fn put_records(buffer: &mut Vec<u8>, records: &[Record], encoding: Encoding) {
+    let mut rest = records;
+    while let Some(first) = rest.first() {
+        let mut length = first.len();
+        let more = rest[1..].iter().take_while(|record| {
+            let fits = length + record.len() <= FRAME;
+            length += if fits { record.len() } else { 0 };
+            fits
+        });
+        let (together, later) = rest.split_at(1 + more.count());
+        put_head(buffer, Opcode::of(encoding), length);
+        for record in together {
+            buffer.extend_from_slice(record);
+        }
+        rest = later;
+    }
+}
+
+/// Writes a close frame (section 5.5.1).
+pub fn put_close(buffer: &mut Vec<u8>, code: u16, reason: &str) {
+    let reason = &reason.as_bytes()[..reason.len().min(MOST_CONTROL - 2)];
+    put_head(buffer, Opcode::Close, 2 + reason.len());
+    buffer.extend_from_slice(&code.to_be_bytes());
+    buffer.extend_from_slice(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's frame.
+    fn masked(first: u8, content: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        put_head(&mut frame, Opcode::Text, content.len());
+        frame[0] = first;
+        frame[1] |= 0x80;
+        let mask = [1, 2, 3, 250];
+        frame.extend_from_slice(&mask);
+        frame.extend(content.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
+
+    /// The events of all that arrives `part` bytes at a time, neighbouring data joined.
+    fn events(bytes: &[u8], part: usize) -> Result<Vec<Event>, Fault> {
+        let mut decoder = Decoder::default();
+        let mut events: Vec<Event> = Vec::new();
+        for chunk in bytes.chunks(part) {
+            decoder.feed(chunk, |event| match (events.last_mut(), event) {
+                (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+                (_, event) => events.push(event),
+            })?;
+        }
+        Ok(events)
+    }
+
+    #[test]
+    fn frames_of_all_lengths_arrive_in_any_portions() {
+        for length in [0, 1, 7, 8, 9, 125, 126, 65_535, 65_536] {
+            let content: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            let bytes = [masked(0x82, &content), masked(0x89, b"are you there"), masked(0x88, b"")].concat();
+
+            for part in [1, 3, 8, 1000, bytes.len()] {
+                let mut expected = vec![Event::Ping(b"are you there".to_vec()), Event::Close];
+                if length > 0 {
+                    expected.insert(0, Event::Data(content.clone()));
+                }
+                assert_eq!(events(&bytes, part), Ok(expected), "{length} bytes, {part} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fragmented_message_may_have_control_frames_within_it() {
+        let bytes =
+            [masked(0x01, b"a"), masked(0x8a, b"pong"), masked(0x00, b"b"), masked(0x80, b"c")].concat();
+
+        assert_eq!(events(&bytes, 1), Ok(vec![Event::Data(b"abc".to_vec())]));
+    }
+
+    #[test]
+    fn what_a_client_must_not_send() {
+        let fault = |bytes: &[u8]| events(bytes, 1).unwrap_err();
+
+        assert_eq!(fault(&[0x81, 0x01, b'a']), Fault::NotMasked);
+        assert_eq!(fault(&masked(0xc1, b"a")), Fault::Reserved);
+        assert_eq!(fault(&masked(0x83, b"a")), Fault::Opcode);
+        assert_eq!(fault(&masked(0x09, b"a")), Fault::Control);
+        assert_eq!(fault(&masked(0x89, &[0; 126])), Fault::Control);
+        assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
+        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
+        assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);
+    }
+
+    #[test]
+    fn the_hub_s_frames() {
+        let head = |length| {
+            let mut buffer = Vec::new();
+            put_head(&mut buffer, Opcode::Binary, length);
+            buffer
+        };
+        assert_eq!(head(125), [0x82, 125]);
+        assert_eq!(head(126), [0x82, 126, 0, 126]);
+        assert_eq!(head(65_535), [0x82, 126, 255, 255]);
+        assert_eq!(head(65_536), [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+
+        let mut buffer = Vec::new();
+        put_close(&mut buffer, 1001, "bye");
+        assert_eq!(buffer, [0x88, 5, 3, 233, b'b', b'y', b'e']);
+    }
+
+    #[test]
+    fn records_share_frames_up_to_a_size_and_keep_their_order() {
+        let large = "x".repeat(FRAME);
+        let records: Vec<_> = ["a\x1e", "b\x1e", &large, "c\x1e", "d\x1e"]
+            .map(|text| Record::new(text.as_bytes().to_vec()))
+            .into();
+
+        let mut buffer = Vec::new();
+        put_records(&mut buffer, &records, Encoding::Json);
+
+        let mut expected = Vec::new();
+        for content in ["a\x1eb\x1e", &large, "c\x1ed\x1e"] {
+            put(&mut expected, Opcode::Text, content.as_bytes());
+        }
+        assert_eq!(buffer, expected);
+    }
+}

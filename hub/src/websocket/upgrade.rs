@@ -1,0 +1,69 @@
+//! From an HTTP request to a WebSocket (RFC 6455, section 4.2).
+
+use axum::body::Body;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, Response, StatusCode};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use ring::digest;
+use tokio::net::TcpStream;
+
+/// Why a request does not become a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotUpgradable {
+    /// Only version 13 is in use.
+    #[error("this is no WebSocket request of version 13")]
+    Version,
+    /// The key is missing.
+    #[error("this WebSocket request has no key")]
+    Key,
+}
+
+/// The answer that makes a WebSocket of the connection.
+///
+/// # Errors
+/// [`NotUpgradable`].
+pub fn accept(headers: &HeaderMap) -> Result<Response<Body>, NotUpgradable> {
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(NotUpgradable::Version);
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(NotUpgradable::Key)?;
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key.as_bytes());
+    context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let accept = BASE64_STANDARD.encode(context.finish());
+    Ok(Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(CONNECTION, "upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_ACCEPT, accept)
+        .body(Body::empty())
+        .expect("these headers are valid"))
+}
+
+/// The socket behind an upgraded connection of [`crate::server`], and what was read of it already.
+pub fn socket_of(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_specification() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(accept(&headers).unwrap_err(), NotUpgradable::Version);
+        headers.insert(SEC_WEBSOCKET_VERSION, "13".parse().unwrap());
+        assert_eq!(accept(&headers).unwrap_err(), NotUpgradable::Key);
+        headers.insert(SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap());
+
+        let response = accept(&headers).unwrap();
+
+        assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}
