@@ -67,10 +67,10 @@ pub(super) fn idle(driver: &mut Driver, meter: &mut Meter, options: &Options) ->
     driver.connect(options.connections, options.width, PATIENCE)?;
     // What connecting needed for a moment is given back.
     driver.listen(seconds(options.warm_up * 2.0), &mut Listening)?;
+    let resident = meter.resident();
     let before = meter.read()?;
     driver.listen(seconds(options.seconds), &mut Listening)?;
     let used = before.until(&meter.read()?);
-    let resident = meter.resident();
 
     let all = driver.members.len() as f64;
     let idle = Idle {

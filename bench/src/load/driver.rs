@@ -193,14 +193,18 @@ impl Driver {
         Ok(())
     }
 
-    /// From now on `poll` returns at least this often, to the microsecond.
-    pub(super) fn tick(&mut self, every: Duration) -> Result<()> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        let every = Timespec::try_from(every)?;
-        let interval = Itimerspec { it_interval: every, it_value: every };
-        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &interval)?;
-        self.poller.add(&timer, TIMER, false)?;
+    /// Has `poll` return after this time, to the microsecond: its own bound is in milliseconds.
+    pub(super) fn wake_in(&mut self, time: Duration) -> Result<()> {
+        let timer = if let Some(timer) = self.timer.take() {
+            timer
+        } else {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            self.poller.add(&timer, TIMER, false)?;
+            timer
+        };
+        let once = Itimerspec { it_interval: Timespec::default(), it_value: Timespec::try_from(time)? };
+        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
         self.timer = Some(timer);
         Ok(())
     }

@@ -27,7 +27,11 @@ fn servers(batch: usize, fault: Option<Fault>) -> Vec<SocketAddr> {
 }
 
 fn load(mode: Mode, nodes: Vec<SocketAddr>) -> Outcome {
-    let options = Options {
+    run(&options(mode, nodes)).expect("the run ends well")
+}
+
+fn options(mode: Mode, nodes: Vec<SocketAddr>) -> Options {
+    Options {
         mode,
         protocol: Protocol::Raw,
         nodes,
@@ -45,8 +49,7 @@ fn load(mode: Mode, nodes: Vec<SocketAddr>) -> Outcome {
         warm_up: 0.0,
         patience: 2.0,
         width: 4,
-    };
-    run(&options).expect("the run ends well")
+    }
 }
 
 fn counts(outcome: &Outcome) -> [u64; 3] {
@@ -71,6 +74,17 @@ fn the_schedule_is_kept_whatever_comes_back() {
     let outcome = load(Mode::Rate, servers(1, Some(Fault::OutOfOrder)));
 
     assert_eq!(outcome.figures["published"], 250);
+}
+
+#[test]
+fn a_message_is_said_when_it_is_due_and_not_at_some_later_tick() {
+    let options = Options { rate: 2.0, seconds: 2.0, ..options(Mode::Rate, servers(1, None)) };
+
+    let outcome = run(&options).unwrap();
+
+    assert_eq!(outcome.figures["published"], 4);
+    let late = outcome.figures["late_p99_ms"].as_f64().unwrap();
+    assert!(late < 50.0, "{late} ms");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::histogram::Histogram;
 use super::meter::{Meter, Used};
 use super::text::Stamp;
 use super::track::{Track, Verdict};
-use super::{Measured, Mode, Options, figures, seconds};
+use super::{Measured, Mode, Options, figures};
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -44,6 +44,8 @@ struct Phase {
     delivered: u64,
     /// Of the schedule.
     next: u64,
+    /// What the driver will wake up for.
+    alarm: u64,
     start: u64,
     end: u64,
     last: u64,
@@ -57,6 +59,7 @@ impl Phase {
             published: 0,
             delivered: 0,
             next: 0,
+            alarm: 0,
             start,
             end: start + (length * 1e9) as u64,
             last: start,
@@ -96,7 +99,7 @@ impl Load for Traffic<'_> {
 
     fn between(&mut self, driver: &mut Driver) -> Result<()> {
         if self.options.mode == Mode::Rate {
-            self.keep_schedule(driver);
+            self.keep_schedule(driver)?;
         }
         while let Some(publisher) = self.turns.pop() {
             self.publish(driver, publisher, driver.now());
@@ -140,11 +143,18 @@ impl<'a> Traffic<'a> {
     }
 
     /// Says what is due. Latency counts from when it was due: who is late is charged with it.
-    fn keep_schedule(&mut self, driver: &mut Driver) {
+    fn keep_schedule(&mut self, driver: &mut Driver) -> Result<()> {
         loop {
             let (due, now) = (self.due(), driver.now());
-            if due > now || due >= self.phase.end {
-                return;
+            if due >= self.phase.end {
+                return Ok(());
+            }
+            if due > now {
+                if self.phase.alarm != due {
+                    self.phase.alarm = due;
+                    driver.wake_in(Duration::from_nanos(due - now))?;
+                }
+                return Ok(());
             }
             let publisher = usize::try_from(self.phase.next).unwrap_or_default() % self.options.publishers;
             self.publish(driver, publisher, due);
@@ -219,7 +229,6 @@ pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> 
         // There is time to spare, so the generator goes first, as on a machine of its own. Under full load it takes its
         // turn: it would preempt the servers at every frame. Without the right to it, lateness tells.
         let _ = rustix::process::nice(-10);
-        driver.tick(seconds(1.0 / options.rate))?;
     }
     driver.connect(options.connections, options.width, Duration::from_mins(1))?;
     let mut traffic = Traffic::new(options);
