@@ -62,7 +62,7 @@ struct Flags {
     /// another one, and no sticky sessions are needed [default: a key of this process].
     #[arg(long, env = "HUB_TOKEN_KEY_FILE")]
     token_key_file: Option<PathBuf>,
-    /// Origins whose pages may connect, separated by commas, such as https://example.com, or * for all; the hub's own always may.
+    /// Origins whose pages may connect, separated by commas, such as `https://example.com`, or * for all; the hub's own always may.
     #[arg(long, env = "HUB_ALLOWED_ORIGINS", default_value = "", value_parser = Origins::new)]
     allowed_origins: Origins,
     /// A file with the key of the tokens (JWT) that clients need; without it, they need none.

@@ -26,7 +26,7 @@ const MOST_WAITING: usize = 16;
 
 /// How long a session that ended is remembered, so that who comes late learns that it ended, and does not begin another one.
 /// Tokens are good for less than that.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// How often received messages are confirmed to clients with stateful reconnect (ASP.NET Core's interval).
 const CONFIRM: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ pub enum Kind {
     Events,
     /// Long polling.
     Polls,
-    /// WebSockets, one after another.
+    /// One WebSocket after another.
     Stateful,
 }
 

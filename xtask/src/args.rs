@@ -1,6 +1,6 @@
 //! The command line, and nothing but its shape.
 
-use crate::{bridge, cluster, crossing, demo, fuzz, images, test};
+use crate::{bench, bridge, cluster, crossing, demo, fuzz, images, test};
 use clap::{Parser, Subcommand};
 
 /// What developers of chatcluster run.
@@ -15,10 +15,13 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// See it work: build, start a cluster, install, and send a message from every hub to every other
     Demo(demo::Options),
-    /// Run every check: lint, unit, hub, api, e2e
+    /// Run every check: lint, unit, hub, load, api, e2e
     Test(test::Options),
     /// Look for bytes of a client that the hub does not bear
     Fuzz(fuzz::Options),
+    /// Measure the hub on this machine, beside the least that a server can do on it
+    #[command(subcommand)]
+    Bench(bench::Options),
     /// A cluster for development: the project's own, kind's, or a named kube-context
     Cluster(cluster::Options),
     /// Build the operator's and the hub's image

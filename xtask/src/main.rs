@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what developers of chatcluster run. Each subcommand has a module; tools are talked to as processes.
 
 mod args;
+mod bench;
 mod bridge;
 mod cargo_json;
 mod chart;
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(d) => demo::run(&d),
         Command::Fuzz(f) => fuzz::run(&f),
         Command::Test(t) => test::run(&t),
+        Command::Bench(b) => bench::run(&b),
         Command::Crossing(c) => crossing::run(&c),
         Command::Bridge(b) => bridge::run(&b),
     }

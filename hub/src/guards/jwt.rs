@@ -51,7 +51,7 @@ pub struct Jwt {
 struct Keys {
     looked: Instant,
     changed: Option<SystemTime>,
-    keys: Result<KeySet, String>,
+    set: Result<KeySet, String>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -77,11 +77,11 @@ struct Claims {
 impl Jwt {
     /// Reads the key. A file that is not there yet, or is wrong, is read again.
     pub fn new(settings: JwtSettings) -> Self {
-        let (keys, changed) = (settings.read(), settings.changed());
-        if let Err(why) = &keys {
+        let (set, changed) = (settings.read(), settings.changed());
+        if let Err(why) = &set {
             tracing::warn!(why, "nobody gets in until tokens can be checked");
         }
-        Self { settings, keys: Mutex::new(Keys { looked: Instant::now(), changed, keys }) }
+        Self { settings, keys: Mutex::new(Keys { looked: Instant::now(), changed, set }) }
     }
 
     /// Whose token this is.
@@ -133,13 +133,13 @@ impl Jwt {
         if keys.looked.elapsed() >= LOOK {
             keys.looked = Instant::now();
             let changed = self.settings.changed();
-            if changed != keys.changed || keys.keys.is_err() {
+            if changed != keys.changed || keys.set.is_err() {
                 keys.changed = changed;
-                keys.keys = self.settings.read();
-                tracing::info!(readable = keys.keys.is_ok(), "the key of tokens has changed");
+                keys.set = self.settings.read();
+                tracing::info!(readable = keys.set.is_ok(), "the key of tokens has changed");
             }
         }
-        keys.keys.clone()
+        keys.set.clone()
     }
 }
 

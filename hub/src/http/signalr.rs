@@ -121,7 +121,7 @@ pub(super) async fn connect(
             if token.owner != hub.owner {
                 return forward::pass_on(&hub, &text, &token, request).await;
             }
-            resume(hub, address, identity, &token, request).await
+            resume(hub, address, identity, &token, request)
         }
         // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
         // another key, is as good.
@@ -212,7 +212,7 @@ fn websocket(
 }
 
 /// A WebSocket of a connection with stateful reconnect: the first, or a later one.
-async fn resume(
+fn resume(
     hub: Arc<Hub>,
     address: SocketAddr,
     identity: Identity,

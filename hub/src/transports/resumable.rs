@@ -141,7 +141,7 @@ async fn hear(socket: &TcpStream, early: &[u8], session: &Session, is_again: boo
     loop {
         let mut data = Vec::new();
         let mut has_closed = false;
-        let decoded = decoder.feed(&arrived, |event| match event {
+        let fed = decoder.feed(&arrived, |event| match event {
             Event::Data(bytes) => data.push(bytes),
             Event::Ping(_) => {}
             Event::Close => has_closed = true,
@@ -155,7 +155,7 @@ async fn hear(socket: &TcpStream, early: &[u8], session: &Session, is_again: boo
                 return std::future::pending().await;
             }
         }
-        if let Err(fault) = decoded {
+        if let Err(fault) = fed {
             session.outbox.end(Ending::Frame(fault));
             return std::future::pending().await;
         }

@@ -12,7 +12,7 @@ mod socketio;
 mod upgrade;
 
 use crate::args::Where;
-use crate::{deps, interrupt};
+use crate::{bench, deps, interrupt};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use report::Report;
@@ -44,6 +44,8 @@ enum Stage {
     Unit,
     /// The hub against a real Redis
     Hub,
+    /// Hubs under load, in small: nothing is lost, and Redis has no more to do than it should
+    Load,
     /// The operator against a real API server, without containers
     Api,
     /// Everything, end to end, on a real cluster
@@ -56,6 +58,7 @@ impl Stage {
             Self::Lint => "lint",
             Self::Unit => "unit",
             Self::Hub => "hub",
+            Self::Load => "load",
             Self::Api => "api",
             Self::E2e => "e2e",
         }
@@ -66,6 +69,7 @@ impl Stage {
             Self::Lint => lint::run(),
             Self::Unit => rust::unit(),
             Self::Hub => rust::hub(),
+            Self::Load => bench::check(),
             Self::Api => api::run(options),
             Self::E2e => e2e::run(options),
         }
@@ -106,6 +110,6 @@ mod tests {
     #[test]
     fn stages_keep_their_order() {
         assert_eq!(chosen(&[Stage::Api, Stage::Lint]), [Stage::Lint, Stage::Api]);
-        assert_eq!(chosen(&[]).len(), 5);
+        assert_eq!(chosen(&[]).len(), 6);
     }
 }

@@ -8,8 +8,8 @@ mod hub;
 mod raw;
 mod redis;
 pub(crate) mod socket;
-pub(crate) mod token;
 mod stage;
+pub(crate) mod token;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
