@@ -28,6 +28,9 @@ pub struct Beat {
     pub instance: String,
     /// The hub's version.
     pub version: String,
+    /// How many clients it has.
+    #[serde(default)]
+    pub connections: u64,
     /// The pod ends now, and its absence means nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
@@ -44,6 +47,7 @@ pub struct Canary {
 struct Peer {
     pod: String,
     at: Instant,
+    connections: u64,
     /// It was taken for gone.
     is_gone: bool,
 }
@@ -65,9 +69,9 @@ impl Canary {
         Self { own, heard: Mutex::default() }
     }
 
-    /// The beat to send.
-    pub fn beat(&self) -> String {
-        json(&self.own)
+    /// The beat to send, of a pod with so many clients.
+    pub fn beat(&self, connections: u64) -> String {
+        json(&Beat { connections, ..self.own.clone() })
     }
 
     /// The last beat to send.
@@ -85,10 +89,14 @@ impl Canary {
         }
         if let Some(peer) = heard.get_mut(&beat.instance) {
             peer.at = now;
+            peer.connections = beat.connections;
             return Some(if std::mem::take(&mut peer.is_gone) { Heard::Back } else { Heard::There });
         }
         if heard.len() < MOST_PEERS {
-            heard.insert(beat.instance, Peer { pod: beat.pod, at: now, is_gone: false });
+            heard.insert(
+                beat.instance,
+                Peer { pod: beat.pod, at: now, connections: beat.connections, is_gone: false },
+            );
         }
         Some(Heard::There)
     }
@@ -113,6 +121,13 @@ impl Canary {
     pub fn instances(&self) -> HashSet<String> {
         let heard = self.lock();
         heard.iter().filter(|(_, peer)| !peer.is_gone).map(|(instance, _)| instance.clone()).collect()
+    }
+
+    /// How many clients each pod has that was heard lately, this one included.
+    pub fn connections(&self, now: Instant) -> Vec<u64> {
+        let heard = self.lock();
+        let is_there = |peer: &&Peer| now.saturating_duration_since(peer.at) < STALE;
+        heard.values().filter(is_there).map(|peer| peer.connections).collect()
     }
 
     /// Nothing could be heard until now, and that means nothing.
@@ -158,7 +173,13 @@ mod tests {
     use super::*;
 
     fn canary(pod: &str, instance: &str) -> Canary {
-        Canary::new(Beat { pod: pod.into(), instance: instance.into(), version: "1".into(), leaving: false })
+        Canary::new(Beat {
+            pod: pod.into(),
+            instance: instance.into(),
+            version: "1".into(),
+            connections: 0,
+            leaving: false,
+        })
     }
 
     #[test]
@@ -166,8 +187,8 @@ mod tests {
         let (a, b) = (canary("a", "1"), canary("b", "2"));
         let start = Instant::now();
 
-        a.hear(b.beat().as_bytes(), start);
-        a.hear(a.beat().as_bytes(), start + INTERVAL);
+        a.hear(b.beat(0).as_bytes(), start);
+        a.hear(a.beat(0).as_bytes(), start + INTERVAL);
 
         let now = start + INTERVAL * 3;
         assert_eq!(a.own_age(now), Some(INTERVAL * 2));
@@ -178,7 +199,7 @@ mod tests {
     fn two_processes_of_one_name_do_not_take_each_other_for_themselves() {
         let (a, namesake) = (canary("laptop", "1"), canary("laptop", "2"));
 
-        a.hear(namesake.beat().as_bytes(), Instant::now());
+        a.hear(namesake.beat(0).as_bytes(), Instant::now());
 
         assert_eq!(a.own_age(Instant::now()), None);
     }
@@ -187,8 +208,8 @@ mod tests {
     fn a_peer_that_leaves_or_stays_silent_is_forgotten() {
         let (a, b, c) = (canary("a", "1"), canary("b", "2"), canary("c", "3"));
         let start = Instant::now();
-        a.hear(b.beat().as_bytes(), start);
-        a.hear(c.beat().as_bytes(), start);
+        a.hear(b.beat(0).as_bytes(), start);
+        a.hear(c.beat(0).as_bytes(), start);
 
         a.hear(b.farewell().as_bytes(), start);
         assert_eq!(a.ages(start), vec![("c".into(), Duration::ZERO)]);
@@ -204,15 +225,15 @@ mod tests {
     fn a_peer_that_falls_silent_is_told_of_once_and_again_when_it_is_back() {
         let (a, b) = (canary("a", "1"), canary("b", "2"));
         let start = Instant::now();
-        a.hear(b.beat().as_bytes(), start);
+        a.hear(b.beat(0).as_bytes(), start);
         let later = start + STALE + INTERVAL;
         assert_eq!(a.silent(later), [""; 0], "this pod hears nothing, not even itself");
 
-        a.hear(a.beat().as_bytes(), later);
+        a.hear(a.beat(0).as_bytes(), later);
         assert_eq!(a.silent(later), ["2"]);
         assert_eq!(a.silent(later), [""; 0]);
-        assert_eq!(a.hear(b.beat().as_bytes(), later), Some(Heard::Back));
-        assert_eq!(a.hear(b.beat().as_bytes(), later), Some(Heard::There));
+        assert_eq!(a.hear(b.beat(0).as_bytes(), later), Some(Heard::Back));
+        assert_eq!(a.hear(b.beat(0).as_bytes(), later), Some(Heard::There));
         assert_eq!(a.hear(b.farewell().as_bytes(), later), Some(Heard::Leaves("2".into())));
     }
 
@@ -220,10 +241,10 @@ mod tests {
     fn a_silence_that_was_this_pod_s_own_is_no_peer_s() {
         let (a, b) = (canary("a", "1"), canary("b", "2"));
         let start = Instant::now();
-        a.hear(b.beat().as_bytes(), start);
+        a.hear(b.beat(0).as_bytes(), start);
 
         a.resume(start + STALE * 2);
-        a.hear(a.beat().as_bytes(), start + STALE * 2);
+        a.hear(a.beat(0).as_bytes(), start + STALE * 2);
 
         assert_eq!(a.silent(start + STALE * 2), [""; 0]);
     }

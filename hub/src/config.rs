@@ -101,6 +101,9 @@ struct Flags {
     /// How many bytes are kept for a client with stateful reconnect until it confirms them.
     #[arg(long, env = "HUB_STATEFUL_BUFFER_BYTES", default_value_t = 100_000)]
     stateful_buffer_bytes: usize,
+    /// A hub with far more clients than the others lets some go, a few each second.
+    #[arg(long, env = "HUB_REBALANCE", default_value_t = false, action = clap::ArgAction::Set)]
+    rebalance: bool,
     /// How many seconds the hub has to end after SIGTERM or SIGINT.
     #[arg(long, env = "HUB_SHUTDOWN_GRACE", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     shutdown_grace: u64,
@@ -123,6 +126,7 @@ pub struct Config {
     /// `None`: clients need no token.
     pub jwt: Option<JwtSettings>,
     pub timing: Timing,
+    pub rebalance: bool,
     pub settings: Settings,
 }
 
@@ -227,6 +231,7 @@ impl Config {
                 silence: Duration::from_secs(flags.client_timeout),
                 ..Timing::default()
             },
+            rebalance: flags.rebalance,
             settings: Settings {
                 most_message_bytes: usize::try_from(flags.max_message_bytes).unwrap_or(usize::MAX),
                 most_connections: flags.max_connections,

@@ -1,6 +1,7 @@
 //! A client as the hub hears it, whatever it comes over: from its handshake to its end.
 
 mod caller;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,13 +104,13 @@ impl Conversation {
         match message {
             ClientMessage::Invocation(call) => {
                 if self.is_within_rate() {
-                    self.caller.invoke(call.id.as_deref(), &call.target, &call.arguments).await;
+                    self.caller.invoke(&call).await;
                 } else {
                     self.caller.refuse_rate(call.id.as_deref());
                 }
             }
             ClientMessage::StreamInvocation(call) => {
-                self.caller.refuse_stream(call.id.as_deref().unwrap_or_default(), &call.target);
+                self.caller.begin_stream(&call);
             }
             ClientMessage::Close => return Err(Ending::Farewell),
             ClientMessage::Ack(last) => {
@@ -124,11 +125,12 @@ impl Conversation {
                     return Err(Ending::Gone);
                 }
             }
-            ClientMessage::StreamItem { .. }
-            | ClientMessage::Completion { .. }
-            | ClientMessage::CancelInvocation { .. }
-            | ClientMessage::Ping
-            | ClientMessage::Ignored => {}
+            ClientMessage::StreamItem { id, item } => self.caller.take_item(&id, &item).await,
+            ClientMessage::Completion { id, outcome } => {
+                self.caller.end_stream(&id, outcome.as_ref().err().map(AsRef::as_ref));
+            }
+            ClientMessage::CancelInvocation { id } => self.caller.cancel_stream(&id),
+            ClientMessage::Ping | ClientMessage::Ignored => {}
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::heartbeat;
 use crate::metrics::{Metrics, Scrape};
 use crate::outbox::{Limits, Outbox};
 use crate::pulse::Pulse;
+use crate::rebalance;
 use crate::rooms::{ConnectionKey, Home, Rooms};
 use crate::session::Sessions;
 use crate::token::{ConnectionId, Owner, Signer};
@@ -109,6 +110,7 @@ impl Hub {
             pod: config.pod.clone(),
             instance: instance.clone(),
             version: VERSION.into(),
+            connections: 0,
             leaving: false,
         };
         let (changes, receiver) = Changes::new();
@@ -162,6 +164,9 @@ impl Hub {
         });
         tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
         tokio::spawn(chat::gossip(Arc::clone(&hub.rooms), Arc::downgrade(&hub)));
+        if config.rebalance {
+            tokio::spawn(rebalance::run(Arc::downgrade(&hub)));
+        }
         hub
     }
 
@@ -210,6 +215,12 @@ impl Hub {
             self.metrics.refused_connections.add(1);
         }
         admitted
+    }
+
+    /// Someone of this hub's own who hears, such as a stream of a client: a key and a queue.
+    pub fn listener(&self) -> (ConnectionKey, Arc<Outbox>) {
+        let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
+        (key, Arc::new(Outbox::new(self.limits, Arc::clone(&self.flusher), Pulse::new(self.start))))
     }
 
     fn try_admit(

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod page;
 pub mod protocol;
 pub mod pulse;
+pub mod rebalance;
 pub mod rooms;
 pub mod server;
 pub mod session;

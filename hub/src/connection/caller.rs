@@ -1,13 +1,14 @@
 //! A client as the caller of the hub's methods: from its invocations to their answers.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::streams::Streams;
 use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
 use crate::hub::Admission;
+use crate::protocol::message::Invocation;
 use crate::protocol::methods::{self, Call, CallError, SendOptions};
 use crate::protocol::record::Outcome;
 use crate::protocol::room::RoomName;
@@ -15,6 +16,7 @@ use crate::protocol::room::RoomName;
 /// See the module.
 pub(super) struct Caller {
     participant: Participant,
+    streams: Streams,
     admission: Admission,
 }
 
@@ -27,7 +29,12 @@ impl Caller {
             outbox: Arc::clone(&admission.outbox),
             identity: admission.identity.clone(),
         };
-        Self { participant: Participant::new(Arc::clone(&admission.hub), connection), admission }
+        let streams = Streams::new(
+            Arc::clone(&admission.hub),
+            Arc::clone(&admission.outbox),
+            admission.identity.clone(),
+        );
+        Self { participant: Participant::new(Arc::clone(&admission.hub), connection), streams, admission }
     }
 
     /// The client has shaken hands, and may be spoken to.
@@ -47,7 +54,12 @@ impl Caller {
     }
 
     /// Carries out an invocation, and answers it if it has an id.
-    pub(super) async fn invoke(&mut self, id: Option<&str>, target: &str, arguments: &[Cow<'_, str>]) {
+    pub(super) async fn invoke(&mut self, call: &Invocation<'_>) {
+        let Invocation { id, target, arguments, streams } = call;
+        let id = id.as_deref();
+        if target.eq_ignore_ascii_case("Watch") {
+            return self.answer::<()>(id, Err(CallError::NeedsStream("Watch")));
+        }
         let call = match methods::bind(target, arguments) {
             Ok(call) if call.is_generic() && !self.admission.hub.settings.generic_api => {
                 return self.answer::<()>(id, Err(CallError::Unknown(methods::short(target))));
@@ -92,6 +104,7 @@ impl Caller {
                 let receipt = self.later(id);
                 self.participant.call(audience, &call, to_others, receipt).await;
             }
+            Call::SendMany { room } => self.streams.accept(id, room, streams),
             Call::Send { room, text, options } => self.send(id, &room, &text, options).await,
         }
     }
@@ -122,9 +135,24 @@ impl Caller {
         }
     }
 
-    /// Answers a call that would stream.
-    pub(super) fn refuse_stream(&self, id: &str, target: &str) {
-        self.answer::<()>(Some(id), Err(CallError::Stream(methods::short(target))));
+    /// Begins a stream for the client.
+    pub(super) fn begin_stream(&mut self, call: &Invocation<'_>) {
+        self.streams.begin(call.id.as_deref().unwrap_or_default(), &call.target, &call.arguments);
+    }
+
+    /// The client wants no more of a stream.
+    pub(super) fn cancel_stream(&mut self, id: &str) {
+        self.streams.cancel(id);
+    }
+
+    /// An item of a stream of the client.
+    pub(super) async fn take_item(&mut self, stream: &str, item: &str) {
+        self.streams.item(stream, item, &self.participant).await;
+    }
+
+    /// A stream of the client has ended, perhaps with an error.
+    pub(super) fn end_stream(&mut self, stream: &str, error: Option<&str>) {
+        self.streams.end(stream, error);
     }
 
     fn answer<R: Serialize>(&self, id: Option<&str>, result: Result<R, CallError>) {

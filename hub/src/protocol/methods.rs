@@ -59,6 +59,11 @@ pub enum Call {
         /// The call.
         call: ClientCall,
     },
+    /// Everyone in the room hears the texts of a stream.
+    SendMany {
+        /// The room.
+        room: RoomName,
+    },
     /// Everyone in the room hears the text.
     Send {
         /// The room.
@@ -168,8 +173,17 @@ pub enum CallError {
     #[error("You call too often; at most {0} times a second.")]
     TooOften(u32),
     /// The method does not answer with a stream.
-    #[error("Streaming is not supported yet; invoke '{0}' instead.")]
-    Stream(String),
+    #[error("'{0}' does not answer with a stream; invoke it instead.")]
+    NoStream(String),
+    /// The method answers with a stream, or takes one.
+    #[error("'{0}' needs a stream; see how your client begins one.")]
+    NeedsStream(&'static str),
+    /// The client has too many streams.
+    #[error("You have {0} streams already; end one first.")]
+    TooManyStreams(usize),
+    /// The client's stream ended with an error.
+    #[error("The stream ended with an error of yours; {0} texts were stored.")]
+    Aborted(u32),
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
     NotSent(#[from] PublishError),
@@ -187,11 +201,13 @@ pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError>
 type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
 
 /// The most frequent ones first.
-const METHODS: [(&str, Bind); 14] = [
+const METHODS: [(&str, Bind); 16] = [
     ("Send", send),
     ("Typing", typing),
     ("Join", join),
     ("Leave", leave),
+    ("Watch", watch),
+    ("SendMany", send_many),
     ("Who", who),
     ("Tell", tell),
     ("Broadcast", |arguments| call(Audience::All, false, "Broadcast", arguments)),
@@ -209,6 +225,20 @@ const METHODS: [(&str, Bind); 14] = [
     ("AddToGroup", |arguments| group("AddToGroup", arguments).map(Call::AddToGroup)),
     ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(Call::RemoveFromGroup)),
 ];
+
+/// As `Join` without a name.
+fn watch(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    match arguments {
+        [room] => join(std::slice::from_ref(room)),
+        [room, options] => join(&[room.clone(), "null".into(), options.clone()]),
+        _ => Err(count("Watch", "a room and perhaps options", arguments)),
+    }
+}
+
+fn send_many(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+    let [room] = arguments else { return Err(count("SendMany", "a room and a stream of texts", arguments)) };
+    Ok(Call::SendMany { room: RoomName::new(string("room", room)?)? })
+}
 
 fn tell(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     let [user, text] = arguments else { return Err(count("Tell", "a user and a text", arguments)) };

@@ -124,29 +124,6 @@ async fn a_stream_of_a_client_ends_at_the_first_item_that_is_refused() {
 }
 
 #[tokio::test]
-async fn clients_answer_each_other_across_hubs() {
-    let cluster = Cluster::with_one_key(&["--keep-alive", "1"]).await;
-    let mut caller = Client::connect(&cluster.a.url()).await;
-    let value = json!({ "ü": [null, 1, "🦀"] });
-
-    for way in ways(answers) {
-        let mut client = Client::connect_by(way, &cluster.b.url()).await;
-        let id = client.event("welcome").await["connectionId"].clone();
-
-        let echoed = caller.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
-        assert_eq!(echoed, Ok(json!([value, null])), "{way} is asked");
-        let error = caller.invoke("InvokeConnection", &json!([id, "fail"])).await.unwrap_err();
-        assert!(error.contains("not today"), "{way}: {error}");
-
-        let own = caller.connection_id();
-        let echoed = client.invoke("InvokeConnection", &json!([own, "echo", value, null])).await;
-        assert_eq!(echoed, Ok(json!([value, null])), "{way} asks");
-    }
-    let nobody = caller.invoke("InvokeConnection", &json!(["nobody", "echo"])).await;
-    assert!(nobody.is_err(), "{nobody:?}");
-}
-
-#[tokio::test]
 async fn a_hub_that_ends_lets_its_clients_come_back_to_the_other_one() {
     for way in ways(|way| way.kind == Kind::Npm && !way.more.contains(&"stateful")) {
         let mut cluster = Cluster::with_one_key(&[]).await;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Balancer, Client, Folder, HubProcess, RawClient, Redis, hub_command, until};
+use crate::support::cluster::PASSWORD;
+use crate::support::{Balancer, Client, Cluster, Folder, HubProcess, RawClient, Redis, hub_command, until};
 
 #[tokio::test]
 async fn a_hub_that_is_told_to_end_sends_its_clients_to_the_other_one() {
@@ -129,4 +130,23 @@ async fn a_port_in_use_is_said() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
     assert!(told.contains(&format!("cannot listen on {address}")), "{told}");
+}
+
+#[tokio::test]
+async fn a_hub_with_far_more_clients_than_the_others_lets_some_go_but_not_all() {
+    let cluster = Cluster::with(Redis::start(PASSWORD).await, &["--rebalance", "true"]).await;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(RawClient::shaken(cluster.a.address()).await);
+    }
+
+    // The mean is 20 then; a fifth above it and ten more are tolerated.
+    let connections = async || cluster.a.metric("chatcluster_hub_connections").await;
+    until("few enough are left", async || (connections().await < 36.0).then_some(())).await;
+
+    assert!(connections().await >= 33.0, "no more than that");
+    let ends = clients.iter_mut().map(|client| Box::pin(client.rest()));
+    let ((records, code), ..) = futures::future::select_all(ends).await;
+    assert_eq!(records.last().map(String::as_str), Some(r#"{"type":7,"allowReconnect":true}"#));
+    assert_eq!(code.map(u16::from), Some(1001));
 }

@@ -273,7 +273,7 @@ impl Keeper {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let beat = self.inbound.canary.beat();
+            let beat = self.inbound.canary.beat(self.inbound.metrics.connections.get());
             if let Err(error) = self.send_beat(&mut connection, beat).await {
                 return self.settings.lost(&error);
             }

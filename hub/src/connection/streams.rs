@@ -1,0 +1,199 @@
+//! Methods with a stream: `Watch`, which answers with one, and `SendMany`, which takes one.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::chat::{Connection, Joined, Participant};
+use crate::guards::Identity;
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::protocol::methods::{self, Call, CallError, JoinOptions};
+use crate::protocol::record::{JsonText, Outcome, Record};
+use crate::protocol::room::{MemberName, RoomName};
+
+/// The most streams of one connection in each direction.
+const MOST: usize = 16;
+
+/// The streams of one connection.
+pub(super) struct Streams {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    identity: Identity,
+    /// By the id of the call that began them; dropped, they end.
+    watches: HashMap<String, DropGuard>,
+    /// By the id of the stream.
+    uploads: HashMap<String, Upload>,
+}
+
+/// What a client sends to a room, item by item.
+struct Upload {
+    /// The call, which is answered at the end or with the first item that is refused.
+    id: Option<String>,
+    room: RoomName,
+    stored: u32,
+}
+
+/// The part of the hub's own invocations that matters here.
+#[derive(Deserialize)]
+struct Invocation<'a> {
+    #[serde(borrow)]
+    arguments: [&'a RawValue; 1],
+}
+
+impl Streams {
+    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, identity: Identity) -> Self {
+        Self { hub, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
+    }
+
+    /// `Watch`: what is said in a room, as a stream, until the client cancels it.
+    pub(super) fn begin(&mut self, id: &str, target: &str, arguments: &[Cow<'_, str>]) {
+        let call = match methods::bind(target, arguments) {
+            Ok(Call::Join { .. }) if !target.eq_ignore_ascii_case("Watch") => {
+                Err(CallError::NoStream("Join".into()))
+            }
+            Ok(Call::Join { room, options, .. }) => Ok((room, options)),
+            Ok(_) => Err(CallError::NoStream(methods::short(target))),
+            Err(error) => Err(error),
+        };
+        let call = call.and_then(|call| self.has_room(self.watches.len()).map(|()| call));
+        let (room, options) = match call {
+            Ok(call) => call,
+            Err(error) => return self.fail(id, &error),
+        };
+        let cancelled = CancellationToken::new();
+        self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
+        let (key, own) = self.hub.listener();
+        let connection = Connection { key, id: String::new(), outbox: own, identity: self.identity.clone() };
+        let watch = Watch {
+            id: id.to_owned(),
+            outbox: Arc::clone(&self.outbox),
+            heard: Arc::clone(&connection.outbox),
+            participant: Participant::new(Arc::clone(&self.hub), connection),
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = cancelled.cancelled() => {}
+                () = watch.run(room, options) => {}
+            }
+        });
+    }
+
+    /// The client wants no more of a stream.
+    pub(super) fn cancel(&mut self, id: &str) {
+        self.watches.remove(id);
+    }
+
+    /// `SendMany`: the client will send texts for a room.
+    pub(super) fn accept(&mut self, id: Option<&str>, room: RoomName, streams: &[Cow<'_, str>]) {
+        let accepted = match streams {
+            [stream] => self.has_room(self.uploads.len()).map(|()| stream),
+            _ => Err(CallError::Count { method: "SendMany", takes: "a room and a stream of texts", got: 1 }),
+        };
+        match accepted {
+            Ok(stream) => {
+                let upload = Upload { id: id.map(str::to_owned), room, stored: 0 };
+                self.uploads.insert(stream.clone().into_owned(), upload);
+            }
+            Err(error) => {
+                if let Some(id) = id {
+                    self.fail(id, &error);
+                }
+            }
+        }
+    }
+
+    /// The client sent an item. The stream ends with the first that is refused; what follows it is for nobody.
+    pub(super) async fn item(&mut self, stream: &str, item: &str, speaker: &Participant) {
+        let Some(upload) = self.uploads.get_mut(stream) else { return };
+        let text = serde_json::from_str::<String>(item).map_err(|_| CallError::NotText("text"));
+        let stored = match text {
+            Ok(text) => speaker.store(&upload.room, &text, methods::SendOptions::default()).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(()) => upload.stored += 1,
+            Err(error) => {
+                let id = self.uploads.remove(stream).and_then(|upload| upload.id);
+                if let Some(id) = id {
+                    self.fail(&id, &error);
+                }
+            }
+        }
+    }
+
+    /// The client's stream has ended.
+    pub(super) fn end(&mut self, stream: &str, error: Option<&str>) {
+        let Some(Upload { id: Some(id), stored, .. }) = self.uploads.remove(stream) else { return };
+        match error {
+            None => {
+                let stored = serde_json::json!({ "stored": stored });
+                self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
+            }
+            Some(_) => self.fail(&id, &CallError::Aborted(stored)),
+        }
+    }
+
+    fn has_room(&self, streams: usize) -> Result<(), CallError> {
+        if streams < MOST { Ok(()) } else { Err(CallError::TooManyStreams(MOST)) }
+    }
+
+    fn fail(&self, id: &str, error: &CallError) {
+        let outcome = Outcome::<()>::Failed(error.to_string());
+        self.outbox.push(self.outbox.encoding().completion(id, &outcome));
+    }
+}
+
+/// A member of a room that is a stream of a client.
+struct Watch {
+    id: String,
+    /// The client's.
+    outbox: Arc<Outbox>,
+    /// Where the room speaks to: JSON, whatever the client's encoding.
+    heard: Arc<Outbox>,
+    participant: Participant,
+}
+
+impl Watch {
+    async fn run(mut self, room: RoomName, options: JoinOptions) {
+        let options = JoinOptions { presence: false, ..options };
+        let (id, outbox) = (self.id.as_str(), &self.outbox);
+        let begin = |joined: &Joined| {
+            if joined.gap {
+                let gap = serde_json::json!({ "room": joined.room, "gap": true });
+                outbox.push(outbox.encoding().stream_item(id, &gap));
+            }
+            for message in &joined.history {
+                outbox.push(outbox.encoding().stream_item(id, message.as_ref()));
+            }
+        };
+        if let Err(error) = self.participant.join(room, MemberName::default(), &options, begin).await {
+            let outcome = Outcome::<()>::Failed(error.to_string());
+            outbox.push(outbox.encoding().completion(id, &outcome));
+            return;
+        }
+        let mut batch = Vec::new();
+        loop {
+            let ending = self.heard.take(&mut batch).await;
+            for record in batch.drain(..) {
+                if let Some(item) = item(&self.outbox, &self.id, &record) {
+                    self.outbox.push(item);
+                }
+            }
+            if let Some(ending) = ending {
+                return self.outbox.end(ending);
+            }
+        }
+    }
+}
+
+/// What a room says as an item of the stream `id`.
+fn item(outbox: &Outbox, id: &str, record: &Record) -> Option<Record> {
+    let (_, json) = record.split_last()?;
+    let Invocation { arguments: [argument] } = serde_json::from_slice(json).ok()?;
+    Some(outbox.encoding().stream_item(id, &JsonText(argument.get())))
+}
