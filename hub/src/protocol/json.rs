@@ -47,7 +47,8 @@ pub fn read(record: &[u8]) -> Result<ClientMessage<'_>, ProtocolError> {
     match kind {
         1 => incoming.invocation().map(ClientMessage::Invocation),
         2 => Ok(ClientMessage::StreamItem {
-            item: raw(incoming.item).ok_or(ProtocolError::Missing("item"))?,
+            // Java's client leaves out what is null.
+            item: raw(incoming.item).unwrap_or("null".into()),
             id: incoming.id()?,
         }),
         3 => Ok(ClientMessage::Completion {
@@ -279,7 +280,7 @@ mod tests {
         assert_eq!(read(br#"{"type":1,"arguments":[]}"#), Err(ProtocolError::Missing("target")));
         assert_eq!(read(br#"{"type":1,"target":"Send"}"#), Err(ProtocolError::Missing("arguments")));
         assert_eq!(read(br#"{"type":4,"target":"Watch"}"#), Err(ProtocolError::Missing("invocationId")));
-        assert_eq!(read(br#"{"type":2,"invocationId":"1"}"#), Err(ProtocolError::Missing("item")));
+        assert_eq!(read(br#"{"type":2,"item":1}"#), Err(ProtocolError::Missing("invocationId")));
         assert_eq!(read(br#"{"type":8}"#), Err(ProtocolError::Missing("sequenceId")));
     }
 

@@ -72,7 +72,15 @@ async fn calls_that_cannot_be_carried_out_say_why_and_end_nothing() {
     );
     assert_eq!(
         ada.stream("Watch", &json!([])).await,
-        error("Streaming is not supported yet; invoke 'Watch' instead.")
+        error("'Watch' takes a room and perhaps options, but got 0 arguments.")
+    );
+    assert_eq!(
+        ada.stream("Join", &json!(["lobby"])).await,
+        error("'Join' does not answer with a stream; invoke it instead.")
+    );
+    assert_eq!(
+        ada.invoke("Watch", &json!(["lobby"])).await,
+        error("'Watch' needs a stream; see how your client begins one.")
     );
     ada.invoke("Send", &json!(["lobby", "still here"])).await.unwrap();
 }

@@ -87,7 +87,9 @@ async fn a_client_may_send_a_stream() {
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
 
     // Python's client writes no such stream in MessagePack that another could read.
-    for way in ways(|way| answers(way) || way.protocol == "json") {
+    // Java's client sends several requests at once when it polls: the end of a stream may overtake its items.
+    let in_order = |way: Way| way.kind != Kind::Java || way.transport != "LongPolling";
+    for way in ways(|way| (answers(way) || way.protocol == "json") && in_order(way)) {
         let mut client = Client::connect_by(way, &hub.url()).await;
         client.invoke("Join", &json!(["lobby", "Grace"])).await.unwrap();
         let texts = json!(["one", "", "three 🦀"]);
