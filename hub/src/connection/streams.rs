@@ -60,7 +60,7 @@ impl Streams {
             Ok(_) => Err(CallError::NoStream(methods::short(target))),
             Err(error) => Err(error),
         };
-        let call = call.and_then(|call| self.has_room(self.watches.len()).map(|()| call));
+        let call = call.and_then(|call| has_room(self.watches.len()).map(|()| call));
         let (room, options) = match call {
             Ok(call) => call,
             Err(error) => return self.fail(id, &error),
@@ -91,7 +91,7 @@ impl Streams {
     /// `SendMany`: the client will send texts for a room.
     pub(super) fn accept(&mut self, id: Option<&str>, room: RoomName, streams: &[Cow<'_, str>]) {
         let accepted = match streams {
-            [stream] => self.has_room(self.uploads.len()).map(|()| stream),
+            [stream] => has_room(self.uploads.len()).map(|()| stream),
             _ => Err(CallError::Count { method: "SendMany", takes: "a room and a stream of texts", got: 1 }),
         };
         match accepted {
@@ -138,14 +138,14 @@ impl Streams {
         }
     }
 
-    fn has_room(&self, streams: usize) -> Result<(), CallError> {
-        if streams < MOST { Ok(()) } else { Err(CallError::TooManyStreams(MOST)) }
-    }
-
     fn fail(&self, id: &str, error: &CallError) {
         let outcome = Outcome::<()>::Failed(error.to_string());
         self.outbox.push(self.outbox.encoding().completion(id, &outcome));
     }
+}
+
+fn has_room(streams: usize) -> Result<(), CallError> {
+    if streams < MOST { Ok(()) } else { Err(CallError::TooManyStreams(MOST)) }
 }
 
 /// A member of a room that is a stream of a client.
