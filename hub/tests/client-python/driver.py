@@ -9,10 +9,12 @@ import sys
 import threading
 import uuid
 
+from signalrcore.hub.handlers import StreamHandler
 from signalrcore.hub_connection_builder import HubConnectionBuilder
 from signalrcore.messages.cancel_invocation_message import CancelInvocationMessage
 from signalrcore.messages.completion_message import CompletionClientStreamMessage
 from signalrcore.messages.invocation_message import InvocationClientStreamMessage
+from signalrcore.messages.stream_invocation_message import StreamInvocationMessage
 from signalrcore.messages.stream_item_message import StreamItemMessage
 from signalrcore.types import HttpTransportType, HubProtocolEncoding
 
@@ -92,10 +94,11 @@ def send(number, order):
 
 
 def stream(number, order):
-    handler = connection.stream(order["target"], order["arguments"])
-    invocation = next(key for key, handlers in connection.stream_handlers.items() if handler in handlers)
+    # As the client's own method does it, but who listens is set before the answer can come.
+    invocation = str(uuid.uuid4())
     waiting[invocation] = number
     streams[number] = invocation
+    handler = StreamHandler(order["target"], invocation)
     handler.subscribe(
         {
             "next": lambda item: say({"event": "item", "value": {"stream": number, "item": item}}),
@@ -103,6 +106,8 @@ def stream(number, order):
             "error": failed,
         }
     )
+    connection.stream_handlers[invocation].append(handler)
+    connection.transport.send(StreamInvocationMessage(invocation, order["target"], order["arguments"]))
 
 
 def cancel(number, order):

@@ -19,7 +19,6 @@ async fn wrong_json_ends_its_sender_with_a_reason() {
         "{\"type\":1,\"target\":\"Send\",\"arguments\":[],\"streamIds\":[1]}".into(),
         "{\"type\":1,\"type\":1,\"target\":\"Send\",\"arguments\":[]}".into(),
         "{\"type\":4,\"target\":\"Watch\",\"arguments\":[]}".into(),
-        "{\"type\":2,\"invocationId\":\"1\"}".into(),
         "{\"type\":3}".into(),
         "{\"type\":8}".into(),
         "{\"type\":9,\"sequenceId\":-1}".into(),
@@ -50,6 +49,7 @@ async fn what_belongs_to_no_call_is_passed_over() {
     let records = [
         // A stream that nobody announced, an answer that nobody waits for, the end of what never began.
         "{\"type\":2,\"invocationId\":\"9\",\"item\":null}",
+        "{\"type\":2,\"invocationId\":\"9\"}",
         "{\"type\":3,\"invocationId\":\"9\",\"result\":1}",
         "{\"type\":3,\"invocationId\":\"9\",\"error\":\"x\"}",
         "{\"type\":5,\"invocationId\":\"9\"}",
