@@ -1,5 +1,6 @@
 //! Health and metrics over HTTP.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,7 +85,7 @@ impl Health {
     }
 
     /// Whether it could do its work, or take it over; otherwise what is missing.
-    fn ready(&self) -> Result<&'static str, String> {
+    fn ready(&self) -> Result<String, String> {
         let knows_all = self.knows_all();
         let troubles = self.access.troubles(if knows_all { LASTING } else { Duration::ZERO });
         if !troubles.is_empty() {
@@ -97,7 +98,7 @@ impl Health {
             }
             return Err(format!("not listed yet: {}", missing.join(", ")));
         }
-        Ok(if self.tenure.is_waiting() { "ok: standing by, another operator leads" } else { "ok" })
+        Ok(self.tenure.waits_for().map_or_else(|| "ok".to_owned(), |what| format!("ok: {what}")))
     }
 }
 
@@ -119,7 +120,7 @@ pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std
     axum::serve(listener, router).await
 }
 
-fn answer(state: Result<&'static str, String>) -> impl IntoResponse {
+fn answer(state: Result<impl Display, String>) -> impl IntoResponse {
     match state {
         Ok(state) => (StatusCode::OK, format!("{state}\n")),
         Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),

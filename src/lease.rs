@@ -110,6 +110,7 @@ impl LeaseLock {
                     return Leadership { lock: self, held };
                 }
                 Ok(None) => {
+                    self.tenure.stand_by();
                     let holder = elector.holder();
                     if leader.as_ref() != Some(&holder) {
                         info!(leader = holder, "another operator leads: standing by");

@@ -15,7 +15,10 @@ pub struct Tenure(Arc<Mutex<State>>);
 enum State {
     /// Nobody to share the work with.
     Alone,
-    Waiting,
+    /// Yet to learn whether another leads.
+    Candidate,
+    /// Another leads.
+    StandingBy,
     /// Since before this moment's request the Lease is ours.
     Renewed(Moment),
     Over,
@@ -34,7 +37,7 @@ impl Tenure {
 
     /// Of an operator that has yet to be elected.
     pub fn waiting() -> Self {
-        Self(Arc::new(Mutex::new(State::Waiting)))
+        Self(Arc::new(Mutex::new(State::Candidate)))
     }
 
     /// Whether this process may write at that moment.
@@ -47,13 +50,25 @@ impl Tenure {
         match *self.state() {
             State::Alone => Duration::MAX,
             State::Renewed(sent) => DEADLINE.saturating_sub(now.at_most_since(sent)),
-            State::Waiting | State::Over => Duration::ZERO,
+            State::Candidate | State::StandingBy | State::Over => Duration::ZERO,
         }
     }
 
-    /// Whether this operator waits for another to go.
-    pub fn is_waiting(&self) -> bool {
-        matches!(*self.state(), State::Waiting)
+    /// What keeps this operator from its work, if it is the election.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        match *self.state() {
+            State::Candidate => Some("not elected yet"),
+            State::StandingBy => Some("standing by, another operator leads"),
+            State::Alone | State::Renewed(_) | State::Over => None,
+        }
+    }
+
+    /// Another operator was seen to lead.
+    pub(crate) fn stand_by(&self) {
+        let mut state = self.state();
+        if matches!(*state, State::Candidate) {
+            *state = State::StandingBy;
+        }
     }
 
     /// The request that was sent then took or renewed the Lease.
