@@ -98,6 +98,9 @@ struct Flags {
     /// How many seconds a client has for the head of a request, and for its handshake.
     #[arg(long, env = "HUB_HANDSHAKE_TIMEOUT", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     handshake_timeout: u64,
+    /// How many seconds a client has to answer another one that calls its method.
+    #[arg(long, env = "HUB_CLIENT_RESULT_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    client_result_timeout: u64,
     /// How many bytes are kept for a client with stateful reconnect until it confirms them.
     #[arg(long, env = "HUB_STATEFUL_BUFFER_BYTES", default_value_t = 100_000)]
     stateful_buffer_bytes: usize,
@@ -229,6 +232,7 @@ impl Config {
                 handshake: Duration::from_secs(flags.handshake_timeout),
                 ping: Duration::from_secs(flags.keep_alive),
                 silence: Duration::from_secs(flags.client_timeout),
+                answer: Duration::from_secs(flags.client_result_timeout),
                 ..Timing::default()
             },
             rebalance: flags.rebalance,

@@ -127,7 +127,8 @@ impl Conversation {
             }
             ClientMessage::StreamItem { id, item } => self.caller.take_item(&id, &item).await,
             ClientMessage::Completion { id, outcome } => {
-                self.caller.end_stream(&id, outcome.as_ref().err().map(AsRef::as_ref));
+                let outcome = outcome.as_ref().map(Option::as_deref).map_err(AsRef::as_ref);
+                self.caller.complete(&id, outcome);
             }
             ClientMessage::CancelInvocation { id } => self.caller.cancel_stream(&id),
             ClientMessage::Ping | ClientMessage::Ignored => {}

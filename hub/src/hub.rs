@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::backplane::memory::Memory;
 use crate::backplane::{Backplane, Changes, Inbound, redis};
 use crate::canary::{Beat, Canary};
-use crate::chat::{self, Audiences};
+use crate::chat::{self, Audiences, Questions};
 use crate::config::{Config, Settings};
 use crate::ending::Ending;
 use crate::flusher::Flusher;
@@ -39,6 +39,8 @@ pub struct Timing {
     pub silence: Duration,
     /// For a client to take its last words and to close its side.
     pub linger: Duration,
+    /// For a client to answer another one.
+    pub answer: Duration,
     /// All clients of a hub that shuts down are let go within this time.
     pub drain: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Timing {
             ping: Duration::from_secs(15),
             silence: Duration::from_secs(30),
             linger: Duration::from_secs(1),
+            answer: Duration::from_secs(30),
             drain: Duration::from_secs(2),
         }
     }
@@ -87,6 +90,8 @@ pub struct Hub {
     pub rooms: Arc<Rooms>,
     /// Who is spoken to outside of rooms.
     pub audiences: Arc<Audiences>,
+    /// Who waits for a client's answer.
+    pub questions: Arc<Questions>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The beats.
@@ -119,7 +124,14 @@ impl Hub {
         let home =
             Home { pod: config.pod.as_str().into(), instance: instance.clone(), history: history.messages };
         let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
-        let audiences = Arc::new(Audiences::new(&instance, changes.clone(), Arc::clone(&metrics)));
+        let (questions, replies) = Questions::new(&instance, config.timing.answer);
+        let questions = Arc::new(questions);
+        let audiences = Arc::new(Audiences::new(
+            &instance,
+            Arc::clone(&questions),
+            changes.clone(),
+            Arc::clone(&metrics),
+        ));
         let canary = Arc::new(Canary::new(beat));
         let inbound = Inbound {
             rooms: Arc::clone(&rooms),
@@ -154,6 +166,7 @@ impl Hub {
             start: Instant::now(),
             rooms,
             audiences,
+            questions,
             metrics,
             canary,
             backplane,
@@ -164,6 +177,7 @@ impl Hub {
         });
         tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
         tokio::spawn(chat::gossip(Arc::clone(&hub.rooms), Arc::downgrade(&hub)));
+        tokio::spawn(chat::reply(replies, Arc::downgrade(&hub)));
         if config.rebalance {
             tokio::spawn(rebalance::run(Arc::downgrade(&hub)));
         }

@@ -58,6 +58,10 @@ pub struct Metrics {
     pub not_understood: Number,
     /// Messages queued for a member, once per member.
     pub deliveries: Number,
+    /// Calls of a client's method by another one that were answered with a result.
+    pub answered: Number,
+    /// Such calls that were answered with an error, or not in time.
+    pub not_answered: Number,
     /// Connections closed because their client read too slowly.
     pub slow_consumers: Number,
     /// 1 while subscribed on the backplane.
@@ -156,6 +160,13 @@ impl Metrics {
             self.not_understood.get(),
         );
         one("deliveries_total", "counter", "Messages queued, once per member.", self.deliveries.get());
+        one("client_results_total", "counter", "Answers of clients to each other.", self.answered.get());
+        one(
+            "client_results_failed_total",
+            "counter",
+            "Calls of clients by each other that gave an error, or nothing in time.",
+            self.not_answered.get(),
+        );
         one(
             "slow_consumers_total",
             "counter",
@@ -174,18 +185,23 @@ impl Metrics {
             "Times the backplane was connected again after it was lost.",
             self.backplane_reconnects.get(),
         );
-        head(&mut text, "canary_age_seconds", "gauge", "Age of the last beat heard, per peer pod.");
-        for (peer, age) in &scrape.canaries {
-            let _ = writeln!(text, "chatcluster_hub_canary_age_seconds{{peer=\"{}\"}} {age:.3}", label(peer));
-        }
-        head(&mut text, "build_info", "gauge", "Always 1; the labels say what runs.");
-        let (version, backplane, pod) = (scrape.version, scrape.backplane, label(scrape.pod));
-        let _ = writeln!(
-            text,
-            "chatcluster_hub_build_info{{version=\"{version}\",backplane=\"{backplane}\",pod=\"{pod}\"}} 1"
-        );
+        labelled(&mut text, scrape);
         text
     }
+}
+
+/// What has labels.
+fn labelled(text: &mut String, scrape: &Scrape) {
+    head(text, "canary_age_seconds", "gauge", "Age of the last beat heard, per peer pod.");
+    for (peer, age) in &scrape.canaries {
+        let _ = writeln!(text, "chatcluster_hub_canary_age_seconds{{peer=\"{}\"}} {age:.3}", label(peer));
+    }
+    head(text, "build_info", "gauge", "Always 1; the labels say what runs.");
+    let (version, backplane, pod) = (scrape.version, scrape.backplane, label(scrape.pod));
+    let _ = writeln!(
+        text,
+        "chatcluster_hub_build_info{{version=\"{version}\",backplane=\"{backplane}\",pod=\"{pod}\"}} 1"
+    );
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::Questions;
 use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
 use crate::protocol::record::Once;
 use crate::protocol::said::Origin;
-use crate::protocol::word::Word;
+use crate::protocol::word::{Reply, Word};
 use crate::rooms::{ConnectionKey, Member, Members};
 
 /// See the module.
@@ -15,6 +16,7 @@ use crate::rooms::{ConnectionKey, Member, Members};
 pub struct Audiences {
     instance: String,
     everyone: Mutex<Everyone>,
+    questions: Arc<Questions>,
     by_topic: RwLock<HashMap<Topic, Arc<Audience>>>,
     changes: Changes,
     metrics: Arc<Metrics>,
@@ -38,10 +40,11 @@ struct State {
 
 impl Audiences {
     /// Of a pod without connections.
-    pub fn new(instance: &str, changes: Changes, metrics: Arc<Metrics>) -> Self {
+    pub fn new(instance: &str, questions: Arc<Questions>, changes: Changes, metrics: Arc<Metrics>) -> Self {
         Self {
             instance: instance.to_owned(),
             everyone: Mutex::default(),
+            questions,
             by_topic: RwLock::default(),
             changes,
             metrics,
@@ -60,6 +63,8 @@ impl Audiences {
         let mut everyone = lock(&self.everyone);
         everyone.by_id.remove(id);
         everyone.members.remove(key);
+        drop(everyone);
+        self.questions.left(key);
     }
 
     /// Whether a connection is one of this pod's.
@@ -116,6 +121,10 @@ impl Audiences {
 
     /// Delivers what came on a topic's channel; `false` if it was not understood.
     pub fn hear(&self, topic: &Topic, payload: &str) -> bool {
+        if let Some(reply) = Reply::read(payload) {
+            self.questions.hear(reply);
+            return true;
+        }
         let Some(word) = Word::read(payload) else { return false };
         let except =
             word.except.as_deref().and_then(Origin::read).and_then(|origin| origin.key_here(&self.instance));
@@ -136,6 +145,12 @@ impl Audiences {
             None => tell(&everyone.members, None),
             Some(to) => {
                 if let Some(member) = everyone.by_id.get(&**to).and_then(|key| everyone.members.get(*key)) {
+                    // While nobody can leave, so that whoever is asked and leaves is known to have been asked.
+                    if let Some(question) = &word.question
+                        && !self.questions.put(question, member.key)
+                    {
+                        return true;
+                    }
                     let mut only = Members::default();
                     only.insert(member.clone());
                     tell(&only, None);
@@ -170,7 +185,8 @@ mod tests {
     use crate::rooms::Who;
 
     fn audiences() -> Audiences {
-        Audiences::new("me", Changes::new().0, Arc::default())
+        let (questions, _) = Questions::new("me", std::time::Duration::from_secs(1));
+        Audiences::new("me", Arc::new(questions), Changes::new().0, Arc::default())
     }
 
     fn group(name: &str) -> Topic {

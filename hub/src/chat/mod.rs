@@ -2,6 +2,7 @@
 
 mod answers;
 mod audiences;
+mod questions;
 mod rooms;
 mod words;
 
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 pub use self::answers::{Joined, WhoIsThere};
 pub use self::audiences::Audiences;
+pub use self::questions::{Questions, Replies};
 pub use self::words::Audience;
 use crate::backplane::{Receipt, Topic};
 use crate::guards::Identity;
@@ -27,6 +29,15 @@ pub async fn gossip(rooms: Arc<Rooms>, hub: Weak<Hub>) {
             // Without a backplane there is nobody to tell, and with a new one all is said again.
             hub.backplane.publish(Topic::Room(room), word, Receipt::new(|_| ())).await;
         }
+    }
+}
+
+/// Brings what this hub's clients answer to the hubs whose clients asked, as long as the hub runs.
+pub async fn reply(mut replies: Replies, hub: Weak<Hub>) {
+    while let Some(reply) = replies.recv().await {
+        let Some(hub) = hub.upgrade() else { return };
+        // Without a backplane nobody is reached, and whoever waits is told so in time.
+        hub.backplane.publish(Topic::All, reply, Receipt::new(|_| ())).await;
     }
 }
 

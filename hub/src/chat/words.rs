@@ -1,11 +1,14 @@
 //! Speaking to clients outside of rooms: to all, to a group, to a user, to one connection. Nothing of this is stored.
 
+use std::sync::Arc;
+
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::oneshot;
 
 use super::Participant;
-use crate::backplane::{Receipt, Topic};
+use crate::backplane::{Backplane, PublishError, Receipt, Topic};
 use crate::hub::Hub;
-use crate::protocol::methods::{CallError, ClientCall};
+use crate::protocol::methods::{CallError, ClientCall, short};
 use crate::protocol::room::GroupName;
 use crate::protocol::said::Origin;
 use crate::protocol::word::{Told, Word};
@@ -59,7 +62,9 @@ impl Participant {
         let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
         let except = to_others.then(|| origin.to_string().into());
         let to = if let Audience::Connection(id) = &audience { Some(id.into()) } else { None };
-        let word = Word { except, to, target: (&*call.target).into(), arguments: &call.arguments }.json();
+        let word =
+            Word { except, to, target: (&*call.target).into(), arguments: &call.arguments, question: None }
+                .json();
         if let Audience::Connection(id) = &audience
             && self.hub.audiences.is_here(id)
         {
@@ -74,6 +79,37 @@ impl Participant {
         self.publish(topic, word, receipt).await;
     }
 
+    /// Calls a method of one client, wherever it is, and waits for what it gives back, as JSON.
+    ///
+    /// # Errors
+    /// What the client failed with, or why it has not answered.
+    pub fn invoke(
+        &self,
+        connection: String,
+        call: ClientCall,
+    ) -> impl Future<Output = Result<Box<RawValue>, CallError>> + Send + use<> {
+        let (hub, key) = (Arc::clone(&self.hub), self.connection.key);
+        async move {
+            let question = hub.questions.ask(key)?;
+            let (to, id) = (Some((&*connection).into()), question.id());
+            let (target, arguments) = ((&*call.target).into(), &*call.arguments);
+            let word = Word { except: None, to, question: Some(id.into()), target, arguments }.json();
+            if hub.audiences.is_here(&connection) {
+                hub.audiences.hear(&Topic::All, &word);
+            } else if let Backplane::Memory(_) = hub.backplane {
+                return Err(CallError::NoConnection(short(&connection)));
+            } else {
+                let (report, reported) = oneshot::channel();
+                let receipt = Receipt::new(|outcome: Result<(), PublishError>| {
+                    let _ = report.send(outcome);
+                });
+                hub.backplane.publish(Topic::All, word, receipt).await;
+                reported.await.unwrap_or(Err(PublishError::Unconfirmed))?;
+            }
+            question.answered(&connection).await
+        }
+    }
+
     /// Says something to every connection of a user.
     pub async fn tell(
         &self,
@@ -86,7 +122,9 @@ impl Participant {
         let told = Told { from, user: identity.user.as_deref(), text, at: Hub::now_millis() };
         let arguments: Result<Box<RawValue>, _> = to_raw_value(&[told]);
         let Ok(arguments) = arguments else { return };
-        let word = Word { except: None, to: None, target: "told".into(), arguments: &arguments }.json();
+        let word =
+            Word { except: None, to: None, question: None, target: "told".into(), arguments: &arguments }
+                .json();
         self.publish(Topic::User(user.into()), word, receipt).await;
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::streams::Streams;
-use crate::chat::{Connection, Joined, Participant};
+use crate::chat::{Audience, Connection, Joined, Participant};
 use crate::guards::Identity;
 use crate::hub::Admission;
 use crate::protocol::message::Invocation;
-use crate::protocol::methods::{self, Call, CallError, SendOptions};
-use crate::protocol::record::Outcome;
+use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
+use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
 /// See the module.
@@ -104,8 +104,44 @@ impl Caller {
                 let receipt = self.later(id);
                 self.participant.call(audience, &call, to_others, receipt).await;
             }
+            Call::Invoke { connection, call } => self.ask(id, connection, call).await,
             Call::SendMany { room } => self.streams.accept(id, room, streams),
             Call::Send { room, text, options } => self.send(id, &room, &text, options).await,
+        }
+    }
+
+    /// Another client's answer may take its time: meanwhile this one goes on, and may have to answer itself.
+    async fn ask(&self, id: Option<&str>, connection: String, call: ClientCall) {
+        let Some(id) = id else {
+            // Nobody waits for what the other one says.
+            return self.participant.call(Audience::Connection(connection), &call, false, |_| ()).await;
+        };
+        let (id, outbox) = (id.to_owned(), Arc::clone(&self.admission.outbox));
+        let hub = Arc::clone(&self.admission.hub);
+        let answer = self.participant.invoke(connection, call);
+        tokio::spawn(async move {
+            let answer = tokio::select! {
+                answer = answer => answer,
+                () = outbox.ended() => return,
+            };
+            let outcome = match &answer {
+                Ok(value) => {
+                    hub.metrics.answered.add(1);
+                    Outcome::Gave(JsonText(value.get()))
+                }
+                Err(error) => {
+                    hub.metrics.not_answered.add(1);
+                    Outcome::Failed(error.to_string())
+                }
+            };
+            outbox.push(outbox.encoding().completion(&id, &outcome));
+        });
+    }
+
+    /// The client answers a call of the hub's, or a stream of the client has ended, perhaps with an error.
+    pub(super) fn complete(&mut self, id: &str, outcome: Result<Option<&str>, &str>) {
+        if !self.admission.hub.questions.answer(self.admission.key, id, outcome) {
+            self.streams.end(id, outcome.err());
         }
     }
 
@@ -148,11 +184,6 @@ impl Caller {
     /// An item of a stream of the client.
     pub(super) async fn take_item(&mut self, stream: &str, item: &str) {
         self.streams.item(stream, item, &self.participant).await;
-    }
-
-    /// A stream of the client has ended, perhaps with an error.
-    pub(super) fn end_stream(&mut self, stream: &str, error: Option<&str>) {
-        self.streams.end(stream, error);
     }
 
     fn answer<R: Serialize>(&self, id: Option<&str>, result: Result<R, CallError>) {

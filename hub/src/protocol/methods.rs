@@ -59,6 +59,13 @@ pub enum Call {
         /// The call.
         call: ClientCall,
     },
+    /// Calls a method of one client, which answers.
+    Invoke {
+        /// The id of its connection.
+        connection: String,
+        /// The call.
+        call: ClientCall,
+    },
     /// Everyone in the room hears the texts of a stream.
     SendMany {
         /// The room.
@@ -78,7 +85,10 @@ pub enum Call {
 impl Call {
     /// Whether it is none of the chat's.
     pub fn is_generic(&self) -> bool {
-        matches!(self, Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. })
+        matches!(
+            self,
+            Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. } | Self::Invoke { .. }
+        )
     }
 }
 
@@ -184,6 +194,27 @@ pub enum CallError {
     /// The client's stream ended with an error.
     #[error("The stream ended with an error of yours; {0} texts were stored.")]
     Aborted(u32),
+    /// Nobody has that connection.
+    #[error("There is no connection '{0}'.")]
+    NoConnection(String),
+    /// The caller asks too much.
+    #[error("You wait for {0} answers already; wait for one of them first.")]
+    TooManyQuestions(usize),
+    /// The client that was to be asked owes too many answers.
+    #[error("The client owes too many answers already; try again later.")]
+    Busy,
+    /// The client that was asked is gone.
+    #[error("The client left before it answered.")]
+    Left,
+    /// The client that was asked is there, and says nothing.
+    #[error("The client did not answer within {0} s.")]
+    NoAnswer(u64),
+    /// The client that was asked failed, in its own words.
+    #[error("The client answered with an error: {0}")]
+    Theirs(String),
+    /// The client that was asked gave something that has no JSON form.
+    #[error("The client's answer cannot be passed on.")]
+    NoValue,
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
     NotSent(#[from] PublishError),
@@ -201,7 +232,7 @@ pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError>
 type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
 
 /// The most frequent ones first.
-const METHODS: [(&str, Bind); 16] = [
+const METHODS: [(&str, Bind); 17] = [
     ("Send", send),
     ("Typing", typing),
     ("Join", join),
@@ -221,6 +252,13 @@ const METHODS: [(&str, Bind); 16] = [
     ("SendToConnection", |arguments| {
         let (id, rest) = split("SendToConnection", arguments)?;
         call(Audience::Connection(string("connection id", id)?), false, "SendToConnection", rest)
+    }),
+    ("InvokeConnection", |arguments| {
+        let (id, rest) = split("InvokeConnection", arguments)?;
+        Ok(Call::Invoke {
+            connection: string("connection id", id)?,
+            call: client_call("InvokeConnection", rest)?,
+        })
     }),
     ("AddToGroup", |arguments| group("AddToGroup", arguments).map(Call::AddToGroup)),
     ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(Call::RemoveFromGroup)),
@@ -279,6 +317,10 @@ fn call(
     method: &'static str,
     arguments: &[Cow<'_, str>],
 ) -> Result<Call, CallError> {
+    Ok(Call::Call { audience, to_others, call: client_call(method, arguments)? })
+}
+
+fn client_call(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<ClientCall, CallError> {
     let [target, arguments @ ..] = arguments else {
         return Err(count(method, "a target and its arguments", arguments));
     };
@@ -291,7 +333,7 @@ fn call(
         .ok()
         .filter(|arguments| serde_json::from_str::<serde_json::Value>(arguments.get()).is_ok())
         .ok_or(CallError::NotText("argument"))?;
-    Ok(Call::Call { audience, to_others, call: ClientCall { target, arguments } })
+    Ok(ClientCall { target, arguments })
 }
 
 fn send(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {

@@ -24,6 +24,9 @@ pub struct Word<'a> {
     /// The only connection that hears it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Cow<'a, str>>,
+    /// That connection is to answer, with this as the id of the call.
+    #[serde(rename = "q", borrow, default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Cow<'a, str>>,
     /// The method.
     #[serde(rename = "t", borrow)]
     pub target: Cow<'a, str>,
@@ -48,7 +51,47 @@ impl<'a> Word<'a> {
 
 impl Say for Word<'_> {
     fn say(&self, encoding: Encoding) -> Record {
-        encoding.invocation(None, &self.target, &JsonText(self.arguments.get()))
+        encoding.invocation(self.question.as_deref(), &self.target, &JsonText(self.arguments.get()))
+    }
+}
+
+/// What became of a call that wants an answer, on its way back to the hub whose client asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reply<'a> {
+    /// The call.
+    #[serde(borrow)]
+    pub of: Cow<'a, str>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// See [`Reply`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// The connection is found, and its client was asked.
+    Asked,
+    /// The client's method gave this back.
+    Gave(Box<RawValue>),
+    /// The client's method failed, in the client's words.
+    Failed(String),
+    /// The client left before it answered.
+    Left,
+    /// The client was not asked, for it owes too many answers already.
+    Busy,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads what [`Reply::json`] wrote.
+    pub fn read(payload: &'a str) -> Option<Self> {
+        // Most of what comes is none: it need not be parsed to know.
+        if payload.starts_with("{\"of\":") { serde_json::from_str(payload).ok() } else { None }
+    }
+
+    /// As it goes over the backplane.
+    #[allow(clippy::missing_panics_doc)]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a reply always has a JSON form")
     }
 }
 
@@ -83,6 +126,35 @@ mod tests {
         );
         let same = serde_json::json!([{"b": 1, "a": "ü"}, null]);
         assert_eq!(word.say(Encoding::MessagePack), Encoding::MessagePack.invocation(None, "draw", &same));
+    }
+
+    #[test]
+    fn a_word_that_wants_an_answer_is_a_call_with_an_id() {
+        let payload = r#"{"to":"c","q":"me-7-1","t":"ask","a":[]}"#;
+
+        let word = Word::read(payload).unwrap();
+
+        assert_eq!(word.json(), payload);
+        assert_eq!(
+            word.say(Encoding::Json)[..],
+            *b"{\"type\":1,\"invocationId\":\"me-7-1\",\"target\":\"ask\",\"arguments\":[]}\x1e"
+        );
+    }
+
+    #[test]
+    fn replies_read_what_they_made() {
+        for payload in [
+            r#"{"of":"me-7-1","fate":"asked"}"#,
+            r#"{"of":"me-7-1","fate":{"gave":null}}"#,
+            r#"{"of":"me-7-1","fate":{"gave":{"b":1,"a":[]}}}"#,
+            r#"{"of":"me-7-1","fate":{"failed":"no"}}"#,
+            r#"{"of":"me-7-1","fate":"left"}"#,
+        ] {
+            assert_eq!(Reply::read(payload).unwrap().json(), payload);
+            assert!(Word::read(payload).is_none());
+        }
+        assert!(Reply::read(r#"{"of":"me-7-1"}"#).is_none());
+        assert!(Reply::read(r#"{"t":"x","a":[]}"#).is_none());
     }
 
     #[test]

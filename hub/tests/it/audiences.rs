@@ -107,8 +107,11 @@ async fn nobody_speaks_for_the_hub_and_all_of_this_can_be_switched_off() {
 
     let hub = HubProcess::alone_with(&["--generic-api", "false"]).await;
     let mut ada = Client::connect(&hub.url()).await;
-    for method in ["Broadcast", "AddToGroup"] {
-        let error = ada.invoke(method, &json!(["draw"])).await.unwrap_err();
+    let one = json!(["draw"]);
+    for (method, arguments) in
+        [("Broadcast", &one), ("AddToGroup", &one), ("InvokeConnection", &json!(["x", "draw"]))]
+    {
+        let error = ada.invoke(method, arguments).await.unwrap_err();
         assert!(error.contains(&format!("Unknown hub method '{method}'")), "{error}");
     }
     let help = hub_command(&["--help"]).output().await.unwrap();

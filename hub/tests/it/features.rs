@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until, within};
+use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, RawClient, Way, until, within};
 
 /// The ways that `knows` fits, once per transport and protocol of each client.
 fn ways(knows: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
@@ -126,6 +126,98 @@ async fn a_stream_of_a_client_ends_at_the_first_item_that_is_refused() {
         }
         assert_eq!(client.invoke("Leave", &json!(["lobby"])).await, Ok(Value::Null), "{way} goes on");
     }
+}
+
+#[tokio::test]
+async fn clients_answer_each_other_across_hubs() {
+    let cluster = Cluster::with_one_key(&["--keep-alive", "1"]).await;
+    let value = json!({ "ü": [null, 1, "🦀"] });
+
+    for caller in ["json", "messagepack"].map(|protocol| Way::new(Kind::Npm, "WebSockets", protocol)) {
+        let mut caller = Client::connect_by(caller, &cluster.a.url()).await;
+        for way in ways(answers) {
+            let mut client = Client::connect_by(way, &cluster.b.url()).await;
+            let id = client.event("welcome").await["connectionId"].clone();
+
+            let echoed = caller.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} is asked");
+            let error = caller.invoke("InvokeConnection", &json!([id, "fail"])).await.unwrap_err();
+            assert!(error.contains("not today"), "{way}: {error}");
+
+            let own = caller.connection_id();
+            let echoed = client.invoke("InvokeConnection", &json!([own, "echo", value, null])).await;
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} asks");
+            let echoed = client.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} asks itself");
+        }
+    }
+    assert!(cluster.a.metric("chatcluster_hub_client_results_total").await > 0.0);
+    assert!(cluster.a.metric("chatcluster_hub_client_results_failed_total").await > 0.0);
+}
+
+/// A client that does as it likes, and its id.
+async fn raw(hub: &HubProcess) -> (RawClient, String) {
+    let mut client = RawClient::open(hub.address()).await;
+    client.write("{\"protocol\":\"json\",\"version\":1}\x1e").await;
+    assert_eq!(client.record().await, "{}");
+    let welcome: Value = serde_json::from_str(&client.record().await).expect("a record is JSON");
+    let id = welcome["arguments"][0]["connectionId"].as_str().expect("it is told its id").to_owned();
+    (client, id)
+}
+
+#[tokio::test]
+async fn whoever_does_not_answer_is_not_waited_for() {
+    let cluster = Cluster::with_one_key(&["--client-result-timeout", "5"]).await;
+    let alone = HubProcess::alone_with(&["--client-result-timeout", "5"]).await;
+
+    for (asks, has) in [(&cluster.a, &cluster.b), (&cluster.a, &cluster.a), (&alone, &alone)] {
+        let mut caller = Client::connect(&asks.url()).await;
+        let error = caller.invoke("InvokeConnection", &json!(["nobody", "echo"])).await.unwrap_err();
+        assert!(error.contains("There is no connection 'nobody'"), "{error}");
+
+        let (_silent, id) = raw(has).await;
+        let error = caller.invoke("InvokeConnection", &json!([id, "ask"])).await.unwrap_err();
+        assert!(error.contains("did not answer within 5 s"), "{error}");
+
+        let (mut leaves, id) = raw(has).await;
+        let call = json!([id, "ask"]);
+        let (answer, asked) = tokio::join!(caller.invoke("InvokeConnection", &call), async {
+            let asked = leaves.record().await;
+            drop(leaves);
+            asked
+        });
+        assert!(asked.contains("\"invocationId\""), "{asked}");
+        let error = answer.unwrap_err();
+        assert!(error.contains("left before it answered"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn only_who_was_asked_answers_and_only_once() {
+    let hub = HubProcess::alone().await;
+    let mut caller = Client::connect(&hub.url()).await;
+    let ((mut asked, id), (mut stranger, _)) = (raw(&hub).await, raw(&hub).await);
+    let call = json!([id, "ask", 1]);
+
+    let (answer, ()) = tokio::join!(caller.invoke("InvokeConnection", &call), async {
+        let call: Value = serde_json::from_str(&asked.record().await).expect("a record is JSON");
+        let of = call["invocationId"].as_str().expect("it wants an answer");
+        let gives =
+            |result: &str| format!("{{\"type\":3,\"invocationId\":\"{of}\",\"result\":\"{result}\"}}\x1e");
+        // Its next call is answered: what it said before has been heard.
+        stranger.write(&gives("not asked")).await;
+        stranger.write("{\"type\":1,\"invocationId\":\"n\",\"target\":\"X\",\"arguments\":[]}\x1e").await;
+        assert!(stranger.record().await.contains("\"invocationId\":\"n\""));
+        asked.write(&gives("asked")).await;
+        asked.write(&gives("asked again")).await;
+        asked.write("{\"type\":1,\"invocationId\":\"n\",\"target\":\"X\",\"arguments\":[]}\x1e").await;
+        assert!(asked.record().await.contains("\"invocationId\":\"n\""), "it goes on");
+    });
+
+    assert_eq!(answer, Ok(json!("asked")));
+    let error = caller.invoke("InvokeConnection", &json!([id, "Message", {}])).await.unwrap_err();
+    assert!(error.contains("Only the hub itself calls 'Message'"), "{error}");
+    hub.has_not_panicked();
 }
 
 #[tokio::test]

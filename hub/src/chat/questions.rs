@@ -1,0 +1,261 @@
+//! Calls of clients' methods that want an answer (client results, in SignalR's words): who here waits for one, and which of
+//! this hub's clients owes one. The hub that has the connection says at once that it asked, so that a connection that no hub
+//! has is not waited for; then it passes on what the client says.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::protocol::methods::{CallError, short};
+use crate::protocol::word::{Fate, Reply};
+use crate::rooms::ConnectionKey;
+
+/// For the hub that has a connection to say so.
+const FIND: Duration = Duration::from_secs(5);
+
+/// The most answers that one connection waits for.
+const MOST_AWAITED: usize = 16;
+
+/// The most answers that one connection owes.
+const MOST_OWED: usize = 64;
+
+/// What goes to the other hubs. As many as there are questions, each of which is bounded where it is asked.
+pub type Replies = mpsc::UnboundedReceiver<String>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Questions {
+    instance: String,
+    patience: Duration,
+    replies: mpsc::UnboundedSender<String>,
+    last: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By the connection that waits, and a number.
+    awaited: BTreeMap<(ConnectionKey, u64), mpsc::UnboundedSender<Fate>>,
+    /// What a connection was asked, and when.
+    owed: HashMap<ConnectionKey, Vec<(Box<str>, Instant)>>,
+}
+
+/// Something that a client wants to know of another one, until it is dropped.
+#[derive(Debug)]
+pub struct Question {
+    questions: Arc<Questions>,
+    place: (ConnectionKey, u64),
+    fates: mpsc::UnboundedReceiver<Fate>,
+}
+
+impl Questions {
+    /// None yet. Clients have so long to answer.
+    pub fn new(instance: &str, patience: Duration) -> (Self, Replies) {
+        let (replies, to_be_sent) = mpsc::unbounded_channel();
+        let instance = instance.to_owned();
+        (Self { instance, patience, replies, last: AtomicU64::new(0), state: Mutex::default() }, to_be_sent)
+    }
+
+    /// A client wants to know something.
+    ///
+    /// # Errors
+    /// [`CallError::TooManyQuestions`].
+    pub fn ask(self: &Arc<Self>, by: ConnectionKey) -> Result<Question, CallError> {
+        let place = (by, self.last.fetch_add(1, Ordering::Relaxed));
+        let (sender, fates) = mpsc::unbounded_channel();
+        let mut state = self.lock();
+        if state.awaited.range((by, 0)..=(by, u64::MAX)).count() >= MOST_AWAITED {
+            return Err(CallError::TooManyQuestions(MOST_AWAITED));
+        }
+        state.awaited.insert(place, sender);
+        drop(state);
+        Ok(Question { questions: Arc::clone(self), place, fates })
+    }
+
+    /// A client of this hub is about to be asked; `false`: it must not be, for it owes too much.
+    pub fn put(&self, question: &str, to: ConnectionKey) -> bool {
+        let mut state = self.lock();
+        let owed = state.owed.entry(to).or_default();
+        if owed.len() >= MOST_OWED {
+            // Nobody waits for those any more.
+            owed.retain(|(_, since)| since.elapsed() < self.patience);
+        }
+        let is_put = owed.len() < MOST_OWED;
+        if is_put {
+            owed.push((question.into(), Instant::now()));
+        }
+        drop(state);
+        self.reply(question, if is_put { Fate::Asked } else { Fate::Busy });
+        is_put
+    }
+
+    /// A client answers; `false`: nobody asked it that.
+    pub fn answer(&self, from: ConnectionKey, question: &str, outcome: Result<Option<&str>, &str>) -> bool {
+        let mut state = self.lock();
+        let Some(owed) = state.owed.get_mut(&from) else { return false };
+        let Some(place) = owed.iter().position(|(owed, _)| **owed == *question) else { return false };
+        owed.swap_remove(place);
+        if owed.is_empty() {
+            state.owed.remove(&from);
+        }
+        drop(state);
+        let value = |json: Option<&str>| RawValue::from_string(json.unwrap_or("null").to_owned());
+        let fate = match outcome {
+            Ok(json) => value(json).map_or_else(|error| Fate::Failed(error.to_string()), Fate::Gave),
+            Err(error) => Fate::Failed(error.to_owned()),
+        };
+        self.reply(question, fate);
+        true
+    }
+
+    /// A client of this hub is gone.
+    pub fn left(&self, key: ConnectionKey) {
+        let owed = self.lock().owed.remove(&key);
+        for (question, _) in owed.into_iter().flatten() {
+            self.reply(&question, Fate::Left);
+        }
+    }
+
+    /// What a client, here or elsewhere, says to a question. Nobody may wait for it any more.
+    pub fn hear(&self, reply: Reply<'_>) {
+        if let Some(place) = self.own(&reply.of)
+            && let Some(awaited) = self.lock().awaited.get(&place)
+        {
+            let _ = awaited.send(reply.fate);
+        }
+    }
+
+    fn reply(&self, question: &str, fate: Fate) {
+        let reply = Reply { of: question.into(), fate };
+        if self.own(question).is_some() {
+            self.hear(reply);
+        } else {
+            // Without a receiver the hub ends.
+            let _ = self.replies.send(reply.json());
+        }
+    }
+
+    /// A question of this hub's clients.
+    fn own(&self, question: &str) -> Option<(ConnectionKey, u64)> {
+        let (key, number) = question.strip_prefix(&*self.instance)?.strip_prefix('-')?.split_once('-')?;
+        Some((key.parse().ok()?, number.parse().ok()?))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question {
+    /// What all hubs know it by.
+    pub fn id(&self) -> String {
+        format!("{}-{}-{}", self.questions.instance, self.place.0, self.place.1)
+    }
+
+    /// Waits for what the connection answers, which has to be JSON through and through.
+    ///
+    /// # Errors
+    /// What it failed with, or why there is no answer.
+    pub async fn answered(mut self, connection: &str) -> Result<Box<RawValue>, CallError> {
+        let nobody = || CallError::NoConnection(short(connection));
+        let mut fate = timeout(FIND, self.fates.recv()).await.map_err(|_| nobody())?;
+        if let Some(Fate::Asked) = fate {
+            let patience = self.questions.patience;
+            let late = |_| CallError::NoAnswer(patience.as_secs());
+            fate = timeout(patience, self.fates.recv()).await.map_err(late)?;
+        }
+        match fate {
+            // Its text may hold what is none, such as half of a surrogate pair.
+            Some(Fate::Gave(value)) => match serde_json::from_str::<serde_json::Value>(value.get()) {
+                Ok(_) => Ok(value),
+                Err(_) => Err(CallError::NoValue),
+            },
+            Some(Fate::Failed(error)) => Err(CallError::Theirs(error)),
+            Some(Fate::Busy) => Err(CallError::Busy),
+            Some(Fate::Left | Fate::Asked) | None => Err(CallError::Left),
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.questions.lock().awaited.remove(&self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_hubs() -> (Arc<Questions>, Arc<Questions>, Replies) {
+        let (asks, _) = Questions::new("a", Duration::from_millis(20));
+        let (answers, replies) = Questions::new("b", Duration::from_mins(10));
+        (Arc::new(asks), Arc::new(answers), replies)
+    }
+
+    fn pass_on(replies: &mut Replies, to: &Questions) {
+        while let Ok(payload) = replies.try_recv() {
+            to.hear(Reply::read(&payload).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_to_who_asked() {
+        let (asks, answers, mut replies) = two_hubs();
+        for (said, expected) in [
+            (Ok(Some(r#"{"a":1}"#)), Ok(r#"{"a":1}"#)),
+            (Ok(None), Ok("null")),
+            (Err("no"), Err(CallError::Theirs("no".into()))),
+            (Ok(Some(r#""\ud800""#)), Err(CallError::NoValue)),
+        ] {
+            let question = asks.ask(1).unwrap();
+            assert!(answers.put(&question.id(), 7));
+
+            assert!(!answers.answer(8, &question.id(), said), "it was not asked");
+            assert!(answers.answer(7, &question.id(), said));
+            assert!(!answers.answer(7, &question.id(), said), "once is enough");
+
+            pass_on(&mut replies, &asks);
+            let heard = question.answered("c").await;
+            assert_eq!(heard.as_ref().map(|value| value.get()).map_err(Clone::clone), expected);
+        }
+        assert!(asks.lock().awaited.is_empty() && answers.lock().owed.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_or_says_nothing_is_not_waited_for() {
+        let (asks, answers, mut replies) = two_hubs();
+        let (left, silent) = (asks.ask(1).unwrap(), asks.ask(1).unwrap());
+        answers.put(&left.id(), 7);
+        answers.put(&silent.id(), 8);
+        answers.left(7);
+        pass_on(&mut replies, &asks);
+
+        assert_eq!(left.answered("c").await.unwrap_err(), CallError::Left);
+        let id = silent.id();
+        assert_eq!(silent.answered("c").await.unwrap_err(), CallError::NoAnswer(0));
+        answers.answer(8, &id, Ok(None));
+        pass_on(&mut replies, &asks);
+        assert!(asks.lock().awaited.is_empty() && answers.lock().owed.is_empty());
+    }
+
+    #[test]
+    fn nobody_asks_or_owes_without_bound() {
+        let (asks, answers, _replies) = two_hubs();
+
+        let mut questions: Vec<_> = (0..MOST_AWAITED).map(|_| asks.ask(1).unwrap()).collect();
+        assert_eq!(asks.ask(1).unwrap_err(), CallError::TooManyQuestions(MOST_AWAITED));
+        assert!(asks.ask(2).is_ok());
+        questions.pop();
+        assert!(asks.ask(1).is_ok());
+
+        assert!((0..MOST_OWED).all(|n| answers.put(&format!("a-1-{n}"), 7)));
+        assert!(!answers.put("a-1-x", 7));
+        assert!(answers.put("a-1-x", 8));
+    }
+}
