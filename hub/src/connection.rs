@@ -4,7 +4,7 @@ mod caller;
 mod streams;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -17,10 +17,15 @@ use crate::protocol::framing::Framer;
 use crate::protocol::handshake::{self, HandshakeError};
 use crate::protocol::message::ClientMessage;
 use crate::protocol::methods::Welcome;
+use crate::protocol::moving::Moving;
 use crate::protocol::record::{Encoding, Record};
 use crate::protocol::{json, messagepack};
 use crate::session::Stateful;
 use crate::websocket::Listener;
+
+/// For the backplane to answer what a client that departs has sent, and between two looks whether it has.
+const ANSWERS: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// See the module. What the client is told goes to its [`Outbox`].
 pub struct Conversation {
@@ -55,6 +60,37 @@ impl Conversation {
     pub fn end(self, ending: &Ending) -> Admission {
         tracing::debug!(connection = self.connection_id, ending = ending.name(), "closed");
         self.caller.leave_all()
+    }
+
+    /// The connection, as the hub knows it.
+    pub fn admission(&self) -> &Admission {
+        self.caller.admission()
+    }
+
+    /// The connection is to go on at another hub: leaves all rooms, and says what there is to know.
+    pub async fn depart(&mut self) -> Moving {
+        // An answer that is on its way is the client's, and a message of its own that it does not want to hear is known by this
+        // hub alone. What waits for another client waits on.
+        let answered = async {
+            while !self.outbox.owes_nothing() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(ANSWERS, answered).await;
+        let mut moving = self.caller.depart();
+        if let Some(stateful) = &self.stateful {
+            moving.received = stateful.received().last();
+        }
+        moving
+    }
+
+    /// Goes on where another hub left off.
+    pub async fn arrive(&mut self, moving: Moving) {
+        let encoding = moving.encoding();
+        self.framer.set_encoding(encoding);
+        self.outbox.set_encoding(encoding);
+        self.outbox.pulse.shaken();
+        self.caller.arrive(moving).await;
     }
 
     /// The client goes on over another WebSocket.

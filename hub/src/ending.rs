@@ -13,6 +13,8 @@ pub enum Ending {
     Farewell,
     /// The hub shuts down; the client may come back, to another pod.
     Draining,
+    /// The connection goes on at another hub.
+    Moved,
     /// Another hub has far fewer clients; the client may come back, to that one.
     Rebalanced,
     /// The client did not read what was sent to it.
@@ -43,7 +45,7 @@ impl Ending {
     pub fn record(&self, encoding: Encoding) -> Option<Record> {
         let close = |error, allow_reconnect| Some(encoding.close(error, allow_reconnect));
         match self {
-            Self::Gone | Self::Farewell | Self::Frame(_) => None,
+            Self::Gone | Self::Farewell | Self::Moved | Self::Frame(_) => None,
             Self::Draining | Self::Rebalanced => close(None, true),
             Self::SlowConsumer => {
                 close(Some("You read too slowly; messages were lost to you. Connect again."), true)
@@ -59,7 +61,10 @@ impl Ending {
     pub fn code(&self) -> u16 {
         match self {
             Self::Gone | Self::Farewell => code::NORMAL,
-            Self::Draining | Self::Rebalanced | Self::Handshake(HandshakeError::ShuttingDown) => code::AWAY,
+            Self::Draining
+            | Self::Moved
+            | Self::Rebalanced
+            | Self::Handshake(HandshakeError::ShuttingDown) => code::AWAY,
             Self::SlowConsumer | Self::Silent | Self::Expired => code::POLICY,
             Self::Protocol(ProtocolError::TooLarge { .. }) => code::SIZE,
             Self::Handshake(_) | Self::Protocol(_) | Self::Frame(_) => code::PROTOCOL,
@@ -72,6 +77,7 @@ impl Ending {
             Self::Gone => "client gone",
             Self::Farewell => "client left",
             Self::Draining => "hub shuts down",
+            Self::Moved => "moved to another hub",
             Self::Rebalanced => "hub has too many clients",
             Self::SlowConsumer => "slow consumer",
             Self::Silent => "client silent",

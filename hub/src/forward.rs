@@ -21,6 +21,15 @@ const PASSED: HeaderName = HeaderName::from_static("x-chatcluster-passed");
 /// For the connection to the other hub: it is near, or gone.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// As [`pass_on`], but tried first without a request: whether the hub is there. Another one at its address is not.
+pub(crate) async fn is_there(hub: &Hub, token: &Token) -> bool {
+    let is_known = hub.canary.instances().contains(&format!("{:08x}", token.owner.instance));
+    is_known
+        && tokio::time::timeout(CONNECT, TcpStream::connect(token.owner.address))
+            .await
+            .is_ok_and(|connected| connected.is_ok())
+}
+
 /// What the other hub answers. A hub that is gone took its connections with it.
 pub(crate) async fn pass_on(hub: &Arc<Hub>, text: &str, token: &Token, request: Request) -> Response {
     let pass = hub.signer.pass(text);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use crate::backplane::memory::Memory;
 use crate::backplane::{Backplane, Changes, Inbound, redis};
@@ -98,6 +99,8 @@ pub struct Hub {
     pub canary: Arc<Canary>,
     /// The way of the messages.
     pub backplane: Backplane,
+    /// Connections on their way to other hubs.
+    pub departures: TaskTracker,
     flusher: Arc<Flusher>,
     start: Instant,
     connections: Mutex<HashMap<ConnectionKey, Arc<Outbox>>>,
@@ -124,7 +127,7 @@ impl Hub {
         let home =
             Home { pod: config.pod.as_str().into(), instance: instance.clone(), history: history.messages };
         let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
-        let (questions, replies) = Questions::new(&instance, config.timing.answer);
+        let (questions, errands) = Questions::new(&instance, config.timing.answer);
         let questions = Arc::new(questions);
         let audiences = Arc::new(Audiences::new(
             &instance,
@@ -162,6 +165,7 @@ impl Hub {
             signer: config.token_key.as_ref().map_or_else(Signer::alone, |key| Signer::new(key.bytes())),
             owner: Owner { address: config.reached_at(port), instance: number },
             sessions: Sessions::default(),
+            departures: TaskTracker::new(),
             flusher: Flusher::start(),
             start: Instant::now(),
             rooms,
@@ -177,7 +181,7 @@ impl Hub {
         });
         tokio::spawn(heartbeat::run(Arc::downgrade(&hub), hub.timing));
         tokio::spawn(chat::gossip(Arc::clone(&hub.rooms), Arc::downgrade(&hub)));
-        tokio::spawn(chat::reply(replies, Arc::downgrade(&hub)));
+        tokio::spawn(chat::reply(errands, Arc::downgrade(&hub)));
         if config.rebalance {
             tokio::spawn(rebalance::run(Arc::downgrade(&hub)));
         }

@@ -14,6 +14,7 @@ pub mod ending;
 pub mod flusher;
 mod forward;
 pub mod guards;
+pub mod handover;
 pub mod heartbeat;
 pub mod http;
 pub mod hub;
@@ -94,8 +95,9 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     tracing::info!(signal, "shutting down");
     hub.start_draining();
     stop.cancel();
+    // From here on clients that are let go come in elsewhere.
+    let _ = serving.await;
     shutdown::drain(&hub, config.shutdown_grace).await;
-    serving.abort();
     tracing::info!("ended");
     Ok(())
 }

@@ -58,6 +58,10 @@ pub struct Metrics {
     pub not_understood: Number,
     /// Messages queued for a member, once per member.
     pub deliveries: Number,
+    /// Connections that another hub went on with.
+    pub moved_away: Number,
+    /// Connections of other hubs that this one went on with.
+    pub moved_here: Number,
     /// Calls of a client's method by another one that were answered with a result.
     pub answered: Number,
     /// Such calls that were answered with an error, or not in time.
@@ -88,6 +92,20 @@ pub struct Scrape<'a> {
 }
 
 impl Metrics {
+    /// What goes on between clients, and between hubs.
+    fn across(&self) -> [(&'static str, &'static str, u64); 4] {
+        [
+            ("client_results_total", "Answers of clients to each other.", self.answered.get()),
+            (
+                "client_results_failed_total",
+                "Calls of clients by each other that gave an error, or nothing in time.",
+                self.not_answered.get(),
+            ),
+            ("moved_away_total", "Connections that another hub went on with.", self.moved_away.get()),
+            ("moved_here_total", "Connections of others that this one went on with.", self.moved_here.get()),
+        ]
+    }
+
     /// Everything, in the text format of Prometheus (version 0.0.4).
     pub fn text(&self, scrape: &Scrape) -> String {
         let mut text = String::with_capacity(4096);
@@ -160,13 +178,6 @@ impl Metrics {
             self.not_understood.get(),
         );
         one("deliveries_total", "counter", "Messages queued, once per member.", self.deliveries.get());
-        one("client_results_total", "counter", "Answers of clients to each other.", self.answered.get());
-        one(
-            "client_results_failed_total",
-            "counter",
-            "Calls of clients by each other that gave an error, or nothing in time.",
-            self.not_answered.get(),
-        );
         one(
             "slow_consumers_total",
             "counter",
@@ -185,6 +196,9 @@ impl Metrics {
             "Times the backplane was connected again after it was lost.",
             self.backplane_reconnects.get(),
         );
+        for (name, help, value) in self.across() {
+            one(name, "counter", help, value);
+        }
         labelled(&mut text, scrape);
         text
     }

@@ -81,7 +81,7 @@ impl Queue {
     fn is_over(&self) -> bool {
         match self.ending {
             None => false,
-            Some(Ending::Draining) => self.promised == 0,
+            Some(Ending::Draining | Ending::Moved) => self.promised == 0,
             Some(_) => true,
         }
     }
@@ -136,6 +136,11 @@ impl Outbox {
     /// The client will get an answer, by [`Outbox::answer`].
     pub fn promise(&self) {
         self.lock().promised += 1;
+    }
+
+    /// Whether the client waits for no answer.
+    pub fn owes_nothing(&self) -> bool {
+        self.lock().promised == 0
     }
 
     /// Queues an answer that was promised, if need be also after the hub began to shut down.

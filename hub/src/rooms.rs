@@ -159,10 +159,11 @@ impl Rooms {
         }
     }
 
-    /// Takes a connection out of a room.
-    pub fn leave(&self, name: &str, key: ConnectionKey) {
-        let Some(room) = self.find(name) else { return };
+    /// Takes a connection out of a room, and says up to which message it has heard it.
+    pub fn leave(&self, name: &str, key: ConnectionKey) -> Option<Position> {
+        let room = self.find(name)?;
         let mut state = room.lock();
+        let last = state.timeline.last();
         if let Some(member) = state.members.remove(key) {
             state.unsure.retain(|(unsure, _)| *unsure != key);
             state.watchers -= usize::from(member.presence);
@@ -171,6 +172,7 @@ impl Rooms {
             self.stir(&room, &mut state);
             self.abandon_if_unwanted(&room, state);
         }
+        last
     }
 
     fn abandon_if_unwanted(&self, room: &Arc<Room>, mut state: MutexGuard<'_, State>) {

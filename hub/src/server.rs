@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::http;
@@ -24,11 +23,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The most bytes of a request's head. It is kept for each connection that has not sent all of it.
 const MOST_HEAD: usize = 16 * 1024;
 
-/// Serves until told to stop, and then finishes the requests that are under way.
+/// Accepts until told to stop. Who is told so may count on it that nobody gets in any more once this has returned; requests that are
+/// under way go on.
 pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) {
     let router = http::router(Arc::clone(&hub));
     let head_timeout = hub.timing.handshake;
-    let under_way = TaskTracker::new();
     loop {
         let (socket, address) = tokio::select! {
             () = stop.cancelled() => break,
@@ -45,11 +44,8 @@ pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken
         };
         // Small messages must not wait for others to share a packet with them.
         let _ = socket.set_nodelay(true);
-        under_way.spawn(converse(socket, address, router.clone(), head_timeout, stop.clone()));
+        tokio::spawn(converse(socket, address, router.clone(), head_timeout, stop.clone()));
     }
-    drop(listener);
-    under_way.close();
-    under_way.wait().await;
 }
 
 /// The client has gone before it was accepted.

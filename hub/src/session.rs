@@ -4,18 +4,19 @@
 //! by the one request that serves it at the time; a later one takes over.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Conversation;
 use crate::ending::Ending;
 use crate::hub::{Admission, Hub};
 use crate::outbox::Outbox;
+use crate::protocol::moving::Moving;
 use crate::protocol::record::Record;
 use crate::protocol::stateful::{Received, Unconfirmed};
 use crate::token::ConnectionId;
@@ -71,6 +72,8 @@ enum Input {
     Said(Bytes),
     /// It goes on over another WebSocket: what the last one left unfinished stays so, and comes again.
     CameBack,
+    /// It goes on at another hub.
+    Departs(oneshot::Sender<Moving>),
 }
 
 /// One connection.
@@ -86,6 +89,8 @@ pub struct Session {
     /// Counts those that served it; only the last one does.
     servers: AtomicU64,
     relieved: Notify,
+    /// It is to go on at another hub.
+    is_leaving: AtomicBool,
     serving: tokio::sync::Mutex<()>,
     /// The client knows how it ended.
     pub told: CancellationToken,
@@ -103,24 +108,53 @@ impl Sessions {
 
     /// Begins a session for a client that was admitted.
     pub fn begin(hub: &Arc<Hub>, admission: Admission, kind: Kind) -> Arc<Session> {
-        let (input, arriving) = mpsc::channel(MOST_WAITING);
         let most_bytes = hub.settings.stateful_buffer_bytes;
         let stateful = (kind == Kind::Stateful).then(|| Arc::new(Stateful::new(most_bytes)));
+        let conversation = Conversation::new(admission, kind == Kind::Events, stateful.clone());
+        Self::start(hub, conversation, kind, stateful)
+    }
+
+    /// Goes on with one that another hub gave away; `None` if it makes no sense.
+    pub async fn take_over(hub: &Arc<Hub>, admission: Admission, moving: Moving) -> Option<Arc<Session>> {
+        let stateful = Arc::new(Stateful::going_on(&moving, hub.settings.stateful_buffer_bytes)?);
+        let mut conversation = Conversation::new(admission, false, Some(Arc::clone(&stateful)));
+        conversation.arrive(moving).await;
+        Some(Self::start(hub, conversation, Kind::Stateful, Some(stateful)))
+    }
+
+    fn start(
+        hub: &Arc<Hub>,
+        conversation: Conversation,
+        kind: Kind,
+        stateful: Option<Arc<Stateful>>,
+    ) -> Arc<Session> {
+        let (input, arriving) = mpsc::channel(MOST_WAITING);
+        let Admission { id, outbox, .. } = conversation.admission();
+        let (id, outbox) = (*id, Arc::clone(outbox));
         let session = Arc::new(Session {
-            outbox: Arc::clone(&admission.outbox),
+            outbox,
             kind,
-            stateful: stateful.clone(),
+            stateful,
             input,
             servers: AtomicU64::new(0),
             relieved: Notify::new(),
+            is_leaving: AtomicBool::new(false),
             serving: tokio::sync::Mutex::new(()),
             told: CancellationToken::new(),
         });
-        let id = admission.id;
         hub.sessions.lock().insert(id, Entry::Live(Arc::clone(&session)));
-        let conversation = Conversation::new(admission, kind == Kind::Events, stateful);
         tokio::spawn(run(Arc::clone(hub), id, Arc::clone(&session), conversation, arriving));
         session
+    }
+
+    /// Those that could go on at another hub: their clients come back by themselves, and have shaken hands.
+    pub fn movable(&self) -> Vec<Arc<Session>> {
+        let live = |entry: &Entry| match entry {
+            Entry::Live(session) if session.kind == Kind::Stateful => Some(Arc::clone(session)),
+            _ => None,
+        };
+        let sessions = self.lock().values().filter_map(live).collect::<Vec<_>>();
+        sessions.into_iter().filter(|session| session.outbox.pulse.is_shaken()).collect()
     }
 
     /// Forgets those that ended long ago.
@@ -159,6 +193,12 @@ async fn run(
                     conversation.came_back();
                     Ok(())
                 }
+                Some(Input::Departs(report)) => {
+                let moving = conversation.depart().await;
+                outbox.end(Ending::Moved);
+                let _ = report.send(moving);
+                Ok(())
+            }
                 None => Err(Ending::Gone),
             },
             () = confirm => {
@@ -178,8 +218,10 @@ async fn run(
     }
     let ending = outbox.ending().unwrap_or(Ending::Gone);
     let admission = conversation.end(&ending);
-    // The last words are for whoever serves the client now, or soon.
-    let _ = tokio::time::timeout(hub.timing.linger, session.told.cancelled()).await;
+    if ending != Ending::Moved {
+        // The last words are for whoever serves the client now, or soon.
+        let _ = tokio::time::timeout(hub.timing.linger, session.told.cancelled()).await;
+    }
     hub.sessions.lock().insert(id, Entry::Ended(Instant::now()));
     drop(admission);
 }
@@ -193,6 +235,41 @@ impl Session {
     /// What is heard from now on comes over another WebSocket. `false`: it has ended.
     pub async fn came_back(&self) -> bool {
         self.pass(Input::CameBack).await
+    }
+
+    /// Ends it here, and gives all that another hub needs to go on; `None`: it has ended otherwise.
+    pub async fn depart(&self) -> Option<Moving> {
+        let stateful = self.stateful.as_ref()?;
+        // From now on nobody tells the client anything.
+        let _serving = self.serve().await;
+        let (report, departed) = oneshot::channel();
+        if !self.pass(Input::Departs(report)).await {
+            return None;
+        }
+        let mut moving = departed.await.ok()?;
+        let mut batch = Vec::new();
+        loop {
+            let ending = self.outbox.take(&mut batch).await;
+            stateful.sent(&batch);
+            batch.clear();
+            if ending.is_some() {
+                break;
+            }
+        }
+        let (first, records) = stateful.again();
+        moving.set_unconfirmed(first, &records);
+        Some(moving)
+    }
+
+    /// Closes the WebSocket, but not the connection: the client opens another one at once, and that is to come in at another hub.
+    pub async fn cut(&self) {
+        self.is_leaving.store(true, Ordering::SeqCst);
+        drop(self.serve().await);
+    }
+
+    /// Whether [`Session::cut`] was called, perhaps before a WebSocket was there that was on its way.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::SeqCst)
     }
 
     async fn pass(&self, input: Input) -> bool {
@@ -248,6 +325,16 @@ impl Stateful {
             room: Notify::new(),
             received: Mutex::default(),
         }
+    }
+
+    /// As another hub left it.
+    fn going_on(moving: &Moving, most_bytes: usize) -> Option<Self> {
+        let unconfirmed = Unconfirmed::new(most_bytes).going_on(moving.first, moving.records()?);
+        Some(Self {
+            unconfirmed: Mutex::new(unconfirmed),
+            room: Notify::new(),
+            received: Mutex::new(Received::going_on(moving.received)),
+        })
     }
 
     /// What came from the client.

@@ -1,5 +1,7 @@
 //! How the hub ends: it lets its clients go one by one, so that the other pods do not get all of them at once.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -7,7 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ending::Ending;
+use crate::handover;
 use crate::hub::Hub;
+use crate::outbox::Outbox;
 
 /// What is left of the grace period when the last client should be gone.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -35,13 +39,21 @@ impl Signals {
     }
 }
 
-/// Lets all clients go, evenly and in random order, and waits for them, but not beyond the grace period.
+/// For clients with stateful reconnect to come to another hub, which goes on with their connections.
+const MOVE: Duration = Duration::from_secs(5);
+
+/// Lets all clients go, evenly and in random order, and waits for them, but not beyond the grace period. Those with stateful
+/// reconnect are not told: their WebSocket is cut, and their connection goes on where the next one comes in.
 pub async fn drain(hub: &Hub, grace: Duration) {
     let start = Instant::now();
     let deadline = start + grace.saturating_sub(MARGIN).max(grace / 2);
     let spread = hub.timing.drain.min(grace / 4);
     let mut outboxes = hub.start_draining();
     let count = outboxes.len();
+    let movable = if handover::has_peers(hub) { hub.sessions.movable() } else { Vec::new() };
+    let address = |outbox: &Arc<Outbox>| Arc::as_ptr(outbox).addr();
+    let movable: HashMap<_, _> =
+        movable.into_iter().map(|session| (address(&session.outbox), session)).collect();
     tracing::info!(connections = count, "closing connections");
     outboxes.shuffle(&mut rand::rng());
     for (gone, outbox) in outboxes.into_iter().enumerate() {
@@ -50,11 +62,23 @@ pub async fn drain(hub: &Hub, grace: Duration) {
         if due > Instant::now() + Duration::from_millis(1) {
             sleep(due - Instant::now()).await;
         }
-        outbox.end(Ending::Draining);
+        match movable.get(&address(&outbox)) {
+            Some(session) => session.cut().await,
+            None => outbox.end(Ending::Draining),
+        }
+    }
+    if !movable.is_empty() {
+        drop(movable);
+        let _ = timeout_at(deadline.min(Instant::now() + MOVE), hub.empty()).await;
+        for outbox in hub.outboxes() {
+            outbox.end(Ending::Draining);
+        }
     }
     if timeout_at(deadline, hub.empty()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
+    hub.departures.close();
+    let _ = timeout_at(deadline, hub.departures.wait()).await;
     hub.backplane.close().await;
 }
 

@@ -28,6 +28,11 @@ impl ConnectionId {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// Reads what `Display` wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        u128::from_str_radix(text, 16).ok().map(Self)
+    }
 }
 
 impl std::fmt::Display for ConnectionId {

@@ -42,6 +42,8 @@ pub enum Topic {
     User(Arc<str>),
     /// What is said to all, or to one connection that may be anywhere.
     All,
+    /// What is for one hub: its instance.
+    Hub(Arc<str>),
 }
 
 /// What a channel that brought something is for.
@@ -55,6 +57,8 @@ pub enum Channel<'a> {
     User(&'a str),
     /// What is said to all, or to one connection that may be anywhere.
     All,
+    /// What is for one hub: its instance.
+    Hub(&'a str),
     /// The beats of all pods.
     Canary,
 }
@@ -65,6 +69,7 @@ pub struct Channels {
     room_prefix: String,
     group_prefix: String,
     user_prefix: String,
+    hub_prefix: String,
     all: String,
     canary: String,
     history_prefix: String,
@@ -78,6 +83,7 @@ impl Channels {
             room_prefix: format!("{key}:room:"),
             group_prefix: format!("{key}:group:"),
             user_prefix: format!("{key}:user:"),
+            hub_prefix: format!("{key}:hub:"),
             all: format!("{key}:all"),
             canary: format!("{key}:canary"),
             history_prefix: format!("{key}:history:"),
@@ -92,6 +98,7 @@ impl Channels {
             Topic::Group(group) => format!("{}{}", self.group_prefix, group.as_str()),
             Topic::User(user) => format!("{}{user}", self.user_prefix),
             Topic::All => self.all.clone(),
+            Topic::Hub(instance) => format!("{}{instance}", self.hub_prefix),
         }
     }
 
@@ -131,6 +138,9 @@ impl Channels {
         if let Some(name) = channel.strip_prefix(&self.user_prefix) {
             return Some(Channel::User(name));
         }
+        if let Some(instance) = channel.strip_prefix(&self.hub_prefix) {
+            return Some(Channel::Hub(instance));
+        }
         (channel == self.all).then_some(Channel::All)
     }
 }
@@ -152,6 +162,7 @@ mod tests {
         assert_eq!(channels.read(channels.of(&group).as_bytes()), Some(Channel::Group("a:b")));
         let user = Topic::User("a".into());
         assert_eq!(channels.read(channels.of(&user).as_bytes()), Some(Channel::User("a")));
+        assert_eq!(channels.read(channels.of(&Topic::Hub("a".into())).as_bytes()), Some(Channel::Hub("a")));
         assert_eq!(channels.read(channels.of(&Topic::All).as_bytes()), Some(Channel::All));
     }
 

@@ -115,7 +115,9 @@ impl Memory {
     pub fn publish(&self, topic: &Topic, payload: &str, receipt: Receipt<()>) {
         match topic {
             Topic::Room(room) => self.inbound.rooms.hear(room.as_str(), payload),
-            Topic::Group(_) | Topic::User(_) | Topic::All => self.inbound.audiences.hear(topic, payload),
+            Topic::Group(_) | Topic::User(_) | Topic::All | Topic::Hub(_) => {
+                self.inbound.audiences.hear(topic, payload)
+            }
         };
         receipt.report(Ok(()));
     }

@@ -92,6 +92,19 @@ impl Backplane {
         }
     }
 
+    /// As [`Backplane::publish`], and waits for how it went.
+    ///
+    /// # Errors
+    /// A [`PublishError`].
+    pub async fn publish_and_wait(&self, topic: Topic, payload: String) -> Result<(), PublishError> {
+        let (report, reported) = oneshot::channel();
+        let receipt = Receipt::new(|outcome| {
+            let _ = report.send(outcome);
+        });
+        self.publish(topic, payload, receipt).await;
+        reported.await.unwrap_or(Err(PublishError::Unconfirmed))
+    }
+
     /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
     /// nothing to wait for: it will be subscribed with all others.
     pub async fn joined(&self, topic: Topic) {
@@ -237,6 +250,9 @@ impl Inbound {
             (Some(Channel::User(user)), Ok(payload)) => {
                 self.audiences.hear(&Topic::User(user.into()), payload)
             }
+            (Some(Channel::Hub(instance)), Ok(payload)) => {
+                self.audiences.hear(&Topic::Hub(instance.into()), payload)
+            }
             (Some(Channel::All), Ok(payload)) => self.audiences.hear(&Topic::All, payload),
             (Some(Channel::Canary), Ok(_)) => match self.canary.hear(payload, Instant::now()) {
                 Some(canary::Heard::There) => true,
@@ -261,7 +277,7 @@ impl Inbound {
     pub fn is_wanted(&self, topic: &Topic) -> bool {
         match topic {
             Topic::Room(room) => self.rooms.is_wanted(room.as_str()),
-            Topic::Group(_) | Topic::User(_) | Topic::All => self.audiences.is_wanted(topic),
+            Topic::Group(_) | Topic::User(_) | Topic::All | Topic::Hub(_) => self.audiences.is_wanted(topic),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
 use crate::protocol::record::Once;
 use crate::protocol::said::Origin;
-use crate::protocol::word::{Reply, Word};
+use crate::protocol::word::{Claim, Reply, Word};
 use crate::rooms::{ConnectionKey, Member, Members};
 
 /// See the module.
@@ -110,19 +110,29 @@ impl Audiences {
 
     /// Whether someone here hears it.
     pub fn is_wanted(&self, topic: &Topic) -> bool {
-        *topic == Topic::All || self.find(topic).is_some()
+        match topic {
+            Topic::All => true,
+            Topic::Hub(instance) => **instance == *self.instance,
+            _ => self.find(topic).is_some(),
+        }
     }
 
     /// All that someone here hears.
     pub fn wanted(&self) -> Vec<Topic> {
         let audiences = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(Topic::All).chain(audiences.keys().cloned()).collect()
+        [Topic::All, Topic::Hub(self.instance.as_str().into())]
+            .into_iter()
+            .chain(audiences.keys().cloned())
+            .collect()
     }
 
     /// Delivers what came on a topic's channel; `false` if it was not understood.
     pub fn hear(&self, topic: &Topic, payload: &str) -> bool {
-        if let Some(reply) = Reply::read(payload) {
-            self.questions.hear(reply);
+        if let Topic::Hub(_) = topic {
+            return Reply::read(payload).map(|reply| self.questions.hear(reply)).is_some();
+        }
+        if let Some(claim) = Claim::read(payload) {
+            self.questions.claim(claim);
             return true;
         }
         let Some(word) = Word::read(payload) else { return false };
@@ -236,7 +246,7 @@ mod tests {
         audiences.leave(&group("g"), 2);
         audiences.disconnected("ada", 1);
 
-        assert_eq!(audiences.wanted(), [Topic::All]);
+        assert_eq!(audiences.wanted(), [Topic::All, Topic::Hub("me".into())]);
         assert!(!audiences.is_here("ada"));
     }
 }

@@ -12,12 +12,16 @@ use std::time::Instant;
 
 pub use self::answers::{Joined, WhoIsThere};
 pub use self::audiences::Audiences;
-pub use self::questions::{Questions, Replies};
+pub use self::questions::{Errand, Errands, Questions};
 pub use self::words::Audience;
 use crate::backplane::{Receipt, Topic};
 use crate::guards::Identity;
+use crate::handover;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
+use crate::protocol::methods::{Gap, JoinOptions};
+use crate::protocol::moving::{Moving, MovingRoom};
+use crate::protocol::record::{Encoding, Say};
 use crate::protocol::room::{GroupName, MemberName, RoomName};
 use crate::rooms::{ConnectionKey, Member, Rooms, Who};
 
@@ -32,12 +36,20 @@ pub async fn gossip(rooms: Arc<Rooms>, hub: Weak<Hub>) {
     }
 }
 
-/// Brings what this hub's clients answer to the hubs whose clients asked, as long as the hub runs.
-pub async fn reply(mut replies: Replies, hub: Weak<Hub>) {
-    while let Some(reply) = replies.recv().await {
+/// Answers the questions of other hubs, as long as this one runs.
+pub async fn reply(mut errands: Errands, hub: Weak<Hub>) {
+    while let Some(errand) = errands.recv().await {
         let Some(hub) = hub.upgrade() else { return };
-        // Without a backplane nobody is reached, and whoever waits is told so in time.
-        hub.backplane.publish(Topic::All, reply, Receipt::new(|_| ())).await;
+        match errand {
+            // Without a backplane nobody is reached, and whoever waits is told so in time.
+            Errand::Reply(instance, reply) => {
+                hub.backplane.publish(Topic::Hub(instance), reply, Receipt::new(|_| ())).await;
+            }
+            Errand::Give(id, question) => {
+                let give = handover::give(Arc::clone(&hub), id, question);
+                hub.departures.spawn(give);
+            }
+        }
     }
 }
 
@@ -66,6 +78,8 @@ pub struct Participant {
 #[derive(Debug)]
 struct Membership {
     who: Arc<Who>,
+    /// It wants to know of the others.
+    presence: bool,
     /// When the others were last told that this one is writing.
     typed: Option<Instant>,
 }
@@ -89,6 +103,57 @@ impl Participant {
         let Connection { key, outbox, identity, .. } = &self.connection;
         let who = Arc::new(Who { name: MemberName::default(), user: identity.user.clone() });
         Member { key: *key, outbox: Arc::clone(outbox), who, presence: false }
+    }
+
+    /// Leaves all rooms, and says in which it was, and what it heard there.
+    pub fn depart(&mut self) -> Moving {
+        // First, so that nobody is told that the client left: it may still answer.
+        let owes = self.hub.questions.take_owed(self.connection.key);
+        let rooms = std::mem::take(&mut self.rooms).into_iter().map(|(room, membership)| MovingRoom {
+            last: self.hub.rooms.leave(room.as_str(), self.connection.key),
+            room: room.to_string(),
+            name: membership.who.name.as_str().to_owned(),
+            presence: membership.presence,
+        });
+        let moving = Moving {
+            messagepack: self.connection.outbox.encoding() == Encoding::MessagePack,
+            user: self.connection.identity.user.as_deref().map(str::to_owned),
+            rooms: rooms.collect(),
+            groups: self.groups.iter().map(|group| group.as_str().to_owned()).collect(),
+            owes,
+            ..Moving::default()
+        };
+        self.leave_all();
+        moving
+    }
+
+    /// Goes on where it departed from another hub; what was said in its rooms meanwhile is told now.
+    pub async fn arrive(&mut self, moving: Moving) {
+        self.hub.questions.set_owed(self.connection.key, moving.owes);
+        self.connected();
+        for group in moving.groups.into_iter().filter_map(|group| GroupName::new(group).ok()) {
+            // It was within the bound there, and the bounds are the same.
+            let _ = self.add_to_group(group).await;
+        }
+        let outbox = Arc::clone(&self.connection.outbox);
+        let encoding = outbox.encoding();
+        for MovingRoom { room, name, presence, last } in moving.rooms {
+            let (Ok(room), Ok(name)) = (RoomName::new(room), MemberName::new(name)) else { continue };
+            let gap = Gap { room: &room.to_string(), after: last }.say(encoding);
+            let options = JoinOptions { since: last, history: None, presence };
+            let told = |joined: &Joined| {
+                if joined.gap {
+                    outbox.push(gap.clone());
+                }
+                for said in &joined.history {
+                    outbox.push(said.record(encoding).clone());
+                }
+            };
+            if self.join(room, name, &options, told).await.is_err() {
+                // It may not be there any more.
+                outbox.push(gap);
+            }
+        }
     }
 
     /// Leaves all rooms, and hears nothing any more.

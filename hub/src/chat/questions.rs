@@ -12,11 +12,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::protocol::methods::{CallError, short};
-use crate::protocol::word::{Fate, Reply};
+use crate::protocol::moving::Moving;
+use crate::protocol::word::{Claim, Fate, Reply};
 use crate::rooms::ConnectionKey;
+use crate::token::ConnectionId;
 
 /// For the hub that has a connection to say so.
 const FIND: Duration = Duration::from_secs(5);
+
+/// The same when a client waits to get on with its connection: without it, it begins another one.
+const CLAIM: Duration = Duration::from_secs(1);
 
 /// The most answers that one connection waits for.
 const MOST_AWAITED: usize = 16;
@@ -24,15 +29,24 @@ const MOST_AWAITED: usize = 16;
 /// The most answers that one connection owes.
 const MOST_OWED: usize = 64;
 
-/// What goes to the other hubs. As many as there are questions, each of which is bounded where it is asked.
-pub type Replies = mpsc::UnboundedReceiver<String>;
+/// What is to be done about questions of other hubs. There are as many as questions, whose number is bounded where they are asked.
+#[derive(Debug)]
+pub enum Errand {
+    /// Bring a reply to the hub that asked.
+    Reply(Arc<str>, String),
+    /// Give away this connection, as an answer to this question.
+    Give(ConnectionId, String),
+}
+
+/// See [`Errand`].
+pub type Errands = mpsc::UnboundedReceiver<Errand>;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Questions {
     instance: String,
     patience: Duration,
-    replies: mpsc::UnboundedSender<String>,
+    errands: mpsc::UnboundedSender<Errand>,
     last: AtomicU64,
     state: Mutex<State>,
 }
@@ -55,10 +69,10 @@ pub struct Question {
 
 impl Questions {
     /// None yet. Clients have so long to answer.
-    pub fn new(instance: &str, patience: Duration) -> (Self, Replies) {
-        let (replies, to_be_sent) = mpsc::unbounded_channel();
+    pub fn new(instance: &str, patience: Duration) -> (Self, Errands) {
+        let (errands, to_be_done) = mpsc::unbounded_channel();
         let instance = instance.to_owned();
-        (Self { instance, patience, replies, last: AtomicU64::new(0), state: Mutex::default() }, to_be_sent)
+        (Self { instance, patience, errands, last: AtomicU64::new(0), state: Mutex::default() }, to_be_done)
     }
 
     /// A client wants to know something.
@@ -130,13 +144,38 @@ impl Questions {
         }
     }
 
-    fn reply(&self, question: &str, fate: Fate) {
+    /// A hub asks for a connection.
+    pub fn claim(&self, claim: Claim<'_>) {
+        // Who asks has looked at home.
+        if self.own(&claim.question).is_none()
+            && let Some(id) = ConnectionId::read(&claim.claim)
+        {
+            let _ = self.errands.send(Errand::Give(id, claim.question.into_owned()));
+        }
+    }
+
+    /// What a client of this hub was asked and has not answered. Who asked is not told that it left.
+    pub fn take_owed(&self, key: ConnectionKey) -> Vec<String> {
+        let owed = self.lock().owed.remove(&key);
+        owed.into_iter().flatten().map(|(question, _)| question.into()).collect()
+    }
+
+    /// What a client that has come from another hub was asked there.
+    pub fn set_owed(&self, key: ConnectionKey, questions: Vec<String>) {
+        let owed: Vec<_> = questions.into_iter().map(|question| (question.into(), Instant::now())).collect();
+        if !owed.is_empty() {
+            self.lock().owed.insert(key, owed);
+        }
+    }
+
+    /// Says to whoever asked what became of it.
+    pub fn reply(&self, question: &str, fate: Fate) {
         let reply = Reply { of: question.into(), fate };
         if self.own(question).is_some() {
             self.hear(reply);
-        } else {
+        } else if let Some((instance, _)) = question.split_once('-') {
             // Without a receiver the hub ends.
-            let _ = self.replies.send(reply.json());
+            let _ = self.errands.send(Errand::Reply(instance.into(), reply.json()));
         }
     }
 
@@ -177,8 +216,17 @@ impl Question {
             },
             Some(Fate::Failed(error)) => Err(CallError::Theirs(error)),
             Some(Fate::Busy) => Err(CallError::Busy),
-            Some(Fate::Left | Fate::Asked) | None => Err(CallError::Left),
+            Some(Fate::Left | Fate::Asked | Fate::Moved(_)) | None => Err(CallError::Left),
         }
+    }
+
+    /// Waits for a connection that was claimed; `None`: no hub has it.
+    pub async fn moved(mut self) -> Option<Moving> {
+        let mut fate = timeout(CLAIM, self.fates.recv()).await.ok()?;
+        if let Some(Fate::Asked) = fate {
+            fate = timeout(FIND, self.fates.recv()).await.ok()?;
+        }
+        if let Some(Fate::Moved(moving)) = fate { Some(*moving) } else { None }
     }
 }
 
@@ -192,14 +240,15 @@ impl Drop for Question {
 mod tests {
     use super::*;
 
-    fn two_hubs() -> (Arc<Questions>, Arc<Questions>, Replies) {
+    fn two_hubs() -> (Arc<Questions>, Arc<Questions>, Errands) {
         let (asks, _) = Questions::new("a", Duration::from_millis(20));
         let (answers, replies) = Questions::new("b", Duration::from_mins(10));
         (Arc::new(asks), Arc::new(answers), replies)
     }
 
-    fn pass_on(replies: &mut Replies, to: &Questions) {
-        while let Ok(payload) = replies.try_recv() {
+    fn pass_on(replies: &mut Errands, to: &Questions) {
+        while let Ok(Errand::Reply(instance, payload)) = replies.try_recv() {
+            assert_eq!(*instance, *to.instance);
             to.hear(Reply::read(&payload).unwrap());
         }
     }

@@ -57,7 +57,7 @@ impl Participant {
         hold.enter(&member, entry, |Entered { last, gap, messages, members, pods }| {
             answer(&Joined { room: room.clone(), pod, members, pods, last, gap, history: messages });
         });
-        self.rooms.insert(room, Membership { who, typed: None });
+        self.rooms.insert(room, Membership { who, presence: options.presence, typed: None });
         Ok(())
     }
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::oneshot;
 
 use super::Participant;
-use crate::backplane::{Backplane, PublishError, Receipt, Topic};
+use crate::backplane::{Backplane, Receipt, Topic};
 use crate::hub::Hub;
 use crate::protocol::methods::{CallError, ClientCall, short};
 use crate::protocol::room::GroupName;
@@ -99,12 +98,7 @@ impl Participant {
             } else if let Backplane::Memory(_) = hub.backplane {
                 return Err(CallError::NoConnection(short(&connection)));
             } else {
-                let (report, reported) = oneshot::channel();
-                let receipt = Receipt::new(|outcome: Result<(), PublishError>| {
-                    let _ = report.send(outcome);
-                });
-                hub.backplane.publish(Topic::All, word, receipt).await;
-                reported.await.unwrap_or(Err(PublishError::Unconfirmed))?;
+                hub.backplane.publish_and_wait(Topic::All, word).await?;
             }
             question.answered(&connection).await
         }

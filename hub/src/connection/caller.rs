@@ -10,6 +10,7 @@ use crate::guards::Identity;
 use crate::hub::Admission;
 use crate::protocol::message::Invocation;
 use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
+use crate::protocol::moving::Moving;
 use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
@@ -40,6 +41,11 @@ impl Caller {
     /// The client has shaken hands, and may be spoken to.
     pub(super) fn connected(&self) {
         self.participant.connected();
+    }
+
+    /// The connection, as the hub knows it.
+    pub(super) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Whose calls these are.
@@ -117,12 +123,13 @@ impl Caller {
             return self.participant.call(Audience::Connection(connection), &call, false, |_| ()).await;
         };
         let (id, outbox) = (id.to_owned(), Arc::clone(&self.admission.outbox));
+        outbox.promise();
         let hub = Arc::clone(&self.admission.hub);
         let answer = self.participant.invoke(connection, call);
         tokio::spawn(async move {
             let answer = tokio::select! {
                 answer = answer => answer,
-                () = outbox.ended() => return,
+                () = outbox.ended() => Err(CallError::Ends),
             };
             let outcome = match &answer {
                 Ok(value) => {
@@ -134,8 +141,19 @@ impl Caller {
                     Outcome::Failed(error.to_string())
                 }
             };
-            outbox.push(outbox.encoding().completion(&id, &outcome));
+            outbox.answer(outbox.encoding().completion(&id, &outcome));
         });
+    }
+
+    /// Leaves all rooms, and says all that another hub needs to go on. Streams end, for they are of this hub.
+    pub(super) fn depart(&mut self) -> Moving {
+        self.streams.fail_all(&CallError::Ends);
+        self.participant.depart()
+    }
+
+    /// Goes on where another hub left off.
+    pub(super) async fn arrive(&mut self, moving: Moving) {
+        self.participant.arrive(moving).await;
     }
 
     /// The client answers a call of the hub's, or a stream of the client has ended, perhaps with an error.

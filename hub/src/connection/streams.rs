@@ -138,6 +138,15 @@ impl Streams {
         }
     }
 
+    /// Ends all of them, in both directions.
+    pub(super) fn fail_all(&mut self, error: &CallError) {
+        let watches: Vec<_> = self.watches.drain().map(|(id, _)| id).collect();
+        let uploads = std::mem::take(&mut self.uploads).into_values().filter_map(|upload| upload.id);
+        for id in watches.into_iter().chain(uploads) {
+            self.fail(&id, error);
+        }
+    }
+
     fn fail(&self, id: &str, error: &CallError) {
         let outcome = Outcome::<()>::Failed(error.to_string());
         self.outbox.push(self.outbox.encoding().completion(id, &outcome));

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::connection::Conversation;
 use crate::forward;
 use crate::guards::{Identity, Refusal};
+use crate::handover;
 use crate::hub::Hub;
 use crate::protocol::negotiate::Negotiation;
 use crate::session::{Found, Kind, Session, Sessions};
@@ -118,10 +119,13 @@ pub(super) async fn connect(
     let text = query.id.unwrap_or_default();
     match (transport, token) {
         (Transport::WebSocket, Some(token)) if token.stateful => {
-            if token.owner != hub.owner {
+            if token.owner != hub.owner
+                && !matches!(hub.sessions.find(token.id), Found::Live(_))
+                && (!handover::is_possible(&hub) || forward::is_there(&hub, &token).await)
+            {
                 return forward::pass_on(&hub, &text, &token, request).await;
             }
-            resume(hub, address, identity, &token, request)
+            resume(hub, address, identity, &token, request).await
         }
         // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
         // another key, is as good.
@@ -211,8 +215,8 @@ fn websocket(
     response
 }
 
-/// A WebSocket of a connection with stateful reconnect: the first, or a later one.
-fn resume(
+/// A WebSocket of a connection with stateful reconnect: the first, or a later one, also of one that another hub had.
+async fn resume(
     hub: Arc<Hub>,
     address: SocketAddr,
     identity: Identity,
@@ -223,9 +227,23 @@ fn resume(
         Ok(response) => response,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    let session = match session(&hub, address, identity, token, Kind::Stateful) {
-        Ok((session, _)) => session,
-        Err(response) => return *response,
+    let is_elsewhere = match hub.sessions.find(token.id) {
+        Found::Live(_) => false,
+        Found::Ended => true,
+        Found::Nothing => token.owner != hub.owner,
+    };
+    let session = if is_elsewhere {
+        let admission = match hub.admit(token.id, identity, address.ip()) {
+            Ok(admission) => admission,
+            Err(refusal) => return refuse(&refusal),
+        };
+        let Some(session) = handover::take(&hub, admission).await else { return unknown() };
+        session
+    } else {
+        match session(&hub, address, identity, token, Kind::Stateful) {
+            Ok((session, _)) => session,
+            Err(response) => return *response,
+        }
     };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

@@ -212,6 +212,9 @@ pub enum CallError {
     /// The client that was asked failed, in its own words.
     #[error("The client answered with an error: {0}")]
     Theirs(String),
+    /// The hub that serves the caller ends.
+    #[error("This hub shuts down; call again.")]
+    Ends,
     /// The client that was asked gave something that has no JSON form.
     #[error("The client's answer cannot be passed on.")]
     NoValue,

@@ -11,6 +11,7 @@ pub mod json;
 pub mod message;
 pub mod messagepack;
 pub mod methods;
+pub mod moving;
 pub mod negotiate;
 pub mod position;
 pub mod presence;

@@ -21,6 +21,13 @@ impl Unconfirmed {
         Self { records: VecDeque::new(), bytes: 0, first: 1, most_bytes }
     }
 
+    /// What another hub sent.
+    #[must_use]
+    pub fn going_on(self, first: u64, records: Vec<Record>) -> Self {
+        let bytes = records.iter().map(|record| record.len()).sum();
+        Self { records: records.into(), bytes, first, ..self }
+    }
+
     /// Whether something more may be sent before something is confirmed.
     pub fn has_room(&self) -> bool {
         self.bytes < self.most_bytes
@@ -66,6 +73,16 @@ pub struct Received {
 pub struct Missing;
 
 impl Received {
+    /// So many came to another hub; whether it confirmed them, who knows.
+    pub fn going_on(last: u64) -> Self {
+        Self { last, position: last, ..Self::default() }
+    }
+
+    /// How many came.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// The client is on a new WebSocket.
     pub fn reconnected(&mut self) {
         self.waiting = true;

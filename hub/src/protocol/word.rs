@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::moving::Moving;
 use super::record::{Encoding, JsonText, Record, Say};
 
 /// Targets that only the hub itself calls, so that no client can put words into another one's mouth.
@@ -79,19 +80,45 @@ pub enum Fate {
     Left,
     /// The client was not asked, for it owes too many answers already.
     Busy,
+    /// The connection that was claimed.
+    Moved(Box<Moving>),
 }
 
 impl<'a> Reply<'a> {
     /// Reads what [`Reply::json`] wrote.
     pub fn read(payload: &'a str) -> Option<Self> {
-        // Most of what comes is none: it need not be parsed to know.
-        if payload.starts_with("{\"of\":") { serde_json::from_str(payload).ok() } else { None }
+        serde_json::from_str(payload).ok()
     }
 
     /// As it goes over the backplane.
     #[allow(clippy::missing_panics_doc)]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("a reply always has a JSON form")
+    }
+}
+
+/// A hub asks for a connection whose client has come to it; whichever has it gives it away.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claim<'a> {
+    /// The connection.
+    #[serde(borrow)]
+    pub claim: Cow<'a, str>,
+    /// What the answer is called, see [`Reply::of`].
+    #[serde(rename = "q", borrow)]
+    pub question: Cow<'a, str>,
+}
+
+impl<'a> Claim<'a> {
+    /// Reads what [`Claim::json`] wrote.
+    pub fn read(payload: &'a str) -> Option<Self> {
+        // Most of what comes is none: it need not be parsed to know.
+        if payload.starts_with("{\"claim\":") { serde_json::from_str(payload).ok() } else { None }
+    }
+
+    /// As it goes over the backplane.
+    #[allow(clippy::missing_panics_doc)]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a claim always has a JSON form")
     }
 }
 
@@ -149,6 +176,7 @@ mod tests {
             r#"{"of":"me-7-1","fate":{"gave":{"b":1,"a":[]}}}"#,
             r#"{"of":"me-7-1","fate":{"failed":"no"}}"#,
             r#"{"of":"me-7-1","fate":"left"}"#,
+            r#"{"of":"me-7-1","fate":{"moved":{"messagepack":true,"user":null,"rooms":[],"groups":[],"owes":[],"received":3,"first":2,"unconfirmed":["AQL/"]}}}"#,
         ] {
             assert_eq!(Reply::read(payload).unwrap().json(), payload);
             assert!(Word::read(payload).is_none());

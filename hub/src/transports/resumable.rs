@@ -38,13 +38,17 @@ pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linge
         () = serving.relieved() => End::Relieved,
         end = tell(&socket, &session, &stateful, is_again, &ready) => end,
         end = hear(&socket, &early, &session, is_again, &ready) => end,
+        // npm's client gives up when its WebSocket breaks before it has said where it begins.
+        () = leave(&session, is_again, &ready) => End::Relieved,
         // A client that takes nothing is not waited for.
         () = session.outbox.ended().then(|()| tokio::time::sleep(linger)) => End::Broken,
     };
     match end {
         End::Broken => {}
         End::Relieved => {
-            let _ = write(&socket, &closing(&Ending::Gone)).await;
+            // Whoever comes next does not wait for a client that takes nothing.
+            drop(serving);
+            let _ = tokio::time::timeout(linger, write(&socket, &closing(&Ending::Gone))).await;
         }
         End::Over(ending) => {
             let mut bytes = Vec::new();
@@ -56,6 +60,14 @@ pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linge
             session.told.cancel();
         }
     }
+}
+
+/// Waits for what a client says first on a WebSocket that comes in although it should go elsewhere.
+async fn leave(session: &Session, is_again: bool, ready: &Notify) {
+    if !is_again || !session.is_leaving() {
+        return std::future::pending().await;
+    }
+    let _ = tokio::time::timeout(READY, ready.notified()).await;
 }
 
 fn closing(ending: &Ending) -> Vec<u8> {

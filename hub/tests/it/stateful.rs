@@ -1,7 +1,10 @@
 //! Stateful reconnect (`HubProtocol.md`): a connection outlives its WebSocket.
 
+use std::cell::Cell;
+
 use serde_json::json;
 
+use crate::support::cluster::{PASSWORD, TOKEN_KEY};
 use crate::support::socket::{Socket, frame, op, request};
 use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until};
 
@@ -77,6 +80,97 @@ async fn cut_again_and_again(way: Way, cluster: &Cluster, balancer: &Balancer) {
     assert_eq!(grace.event("note").await, json!([1, 2]), "{way}: its id is the same");
     cluster.a.has_not_panicked();
     cluster.b.has_not_panicked();
+}
+
+#[tokio::test]
+async fn a_hub_that_ends_hands_its_connections_over_and_their_clients_notice_nothing() {
+    for way in ways() {
+        let mut cluster = Cluster::with_one_key(&[]).await;
+        let mut third = one_more(&cluster).await;
+        let hubs = vec![cluster.a.address(), cluster.b.address(), third.address()];
+        let balancer = Balancer::before(hubs).await;
+        let mut ada = Client::join(&third.url(), "lobby", "Ada").await;
+        let mut grace = Client::connect_by(way, &balancer.url()).await;
+        let welcome = grace.event("welcome").await;
+        assert_eq!(welcome["pod"], "hub-a", "{way}");
+        let id = welcome["connectionId"].clone();
+        grace.invoke("Join", &json!(["lobby", "Grace"])).await.unwrap();
+        grace.invoke("AddToGroup", &json!(["g"])).await.unwrap();
+
+        // From the first hub to the second, and from there to the third: its client knows the first one's token alone.
+        let mut said = 0;
+        for hub in [&mut cluster.a, &mut cluster.b] {
+            said += speak_until_it_has_ended(hub, &mut ada, &mut grace, said).await;
+            // The next hub serves it before that ends, too.
+            assert_eq!(grace.invoke("Typing", &json!(["lobby"])).await, Ok(json!(null)), "{way}");
+        }
+
+        // What was said to both, to its group, to itself; what it asks and is asked; and its WebSocket may still break.
+        balancer.cut();
+        balancer.open();
+        let answer = grace.invoke("Who", &json!(["lobby"])).await.unwrap();
+        assert_eq!(answer["count"], 2, "{way}");
+        ada.invoke("SendToGroup", &json!(["g", "draw", "for the group"])).await.unwrap();
+        assert_eq!(grace.event("draw").await, "for the group", "{way}");
+        let echoed = ada.invoke("InvokeConnection", &json!([id, "echo", 1, 2])).await;
+        assert_eq!(echoed, Ok(json!([1, 2])), "{way}: its id is the same");
+        ada.invoke("Send", &json!(["lobby", "end"])).await.unwrap();
+        let expected = |name: &str| (0..said).map(|n| (name.to_owned(), n.to_string())).collect::<Vec<_>>();
+        for (client, name) in [(&mut ada, "Ada"), (&mut grace, "Grace")] {
+            let heard = until_the_end(client).await;
+            for speaker in ["Ada", "Grace"] {
+                let of: Vec<_> = heard.iter().filter(|said| said.0 == speaker).cloned().collect();
+                assert_eq!(of, expected(speaker), "{way}: {name} hears {speaker}");
+            }
+        }
+        for event in ["reconnecting", "reconnected", "welcome", "closed", "gap", "message"] {
+            assert!(!grace.has(event), "{way}: {event}");
+        }
+        assert!(third.metric("chatcluster_hub_moved_here_total").await >= 1.0, "{way}");
+        third.has_not_panicked();
+        third.terminate().await;
+        assert!(third.ended().await.success());
+    }
+}
+
+/// A third hub, with the key of the others.
+async fn one_more(cluster: &Cluster) -> HubProcess {
+    let password = cluster.folder.write("password of the third", PASSWORD);
+    let key = cluster.folder.write("key", &TOKEN_KEY.repeat(16));
+    let key = ["--token-key-file", key.to_str().expect("the path is UTF-8")];
+    let hub = HubProcess::start_with(&cluster.redis, &password, "hub-c", &key).await;
+    hub.ready().await;
+    hub
+}
+
+/// Both go on saying numbers from `first` on, while the hub lets its clients go and ends; how many.
+async fn speak_until_it_has_ended(
+    hub: &mut HubProcess,
+    ada: &mut Client,
+    grace: &mut Client,
+    first: u32,
+) -> u32 {
+    let has_ended = Cell::new(false);
+    let speak = async {
+        let mut count = 0;
+        // Some more, once it has ended.
+        let mut more = 10;
+        while more > 0 {
+            let said = json!(["lobby", (first + count).to_string()]);
+            grace.send("Send", &said).await;
+            ada.invoke("Send", &said).await.expect("it is stored");
+            count += 1;
+            more -= u32::from(has_ended.get());
+        }
+        count
+    };
+    let end = async {
+        hub.terminate().await;
+        assert!(hub.ended().await.success());
+        hub.has_not_panicked();
+        has_ended.set(true);
+    };
+    tokio::join!(speak, end).0
 }
 
 /// One message from each, Ada's confirmed.

@@ -6,6 +6,9 @@ use super::{Client, Folder, HubProcess, Redis};
 
 pub(crate) const PASSWORD: &str = "s3cret-one";
 
+/// Sixteen times, for connection tokens.
+pub(crate) const TOKEN_KEY: &str = "k3y-";
+
 pub(crate) struct Cluster {
     pub(crate) redis: Redis,
     pub(crate) folder: Folder,
@@ -40,7 +43,7 @@ impl Cluster {
     /// clients.
     pub(crate) async fn with_one_key(more: &[&str]) -> Self {
         let folder = Folder::new();
-        let key = folder.write("key", &"k3y-".repeat(16));
+        let key = folder.write("key", &TOKEN_KEY.repeat(16));
         let key = ["--token-key-file", key.to_str().expect("the path is UTF-8")];
         Self::with(Redis::start(PASSWORD).await, &[&key, more].concat()).await
     }
