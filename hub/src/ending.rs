@@ -3,6 +3,7 @@
 use crate::protocol::ProtocolError;
 use crate::protocol::handshake::{self, HandshakeError};
 use crate::protocol::record::{Encoding, Record};
+use crate::websocket::frame::Fault;
 
 /// The reason of an end. The first one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Ending {
     /// What the client sent is not of the protocol.
     Protocol(ProtocolError),
     /// What the client sent is no WebSocket frame.
-    Frame(crate::websocket::frame::Fault),
+    Frame(Fault),
 }
 
 /// The codes of RFC 6455, 7.4.1.
@@ -36,6 +37,7 @@ mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;
     pub(super) const PROTOCOL: u16 = 1002;
+    pub(super) const TEXT: u16 = 1007;
     pub(super) const POLICY: u16 = 1008;
     pub(super) const SIZE: u16 = 1009;
 }
@@ -67,6 +69,7 @@ impl Ending {
             | Self::Handshake(HandshakeError::ShuttingDown) => code::AWAY,
             Self::SlowConsumer | Self::Silent | Self::Expired => code::POLICY,
             Self::Protocol(ProtocolError::TooLarge { .. }) => code::SIZE,
+            Self::Frame(Fault::Text) => code::TEXT,
             Self::Handshake(_) | Self::Protocol(_) | Self::Frame(_) => code::PROTOCOL,
         }
     }

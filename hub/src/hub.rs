@@ -23,7 +23,7 @@ use crate::outbox::{Limits, Outbox};
 use crate::pulse::Pulse;
 use crate::rebalance;
 use crate::rooms::{ConnectionKey, Home, Rooms};
-use crate::session::Sessions;
+use crate::session::{Found, Sessions};
 use crate::token::{ConnectionId, Owner, Signer};
 
 /// The hub's version.
@@ -273,6 +273,11 @@ impl Hub {
     pub fn start_draining(&self) -> Vec<Arc<Outbox>> {
         self.draining.store(true, Ordering::SeqCst);
         self.outboxes()
+    }
+
+    /// Whether a connection is one of this hub's, and a client speaks over it.
+    pub fn has(&self, id: ConnectionId) -> bool {
+        matches!(self.sessions.find(id), Found::Live(_)) || self.audiences.is_here(&id.to_string())
     }
 
     /// Those of all connections.

@@ -69,7 +69,7 @@ pub async fn drain(hub: &Hub, grace: Duration) {
     }
     if !movable.is_empty() {
         drop(movable);
-        let _ = timeout_at(deadline.min(Instant::now() + MOVE), hub.empty()).await;
+        let _ = timeout_at(deadline.min(Instant::now() + MOVE.min(grace / 4)), hub.empty()).await;
         for outbox in hub.outboxes() {
             outbox.end(Ending::Draining);
         }

@@ -54,14 +54,17 @@ impl Audiences {
     /// A client is there, and hears what is for all and what is for its connection alone.
     pub fn connected(&self, id: &str, member: &Member) {
         let mut everyone = lock(&self.everyone);
-        everyone.by_id.insert(id.into(), member.key);
+        // Two that shook hands at once with one token are both heard, and the first one has the id.
+        everyone.by_id.entry(id.into()).or_insert(member.key);
         everyone.members.insert(member.clone());
     }
 
     /// A client is gone.
     pub fn disconnected(&self, id: &str, key: ConnectionKey) {
         let mut everyone = lock(&self.everyone);
-        everyone.by_id.remove(id);
+        if everyone.by_id.get(id) == Some(&key) {
+            everyone.by_id.remove(id);
+        }
         everyone.members.remove(key);
         drop(everyone);
         self.questions.left(key);

@@ -130,6 +130,10 @@ pub(super) async fn connect(
         // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
         // another key, is as good.
         (Transport::WebSocket, token) => {
+            if token.is_some_and(|token| hub.has(token.id)) {
+                let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
+                return (StatusCode::CONFLICT, text).into_response();
+            }
             websocket(hub, address, identity, token.map(|token| token.id), request)
         }
         (_, None) if text.is_empty() => without_token(),

@@ -1,8 +1,7 @@
 //! WebSocket frames (RFC 6455, section 5), as far as a server without extensions needs them.
 //!
 //! The hub's message path, so it is our own: what has gathered for a client becomes one frame in one buffer, and what a client
-//! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way. Whether text is UTF-8 is
-//! checked by who reads the records.
+//! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way.
 
 use crate::protocol::record::{Encoding, Record};
 
@@ -44,6 +43,9 @@ pub enum Fault {
     /// Sections 5.5.1 and 7.4.
     #[error("a close has half a code, one that is not for use, or a reason that is no text")]
     Close,
+    /// Section 5.6: a text is UTF-8 as a whole; its frames need not be.
+    #[error("a text is not UTF-8")]
+    Text,
     /// Section 5.2: the most significant bit of a length is 0.
     #[error("a frame's length is out of range")]
     Length,
@@ -58,6 +60,48 @@ pub struct Decoder {
     frame: Option<Frame>,
     /// Within a fragmented message.
     fragmented: bool,
+    text: Text,
+}
+
+/// Whether the message that arrives is UTF-8 so far.
+#[derive(Debug, Default)]
+struct Text {
+    /// It has to be.
+    applies: bool,
+    /// The beginning of a character whose rest has to arrive.
+    begun: [u8; 3],
+    length: u8,
+}
+
+impl Text {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+        if !self.applies {
+            return Ok(());
+        }
+        while self.length > 0 {
+            let [next, later @ ..] = bytes else { return Ok(()) };
+            bytes = later;
+            let length = usize::from(self.length);
+            let mut character = [0; 4];
+            character[..length].copy_from_slice(&self.begun[..length]);
+            character[length] = *next;
+            self.begin(&character[..=length])?;
+        }
+        self.begin(bytes)
+    }
+
+    /// Keeps of the text what has no end yet.
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.length = 0;
+        let Err(error) = std::str::from_utf8(bytes) else { return Ok(()) };
+        let begun = &bytes[error.valid_up_to()..];
+        if error.error_len().is_some() || begun.len() > self.begun.len() {
+            return Err(Fault::Text);
+        }
+        self.begun[..begun.len()].copy_from_slice(begun);
+        self.length = u8::try_from(begun.len()).unwrap_or_default();
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -90,15 +134,22 @@ impl Decoder {
                 Some(frame) => frame,
                 None if bytes.is_empty() => return Ok(()),
                 none => {
-                    let Some(frame) = read_head(&mut self.head, &mut bytes, &mut self.fragmented)? else {
+                    let Some((frame, opcode)) = read_head(&mut self.head, &mut bytes, &mut self.fragmented)?
+                    else {
                         return Ok(());
                     };
+                    if let 1 | 2 = opcode {
+                        self.text = Text { applies: opcode == 1, ..Text::default() };
+                    }
                     none.insert(frame)
                 }
             };
-            frame.take(&mut bytes, &mut on_event);
+            frame.take(&mut bytes, &mut self.text, &mut on_event)?;
             if frame.missing > 0 {
                 return Ok(());
+            }
+            if frame.kind == Kind::Data && !self.fragmented && self.text.length > 0 {
+                return Err(Fault::Text);
             }
             if let Some(event) = self.frame.take().map(Frame::end).transpose()?.flatten() {
                 on_event(event);
@@ -107,8 +158,12 @@ impl Decoder {
     }
 }
 
-/// Takes a header from `bytes`, of which an earlier part may be in `head`. `None`: the rest has to arrive.
-fn read_head(head: &mut Vec<u8>, bytes: &mut &[u8], fragmented: &mut bool) -> Result<Option<Frame>, Fault> {
+/// Takes a header from `bytes`, of which an earlier part may be in `head`, and gives the opcode too. `None`: the rest has to arrive.
+fn read_head(
+    head: &mut Vec<u8>,
+    bytes: &mut &[u8],
+    fragmented: &mut bool,
+) -> Result<Option<(Frame, u8)>, Fault> {
     let mut need = |head: &mut Vec<u8>, length: usize| {
         let missing = length.saturating_sub(head.len()).min(bytes.len());
         let (now, later) = bytes.split_at(missing);
@@ -160,15 +215,20 @@ fn read_head(head: &mut Vec<u8>, bytes: &mut &[u8], fragmented: &mut bool) -> Re
     let mut mask = [0; 4];
     mask.copy_from_slice(&head[2 + length_bytes..]);
     *head = Vec::new();
-    Ok(Some(Frame { kind, mask, arrived: 0, missing: length, content: Vec::new() }))
+    Ok(Some((Frame { kind, mask, arrived: 0, missing: length, content: Vec::new() }, opcode)))
 }
 
 impl Frame {
     /// Takes of `bytes` what is the frame's.
-    fn take(&mut self, bytes: &mut &[u8], on_event: &mut impl FnMut(Event)) {
+    fn take(
+        &mut self,
+        bytes: &mut &[u8],
+        text: &mut Text,
+        on_event: &mut impl FnMut(Event),
+    ) -> Result<(), Fault> {
         let now = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
         if now == 0 {
-            return;
+            return Ok(());
         }
         let (masked, later) = bytes.split_at(now);
         *bytes = later;
@@ -176,9 +236,13 @@ impl Frame {
         self.arrived += now as u64;
         self.missing -= now as u64;
         match self.kind {
-            Kind::Data => on_event(Event::Data(plain)),
+            Kind::Data => {
+                text.take(&plain)?;
+                on_event(Event::Data(plain));
+            }
             Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
         }
+        Ok(())
     }
 
     fn end(self) -> Result<Option<Event>, Fault> {
@@ -360,6 +424,30 @@ mod tests {
         assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
         assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
         assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);
+    }
+
+    #[test]
+    fn a_text_is_utf_8_wherever_it_is_cut() {
+        let text = "aü€🦀z".as_bytes();
+        for part in 1..=text.len() {
+            assert_eq!(events(&masked(0x81, text), part), Ok(vec![Event::Data(text.to_vec())]));
+        }
+        for cut in 0..=text.len() {
+            let (first, rest) = text.split_at(cut);
+            let bytes = [masked(0x01, first), masked(0x89, b"\xff"), masked(0x80, rest)].concat();
+            let heard = events(&bytes, 1).unwrap();
+            let data = |event: &Event| if let Event::Data(bytes) = event { bytes.clone() } else { vec![] };
+            assert_eq!(heard.iter().flat_map(data).collect::<Vec<_>>(), text);
+        }
+        for wrong in
+            [&b"a\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\xa6", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
+        {
+            for part in 1..=wrong.len() + 6 {
+                assert_eq!(events(&masked(0x81, wrong), part), Err(Fault::Text), "{wrong:?}");
+            }
+            // Bytes may be anything, also after such a text has begun.
+            assert!(events(&masked(0x82, wrong), 1).is_ok());
+        }
     }
 
     #[test]

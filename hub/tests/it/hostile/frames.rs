@@ -21,7 +21,7 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
     let unmasked = |text: &[u8]| [&[0x80 | op::TEXT, u8::try_from(text.len()).unwrap()], text].concat();
     // As much of the content as is too much.
     let lengths = |bytes: [u8; 8]| [&[0x80 | op::TEXT, 0x80 | 127][..], &bytes, &vec![0; 40_000]].concat();
-    let cases: [(&str, Vec<u8>, &[u16]); 17] = [
+    let cases: [(&str, Vec<u8>, &[u16]); 19] = [
         ("not masked", unmasked(b"{\"type\":6}\x1e"), &[PROTOCOL]),
         ("reserved bit 1", raw_frame(0xc0 | op::TEXT, b"x"), &[PROTOCOL]),
         ("reserved bit 2", raw_frame(0xa0 | op::TEXT, b"x"), &[PROTOCOL]),
@@ -36,12 +36,17 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
             [raw_frame(FIRST | op::TEXT, b"{"), frame(op::TEXT, b"}")].concat(),
             &[PROTOCOL],
         ),
-        // What is no text is no JSON either.
-        ("a text that is none", frame(op::TEXT, b"\xff\xfe\x1e"), &[PROTOCOL, NOT_TEXT]),
+        ("a text that is none", frame(op::TEXT, b"\xff\xfe\x1e"), &[NOT_TEXT]),
+        ("half a character at the end", frame(op::TEXT, b"{\"type\":6}\x1e\xc3"), &[NOT_TEXT]),
+        (
+            "a text that is none where nobody looks",
+            frame(op::TEXT, b"{\"type\":6,\"x\":\"\xff\"}\x1e"),
+            &[NOT_TEXT],
+        ),
         (
             "a text whose parts make none",
             [raw_frame(FIRST | op::TEXT, b"\xf0\x9f"), frame(0, b"{}\x1e")].concat(),
-            &[PROTOCOL, NOT_TEXT],
+            &[NOT_TEXT],
         ),
         ("a close of one byte", frame(op::CLOSE, &[3]), &[PROTOCOL]),
         ("a close with a forbidden code", frame(op::CLOSE, &1005_u16.to_be_bytes()), &[PROTOCOL]),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Bystanders;
-use crate::support::socket::{Socket, negotiate, request, upgrade};
+use crate::support::socket::{Socket, frame, negotiate, op, request, upgrade};
 use crate::support::{Cluster, Folder, HubProcess, until};
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
@@ -174,6 +174,28 @@ async fn a_connection_keeps_the_transport_and_the_stream_that_it_began_with() {
     })
     .await;
     bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn a_connection_has_one_websocket() {
+    let hub = HubProcess::alone().await;
+    let query = format!("?id={}", negotiate(hub.address()).await);
+    let mut first = Socket::upgraded(hub.address(), &query).await;
+    first.write(&frame(op::TEXT, HANDSHAKE)).await;
+    assert_eq!(first.frame().await.map(|frame| frame.0), Some(op::TEXT), "it shakes hands");
+    let asks = async || {
+        let mut second = Socket::open(hub.address()).await;
+        second.write(upgrade(&query).as_bytes()).await;
+        let head = second.head().await;
+        head.split(' ').nth(1).map(str::to_owned)
+    };
+
+    assert_eq!(asks().await.as_deref(), Some("409"));
+
+    drop(first);
+    until("the connection may begin again", async || (asks().await.as_deref() == Some("101")).then_some(()))
+        .await;
+    hub.has_not_panicked();
 }
 
 #[tokio::test]
