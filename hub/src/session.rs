@@ -194,7 +194,7 @@ async fn run(
                     Ok(())
                 }
                 Some(Input::Departs(report)) => {
-                let moving = conversation.depart().await;
+                let moving = Box::pin(conversation.depart()).await;
                 outbox.end(Ending::Moved);
                 let _ = report.send(moving);
                 Ok(())

@@ -241,7 +241,8 @@ async fn resume(
             Ok(admission) => admission,
             Err(refusal) => return refuse(&refusal),
         };
-        let Some(session) = handover::take(&hub, admission).await else { return unknown() };
+        // Boxed, for hardly any request comes to this.
+        let Some(session) = Box::pin(handover::take(&hub, admission)).await else { return unknown() };
         session
     } else {
         match session(&hub, address, identity, token, Kind::Stateful) {

@@ -193,6 +193,24 @@ async fn whoever_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_answer_when_its_hub_ends_is_told() {
+    let mut hub = HubProcess::alone().await;
+    let ((mut asks, _), (mut silent, id)) = (raw(&hub).await, raw(&hub).await);
+    let call =
+        json!({ "type": 1, "invocationId": "w", "target": "InvokeConnection", "arguments": [id, "ask"] });
+    asks.write(&format!("{call}\x1e")).await;
+    assert!(silent.record().await.contains("\"target\":\"ask\""));
+
+    hub.terminate().await;
+
+    let (records, _) = asks.rest().await;
+    let [answer, close] = &records[..] else { panic!("{records:?}") };
+    assert!(answer.contains("\"invocationId\":\"w\",\"error\":"), "{answer}");
+    assert_eq!(close, "{\"type\":7,\"allowReconnect\":true}");
+    assert!(hub.ended().await.success());
+}
+
+#[tokio::test]
 async fn only_who_was_asked_answers_and_only_once() {
     let hub = HubProcess::alone().await;
     let mut caller = Client::connect(&hub.url()).await;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use serde_json::json;
 
 use crate::support::cluster::{PASSWORD, TOKEN_KEY};
-use crate::support::socket::{Socket, frame, op, request};
+use crate::support::socket::{Socket, frame, op, request, upgrade};
 use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until};
 
 /// How often the WebSocket is cut.
@@ -180,8 +180,8 @@ async fn said(ada: &mut Client, grace: &mut Client, cut: usize, when: &str) {
     ada.invoke("Send", &json!(["lobby", text])).await.unwrap();
 }
 
-/// A client that asked for stateful reconnect, in the lobby, and its token.
-async fn in_the_lobby(hub: &HubProcess) -> (Socket, String) {
+/// A client that asked for stateful reconnect, in the lobby, its token, and its id.
+async fn in_the_lobby(hub: &HubProcess) -> (Socket, String, String) {
     let path = "/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true";
     let answer = request(hub.address(), "POST", path, b"").await;
     let answer: serde_json::Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
@@ -196,7 +196,8 @@ async fn in_the_lobby(hub: &HubProcess) -> (Socket, String) {
     while !heard.contains("\"invocationId\":\"j\"") {
         heard.push_str(&String::from_utf8_lossy(&socket.frame().await.expect("the hub answers").1));
     }
-    (socket, token.to_owned())
+    let id = answer["connectionId"].as_str().expect("it has an id");
+    (socket, token.to_owned(), id.to_owned())
 }
 
 /// More than the hub keeps for anyone.
@@ -220,7 +221,7 @@ async fn flood(hub: &HubProcess) {
 #[tokio::test]
 async fn half_a_record_of_a_broken_websocket_is_forgotten() {
     let hub = HubProcess::alone().await;
-    let (mut socket, token) = in_the_lobby(&hub).await;
+    let (mut socket, token, _) = in_the_lobby(&hub).await;
     let call = "{\"type\":1,\"invocationId\":\"2\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e";
     socket.write(&frame(op::TEXT, &call.as_bytes()[..20])).await;
     drop(socket);
@@ -240,9 +241,52 @@ async fn half_a_record_of_a_broken_websocket_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_a_client_was_asked_it_may_answer_at_the_next_hub() {
+    let mut cluster = Cluster::with_one_key(&[]).await;
+    let mut ada = Client::connect(&cluster.b.url()).await;
+    let (mut socket, token, id) = in_the_lobby(&cluster.a).await;
+    let call = json!([id, "ask"]);
+
+    let (answer, socket) = tokio::join!(ada.invoke("InvokeConnection", &call), async {
+        let (_, asked) = socket.frame().await.expect("it is asked");
+        let asked: serde_json::Value =
+            serde_json::from_slice(asked.strip_suffix(b"\x1e").expect("it is one record"))
+                .expect("it is JSON");
+        cluster.a.terminate().await;
+        let (said, _) = socket.farewell().await;
+        assert!(said.is_empty(), "cut without a word: {}", String::from_utf8_lossy(&said));
+
+        let mut socket = Socket::upgraded(cluster.b.address(), &format!("?id={token}")).await;
+        let completion = json!({ "type": 3, "invocationId": asked["invocationId"], "result": "here" });
+        let again = format!("{{\"type\":9,\"sequenceId\":2}}\x1e{completion}\x1e");
+        socket.write(&frame(op::TEXT, again.as_bytes())).await;
+        assert!(cluster.a.ended().await.success());
+        socket
+    });
+
+    assert_eq!(answer, Ok(json!("here")));
+    drop(socket);
+    cluster.b.has_not_panicked();
+}
+
+#[tokio::test]
+async fn a_connection_of_a_hub_that_was_killed_is_nowhere() {
+    let mut cluster = Cluster::with_one_key(&[]).await;
+    let (_socket, token, _) = in_the_lobby(&cluster.a).await;
+
+    cluster.a.kill().await;
+
+    let mut socket = Socket::open(cluster.b.address()).await;
+    socket.write(upgrade(&format!("?id={token}")).as_bytes()).await;
+    let head = socket.head().await;
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+    cluster.b.has_not_panicked();
+}
+
+#[tokio::test]
 async fn a_client_that_confirms_nothing_is_let_go() {
     let hub = HubProcess::alone_with(&["--stateful-buffer-bytes", "1000"]).await;
-    let (mut socket, _) = in_the_lobby(&hub).await;
+    let (mut socket, _, _) = in_the_lobby(&hub).await;
 
     flood(&hub).await;
 
@@ -256,7 +300,7 @@ async fn a_client_that_confirms_nothing_is_let_go() {
 async fn a_client_that_reads_nothing_is_let_go() {
     // All of it is kept: only the socket is full.
     let hub = HubProcess::alone_with(&["--stateful-buffer-bytes", "1000000000"]).await;
-    let (mut socket, _) = in_the_lobby(&hub).await;
+    let (mut socket, _, _) = in_the_lobby(&hub).await;
 
     flood(&hub).await;
 
