@@ -121,7 +121,9 @@ impl Context {
         }
         match Box::pin(self.attempt(object)).await {
             // What was overlooked is known now: once more, at once. A third time waits for the back-off.
-            Err(ReconcileError::Apply(ApplyError::Overlooked { .. })) => Box::pin(self.attempt(object)).await,
+            Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Deleted(_))) => {
+                Box::pin(self.attempt(object)).await
+            }
             result => result,
         }
     }
@@ -148,8 +150,14 @@ impl Context {
             let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
             let children =
                 children(&cluster.with_volume_of(growth.stays_at()), &auth, &keys, &self.defaults, public);
-            let writer =
-                Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster: &cluster };
+            let read = observed.own_secrets();
+            let writer = Applier {
+                client: &self.client,
+                caches: &self.caches,
+                kept: &self.kept,
+                cluster: &cluster,
+                read: &read,
+            };
             let results = if cluster.held.is_some() {
                 pending = writer.plan(children, &growth);
                 Vec::new()
@@ -162,9 +170,11 @@ impl Context {
                 }
                 match result {
                     Ok(done) => applied.push(done),
-                    Err(error @ (ApplyError::Overlooked { .. } | ApplyError::Transient { .. })) => {
-                        passing = Some(error);
-                    }
+                    Err(
+                        error @ (ApplyError::Overlooked { .. }
+                        | ApplyError::Deleted(_)
+                        | ApplyError::Transient { .. }),
+                    ) => passing = Some(error),
                     Err(error) => failures.push(error),
                 }
             }

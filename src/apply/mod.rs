@@ -84,6 +84,8 @@ pub struct Applier<'a> {
     pub kept: &'a Kept,
     /// Whose children they are.
     pub cluster: &'a Cluster,
+    /// The names of our Secrets whose content the desired children have again.
+    pub read: &'a [String],
 }
 
 impl Applier<'_> {
@@ -110,7 +112,12 @@ impl Applier<'_> {
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let decision = self.decide(&wanted, actual.as_deref());
-        let Some(actual) = actual else { return self.make(&api, cache, &wanted).await };
+        let Some(actual) = actual else {
+            if self.read.contains(&wanted.name) {
+                return Err(ApplyError::Deleted(wanted.name));
+            }
+            return self.make(&api, cache, &wanted).await;
+        };
         match decision {
             Decision::Nothing => Ok(applied(&*actual, Outcome::Unchanged)),
             Decision::Create => self.make(&api, cache, &wanted).await,
@@ -302,3 +309,6 @@ fn reference<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Obje
         ..ObjectReference::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
