@@ -64,7 +64,7 @@ pub struct Decoder {
 }
 
 /// Whether the message that arrives is UTF-8 so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Text {
     /// It has to be.
     applies: bool,
@@ -232,12 +232,22 @@ impl Frame {
         }
         let (masked, later) = bytes.split_at(now);
         *bytes = later;
-        let plain = unmask(masked, self.mask, self.arrived);
+        let mut plain = unmask(masked, self.mask, self.arrived);
         self.arrived += now as u64;
         self.missing -= now as u64;
         match self.kind {
             Kind::Data => {
-                text.take(&plain)?;
+                let before = *text;
+                if let Err(fault) = text.take(&plain) {
+                    // However it was cut, the same is heard of it: all before the first byte that is wrong.
+                    *text = before;
+                    let is_right = |byte: &&u8| text.take(std::slice::from_ref(*byte)).is_ok();
+                    plain.truncate(plain.iter().take_while(is_right).count());
+                    if !plain.is_empty() {
+                        on_event(Event::Data(plain));
+                    }
+                    return Err(fault);
+                }
                 on_event(Event::Data(plain));
             }
             Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
