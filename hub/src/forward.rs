@@ -21,10 +21,11 @@ const PASSED: HeaderName = HeaderName::from_static("x-chatcluster-passed");
 /// For the connection to the other hub: it is near, or gone.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// As [`pass_on`], but tried first without a request: whether the hub is there. Another one at its address is not.
-pub(crate) async fn is_there(hub: &Hub, token: &Token) -> bool {
+/// Whether the hub that has a token's connection can be reached. Nothing was heard of it yet if it or this one has just started, and
+/// what is fresh may be of such a hub; otherwise the dead are not waited for.
+pub(crate) async fn is_there(hub: &Hub, token: &Token, is_fresh: bool) -> bool {
     let is_known = hub.canary.instances().contains(&format!("{:08x}", token.owner.instance));
-    is_known
+    (is_known || is_fresh)
         && tokio::time::timeout(CONNECT, TcpStream::connect(token.owner.address))
             .await
             .is_ok_and(|connected| connected.is_ok())

@@ -150,7 +150,13 @@ impl Outbox {
             return Pushed::Ended;
         }
         queue.promised -= 1;
-        self.enqueue(queue, record)
+        // After the last one the connection may end, and a client that says nothing wakes nobody.
+        let task = if queue.is_over() { queue.task.take() } else { None };
+        let pushed = self.enqueue(queue, record);
+        if let Some(task) = task {
+            task.wake();
+        }
+        pushed
     }
 
     fn enqueue(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {

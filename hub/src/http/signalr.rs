@@ -73,6 +73,10 @@ pub(super) async fn negotiate(
         .into_response()
 }
 
+fn is_fresh(token: &Token) -> bool {
+    now().saturating_sub(token.issued) < FRESH
+}
+
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -121,7 +125,7 @@ pub(super) async fn connect(
         (Transport::WebSocket, Some(token)) if token.stateful => {
             if token.owner != hub.owner
                 && !matches!(hub.sessions.find(token.id), Found::Live(_))
-                && (!handover::is_possible(&hub) || forward::is_there(&hub, &token).await)
+                && (!handover::is_possible(&hub) || forward::is_there(&hub, &token, is_fresh(&token)).await)
             {
                 return forward::pass_on(&hub, &text, &token, request).await;
             }
@@ -169,7 +173,7 @@ fn session(
         }
         // Who polls is told so that the client stops.
         Found::Ended if kind == Kind::Polls => Err(Box::new(StatusCode::NO_CONTENT.into_response())),
-        Found::Nothing if now().saturating_sub(token.issued) < FRESH => {
+        Found::Nothing if is_fresh(token) => {
             let admission = hub.admit(token.id, identity, address.ip()).map_err(|r| Box::new(refuse(&r)))?;
             Ok((Sessions::begin(hub, admission, kind), true))
         }
