@@ -148,6 +148,13 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             });
         }
     }
+    // One event for both: whoever reads that clients can connect has read enough.
+    let of = |type_: ConditionType| notices.iter().position(|notice| notice.reason == type_.as_str());
+    if let (Some(verified), Some(published)) = (of(ConditionType::Verified), of(ConditionType::Published)) {
+        let verified = notices[verified].note.clone();
+        notices[published].note = format!("{verified}; {}", notices[published].note);
+        notices.retain(|notice| notice.reason != ConditionType::Verified.as_str());
+    }
     let held = |status| {
         let reason = find(status, ConditionType::Ready).map(|ready| ready.reason.as_str())?;
         [Reason::Paused, Reason::Held].into_iter().find(|held| held.as_str() == reason)
@@ -320,5 +327,16 @@ mod tests {
         let after = status(&[("Verified", true, "Verified"), ("HubReady", true, "Ready")]);
 
         assert_eq!(reasons(&of_conditions(&before, &after)), ["Verified"]);
+    }
+
+    #[test]
+    fn verified_and_published_at_once_is_one_event() {
+        let before = status(&[("Verified", false, "WaitingForHubs"), ("Published", false, "NotVerified")]);
+        let after = status(&[("Verified", true, "Verified"), ("Published", true, "Published")]);
+
+        let notices = of_conditions(&before, &after);
+
+        assert_eq!(reasons(&notices), ["Published"]);
+        assert!(notices[0].note.contains("; "), "{}", notices[0].note);
     }
 }
