@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::http::{Method, Request, Response, Uri};
@@ -13,6 +14,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
+use tokio::sync::Semaphore;
 use tower::util::{MapErrLayer, option_layer};
 use tower::{BoxError, Layer, Service};
 
@@ -29,14 +31,20 @@ pub fn way(config: &Config, tenure: Option<&Tenure>) -> Result<ClientBuilder<Way
         Some(tenure) => fenced(config, tenure.clone())?,
         None => reads.clone(),
     };
-    Ok(ClientBuilder::new(Way { reads, writes }, config.default_namespace.clone()))
+    let places = Arc::new(Semaphore::new(WRITES));
+    Ok(ClientBuilder::new(Way { reads, writes, places }, config.default_namespace.clone()))
 }
+
+/// How many writes are under way at a time, each on a connection of its own. A cluster is made with ten at once; of hundreds the API
+/// server would do no more in a second, and each connection takes tens of KiB, on both sides.
+const WRITES: usize = 32;
 
 /// A service that tells writes from reads.
 #[derive(Clone)]
 pub struct Way {
     reads: Client,
     writes: Client,
+    places: Arc<Semaphore>,
 }
 
 impl Service<Request<Body>> for Way {
@@ -49,8 +57,16 @@ impl Service<Request<Body>> for Way {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let client = if *request.method() == Method::GET { self.reads.clone() } else { self.writes.clone() };
-        Box::pin(async move { client.send(request).await })
+        if *request.method() == Method::GET {
+            let client = self.reads.clone();
+            return Box::pin(async move { client.send(request).await });
+        }
+        let (client, places) = (self.writes.clone(), self.places.clone());
+        Box::pin(async move {
+            // Nobody closes the semaphore.
+            let _place = places.acquire_owned().await;
+            client.send(request).await
+        })
     }
 }
 
