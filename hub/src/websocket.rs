@@ -46,8 +46,10 @@ pub async fn serve(
     reader.decode(&early);
     let ending = loop {
         for bytes in std::mem::take(&mut reader.data) {
+            // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
+            let hearing = Box::pin(listener.hear(bytes));
             let heard = tokio::select! {
-                heard = listener.hear(bytes) => heard,
+                heard = hearing => heard,
                 // While the hub is busy with what the client wants, what it is told goes on being written.
                 ending = poll_fn(|context| outbox.poll_over(context)) => Err(ending),
             };
@@ -123,7 +125,9 @@ impl Rest {
     /// Says why, closes, and waits for the client to close its side, but not for ever: a socket that is closed with something
     /// unread resets the connection, and the last words are lost.
     pub async fn farewell(self, outbox: &Outbox, ending: &Ending, linger: Duration) {
-        let _ = tokio::time::timeout(linger, farewell(&self.0, outbox, ending)).await;
+        let farewell = tokio::time::timeout(linger, farewell(&self.0, outbox, ending));
+        // The connection's task need not have room for it all the time.
+        let _ = Box::pin(farewell).await;
     }
 }
 
