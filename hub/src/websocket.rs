@@ -47,9 +47,13 @@ pub async fn serve(
     let ending = loop {
         for bytes in std::mem::take(&mut reader.data) {
             // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
-            let hearing = Box::pin(listener.hear(bytes));
+            let mut hearing = Box::pin(listener.hear(bytes));
             let heard = tokio::select! {
-                heard = hearing => heard,
+                // What is answered at once is written at once.
+                heard = poll_fn(|context| {
+                    let _gathering = outbox.gather();
+                    hearing.as_mut().poll(context)
+                }) => heard,
                 // While the hub is busy with what the client wants, what it is told goes on being written.
                 ending = poll_fn(|context| outbox.poll_over(context)) => Err(ending),
             };
