@@ -5,12 +5,14 @@ mod upgrade;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::net::RecvFlags;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use self::frame::{Decoder, Event};
@@ -92,7 +94,7 @@ impl Reader<'_> {
                 return Poll::Pending;
             }
             let read = BUFFER.with_borrow_mut(|buffer| {
-                let read = self.socket.try_read(buffer);
+                let read = read(self.socket, buffer);
                 if let Ok(length @ 1..) = read {
                     self.decode(&buffer[..length]);
                 }
@@ -119,6 +121,18 @@ impl Reader<'_> {
             outbox.end(Ending::Frame(fault));
         }
     }
+}
+
+/// As [`TcpStream::try_read`]. What does not fill the buffer was all that there was, so that, as with Tokio's own `poll_read`, the
+/// socket is then not ready any more: it is waited for without another read that finds nothing.
+fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    let read = socket.try_io(Interest::READABLE, || {
+        length = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+        // The end of the stream stays to be read.
+        if (1..buffer.len()).contains(&length) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    if length > 0 { Ok(length) } else { read.map(|()| 0) }
 }
 
 /// What is left of a WebSocket after the end.
