@@ -266,7 +266,7 @@ impl Hub {
             outbox.end(Ending::Draining);
         }
         self.metrics.connections.add(1);
-        Ok(Admission { hub: Arc::clone(self), key, id, identity, outbox })
+        Ok(Admission { hub: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
     }
 
     /// Not ready from now on. Gives the connections that have to be let go.
@@ -315,7 +315,7 @@ pub struct Admission {
     /// The connection, for its client.
     pub id: ConnectionId,
     /// Whose it is.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Its queue.
     pub outbox: Arc<Outbox>,
 }

@@ -22,11 +22,22 @@ async fn main() -> ExitCode {
         }
     };
     telemetry::start();
+    use_small_pages();
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chatcluster-hub: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Most of the memory is small things of connections, of many sizes. In pages of 2 MiB, each size and thread that has begun one
+/// has all of it, and zeroing them stalls who connects.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        // It is only a matter of memory.
+        tracing::debug!(%error, "huge pages stay");
     }
 }

@@ -237,6 +237,16 @@ impl Outbox {
         self.write(&mut queue);
     }
 
+    /// What is said until the result is dropped is then written at once, by whoever drops it: without a way over the flusher,
+    /// and in one system call. It is to be dropped soon, for others' records wait, too.
+    pub(crate) fn gather(&self) -> Gathering<'_> {
+        let mut queue = self.lock();
+        // Otherwise the flusher is about to write it.
+        let is_ours = queue.wire.is_some() && !std::mem::replace(&mut queue.to_flush, true);
+        drop(queue);
+        Gathering { outbox: self, is_ours }
+    }
+
     fn write(&self, queue: &mut Queue) {
         let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
         let unsent = wire.unsent();
@@ -305,6 +315,25 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing that is done under this lock panics, and a queue is sound between any two statements.
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// See [`Outbox::gather`].
+pub(crate) struct Gathering<'a> {
+    outbox: &'a Outbox,
+    is_ours: bool,
+}
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        if !self.is_ours {
+            return;
+        }
+        let mut queue = self.outbox.lock();
+        queue.to_flush = false;
+        if !queue.records.is_empty() {
+            self.outbox.write(&mut queue);
+        }
     }
 }
 

@@ -5,12 +5,14 @@ mod upgrade;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::net::RecvFlags;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use self::frame::{Decoder, Event};
@@ -46,8 +48,14 @@ pub async fn serve(
     reader.decode(&early);
     let ending = loop {
         for bytes in std::mem::take(&mut reader.data) {
+            // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
+            let mut hearing = Box::pin(listener.hear(bytes));
             let heard = tokio::select! {
-                heard = listener.hear(bytes) => heard,
+                // What is answered at once is written at once.
+                heard = poll_fn(|context| {
+                    let _gathering = outbox.gather();
+                    hearing.as_mut().poll(context)
+                }) => heard,
                 // While the hub is busy with what the client wants, what it is told goes on being written.
                 ending = poll_fn(|context| outbox.poll_over(context)) => Err(ending),
             };
@@ -86,7 +94,7 @@ impl Reader<'_> {
                 return Poll::Pending;
             }
             let read = BUFFER.with_borrow_mut(|buffer| {
-                let read = self.socket.try_read(buffer);
+                let read = read(self.socket, buffer);
                 if let Ok(length @ 1..) = read {
                     self.decode(&buffer[..length]);
                 }
@@ -115,6 +123,18 @@ impl Reader<'_> {
     }
 }
 
+/// As [`TcpStream::try_read`]. What does not fill the buffer was all that there was, so that, as with Tokio's own `poll_read`, the
+/// socket is then not ready any more: it is waited for without another read that finds nothing.
+fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    let read = socket.try_io(Interest::READABLE, || {
+        length = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
+        // The end of the stream stays to be read.
+        if (1..buffer.len()).contains(&length) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    if length > 0 { Ok(length) } else { read.map(|()| 0) }
+}
+
 /// What is left of a WebSocket after the end.
 #[derive(Debug)]
 pub struct Rest(Arc<TcpStream>);
@@ -123,7 +143,9 @@ impl Rest {
     /// Says why, closes, and waits for the client to close its side, but not for ever: a socket that is closed with something
     /// unread resets the connection, and the last words are lost.
     pub async fn farewell(self, outbox: &Outbox, ending: &Ending, linger: Duration) {
-        let _ = tokio::time::timeout(linger, farewell(&self.0, outbox, ending)).await;
+        let farewell = tokio::time::timeout(linger, farewell(&self.0, outbox, ending));
+        // The connection's task need not have room for it all the time.
+        let _ = Box::pin(farewell).await;
     }
 }
 

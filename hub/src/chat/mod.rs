@@ -63,7 +63,7 @@ pub struct Connection {
     /// Its queue.
     pub outbox: Arc<Outbox>,
     /// Whose it is.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
 }
 
 /// A client as one of many: in which rooms it is, and what it is called in each. Dropped, it is in none any more.

@@ -28,12 +28,12 @@ impl Caller {
             key: admission.key,
             id: admission.id.to_string(),
             outbox: Arc::clone(&admission.outbox),
-            identity: admission.identity.clone(),
+            identity: Arc::clone(&admission.identity),
         };
         let streams = Streams::new(
             Arc::clone(&admission.hub),
             Arc::clone(&admission.outbox),
-            admission.identity.clone(),
+            Arc::clone(&admission.identity),
         );
         Self { participant: Participant::new(Arc::clone(&admission.hub), connection), streams, admission }
     }

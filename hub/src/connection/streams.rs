@@ -23,7 +23,7 @@ const MOST: usize = 16;
 pub(super) struct Streams {
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
-    identity: Identity,
+    identity: Arc<Identity>,
     /// By the id of the call that began them; dropped, they end.
     watches: HashMap<String, DropGuard>,
     /// By the id of the stream.
@@ -46,7 +46,7 @@ struct Invocation<'a> {
 }
 
 impl Streams {
-    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, identity: Identity) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, identity: Arc<Identity>) -> Self {
         Self { hub, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
     }
 
@@ -68,7 +68,7 @@ impl Streams {
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
         let (key, own) = self.hub.listener();
-        let connection = Connection { key, id: String::new(), outbox: own, identity: self.identity.clone() };
+        let connection = Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
         let watch = Watch {
             id: id.to_owned(),
             outbox: Arc::clone(&self.outbox),

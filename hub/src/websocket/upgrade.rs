@@ -47,7 +47,8 @@ pub fn accept(headers: &HeaderMap) -> Result<Response<Body>, NotUpgradable> {
 /// The socket behind an upgraded connection of [`crate::server`], and what was read of it already.
 pub fn socket_of(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf))
+    // Copied, even if it is nothing: what hyper gives keeps the whole buffer that the request was read into.
+    Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 
 #[cfg(test)]
