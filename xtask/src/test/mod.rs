@@ -69,7 +69,7 @@ impl Stage {
             Self::Lint => lint::run(),
             Self::Unit => rust::unit(),
             Self::Hub => rust::hub(),
-            Self::Load => bench::check(),
+            Self::Load => bench::hub::check(),
             Self::Api => api::run(options),
             Self::E2e => e2e::run(options),
         }
