@@ -2,7 +2,7 @@
 
 use super::options::Run;
 use crate::target::Target;
-use crate::{chart, install, sh};
+use crate::{chart, install, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
@@ -20,14 +20,7 @@ const PODS_ON_A_NODE: usize = 700;
 /// Those that are off where there are to be no pods.
 const MAKERS_OF_PODS: &str = "*,-statefulset-controller,-deployment-controller,-replicaset-controller";
 /// What an operator needs of the chart when it runs outside the cluster.
-const INSTALLED: [&str; 6] = [
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "Role",
-    "RoleBinding",
-];
+const INSTALLED: [&str; 5] = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 /// The operator's account, by the chart's default.
 const OPERATOR: &str = "chatcluster-operator";
 /// Ours. It is bound by the API server's fairness as the operator is, which an administrator is not.
@@ -95,7 +88,9 @@ impl Control {
         let file = self.folder().join("bench.json");
         std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
         sh::quiet(self.exec("kubectl").args(["create", "namespace", namespace]))?;
-        sh::quiet(self.exec("kubectl").args(["apply", "--server-side", "--filename"]).arg(file))?;
+        for file in [repo::root().join("crds"), file] {
+            sh::quiet(self.exec("kubectl").args(["apply", "--server-side", "--filename"]).arg(file))?;
+        }
         let established =
             ["--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=60s"];
         sh::quiet(self.exec("kubectl").arg("wait").args(established))
