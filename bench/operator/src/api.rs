@@ -1,6 +1,7 @@
 //! The API server, asked for no more than what is needed: bodies go as they are, and answers are looked at only on demand.
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -9,16 +10,23 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// By which the audit log tells our requests from others'.
 pub(crate) const AGENT: &str = "chatcluster-bench";
 
-/// How many clusters are worked on at a time, by us and by the floor: as many as the operator reconciles.
+/// How many requests are under way at a time. More of one client's the API server puts into a queue, and soon refuses
+/// (<https://kubernetes.io/docs/concepts/cluster-administration/flow-control/>).
 pub(crate) const CONCURRENCY: usize = 64;
+/// How long one that is refused for that reason waits, as the API server's Retry-After says.
+const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Client,
+    under_way: Arc<Semaphore>,
 }
 
 impl Api {
@@ -28,7 +36,7 @@ impl Api {
         let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
         config.headers.push(("user-agent".parse()?, AGENT.parse()?));
         config.default_retry = false;
-        Ok(Self { client: Client::try_from(config)? })
+        Ok(Self { client: Client::try_from(config)?, under_way: Arc::new(Semaphore::new(CONCURRENCY)) })
     }
 
     /// To stream from.
@@ -87,14 +95,23 @@ impl Api {
         media: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Vec<u8>)> {
-        let request = Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, media);
-        let response = self.client.send(request.body(Body::from(body))?).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes().to_vec()))
+        let _under_way = self.under_way.acquire().await?;
+        let body = Bytes::from(body);
+        loop {
+            let request =
+                Request::builder().method(&method).uri(path).header(http::header::CONTENT_TYPE, media);
+            let response = self.client.send(request.body(Body::from(body.clone()))?).await?;
+            let status = response.status();
+            let answer = response.into_body().collect().await?.to_bytes().to_vec();
+            if status != StatusCode::TOO_MANY_REQUESTS {
+                return Ok((status, answer));
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 }
 
-/// Does something for each of them, so many at a time. The first failure ends it.
+/// Does something for each of them, as many at a time. The first failure ends it.
 pub(crate) async fn for_each<T, F>(items: impl IntoIterator<Item = T>, act: impl FnMut(T) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,

@@ -1,6 +1,7 @@
 //! What has to hold whatever the machine does: how often the API server is asked. Pure.
 
 use serde_json::Value;
+use std::ops::Add;
 
 /// Requests for each cluster from its creation until nothing is left to do, beside one for each child.
 const BESIDE_CHILDREN: f64 = 4.0;
@@ -34,15 +35,16 @@ pub(super) fn faults(result: &Value) -> Vec<String> {
     faults
 }
 
-/// All counts of requests together.
+/// All counts of requests together. Not by `sum`, by which nothing is -0.
 pub(super) fn sum(requests: &Value) -> f64 {
-    requests.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_f64()).sum()
+    requests.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_f64()).fold(0.0, Add::add)
 }
 
 /// Those with that verb.
 pub(super) fn by_verb(requests: &Value, verb: &str) -> f64 {
     let all = requests.as_object().into_iter().flatten();
-    all.filter(|(what, _)| what.split(' ').next() == Some(verb)).filter_map(|(_, count)| count.as_f64()).sum()
+    let counts = all.filter(|(what, _)| what.split(' ').next() == Some(verb));
+    counts.filter_map(|(_, count)| count.as_f64()).fold(0.0, Add::add)
 }
 
 #[cfg(test)]

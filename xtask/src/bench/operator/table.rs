@@ -118,17 +118,13 @@ pub(super) fn all(results: &[Value]) -> String {
         let without = if of.results[0]["pods"] == true { "" } else { ", no pods" };
         format!("{}{without}", shown(of.clusters(), 0))
     });
-    let mut lines = vec![[String::new(), "clusters".to_owned()].into_iter().chain(heads).collect::<Vec<_>>()];
-    let mut phase = "";
-    for (of_phase, what, figure) in ROWS {
+    let mut lines = vec![["clusters".to_owned()].into_iter().chain(heads).collect::<Vec<_>>()];
+    for (phase, what, figure) in ROWS {
         let cells: Vec<_> = runs.iter().map(figure).collect();
-        if cells.iter().all(Option::is_none) {
-            continue;
+        if cells.iter().any(Option::is_some) {
+            let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
+            lines.push([format!("{phase}: {what}")].into_iter().chain(cells).collect());
         }
-        let first = if phase == of_phase { "" } else { of_phase };
-        phase = of_phase;
-        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
-        lines.push([first.to_owned(), what.to_owned()].into_iter().chain(cells).collect());
     }
     format!("{}\n{}", table(&lines), by_kind(&runs).unwrap_or_default())
 }
@@ -208,10 +204,10 @@ mod tests {
 
         let row = |what: &str| text.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
         let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-        assert_eq!(cells(&row("clusters "))[2..5], ["clusters", "10", "1,000"]);
-        assert_eq!(cells(&row("every child"))[3], "5.0 / 4.0 = 1.25");
-        assert_eq!(cells(&row("requests for each cluster "))[3], "3.50: 0.50 create, 3.00 patch");
-        assert_eq!(cells(&row("writes, the lease aside"))[3..5], ["2", "2"]);
+        assert_eq!(cells(&row("clusters "))[1..4], ["clusters", "10", "1,000"]);
+        assert_eq!(cells(&row("every child"))[2], "5.0 / 4.0 = 1.25");
+        assert_eq!(cells(&row("requests for each cluster "))[2], "3.50: 0.50 create, 3.00 patch");
+        assert_eq!(cells(&row("writes, the lease aside"))[2..4], ["2", "2"]);
         assert_eq!(cells(&row("patch services"))[2..4], ["3.000", "3.000"]);
         assert!(!text.contains("churn"), "{text}");
     }
