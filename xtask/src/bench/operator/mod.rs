@@ -5,6 +5,7 @@ mod check;
 mod control;
 pub(crate) mod options;
 mod plot;
+mod real;
 mod table;
 
 use super::{machine, page, scratch};
@@ -49,18 +50,23 @@ pub(super) fn bench(options: &Operator) -> Result<()> {
     };
     keep(json!({"machine": machine.clone()}))?;
     let mut wrong = Vec::new();
+    let mut each = |result: Value| {
+        println!("  {}", table::progress(&result));
+        for fault in check::faults(&result) {
+            eprintln!("  WRONG: {fault}");
+            wrong.push(fault);
+        }
+        keep(result.clone())?;
+        results.push(result);
+        Ok(())
+    };
     for run in options.runs() {
         println!("{} clusters{}", run.clusters, if run.pods { "" } else { " without pods" });
-        measure(options, &programs, run, |result| {
-            println!("  {}", table::progress(&result));
-            for fault in check::faults(&result) {
-                eprintln!("  WRONG: {fault}");
-                wrong.push(fault);
-            }
-            keep(result.clone())?;
-            results.push(result);
-            Ok(())
-        })?;
+        measure(options, &programs, run, &mut each)?;
+    }
+    if options.real_rounds() > 0 {
+        println!("real pods");
+        real::measure(options.real_rounds(), &mut each)?;
     }
     let tables = table::all(&results);
     println!("\n{}\n\n{tables}", machine.as_text("Kubernetes 1.34"));
@@ -77,7 +83,7 @@ fn measure(
     options: &Operator,
     programs: &Programs,
     run: Run,
-    mut each: impl FnMut(Value) -> Result<()>,
+    each: &mut impl FnMut(Value) -> Result<()>,
 ) -> Result<()> {
     let control = Control::start(run, options.keep)?;
     let log = scratch()?.join(format!("operator-{}.log", run.clusters));
@@ -94,7 +100,7 @@ fn measure(
     if !run.pods {
         driver.arg("--without-pods");
     }
-    follow(&mut driver, &mut each).with_context(|| last_words(&log))
+    follow(&mut driver, each).with_context(|| last_words(&log))
 }
 
 /// Runs it to its end, and takes each of its lines. A signal to us ends it.

@@ -14,7 +14,10 @@ control plane of its own. The operator is the program of its image, with the set
   churn    Ten spec changes a second: until each has reached its child; the queue
   delete   All of them: until nothing is left
 
-The floor is a bare client that makes the same objects, as many at a time, while no operator runs. docs/performance.md says more.
+  real     With real pods, on two nodes: from kubectl apply to the first message that crosses two hubs, ten times
+
+The floor is a bare client that makes the same objects, as many at a time, while no operator runs; with real pods,
+kubectl apply of the same objects by hand. docs/performance.md says more.
 
 Fails when the operator asks the API server for more than it should. It never fails because of times.";
 
@@ -36,7 +39,10 @@ pub(crate) struct Operator {
     /// How long specs change in churn
     #[arg(long, default_value_t = 120)]
     pub(super) churn_seconds: u64,
-    /// Measure another build of the operator
+    /// How often a cluster with real pods is made, and its objects by hand; 0: never
+    #[arg(long, default_value_t = 10)]
+    real_rounds: usize,
+    /// Measure another build of the operator (not with real pods)
     #[arg(long, value_name = "PROGRAM")]
     pub(super) operator: Option<PathBuf>,
     /// Write every result to this file, a line of JSON each
@@ -71,6 +77,10 @@ impl Operator {
         let mut runs: Vec<Run> = with.chain(without).filter(|run| run.clusters > 0).collect();
         runs.sort_by_key(|run| run.clusters);
         runs
+    }
+
+    pub(super) fn real_rounds(&self) -> usize {
+        if self.check { 0 } else { self.real_rounds }
     }
 
     /// What the program in `bench/operator` is told of these.

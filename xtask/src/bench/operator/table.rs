@@ -112,7 +112,7 @@ fn shown(number: f64, decimals: usize) -> String {
 pub(super) fn all(results: &[Value]) -> String {
     let runs = runs(results);
     if runs.is_empty() {
-        return String::new();
+        return real(results).unwrap_or_default();
     }
     let heads = runs.iter().map(|of| {
         let without = if of.results[0]["pods"] == true { "" } else { ", no pods" };
@@ -126,7 +126,30 @@ pub(super) fn all(results: &[Value]) -> String {
             lines.push([format!("{phase}: {what}")].into_iter().chain(cells).collect());
         }
     }
-    format!("{}\n{}", table(&lines), by_kind(&runs).unwrap_or_default())
+    let tables = [Some(table(&lines)), by_kind(&runs), real(results)];
+    tables.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// Real pods: the operator beside the objects by hand.
+fn real(results: &[Value]) -> Option<String> {
+    let of = |system: &str| -> Vec<f64> {
+        let results = results.iter().filter(|r| r["phase"] == "real" && r["system"] == system);
+        let mut seconds: Vec<f64> = results.filter_map(|result| result["seconds"].as_f64()).collect();
+        seconds.sort_by(f64::total_cmp);
+        seconds
+    };
+    let (operator, floor) = (of("operator"), of("floor"));
+    let head = ["from kubectl apply to a message that crosses, s", "fastest", "median", "slowest", "times"];
+    let row = |name: &str, seconds: &[f64]| -> Option<Vec<String>> {
+        let (first, last) = (seconds.first()?, seconds.last()?);
+        let figures = [*first, seconds[seconds.len() / 2], *last].map(|figure| shown(figure, 1));
+        Some([vec![name.to_owned()], figures.to_vec(), vec![seconds.len().to_string()]].concat())
+    };
+    let ratio = operator.get(operator.len() / 2)? / floor.get(floor.len() / 2)?;
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    lines.push(row(&format!("a ChatCluster ({ratio:.2} × the median by hand)"), &operator)?);
+    lines.push(row("the same objects by hand", &floor)?);
+    Some(table(&lines))
 }
 
 /// Requests for each cluster, by verb and kind.
@@ -151,7 +174,7 @@ fn by_kind(runs: &[Of]) -> Option<String> {
 
 fn runs(results: &[Value]) -> Vec<Of<'_>> {
     let mut runs: Vec<Of> = Vec::new();
-    for result in results {
+    for result in results.iter().filter(|result| result["clusters"].is_number()) {
         let of = |run: &&mut Of| {
             run.results.iter().all(|r| r["clusters"] == result["clusters"] && r["pods"] == result["pods"])
         };
@@ -173,8 +196,9 @@ pub(super) fn progress(result: &Value) -> String {
         .take(6)
         .collect();
     if figures.is_empty() {
-        let seconds = ["children_s", "gone_s"].iter().find_map(|field| result[field].as_f64());
-        return seconds.map_or(phase.to_owned(), |seconds| format!("{phase}: {seconds:.1} s"));
+        let seconds = ["children_s", "gone_s", "seconds"].iter().find_map(|field| result[field].as_f64());
+        let system = result["system"].as_str().map_or(String::new(), |system| format!(", {system}"));
+        return seconds.map_or(phase.to_owned(), |seconds| format!("{phase}{system}: {seconds:.1} s"));
     }
     format!("{phase}: {}", figures.join("; "))
 }
@@ -210,6 +234,23 @@ mod tests {
         assert_eq!(cells(&row("writes, the lease aside"))[2..4], ["2", "2"]);
         assert_eq!(cells(&row("patch services"))[2..4], ["3.000", "3.000"]);
         assert!(!text.contains("churn"), "{text}");
+    }
+
+    #[test]
+    fn real_pods_have_a_table_of_their_own() {
+        let real =
+            |system: &str, seconds: f64| json!({"phase": "real", "system": system, "seconds": seconds});
+
+        let text = all(&[
+            real("operator", 12.0),
+            real("floor", 10.0),
+            real("operator", 13.0),
+            real("operator", 9.0),
+        ]);
+
+        let rows: Vec<String> = text.lines().map(|line| line.replace(' ', "")).collect();
+        assert_eq!(rows[2], "|aChatCluster(1.20×themedianbyhand)|9.0|12.0|13.0|3|");
+        assert_eq!(rows[3], "|thesameobjectsbyhand|10.0|10.0|10.0|1|");
     }
 
     #[test]
