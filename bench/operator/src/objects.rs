@@ -1,6 +1,6 @@
 //! The objects that a cluster is made of, as the operator left them, fit to be made again for another cluster. Pure.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the API server puts into metadata.
 const SERVERS: [&str; 6] =
@@ -71,32 +71,24 @@ impl Template {
 
 /// The object without what the API server, or a controller of Kubernetes, has put into it and would put there again.
 fn without_the_servers(mut object: Value) -> Value {
-    let remove = |object: &mut Value, fields: &[&str]| {
-        if let Some(map) = object.as_object_mut() {
+    let remove = |value: Option<&mut Value>, fields: &[&str]| {
+        if let Some(map) = value.and_then(Value::as_object_mut) {
             map.retain(|field, _| !fields.contains(&field.as_str()));
         }
     };
-    remove(&mut object, &["status"]);
-    remove(&mut object["metadata"], &SERVERS);
-    if let Some(annotations) = object["metadata"].get_mut("annotations") {
-        remove(annotations, &["deployment.kubernetes.io/revision"]);
-    }
+    remove(Some(&mut object), &["status"]);
+    remove(object.get_mut("metadata"), &SERVERS);
+    remove(object.pointer_mut("/metadata/annotations"), &["deployment.kubernetes.io/revision"]);
     if object["kind"] == "Service" {
         // One without an address has said so itself.
         if object["spec"]["clusterIP"] != "None" {
-            remove(&mut object["spec"], &["clusterIP", "clusterIPs", "healthCheckNodePort"]);
+            remove(object.get_mut("spec"), &["clusterIP", "clusterIPs"]);
         }
-        for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
-            remove(port, &["nodePort"]);
+        for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            remove(Some(port), &["nodePort"]);
         }
     }
-    without_nulls(object)
-}
-
-/// Indexing a `Value` to change it may leave a null where there was nothing.
-fn without_nulls(object: Value) -> Value {
-    let Value::Object(map) = object else { return object };
-    Value::Object(map.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+    object
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn bulk(text: &str) -> String {
 fn command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
     let mut at = 0;
     let number = |mark: u8, at: &mut usize| -> Option<usize> {
-        let line = &bytes[*at..];
+        let line = bytes.get(*at..)?;
         let end = line.windows(2).position(|pair| pair == b"\r\n")?;
         let number = std::str::from_utf8(line[..end].strip_prefix(&[mark])?).ok()?.parse().ok()?;
         *at += end + 2;
