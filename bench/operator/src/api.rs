@@ -49,8 +49,8 @@ impl Api {
     }
 
     /// A merge patch (RFC 7386).
-    pub(crate) async fn merge(&self, path: &str, patch: &Value) -> Result<()> {
-        let body = patch.to_string().into_bytes();
+    pub(crate) async fn merge(&self, path: &str, change: &Value) -> Result<()> {
+        let body = change.to_string().into_bytes();
         self.send(Method::PATCH, path, "application/merge-patch+json", body).await.map(drop)
     }
 

@@ -64,7 +64,7 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
 /// How long after each change of a spec the operator had changed that cluster's public Service. Changes that were overtaken by
 /// another one of the same cluster count as followed when that is.
 fn followed(entries: &[Entry]) -> Vec<i64> {
-    let mut changed: HashMap<usize, Vec<i64>> = HashMap::new();
+    let mut open: HashMap<usize, Vec<i64>> = HashMap::new();
     let mut took = Vec::new();
     let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write()).collect();
     // By when they were asked for: an answer may come after what it brought about.
@@ -74,9 +74,9 @@ fn followed(entries: &[Entry]) -> Vec<i64> {
             continue;
         };
         match (entry.agent, entry.resource.as_str()) {
-            (Agent::Bench, "chatclusters") => changed.entry(cluster).or_default().push(entry.answered),
+            (Agent::Bench, "chatclusters") => open.entry(cluster).or_default().push(entry.answered),
             (Agent::Operator, "services") if entry.code < 300 => {
-                let changes = changed.remove(&cluster).unwrap_or_default();
+                let changes = open.remove(&cluster).unwrap_or_default();
                 took.extend(changes.into_iter().map(|at| entry.answered - at));
             }
             _ => {}

@@ -100,7 +100,7 @@ mod tests {
         Names { namespace: "captured-in".into(), name: "captured".into(), uid: "0-1".into() }
     }
 
-    fn service(spec: Value) -> Value {
+    fn service(spec: &Value) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": "captured", "namespace": "captured-in", "uid": "9", "resourceVersion": "7",
@@ -118,7 +118,7 @@ mod tests {
             path,
             "services",
             service(
-                json!({"clusterIP": "198.18.64.7", "clusterIPs": ["198.18.64.7"], "ports": [{"port": 80, "nodePort": 30007}]}),
+                &json!({"clusterIP": "198.18.64.7", "clusterIPs": ["198.18.64.7"], "ports": [{"port": 80, "nodePort": 30007}]}),
             ),
             &captured(),
         );
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_headless_service_stays_one() {
         let path = "/api/v1/namespaces/captured-in/services/captured";
-        let headless = service(json!({"clusterIP": "None", "clusterIPs": ["None"]}));
+        let headless = service(&json!({"clusterIP": "None", "clusterIPs": ["None"]}));
         let template = Template::new(path, "services", headless, &captured());
 
         let (_, body) = template.render(&captured());

@@ -26,6 +26,8 @@ pub(crate) struct Operator {
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
     pub(crate) rss_mib: f64,
+    /// Of that, what is no file's
+    pub(crate) anonymous_mib: f64,
     pub(crate) peak_mib: f64,
 }
 
@@ -90,6 +92,7 @@ fn usage(stat: &str, status: &str) -> Option<Usage> {
     Some(Usage {
         cpu_seconds: ticks / 100.0,
         rss_mib: kib("VmRSS:")? / 1024.0,
+        anonymous_mib: kib("RssAnon:")? / 1024.0,
         peak_mib: kib("VmHWM:")? / 1024.0,
     })
 }
@@ -155,10 +158,12 @@ mod tests {
     #[test]
     fn a_process_is_read_whatever_its_name() {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 9 0 0 0 250 50 0 0 20 0";
-        let status = "Name:\ta\nVmHWM:\t  20480 kB\nVmRSS:\t  10240 kB\n";
+        let status = "Name:\ta\nVmHWM:\t  20480 kB\nVmRSS:\t  10240 kB\nRssAnon:\t5120 kB\n";
 
         let usage = usage(stat, status).unwrap();
 
-        assert_eq!((usage.cpu_seconds, usage.rss_mib, usage.peak_mib), (3.0, 10.0, 20.0));
+        let figures =
+            [usage.cpu_seconds, usage.rss_mib, usage.anonymous_mib, usage.peak_mib].map(|n| n.to_string());
+        assert_eq!(figures, ["3", "10", "5", "20"]);
     }
 }

@@ -161,7 +161,7 @@ fn build(options: &Operator) -> Result<Programs> {
     let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
     let made = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
-    let operator = match &options.operator {
+    let operator = match &options.program {
         Some(program) => std::fs::canonicalize(program).context("the operator's program")?,
         None if options.check => cargo_json::binary(&made, OPERATOR)?,
         None => images::binaries()?.join(OPERATOR),

@@ -43,8 +43,8 @@ pub(crate) struct Operator {
     #[arg(long, default_value_t = 10)]
     real_rounds: usize,
     /// Measure another build of the operator (not with real pods)
-    #[arg(long, value_name = "PROGRAM")]
-    pub(super) operator: Option<PathBuf>,
+    #[arg(long = "operator", value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
     /// Write every result to this file, a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub(crate) struct Operator {
     #[arg(long)]
     pub(super) keep: bool,
     /// 50 clusters, and programs that are not optimised: only the counts mean something
-    #[arg(long, conflicts_with_all = ["document", "clusters", "without_pods", "operator"])]
+    #[arg(long, conflicts_with_all = ["document", "clusters", "without_pods", "program"])]
     pub(super) check: bool,
 }
 
