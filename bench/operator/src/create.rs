@@ -57,6 +57,8 @@ pub(crate) async fn create(bench: &mut Bench, operator: &Operator) -> Result<Val
         "children_s": seconds(last(true)),
         "settled_s": seconds(settled.values().max().context("nothing was written")? - start),
         "requests": by_kind(entries.iter().copied()),
+        "failed": by_kind(entries.iter().copied().filter(|entry| entry.code >= 400)),
+        "refused": entries.iter().filter(|entry| entry.code == 429).count(),
         "cpu_seconds": after.cpu_seconds - before.cpu_seconds,
         "before": before, "after": after,
         "memory_kib_per_cluster": (after.rss_mib - before.rss_mib) * 1024.0 / clusters as f64,

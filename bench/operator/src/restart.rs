@@ -19,7 +19,9 @@ pub(crate) async fn restart(bench: &mut Bench, operator: Operator) -> Result<(Va
     operator.is_ready().await?;
     let ready = now();
     let clusters = bench.clusters() as f64;
-    until("every cluster is looked at", bench.patience(), Duration::from_millis(50), async || {
+    // To count its clusters takes the operator a moment, the longer the more it has.
+    let pause = Duration::from_millis(50) + Duration::from_micros(50) * u32::try_from(bench.clusters())?;
+    until("every cluster is looked at", bench.patience(), pause, async || {
         let counts = operator.counts().await?;
         Ok((counts.reconciles >= clusters && counts.queued == 0.0).then_some(()))
     })

@@ -3,13 +3,13 @@
 use crate::{interrupt, sh};
 use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// What figures have to be read with.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Machine {
     date: String,
     cores: usize,

@@ -8,7 +8,8 @@ mod plot;
 mod real;
 mod table;
 
-use super::{machine, page, scratch};
+use super::machine::{self, Machine};
+use super::{page, scratch};
 use crate::{cargo_json, images, interrupt, sh};
 use anyhow::{Context, Result, ensure};
 use control::Control;
@@ -39,24 +40,39 @@ struct Programs {
 }
 
 pub(super) fn bench(options: &Operator) -> Result<()> {
+    let (machine, results) = match &options.from {
+        Some(file) => read(file)?,
+        None => measure_all(options)?,
+    };
+    let tables = table::all(&results);
+    let machine = machine.as_text(KUBERNETES);
+    println!("\n{machine}\n\n{tables}");
+    if options.document {
+        let plot = plot::write(&results)?;
+        page::OPERATOR.write(&format!("{machine}\n\n{plot}\n\n{tables}"))?;
+    }
+    let wrong: Vec<String> = results.iter().flat_map(check::faults).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     let programs = build(options)?;
     let machine = machine::describe()?;
     let mut lines =
         options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut results = vec![];
-    let mut keep = |line: Value| match &mut lines {
+    let mut keep = |line: &Value| match &mut lines {
         Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
         None => Ok(()),
     };
-    keep(json!({"machine": machine.clone()}))?;
-    let mut wrong = Vec::new();
+    keep(&json!({"machine": machine.clone()}))?;
+    let mut results = Vec::new();
     let mut each = |result: Value| {
         println!("  {}", table::progress(&result));
         for fault in check::faults(&result) {
             eprintln!("  WRONG: {fault}");
-            wrong.push(fault);
         }
-        keep(result.clone())?;
+        keep(&result)?;
         results.push(result);
         Ok(())
     };
@@ -68,14 +84,17 @@ pub(super) fn bench(options: &Operator) -> Result<()> {
         println!("real pods");
         real::measure(options.real_rounds(), &mut each)?;
     }
-    let tables = table::all(&results);
-    println!("\n{}\n\n{tables}", machine.as_text("Kubernetes 1.34"));
-    if options.document {
-        let plot = plot::write(&results)?;
-        page::OPERATOR.write(&format!("{}\n\n{plot}\n\n{tables}", machine.as_text("Kubernetes 1.34")))?;
-    }
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+    Ok((machine, results))
+}
+
+/// What was measured before. Files may be appended to each other: the first one's machine counts.
+fn read(file: &Path) -> Result<(Machine, Vec<Value>)> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let (machines, results): (Vec<Value>, Vec<Value>) =
+        lines.into_iter().partition(|line| line["machine"].is_object());
+    let machine = machines.into_iter().next().context("the file does not say on which machine")?;
+    Ok((serde_json::from_value(machine["machine"].clone())?, results))
 }
 
 /// A run on a control plane of its own.
@@ -169,5 +188,7 @@ fn build(options: &Operator) -> Result<Programs> {
     Ok(Programs { operator, bench: cargo_json::binary(&made, BENCH)? })
 }
 
+/// The version that `cluster/` builds.
+const KUBERNETES: &str = "Kubernetes 1.34";
 const OPERATOR: &str = "chatcluster-operator";
 const BENCH: &str = "chatcluster-bench-operator";

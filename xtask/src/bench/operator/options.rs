@@ -48,6 +48,9 @@ pub(crate) struct Operator {
     /// Write every result to this file, a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Measure nothing: read what --json has written
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "json"])]
+    pub(super) from: Option<PathBuf>,
     /// Write the tables and the plot to docs/
     #[arg(long)]
     pub(super) document: bool,

@@ -65,13 +65,14 @@ impl Of<'_> {
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     ("create", "all children but the public Service, s (operator / floor)", |of| {
         of.beside("unconditional_s", "unconditional_s")
     }),
     ("create", "every child, s (operator / floor)", |of| of.beside("children_s", "children_s")),
     ("create", "nothing left to do, s", |of| of.show("create", "/settled_s", 1)),
     ("create", "requests for each cluster", |of| of.each("create")),
+    ("create", "requests that failed", |of| Some(shown(sum(&of.phase("create")?["failed"]), 0))),
     ("create", "processor, s", |of| of.show("create", "/cpu_seconds", 1)),
     ("create", "memory before, MiB", |of| of.show("create", "/before/rss_mib", 1)),
     ("create", "memory after, MiB", |of| of.show("create", "/after/rss_mib", 1)),
