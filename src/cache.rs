@@ -3,13 +3,19 @@
 //!
 //! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
 //! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
+//!
+//! Objects are kept as JSON: decoded, most of an object is room for fields that it does not have, and for each map that has
+//! an entry or two a node for eleven.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::marker::PhantomData;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::names::INSTANCE;
 
@@ -24,9 +30,7 @@ pub struct Cache<K> {
 
 #[derive(Debug)]
 struct Inner<K> {
-    objects: HashMap<Key, Arc<K>>,
-    /// Names by namespace and the `ChatCluster` that the instance label names.
-    by_cluster: HashMap<Key, BTreeSet<String>>,
+    objects: BTreeMap<Key, Stored<K>>,
     /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
     listed: Option<BTreeSet<Key>>,
     /// What went lately, and at which version: the answer to a write may come after the event that undid it.
@@ -35,14 +39,38 @@ struct Inner<K> {
     synced: bool,
 }
 
+/// An object.
+#[derive(Debug)]
+struct Stored<K> {
+    version: u64,
+    /// The `ChatCluster` that the instance label names.
+    cluster: Option<Box<str>>,
+    json: Box<[u8]>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Stored<K> {
+    fn new(object: &K) -> Self {
+        Self {
+            version: version(object),
+            cluster: object.labels().get(INSTANCE).map(|name| name.as_str().into()),
+            json: serde_json::to_vec(object).expect("Kubernetes objects have string keys only").into(),
+            kind: PhantomData,
+        }
+    }
+
+    fn object(&self) -> Arc<K> {
+        Arc::new(serde_json::from_slice(&self.json).expect("it was written by its own type"))
+    }
+}
+
 /// How long an answer may be behind the events: no request takes longer.
 const BEHIND: Duration = Duration::from_mins(5);
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
         let inner = Inner {
-            objects: HashMap::new(),
-            by_cluster: HashMap::new(),
+            objects: BTreeMap::new(),
             listed: None,
             gone: HashMap::new(),
             going: VecDeque::new(),
@@ -52,20 +80,23 @@ impl<K> Default for Cache<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
     /// The object, if it exists.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).map(Stored::object)
     }
 
-    /// All objects whose instance label names the cluster, in the order of their names.
+    /// All objects whose instance label names the cluster, and whose names begin with the cluster's and a hyphen, as those
+    /// of all pods do; in the order of their names.
     pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<K>> {
+        let first = (namespace.to_owned(), format!("{cluster}-"));
         let inner = self.read();
-        let names = inner.by_cluster.get(&(namespace.to_owned(), cluster.to_owned()));
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| inner.objects.get(&(namespace.to_owned(), name.clone())).cloned())
+        inner
+            .objects
+            .range(&first..)
+            .take_while(|((of, name), _)| *of == first.0 && name.starts_with(&first.1))
+            .filter(|(_, stored)| stored.cluster.as_deref() == Some(cluster))
+            .map(|(_, stored)| stored.object())
             .collect()
     }
 
@@ -75,14 +106,12 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
     }
 
     /// Keeps what a write of ours returned, unless something newer is known.
-    pub fn remember(&self, object: K) -> Arc<K> {
-        let object = Arc::new(object);
+    pub fn remember(&self, object: &K) {
         let mut inner = self.write();
         if let Some(listed) = &mut inner.listed {
-            listed.insert(key(&*object));
+            listed.insert(key(object));
         }
-        inner.insert(object.clone());
-        object
+        inner.insert(object);
     }
 
     /// Forgets what a delete of ours removed.
@@ -100,7 +129,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
             }
             Event::InitApply(object) => {
                 let key = key(&object);
-                let owners = inner.insert(Arc::new(object));
+                let owners = inner.insert(&object);
                 if let Some(listed) = &mut inner.listed {
                     listed.insert(key);
                 }
@@ -113,10 +142,10 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
                 inner.synced = true;
                 gone.iter().flat_map(|key| inner.remove(key)).collect()
             }
-            Event::Apply(object) => inner.insert(Arc::new(object)),
+            Event::Apply(object) => inner.insert(&object),
             Event::Delete(object) => {
                 let key = key(&object);
-                let newer = inner.objects.get(&key).is_some_and(|known| version(&**known) > version(&object));
+                let newer = inner.objects.get(&key).is_some_and(|known| known.version > version(&object));
                 if newer {
                     return Vec::new();
                 }
@@ -140,23 +169,20 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Inner<K> {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
-    fn insert(&mut self, object: Arc<K>) -> Vec<Key> {
-        let key = key(&*object);
-        let newest = self.objects.get(&key).map(|known| version(&**known));
+    fn insert(&mut self, object: &K) -> Vec<Key> {
+        let (key, stored) = (key(object), Stored::new(object));
+        let newest = self.objects.get(&key).map(|known| known.version);
         // At the very version at which it went it may still be there, without the label by which it is watched.
         let newest = newest.max(self.gone.get(&key).copied());
-        if newest > Some(version(&*object)) {
+        if newest > Some(stored.version) {
             return Vec::new();
         }
         self.gone.remove(&key);
         let mut owners = self.remove(&key);
-        if let Some(owner) = cluster_of(&*object) {
-            self.by_cluster.entry(owner.clone()).or_default().insert(key.1.clone());
-            owners.push(owner);
-        }
-        self.objects.insert(key, object);
+        owners.extend(cluster_of(object));
+        self.objects.insert(key, stored);
         owners
     }
 
@@ -170,15 +196,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
 
     /// Returns the cluster that the object belonged to.
     fn remove(&mut self, key: &Key) -> Vec<Key> {
-        let Some(object) = self.objects.remove(key) else { return Vec::new() };
-        let Some(owner) = cluster_of(&*object) else { return Vec::new() };
-        if let Some(names) = self.by_cluster.get_mut(&owner) {
-            names.remove(&key.1);
-            if names.is_empty() {
-                self.by_cluster.remove(&owner);
-            }
-        }
-        vec![owner]
+        let cluster = self.objects.remove(key).and_then(|stored| stored.cluster);
+        cluster.map(|cluster| (key.0.clone(), cluster.into())).into_iter().collect()
     }
 }
 
@@ -201,7 +220,6 @@ fn version<K: Resource>(object: &K) -> u64 {
 mod tests {
     use super::*;
     use k8s_openapi::api::core::v1::ConfigMap;
-    use std::collections::BTreeMap;
 
     fn object(name: &str, version: u32, cluster: &str) -> ConfigMap {
         let mut object = ConfigMap::default();
@@ -223,7 +241,7 @@ mod tests {
     #[test]
     fn an_older_event_does_not_undo_our_own_write() {
         let cache = Cache::default();
-        cache.remember(object("a", 7, "lobby"));
+        cache.remember(&object("a", 7, "lobby"));
 
         assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))), Vec::new());
         assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))), Vec::new());
@@ -234,7 +252,7 @@ mod tests {
     #[test]
     fn a_deletion_after_our_write_is_seen() {
         let cache = Cache::default();
-        cache.remember(object("a", 7, "lobby"));
+        cache.remember(&object("a", 7, "lobby"));
 
         let concerned = cache.observe(Event::Delete(object("a", 8, "lobby")));
 
@@ -245,10 +263,10 @@ mod tests {
     #[test]
     fn the_answer_to_a_write_that_comes_after_its_undoing_does_not_bring_the_object_back() {
         let cache = Cache::default();
-        cache.remember(object("a", 7, "lobby"));
+        cache.remember(&object("a", 7, "lobby"));
         cache.observe(Event::Delete(object("a", 9, "lobby")));
 
-        cache.remember(object("a", 8, "lobby"));
+        cache.remember(&object("a", 8, "lobby"));
         assert_eq!(version_of(&cache, "a"), None);
 
         cache.observe(Event::Apply(object("a", 10, "lobby")));
@@ -258,12 +276,12 @@ mod tests {
     #[test]
     fn one_that_went_unseen_can_be_made_again() {
         let cache = Cache::default();
-        cache.remember(object("a", 7, "lobby"));
+        cache.remember(&object("a", 7, "lobby"));
         let mut gone = object("a", 7, "lobby");
         gone.metadata.resource_version = None;
         cache.observe(Event::Delete(gone));
 
-        cache.remember(object("a", 9, "lobby"));
+        cache.remember(&object("a", 9, "lobby"));
 
         assert_eq!(version_of(&cache, "a").as_deref(), Some("9"));
     }
@@ -271,10 +289,10 @@ mod tests {
     #[test]
     fn what_only_lost_its_label_can_be_remembered_as_it_is() {
         let cache = Cache::default();
-        cache.remember(object("a", 7, "lobby"));
+        cache.remember(&object("a", 7, "lobby"));
         cache.observe(Event::Delete(object("a", 8, "lobby")));
 
-        cache.remember(object("a", 8, "lobby"));
+        cache.remember(&object("a", 8, "lobby"));
 
         assert_eq!(version_of(&cache, "a").as_deref(), Some("8"));
     }
@@ -285,24 +303,35 @@ mod tests {
         cache.observe(Event::Apply(object("gone", 1, "lobby")));
 
         cache.observe(Event::Init);
-        cache.observe(Event::InitApply(object("listed", 2, "lobby")));
-        cache.remember(object("written", 3, "lobby"));
+        cache.observe(Event::InitApply(object("lobby-listed", 2, "lobby")));
+        cache.remember(&object("lobby-written", 3, "lobby"));
         let concerned = cache.observe(Event::InitDone);
 
         assert_eq!(concerned, lobby());
         assert!(cache.is_synced());
         let names: Vec<_> = cache.of_cluster("ns", "lobby").iter().map(|o| o.name_any()).collect();
-        assert_eq!(names, ["listed", "written"]);
+        assert_eq!(names, ["lobby-listed", "lobby-written"]);
     }
 
     #[test]
     fn an_object_that_changes_hands_concerns_both_clusters() {
         let cache = Cache::default();
-        cache.observe(Event::Apply(object("a", 1, "lobby")));
+        cache.observe(Event::Apply(object("lobby-a", 1, "lobby")));
 
-        let concerned = cache.observe(Event::Apply(object("a", 2, "other")));
+        let concerned = cache.observe(Event::Apply(object("lobby-a", 2, "other")));
 
         assert_eq!(concerned, [("ns".into(), "lobby".into()), ("ns".into(), "other".into())]);
         assert!(cache.of_cluster("ns", "lobby").is_empty());
+    }
+
+    #[test]
+    fn clusters_whose_names_begin_alike_are_told_apart() {
+        let cache = Cache::default();
+        for (name, cluster) in [("a-1", "a"), ("a-b-1", "a-b"), ("a-c", "a"), ("ab-1", "ab"), ("b-1", "a")] {
+            cache.observe(Event::Apply(object(name, 1, cluster)));
+        }
+
+        let names: Vec<_> = cache.of_cluster("ns", "a").iter().map(|o| o.name_any()).collect();
+        assert_eq!(names, ["a-1", "a-c"]);
     }
 }

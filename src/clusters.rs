@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
 use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
@@ -65,15 +65,15 @@ enum News {
     Gone(Vec<Arc<ChatCluster>>),
 }
 
-/// Starts the watch. `gone` is called for each cluster that was deleted, or can be read no longer.
+/// Starts the watch, which fills the store. `gone` is called for each cluster that was deleted, or can be read no longer.
 pub fn start(
     client: &Client,
     scope: &Scope,
     triggers: &Triggers,
     metrics: &Arc<Metrics>,
+    (store, writer): (Store<ChatCluster>, Writer<ChatCluster>),
     gone: impl Fn(&ChatCluster) + Send + 'static,
 ) -> Clusters {
-    let (store, writer) = reflector::store();
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen =
         Seen { store: store.clone(), writer, malformed: sender, listed: BTreeSet::new(), complete: false };
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
-        let (store, writer) = reflector::store();
+        let (store, writer) = kube::runtime::reflector::store();
         let (malformed, receiver) = watch::channel(HashMap::new());
         (Seen { store, writer, malformed, listed: BTreeSet::new(), complete: false }, receiver)
     }

@@ -79,6 +79,7 @@ impl Operator {
         let Self { client, scope, defaults, instance, health, metrics, .. } = &self;
         let (synced, tasks) = watches::start(client, scope, &health.caches, &triggers, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
+        let (store, writer) = reflector::store();
         let context = Context::new(
             client.clone(),
             defaults.clone(),
@@ -86,12 +87,14 @@ impl Operator {
             caches,
             metrics,
             triggers.clone(),
+            store.clone(),
         );
         let work = Arc::new(Work { context, synced });
         let forgetting = work.clone();
-        let clusters = clusters::start(client, scope, &triggers, &self.metrics, move |cluster| {
-            forgetting.context.forget(cluster);
-        });
+        let clusters =
+            clusters::start(client, scope, &triggers, &self.metrics, (store, writer), move |cluster| {
+                forgetting.context.forget(cluster);
+            });
         self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 

@@ -172,8 +172,16 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
 pub struct Publisher {
     client: Client,
     instance: String,
-    /// When what was said last, by the cluster's uid, the reason and the note.
-    said: Mutex<HashMap<(String, String, String), Instant>>,
+    said: Mutex<Said>,
+}
+
+/// What was said lately.
+#[derive(Default)]
+struct Said {
+    /// When last, by the cluster's uid, the reason and the note.
+    at: HashMap<(String, String, String), Instant>,
+    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
+    swept: Option<Instant>,
 }
 
 impl Publisher {
@@ -198,10 +206,15 @@ impl Publisher {
 
     fn is_new(&self, cluster: &ObjectReference, notice: &Notice) -> bool {
         let now = Instant::now();
+        let is_lately = |at: Instant| now.duration_since(at) < QUIET;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.retain(|_, at| now.duration_since(*at) < QUIET);
+        if !said.swept.is_some_and(is_lately) {
+            said.at.retain(|_, at| is_lately(*at));
+            said.at.shrink_to_fit();
+            said.swept = Some(now);
+        }
         let key = (cluster.uid.clone().unwrap_or_default(), notice.reason.clone(), notice.note.clone());
-        said.insert(key, now).is_none()
+        !said.at.insert(key, now).is_some_and(is_lately)
     }
 
     fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {

@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod names;
 pub mod observe;
 pub mod overlay;
+mod pace;
 pub mod password;
 mod path;
 pub mod reconcile;

@@ -193,6 +193,7 @@ impl Metrics {
             ApplyError::Transient { kind, .. } => self.written(kind, "failed"),
             // Nothing was written.
             ApplyError::Overlooked { .. }
+            | ApplyError::Deleted(_)
             | ApplyError::PodTemplate(_)
             | ApplyError::HubAuth(_)
             | ApplyError::VolumeNotExpandable { .. } => {}

@@ -51,6 +51,13 @@ pub struct Observed {
     pub unseen: Vec<String>,
 }
 
+impl Observed {
+    /// The names of our Secrets that are there.
+    pub fn own_secrets(&self) -> Vec<String> {
+        [&self.auth, &self.hub_token].into_iter().flatten().map(|secret| secret.name_any()).collect()
+    }
+}
+
 /// Reads all that there is to know of `cluster`: from the caches, and by asking Redis.
 pub async fn observe(
     cluster: &Cluster,

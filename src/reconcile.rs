@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
@@ -19,6 +20,7 @@ use crate::events::{self, Former, Publisher};
 use crate::hub_keys;
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
+use crate::pace::Pace;
 use crate::status::{Done, Reason, find, judge, status, was_published};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
@@ -69,6 +71,7 @@ impl ReconcileError {
 pub struct Context {
     client: Client,
     defaults: Defaults,
+    clusters: Store<ChatCluster>,
     caches: Arc<Caches>,
     user_secrets: UserSecrets,
     backplane: Backplane,
@@ -80,7 +83,7 @@ pub struct Context {
 }
 
 /// What is remembered of a cluster between reconciles, by its uid. All of it can be lost.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
     /// The status as we last wrote it, with the version it then had: the watch may not have delivered it yet.
     written: Option<(u64, ChatClusterStatus)>,
@@ -89,6 +92,14 @@ struct Memory {
     /// The kinds and names of the children that were there when we last looked: what is missing of them now was deleted
     /// by someone else. `None`: we have not looked yet.
     children: Option<HashSet<(String, String)>>,
+    /// When to write the status.
+    pace: Pace,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { written: None, failures: 0, children: None, pace: Pace::new(Instant::now()) }
+    }
 }
 
 impl Context {
@@ -100,6 +111,7 @@ impl Context {
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
         triggers: Triggers,
+        clusters: Store<ChatCluster>,
     ) -> Self {
         Self {
             user_secrets: UserSecrets::new(client.clone(), triggers, metrics.clone()),
@@ -109,6 +121,7 @@ impl Context {
             memory: Mutex::default(),
             client,
             defaults,
+            clusters,
             caches,
             metrics,
         }
@@ -121,7 +134,9 @@ impl Context {
         }
         match Box::pin(self.attempt(object)).await {
             // What was overlooked is known now: once more, at once. A third time waits for the back-off.
-            Err(ReconcileError::Apply(ApplyError::Overlooked { .. })) => Box::pin(self.attempt(object)).await,
+            Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Deleted(_))) => {
+                Box::pin(self.attempt(object)).await
+            }
             result => result,
         }
     }
@@ -131,6 +146,9 @@ impl Context {
         let before = self.status_so_far(object);
 
         let observed = observe(&cluster, &self.caches, &self.user_secrets, &self.backplane).await?;
+        if self.is_superseded(object) {
+            return Ok(Action::requeue(Duration::ZERO));
+        }
         let auth = resolve_auth(observed.auth.as_deref(), &observed.user_secret);
         let verdicts = judge(&cluster, &observed, auth.as_ref(), &before);
         let public = cluster.spec.service.publish == PublishMode::Immediately
@@ -148,8 +166,14 @@ impl Context {
             let growth = growth(&cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
             let children =
                 children(&cluster.with_volume_of(growth.stays_at()), &auth, &keys, &self.defaults, public);
-            let writer =
-                Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster: &cluster };
+            let read = observed.own_secrets();
+            let writer = Applier {
+                client: &self.client,
+                caches: &self.caches,
+                kept: &self.kept,
+                cluster: &cluster,
+                read: &read,
+            };
             let results = if cluster.held.is_some() {
                 pending = writer.plan(children, &growth);
                 Vec::new()
@@ -162,9 +186,11 @@ impl Context {
                 }
                 match result {
                     Ok(done) => applied.push(done),
-                    Err(error @ (ApplyError::Overlooked { .. } | ApplyError::Transient { .. })) => {
-                        passing = Some(error);
-                    }
+                    Err(
+                        error @ (ApplyError::Overlooked { .. }
+                        | ApplyError::Deleted(_)
+                        | ApplyError::Transient { .. }),
+                    ) => passing = Some(error),
                     Err(error) => failures.push(error),
                 }
             }
@@ -180,24 +206,48 @@ impl Context {
             let done = Done { failures: &failures, pending };
             let after =
                 status(&cluster, object.metadata.generation, &observed, &verdicts, done, &before, now);
+            let early = self.early(object, &before, &after);
+            if !early.is_zero() {
+                return Ok(Action::requeue(early.min(next_look(&cluster, &observed, &failures))));
+            }
             self.write_status(object, &before, after).await?;
         }
         if waits_for_own_writes {
             // Should the watch be slow to tell us of them.
             return Ok(Action::requeue(RETRY_UNVERIFIED));
         }
-        Ok(next_look(&cluster, &observed, &failures))
+        Ok(Action::requeue(next_look(&cluster, &observed, &failures)))
+    }
+
+    /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
+    fn is_superseded(&self, object: &ChatCluster) -> bool {
+        let now = self.clusters.get(&ObjectRef::from_obj(object));
+        now.is_none_or(|now| {
+            now.uid() != object.uid() || now.metadata.generation != object.metadata.generation
+        })
     }
 
     /// The status as it is now: what the watch delivered, or what we wrote since.
     fn status_so_far(&self, object: &ChatCluster) -> ChatClusterStatus {
         let delivered = object.resource_version().and_then(|v| v.parse::<u64>().ok()).unwrap_or(u64::MAX);
-        let memory = self.memory();
-        let written = object.uid().and_then(|uid| memory.get(&uid)?.written.as_ref());
+        let mut memory = self.memory();
+        let written = object.uid().and_then(|uid| memory.get_mut(&uid)).map(|memory| &mut memory.written);
         match written {
-            Some((version, status)) if *version > delivered => status.clone(),
-            _ => object.status.clone().unwrap_or_default(),
+            Some(Some((version, status))) if *version > delivered => status.clone(),
+            written => {
+                written.map(Option::take);
+                object.status.clone().unwrap_or_default()
+            }
         }
+    }
+
+    /// For how long a status need not be written yet.
+    fn early(&self, object: &ChatCluster, before: &ChatClusterStatus, after: &ChatClusterStatus) -> Duration {
+        let mut early = Duration::ZERO;
+        if before != after {
+            self.remember(object, |memory| early = memory.pace.wait(before, after, Instant::now()));
+        }
+        early
     }
 
     async fn report_writes(&self, object: &ChatCluster, before: &ChatClusterStatus, applied: &[Applied]) {
@@ -263,7 +313,10 @@ impl Context {
                 self.metrics.wrote_status();
                 let version = written.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0);
                 let kept = written.status.unwrap_or_default();
-                self.remember(object, |memory| memory.written = Some((version, kept)));
+                self.remember(object, |memory| {
+                    memory.written = Some((version, kept));
+                    memory.pace.wrote(before, &after, Instant::now());
+                });
             }
             // It was deleted meanwhile, or made anew under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
@@ -344,7 +397,7 @@ fn is_news(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Recreating(_) | Outcome::Grown { .. })
 }
 
-fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Action {
+fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Duration {
     let waits_for_redis = match &observed.report {
         Report::NotAsked => false,
         Report::Unreachable { .. } | Report::Rejected => true,
@@ -360,7 +413,7 @@ fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) ->
         LOOK_AGAIN
     };
     // Jitter, so that clusters that were made together do not stay together.
-    Action::requeue(wait.mul_f64(rand::random_range(0.9..1.1)))
+    wait.mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Lays the fields of `status` over `base`, whose other fields stay: a merge patch removes only what it names as null.

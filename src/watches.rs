@@ -17,6 +17,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::runtime::{WatchStreamExt, utils::StreamBackoff};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -50,7 +51,7 @@ pub struct Caches {
     pub autoscalers: Cache<HorizontalPodAutoscaler>,
     /// Disruption budgets that the operator made.
     pub budgets: Cache<PodDisruptionBudget>,
-    /// Pods of the clusters.
+    /// Pods of the clusters, without their spec.
     pub pods: Cache<Pod>,
     /// Claims of the clusters.
     pub claims: Cache<PersistentVolumeClaim>,
@@ -129,7 +130,8 @@ pub fn start(
     watches.start(&ours, |caches| &caches.policies);
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
-    watches.start(&ours, |caches| &caches.pods);
+    let pods = events_within::<Pod>(scope, client, &ours, metrics);
+    watches.follow(pods.map(|event| reduced(event, |pod| pod.spec = None)).boxed(), |caches| &caches.pods);
     watches.start(&ours, |caches| &caches.claims);
     // They belong to the whole cluster.
     if !caches.without_storage_classes {
@@ -141,12 +143,12 @@ pub fn start(
 
 /// A kind that can be watched.
 pub(crate) trait Watched:
-    Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
+    Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
 impl<K> Watched for K where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
@@ -245,6 +247,20 @@ where
         });
         std::future::ready(event.ok())
     })
+}
+
+/// The event of an object of which something is left out.
+fn reduced<K>(event: Event<K>, leave_out: impl Fn(&mut K)) -> Event<K> {
+    let with = |mut object| {
+        leave_out(&mut object);
+        object
+    };
+    match event {
+        Event::Apply(object) => Event::Apply(with(object)),
+        Event::InitApply(object) => Event::InitApply(with(object)),
+        Event::Delete(object) => Event::Delete(with(object)),
+        Event::Init | Event::InitDone => event,
+    }
 }
 
 /// Has the cluster (namespace and name) reconciled.

@@ -13,9 +13,9 @@ use crate::validate::Cluster;
 use crate::watches::Watched;
 
 /// A kind of child: what can be applied in a namespace, and read again.
-pub(super) trait Child: Watched<Scope = NamespaceResourceScope> + Serialize {}
+pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
 
-impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> + Serialize {}
+impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> {}
 
 /// What is to be done about a child that should be there.
 #[derive(Clone, Debug, PartialEq, Eq)]

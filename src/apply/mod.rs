@@ -84,6 +84,8 @@ pub struct Applier<'a> {
     pub kept: &'a Kept,
     /// Whose children they are.
     pub cluster: &'a Cluster,
+    /// The names of our Secrets whose content the desired children have again.
+    pub read: &'a [String],
 }
 
 impl Applier<'_> {
@@ -110,7 +112,12 @@ impl Applier<'_> {
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let decision = self.decide(&wanted, actual.as_deref());
-        let Some(actual) = actual else { return self.make(&api, cache, &wanted).await };
+        let Some(actual) = actual else {
+            if self.read.contains(&wanted.name) {
+                return Err(ApplyError::Deleted(wanted.name));
+            }
+            return self.make(&api, cache, &wanted).await;
+        };
         match decision {
             Decision::Nothing => Ok(applied(&*actual, Outcome::Unchanged)),
             Decision::Create => self.make(&api, cache, &wanted).await,
@@ -155,7 +162,7 @@ impl Applier<'_> {
         let written = write::overwrite(api, &wanted.name, wanted.value.clone(), actual.uid()).await;
         let written = written.map_err(|error| failure::<K>(&wanted.name, error))?;
         self.learn(wanted, &written);
-        cache.remember(written.clone());
+        cache.remember(&written);
         Ok(applied(&written, outcome))
     }
 
@@ -170,7 +177,7 @@ impl Applier<'_> {
         match write::create(api, name, &wanted.value).await {
             Ok(created) => {
                 self.learn(wanted, &created);
-                cache.remember(created.clone());
+                cache.remember(&created);
                 self.leave_replicas(&created).await?;
                 return Ok(applied(&created, Outcome::Created));
             }
@@ -180,7 +187,7 @@ impl Applier<'_> {
         // It is there, but without our label: someone else's, or ours and tampered with.
         match api.get_opt(name).await.map_err(|error| failure::<K>(name, error))? {
             Some(actual) if owns(self.cluster, &actual) => {
-                cache.remember(actual);
+                cache.remember(&actual);
                 Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
             }
             Some(actual) => Err(taken(self.cluster, &actual)),
@@ -201,7 +208,7 @@ impl Applier<'_> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         match write::hand_over_replicas(&api, &name, replicas).await {
             Ok(left) => {
-                self.caches.deployments.remember(left);
+                self.caches.deployments.remember(&left);
                 Ok(())
             }
             // It is someone's already, the autoscaler's: then it stays without our doing.
@@ -241,7 +248,7 @@ impl Applier<'_> {
         Some(match write::expand(&api, &claim, &uid, &to).await {
             Ok(grown) => {
                 let done = applied(&grown, Outcome::Grown { from, to });
-                self.caches.claims.remember(grown);
+                self.caches.claims.remember(&grown);
                 Ok(done)
             }
             Err(error) => Err(failure::<PersistentVolumeClaim>(&claim, error)),
@@ -302,3 +309,6 @@ fn reference<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Obje
         ..ObjectReference::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use axum::http::{Request, Response};
+use kube::client::Body;
+use serde_json::json;
+use tower::service_fn;
+
+use super::*;
+use crate::desired::children;
+use crate::validate::UserSecret;
+use crate::validate::testing::{auth, cluster, defaults, keys};
+
+#[tokio::test]
+async fn a_secret_that_went_while_its_content_was_read_does_not_come_back_with_it() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let server = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request: Request<Body>| {
+            asked.lock().unwrap().push(request.uri().path().to_owned());
+            async { Ok::<_, Infallible>(Response::builder().status(503).body(Body::empty()).unwrap()) }
+        })
+    };
+    let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
+    let cluster = cluster(json!({}));
+    let read = [names::hub_token(&cluster.name)];
+    let children = children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
+
+    let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };
+    let results = applier.apply(children, Growth::None).await;
+
+    let gone = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Deleted(name)) if *name == read[0]);
+    assert!(results.iter().any(gone), "{results:?}");
+    let asked = asked.lock().unwrap();
+    let of = |name: &str| asked.iter().filter(|path| path.ends_with(&format!("/secrets/{name}"))).count();
+    assert_eq!((of(&read[0]), of(&names::redis_auth(&cluster.name))), (0, 1), "{asked:?}");
+}
