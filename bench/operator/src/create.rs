@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long the operator writes nothing once it is done, in microseconds.
-const QUIET: i64 = 5_000_000;
+/// How long the operator writes nothing once it is done, in microseconds: longer than it may keep a status back.
+const QUIET: i64 = 12_000_000;
 
 /// A cluster, as a user would make it. Nothing binds volumes here, and nothing gives addresses.
 pub(crate) fn cluster(bench: &Bench, namespace: &str, name: &str) -> Value {

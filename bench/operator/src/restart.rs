@@ -8,8 +8,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long what comes late is waited for, once each cluster has been looked at.
-const AFTERWARDS: Duration = Duration::from_secs(5);
+/// How long what comes late is waited for, once each cluster has been looked at: a status may be kept back for a while.
+const AFTERWARDS: Duration = Duration::from_secs(12);
 
 pub(crate) async fn restart(bench: &mut Bench, operator: Operator) -> Result<(Value, Operator)> {
     operator.end().await?;
