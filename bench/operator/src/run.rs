@@ -37,14 +37,17 @@ pub(crate) struct Options {
     /// No controller makes pods
     #[arg(long)]
     pub(crate) without_pods: bool,
+    /// Only what is counted: no floor, nothing spoilt or deleted
+    #[arg(long)]
+    pub(crate) counts_only: bool,
     /// How long nothing happens
     #[arg(long)]
     pub(crate) rest_seconds: u64,
     /// How many children are spoilt, one after the other
-    #[arg(long)]
+    #[arg(long, default_value_t = 100)]
     pub(crate) drifts: usize,
     /// How long specs change
-    #[arg(long)]
+    #[arg(long, default_value_t = 120)]
     pub(crate) churn_seconds: u64,
     /// Spec changes a second
     #[arg(long, default_value_t = 10)]
@@ -104,14 +107,15 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         redis::serve(bench.pods.clone()).await?;
     }
     let bench = &mut bench;
-    bench.make_namespaces(Set::Floor.namespaces(bench.clusters())).await?;
+    if !options.counts_only {
+        bench.make_namespaces(Set::Floor.namespaces(bench.clusters())).await?;
+        floor::capture(bench).await?;
+        let floor = floor::create(bench).await?;
+        bench.print("floor", floor);
+        let floor = floor::delete(bench).await?;
+        bench.print("floor delete", floor);
+    }
     bench.make_namespaces(Set::Operator.namespaces(bench.clusters())).await?;
-
-    floor::capture(bench).await?;
-    let floor = floor::create(bench).await?;
-    bench.print("floor", floor);
-    let floor = floor::delete(bench).await?;
-    bench.print("floor delete", floor);
 
     let mut operator = bench.start()?;
     operator.is_ready().await?;
@@ -119,7 +123,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     bench.print("create", created);
     let rested = rest::rest(bench, &operator).await?;
     bench.print("rest", rested);
-    if options.drifts > 0 {
+    if !options.counts_only {
         let drifted = drift::idle(bench).await?;
         bench.print("drift", drifted);
         let drifted = drift::many(bench).await?;
@@ -127,12 +131,12 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let (restarted, operator) = restart::restart(bench, operator).await?;
     bench.print("restart", restarted);
-    if options.churn_seconds > 0 {
+    if !options.counts_only {
         let churned = churn::churn(bench, &operator).await?;
         bench.print("churn", churned);
+        let deleted = delete::delete(bench, &operator).await?;
+        bench.print("delete", deleted);
     }
-    let deleted = delete::delete(bench, &operator).await?;
-    bench.print("delete", deleted);
     operator.end().await
 }
 

@@ -113,9 +113,7 @@ fn measure(
     driver.arg("--operator-kubeconfig").arg(control.operators_kubeconfig()?);
     driver.arg("--kubeconfig").arg(control.kubeconfig_of_bench()?);
     driver.arg("--audit-log").arg(control.audit_log()).envs(control.environment()?);
-    for (option, value) in options.phases() {
-        driver.args([option, &value]);
-    }
+    driver.args(options.phases());
     if !run.pods {
         driver.arg("--without-pods");
     }

@@ -35,7 +35,7 @@ pub(crate) struct Operator {
     pub(super) rest_seconds: u64,
     /// How many children are spoilt one by one in drift
     #[arg(long, default_value_t = 100)]
-    pub(super) drifts: usize,
+    pub(super) drifts: u64,
     /// How long specs change in churn
     #[arg(long, default_value_t = 120)]
     pub(super) churn_seconds: u64,
@@ -87,14 +87,14 @@ impl Operator {
     }
 
     /// What the program in `bench/operator` is told of these.
-    pub(super) fn phases(&self) -> [(&'static str, String); 3] {
-        let (rest, drifts, churn) =
-            if self.check { (10, 0, 0) } else { (self.rest_seconds, self.drifts, self.churn_seconds) };
-        [
-            ("--rest-seconds", rest.to_string()),
-            ("--drifts", drifts.to_string()),
-            ("--churn-seconds", churn.to_string()),
-        ]
+    pub(super) fn phases(&self) -> Vec<String> {
+        if self.check {
+            return ["--counts-only", "--rest-seconds", "10"].map(str::to_owned).to_vec();
+        }
+        let Self { rest_seconds, drifts, churn_seconds, .. } = self;
+        let numbers =
+            [("rest-seconds", *rest_seconds), ("drifts", *drifts), ("churn-seconds", *churn_seconds)];
+        numbers.map(|(name, number)| format!("--{name}={number}")).to_vec()
     }
 }
 
