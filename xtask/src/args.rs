@@ -15,11 +15,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// See it work: build, start a cluster, install, and send a message from every hub to every other
     Demo(demo::Options),
-    /// Run every check: lint, unit, hub, load, api, e2e
+    /// Run every check: lint, unit, hub, load, api, requests, e2e
     Test(test::Options),
     /// Look for bytes of a client that the hub does not bear
     Fuzz(fuzz::Options),
-    /// Measure the hub on this machine, beside the least that a server can do on it
+    /// Measure the hub, or the operator, on this machine, beside the least that could be done in its place
     #[command(subcommand)]
     Bench(bench::Options),
     /// A cluster for development: the project's own, kind's, or a named kube-context

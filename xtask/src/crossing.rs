@@ -1,8 +1,9 @@
 //! The mission, before one's eyes: a message said through one hub pod is heard through every other.
 
 use crate::signalr::Client;
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,25 @@ pub(crate) struct Options {
     /// How many pods there are
     #[arg(long)]
     pods: usize,
+    /// Begin when the first address takes connections, however long that is
+    #[arg(long)]
+    await_listener: bool,
+    /// End when the first message has arrived
+    #[arg(long)]
+    first: bool,
 }
 
 /// How long to look for all pods behind one address, and to wait for a message.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For a cluster that is just being made.
+const LISTENER: Duration = Duration::from_mins(4);
 /// Unlike any room that people use.
 const ROOM: &str = "crossing";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.await_listener {
+        await_listener(options.urls.first().context("an address")?)?;
+    }
     let mut clients = one_for_each_pod(options)?;
     for (i, client) in clients.iter_mut().enumerate() {
         println!("  client {} is served by {}", i + 1, client.pod);
@@ -29,6 +41,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     for from in 0..clients.len() {
         say_and_hear(&mut clients, from)?;
+        if options.first {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Tries briefly and often: a connection that is not refused but lost would be tried again by the kernel only after a second.
+fn await_listener(url: &str) -> Result<()> {
+    let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let address = format!("{host}:80").parse().context("the address must be one of IPv4, without a port")?;
+    let deadline = Instant::now() + LISTENER;
+    while TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
+        ensure!(Instant::now() < deadline, "{host} takes no connection");
+        sleep(Duration::from_millis(20));
     }
     Ok(())
 }

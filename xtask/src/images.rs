@@ -89,7 +89,7 @@ pub(crate) fn push(image: &Image, registry: &str) -> Result<String> {
 }
 
 /// The folder with the static release binaries, up to date.
-fn binaries() -> Result<PathBuf> {
+pub(crate) fn binaries() -> Result<PathBuf> {
     let triple = deps::musl_target();
     deps::rustup_target()?;
     let mut cargo = sh::cargo(["build", "--locked", "--release", "--target", &triple]);

@@ -3,26 +3,26 @@
 use crate::{interrupt, sh};
 use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// What figures have to be read with.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Machine {
     date: String,
     cores: usize,
     processor: String,
     memory_gib: u64,
     kernel: String,
-    redis: String,
     revision: String,
     load_average: String,
 }
 
 impl Machine {
-    pub(super) fn as_text(&self) -> String {
+    /// With what else took part.
+    pub(super) fn as_text(&self, others: &str) -> String {
         format!(
             "Measured {} at revision {}: {} cores ({}), {} GiB, Linux {}, {}; load average before: {}.",
             self.date,
@@ -31,7 +31,7 @@ impl Machine {
             self.processor,
             self.memory_gib,
             self.kernel,
-            self.redis,
+            others,
             self.load_average
         )
     }
@@ -44,7 +44,6 @@ pub(super) fn describe() -> Result<Machine> {
     };
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let redis = sh::output(&mut sh::cmd("redis-cli", ["--version"])).unwrap_or_default();
     let revision = sh::output(&mut sh::cmd("git", ["describe", "--always", "--dirty"])).unwrap_or_default();
     Ok(Machine {
         date: sh::output(&mut sh::cmd("date", ["-u", "+%F"]))?.trim().to_owned(),
@@ -52,10 +51,15 @@ pub(super) fn describe() -> Result<Machine> {
         processor: processor.map_or("?", |(_, name)| name).to_owned(),
         memory_gib: word("/proc/meminfo", 1).parse::<u64>().unwrap_or_default().div_ceil(1 << 20),
         kernel: word("/proc/sys/kernel/osrelease", 0),
-        redis: redis.trim().replace("redis-cli", "Redis"),
         revision: revision.trim().to_owned(),
         load_average: word("/proc/loadavg", 0),
     })
+}
+
+/// The Redis that is installed.
+pub(super) fn redis() -> String {
+    let version = sh::output(&mut sh::cmd("redis-cli", ["--version"])).unwrap_or_default();
+    version.trim().replace("redis-cli", "Redis")
 }
 
 /// Raises this process's limit of open files, which all that it starts inherit, if need be.

@@ -1,199 +1,26 @@
-//! `cargo xtask bench`: what hubs can do on this machine, beside the least that a server can do on it.
-//!
-//! The load generator and the null server are programs of their own, in `bench/`. Here is what starts them, and what is
-//! made of their figures.
+//! `cargo xtask bench`: what the hub and the operator can do on this machine, each beside the least that could be done in its
+//! place. What puts load on them are programs of their own, in `bench/`; here is what starts these, and what is made of their
+//! figures.
 
-mod check;
+pub(crate) mod hub;
 mod machine;
-mod node;
+mod markdown;
+pub(crate) mod operator;
 mod options;
 mod page;
-mod plan;
-mod redis;
-mod table;
 
-use crate::{cargo_json, interrupt, repo, sh};
-use anyhow::{Context, Result, ensure};
-use machine::Quiet;
-use options::Hub;
+use crate::{interrupt, repo};
+use anyhow::Result;
 pub(crate) use options::Options;
-use plan::{Run, System};
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
-    let Options::Hub(hub) = options;
-    bench(hub)
-}
-
-/// The stage of `cargo xtask test`.
-pub(crate) fn check() -> Result<()> {
-    #[derive(clap::Parser)]
-    struct Only {
-        #[command(flatten)]
-        hub: Hub,
-    }
-    let Only { hub } = clap::Parser::try_parse_from(["bench", "--check"])?;
-    bench(&hub)
-}
-
-/// The programs that take part.
-struct Programs {
-    hub_command: String,
-    bench: PathBuf,
-}
-
-fn bench(options: &Hub) -> Result<()> {
-    let small;
-    let options = if options.check {
-        small = plan::small(options);
-        &small
-    } else {
-        options
-    };
-    machine::allow_descriptors(plan::most_connections(options) as u64 + 300)?;
-    let programs = build(options)?;
-    let machine = machine::describe()?;
-    let mut lines =
-        options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut keep = |line: &Value| match &mut lines {
-        Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
-        None => Ok(()),
-    };
-    keep(&json!({"machine": machine.clone()}))?;
-
-    let mut quiet = Quiet::new(options.max_other);
-    let (mut results, mut wrong) = (Vec::new(), Vec::new());
-    for run in plan::runs(options) {
-        interrupt::check()?;
-        println!("round {} of {}: {} {}", run.round, options.rounds, run.mode.name(), run.system.name());
-        let result = measure(options, &programs, &run, &mut quiet)?;
-        for fault in check::faults(&result) {
-            let fault = format!("{} {}: {fault}", run.mode.name(), run.system.name());
-            eprintln!("  WRONG: {fault}");
-            wrong.push(fault);
-        }
-        keep(&result)?;
-        results.push(result);
-    }
-    for line in table::medians(&results) {
-        keep(&line)?;
-    }
-    let tables = table::all(&results);
-    if !options.check {
-        println!("\n{}\n\n{tables}", machine.as_text());
-    }
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    println!("{}", check::summary(&results));
-    if options.document {
-        page::write(&machine, &tables)?;
-    }
-    Ok(())
-}
-
-/// One run, repeated while other work disturbs it.
-fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> Result<Value> {
-    if options.check {
-        return once(options, programs, run);
-    }
-    let mut tries = 3;
-    loop {
-        quiet.wait()?;
-        let result = once(options, programs, run)?;
-        tries -= 1;
-        let other = result["other_cores"].as_f64().unwrap_or_default();
-        // A fault is kept, however busy the machine was.
-        if tries == 0 || !quiet.again(other) || !check::faults(&result).is_empty() {
-            return Ok(result);
-        }
-        println!("  again: something else kept {other:.2} cores busy");
+    match options {
+        Options::Hub(hub) => hub::bench(hub),
+        Options::Operator(operator) => operator::bench(operator),
     }
 }
-
-/// Fresh processes for each run: no run pays for the memory or the history of another one.
-fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
-    let redis = match run.system {
-        System::Hub(_) => Some(redis::Redis::start(options.append_only)?),
-        System::Floor | System::FloorBatch => None,
-    };
-    let nodes = node::start(programs, run.system, redis.as_ref())?;
-    let mut load = sh::cmd(&programs.bench, ["load"]);
-    load.args(run.arguments(options));
-    for node in &nodes {
-        load.args(["--node", &node.address().to_string(), "--pid", &node.pid().to_string()]);
-    }
-    if let Some(redis) = &redis {
-        load.args(["--redis-port", &redis.port().to_string(), "--redis-pid", &redis.pid().to_string()]);
-        load.arg("--redis-password-file").arg(redis.password_file());
-    }
-    let line = output(&mut load).or_else(|error| {
-        interrupt::check()?;
-        Err(error.context(nodes.iter().map(node::Node::last_words).collect::<String>()))
-    })?;
-    let mut result: Value = serde_json::from_str(&line).context("the generator's result")?;
-    result["system"] = run.system.name().into();
-    result["round"] = run.round.into();
-    Ok(result)
-}
-
-/// What the generator printed, a line that fits into a pipe. A signal to us ends it.
-fn output(load: &mut Command) -> Result<String> {
-    let mut process =
-        load.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the generator")?;
-    let status = loop {
-        if interrupt::asked() {
-            sh::end(&mut process);
-            interrupt::check()?;
-        }
-        match process.try_wait()? {
-            Some(status) => break status,
-            None => sleep(Duration::from_millis(50)),
-        }
-    };
-    ensure!(status.success(), "`{}` failed ({status})", sh::line(load));
-    let mut line = String::new();
-    process.stdout.context("its output is a pipe")?.read_to_string(&mut line)?;
-    Ok(line)
-}
-
-/// Compiles what takes part, optimised unless only counts matter.
-fn build(options: &Hub) -> Result<Programs> {
-    let mut cargo = if options.check {
-        sh::cargo(["build", "--locked", "--workspace"]) // as the other stages of the tests do
-    } else {
-        sh::cargo([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "chatcluster-hub",
-            "--package",
-            "chatcluster-bench",
-        ])
-    };
-    cargo.args(["--bin", "chatcluster-bench", "--message-format=json-render-diagnostics"]);
-    if options.command.is_none() {
-        cargo.args(["--bin", HUB]);
-    }
-    let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
-    let built = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
-    let hub_command = if let Some(command) = &options.command {
-        command.clone()
-    } else {
-        let path = cargo_json::binary(&built, HUB)?;
-        node::HUB_COMMAND.replace(node::HUB_PROGRAM, &path.to_string_lossy())
-    };
-    Ok(Programs { hub_command, bench: cargo_json::binary(&built, "chatcluster-bench")? })
-}
-
-const HUB: &str = "chatcluster-hub";
 
 /// Where logs and the like of a bench are.
 fn scratch() -> Result<PathBuf> {

@@ -1,52 +1,71 @@
-//! The figures in `docs/performance.md`, between two marks; the rest of the page is written by hand.
+//! The figures in `docs/performance.md`, between two marks for each part; the rest of the page is written by hand.
 
-use super::machine::Machine;
 use crate::repo;
 use anyhow::{Context, Result};
 use std::fs;
 
 const PAGE: &str = "docs/performance.md";
-const START: &str = "<!-- figures: written by `cargo xtask bench hub --document` -->\n";
-const END: &str = "<!-- end of figures -->\n";
 
-pub(super) fn write(machine: &Machine, tables: &str) -> Result<()> {
-    let path = repo::root().join(PAGE);
-    let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    let page = with(&page, &format!("\n{}\n\n{tables}\n", machine.as_text()))?;
-    fs::write(&path, page)?;
-    println!("{PAGE} has these figures now");
-    Ok(())
+/// A part of the page that a bench writes.
+pub(super) struct Part {
+    start: &'static str,
+    end: &'static str,
 }
 
-fn with(page: &str, figures: &str) -> Result<String> {
-    let marks = || {
-        let (before, rest) = page.split_once(START)?;
-        Some((before, rest.split_once(END)?.1))
-    };
-    let (before, after) = marks().with_context(|| format!("{PAGE} lacks the marks around its figures"))?;
-    Ok(format!("{before}{START}{figures}{END}{after}"))
+/// The hub's figures.
+pub(super) const HUB: Part = Part {
+    start: "<!-- figures: written by `cargo xtask bench hub --document` -->\n",
+    end: "<!-- end of figures -->\n",
+};
+
+/// The operator's figures.
+pub(super) const OPERATOR: Part = Part {
+    start: "<!-- figures: written by `cargo xtask bench operator --document` -->\n",
+    end: "<!-- end of the operator's figures -->\n",
+};
+
+impl Part {
+    pub(super) fn write(&self, figures: &str) -> Result<()> {
+        let path = repo::root().join(PAGE);
+        let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+        fs::write(&path, self.with(&page, &format!("\n{figures}\n"))?)?;
+        println!("{PAGE} has these figures now");
+        Ok(())
+    }
+
+    fn with(&self, page: &str, figures: &str) -> Result<String> {
+        let Self { start, end } = self;
+        let marks = || {
+            let (before, rest) = page.split_once(start)?;
+            Some((before, rest.split_once(end)?.1))
+        };
+        let (before, after) =
+            marks().with_context(|| format!("{PAGE} lacks the marks around its figures"))?;
+        Ok(format!("{before}{start}{figures}{end}{after}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::node;
     use super::*;
+    use crate::bench::hub;
 
     #[test]
     fn figures_are_replaced_and_nothing_else() {
-        let page = format!("a\n{START}old\n{END}b\n");
+        let Part { start, end } = HUB;
+        let page = format!("a\n{start}old\n{end}b\n");
 
-        assert_eq!(with(&page, "new\n").unwrap(), format!("a\n{START}new\n{END}b\n"));
-        assert!(with("a\nb\n", "new\n").is_err());
+        assert_eq!(HUB.with(&page, "new\n").unwrap(), format!("a\n{start}new\n{end}b\n"));
+        assert!(HUB.with("a\nb\n", "new\n").is_err());
     }
 
     #[test]
     fn the_page_has_the_marks_and_the_command_that_is_run() {
         let page = fs::read_to_string(repo::root().join(PAGE)).unwrap();
 
-        assert!(with(&page, "").is_ok());
+        assert!(HUB.with(&page, "").is_ok() && OPERATOR.with(&page, "").is_ok());
         let command = page.lines().find_map(|line| line.trim().strip_prefix("HUB_COMMAND="));
-        assert_eq!(command, Some(node::HUB_COMMAND));
-        assert!(node::HUB_COMMAND.contains(node::HUB_PROGRAM));
+        assert_eq!(command, Some(hub::node::HUB_COMMAND));
+        assert!(hub::node::HUB_COMMAND.contains(hub::node::HUB_PROGRAM));
     }
 }

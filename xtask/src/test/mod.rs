@@ -48,6 +48,8 @@ enum Stage {
     Load,
     /// The operator against a real API server, without containers
     Api,
+    /// Fifty clusters, and what the operator asks of the API server for them: no more than it should
+    Requests,
     /// Everything, end to end, on a real cluster
     E2e,
 }
@@ -60,6 +62,7 @@ impl Stage {
             Self::Hub => "hub",
             Self::Load => "load",
             Self::Api => "api",
+            Self::Requests => "requests",
             Self::E2e => "e2e",
         }
     }
@@ -69,8 +72,9 @@ impl Stage {
             Self::Lint => lint::run(),
             Self::Unit => rust::unit(),
             Self::Hub => rust::hub(),
-            Self::Load => bench::check(),
+            Self::Load => bench::hub::check(),
             Self::Api => api::run(options),
+            Self::Requests => bench::operator::check(),
             Self::E2e => e2e::run(options),
         }
     }
@@ -110,6 +114,6 @@ mod tests {
     #[test]
     fn stages_keep_their_order() {
         assert_eq!(chosen(&[Stage::Api, Stage::Lint]), [Stage::Lint, Stage::Api]);
-        assert_eq!(chosen(&[]).len(), 6);
+        assert_eq!(chosen(&[]).len(), 7);
     }
 }

@@ -1,8 +1,9 @@
 //! The two servers of a run.
 
+use super::Programs;
 use super::plan::System;
 use super::redis::Redis;
-use super::{Programs, scratch};
+use crate::bench::scratch;
 use crate::{interrupt, repo, sh};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
@@ -15,10 +16,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How one hub is started, from the root of the repository; docs/performance.md tells others of it.
-pub(super) const HUB_COMMAND: &str = "HUB_LISTEN=127.0.0.1:{port} POD_NAME=hub-{node} target/release/chatcluster-hub \
+pub(in crate::bench) const HUB_COMMAND: &str = "HUB_LISTEN=127.0.0.1:{port} POD_NAME=hub-{node} target/release/chatcluster-hub \
      --redis 127.0.0.1:{redis_port} --redis-password-file {redis_password_file}";
 /// The program in it.
-pub(super) const HUB_PROGRAM: &str = "target/release/chatcluster-hub";
+pub(in crate::bench) const HUB_PROGRAM: &str = "target/release/chatcluster-hub";
 
 /// For a server to be ready.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -1,6 +1,7 @@
 //! A Redis with a password, on loopback, for one run.
 
-use super::{node, scratch};
+use super::node;
+use crate::bench::scratch;
 use crate::sh;
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, OpenOptions, Permissions};

@@ -1,6 +1,7 @@
 //! Medians, and their ratios to the null server's, as Markdown and as JSON. Pure.
 
 use super::plan::{Mode, System};
+use crate::bench::markdown::{table as markdown, thousands};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
@@ -162,45 +163,6 @@ fn cell(results: &[Value], mode: Mode, system: System, row: Row) -> String {
     cell
 }
 
-/// `1234567.8` as `1,234,567.8`
-fn thousands(number: &str) -> String {
-    let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
-    let mut text = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text + rest
-}
-
-/// Aligned, so that it is a table in a terminal as well.
-fn markdown(lines: &[Vec<String>]) -> String {
-    let width =
-        |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<_> = (0..lines[0].len()).map(width).collect();
-    let mut text = String::new();
-    for (index, line) in lines.iter().enumerate() {
-        for (column, cell) in line.iter().enumerate() {
-            let width = widths[column];
-            let _ = if column == 0 {
-                write!(text, "| {cell:<width$} ")
-            } else {
-                write!(text, "| {cell:>width$} ")
-            };
-        }
-        text.push_str("|\n");
-        if index == 0 {
-            for (column, width) in widths.iter().enumerate() {
-                let _ = write!(text, "|{}{}", "-".repeat(width + 1), if column == 0 { "-" } else { ":" });
-            }
-            text.push_str("|\n");
-        }
-    }
-    text
-}
-
 /// A line for each mode and system: medians, and ratios to the null server's.
 pub(super) fn medians(results: &[Value]) -> Vec<Value> {
     let mut lines = Vec::new();
@@ -261,10 +223,5 @@ mod tests {
         assert_eq!(lines[0]["medians"]["ratio_to_floor"]["connections_per_s"], 0.5);
         assert_eq!(lines[1]["medians"]["system"], "floor");
         assert_eq!(lines[1]["medians"]["ratio_to_floor"], json!({}));
-    }
-
-    #[test]
-    fn large_numbers_are_readable() {
-        assert_eq!(["7", "123", "1234", "1234567.8"].map(thousands), ["7", "123", "1,234", "1,234,567.8"]);
     }
 }

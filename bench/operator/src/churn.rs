@@ -1,0 +1,119 @@
+//! Specs change all the time: until each change has reached the child that it is about.
+
+use crate::audit::{Agent, Entry, now};
+use crate::drift::round_trip;
+use crate::figures::{by_kind, milliseconds};
+use crate::names::{Set, cluster_of, name, path};
+use crate::operator::Operator;
+use crate::run::{Bench, until};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::{Instant, interval_at};
+
+pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Value> {
+    let round_trip = round_trip(bench).await?;
+    bench.audit.catch_up(&bench.api).await?;
+    let (place, before) = (bench.audit.len(), operator.usage()?);
+    let (rate, seconds, clusters) = (bench.options.churn_rate, bench.options.churn_seconds, bench.clusters());
+    let mut queue = Vec::new();
+    {
+        let bench = &*bench;
+        let mut changes = tokio::task::JoinSet::new();
+        let mut due = interval_at(Instant::now(), Duration::from_secs(1) / u32::try_from(rate)?);
+        for change in 0..rate * seconds {
+            due.tick().await;
+            let (api, cluster) = (bench.api.clone(), usize::try_from(change)? % clusters);
+            changes.spawn(async move {
+                let annotations = json!({"bench.chatcluster.dev/change": change.to_string()});
+                api.merge(&path(cluster), &json!({"spec": {"service": {"annotations": annotations}}})).await
+            });
+            if change % rate == 0 {
+                queue.push(operator.counts().await?.queued);
+            }
+        }
+        while let Some(changed) = changes.join_next().await {
+            changed??;
+        }
+    }
+    let wanted = usize::try_from(rate * seconds)?;
+    let what = "every change has reached its child";
+    let took = until(what, Duration::from_mins(2), Duration::from_millis(100), async || {
+        bench.audit.read()?;
+        let took = followed(bench.audit.since(place));
+        Ok((took.len() >= wanted).then_some(took))
+    })
+    .await?;
+    let after = operator.usage()?;
+    let end = now();
+    crate::create::settle(bench, operator, clusters, end).await?;
+    let requests = bench.audit.of_operator(place).filter(|entry| Set::Operator.has(&entry.namespace));
+    Ok(json!({
+        "changes": wanted,
+        "round_trip_ms": round_trip,
+        "ms": milliseconds(took),
+        "queue_most": queue.iter().copied().fold(0.0, f64::max),
+        "queue_last": queue.last(),
+        "requests": by_kind(requests),
+        "cpu_seconds": after.cpu_seconds - before.cpu_seconds,
+        "after": after,
+    }))
+}
+
+/// How long after each change of a spec the operator had changed that cluster's public Service. Changes that were overtaken by
+/// another one of the same cluster count as followed when that is.
+fn followed(entries: &[Entry]) -> Vec<i64> {
+    let mut open: HashMap<usize, Vec<i64>> = HashMap::new();
+    let mut took = Vec::new();
+    let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write()).collect();
+    // By when they were asked for: an answer may come after what it brought about.
+    in_order.sort_by_key(|entry| entry.received);
+    for entry in in_order {
+        let Some(cluster) = cluster_of(&entry.name).filter(|cluster| name(*cluster) == entry.name) else {
+            continue;
+        };
+        match (entry.agent, entry.resource.as_str()) {
+            (Agent::Bench, "chatclusters") => open.entry(cluster).or_default().push(entry.answered),
+            (Agent::Operator, "services") if entry.code < 300 => {
+                let changes = open.remove(&cluster).unwrap_or_default();
+                took.extend(changes.into_iter().map(|at| entry.answered - at));
+            }
+            _ => {}
+        }
+    }
+    took
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(agent: Agent, resource: &str, name: &str, answered: i64) -> Entry {
+        Entry {
+            agent,
+            verb: "patch".into(),
+            resource: resource.into(),
+            namespace: "bench-000".into(),
+            name: name.into(),
+            path: format!("/{resource}/{name}"),
+            code: 200,
+            received: answered - 1,
+            answered,
+        }
+    }
+
+    #[test]
+    fn a_change_has_followed_when_its_own_service_has_changed() {
+        let entries = [
+            entry(Agent::Bench, "chatclusters", "c00001", 10),
+            entry(Agent::Bench, "chatclusters", "c00002", 12),
+            entry(Agent::Operator, "services", "c00001-redis", 13),
+            entry(Agent::Operator, "services", "c00002", 20),
+            entry(Agent::Operator, "services", "c00001", 25),
+            entry(Agent::Operator, "chatclusters/status", "c00001", 30),
+        ];
+
+        assert_eq!(followed(&entries), [8, 15]);
+    }
+}

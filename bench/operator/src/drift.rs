@@ -1,0 +1,160 @@
+//! Children are deleted and changed behind the operator's back: until they are repaired.
+
+use crate::api::{AGENT, for_each};
+use crate::audit::{Agent, Entry, now};
+use crate::figures::{milliseconds, seconds};
+use crate::names::{Set, name};
+use crate::objects::Template;
+use crate::run::{Bench, until};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Whose loss or change moves no pod.
+const SPOILT: [&str; 4] = ["configmaps", "services", "networkpolicies", "poddisruptionbudgets"];
+/// Between two of them while nothing else happens.
+const PAUSE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// One after the other, while nothing else happens.
+pub(crate) async fn idle(bench: &mut Bench) -> Result<Value> {
+    let round_trip = round_trip(bench).await?;
+    let (mut deleted, mut changed) = (Vec::new(), Vec::new());
+    for round in 0..bench.options.drifts {
+        let cluster = round * 7919 % bench.clusters();
+        tokio::time::sleep(PAUSE).await;
+        let (path, is_deletion) = spoil(bench, cluster, round).await?;
+        let from = bench.audit.len();
+        let what = format!("{path} is repaired");
+        let took = until(&what, PATIENCE, Duration::from_millis(10), async || {
+            bench.audit.read()?;
+            Ok(repairs(bench.audit.since(from)).remove(&path))
+        })
+        .await?;
+        if is_deletion { deleted.push(took) } else { changed.push(took) }
+    }
+    Ok(json!({
+        "round_trip_ms": round_trip,
+        "deleted_ms": milliseconds(deleted.iter().copied()),
+        "changed_ms": milliseconds(changed.iter().copied()),
+        "ms": milliseconds(deleted.into_iter().chain(changed)),
+    }))
+}
+
+/// One child of every tenth cluster, all at once.
+pub(crate) async fn many(bench: &mut Bench) -> Result<Value> {
+    let place = bench.audit.len();
+    let start = now();
+    let clusters: Vec<usize> = (0..bench.clusters()).step_by(10).collect();
+    let spoilt = clusters.len();
+    {
+        let bench = &*bench;
+        for_each(clusters, |cluster| async move { spoil(bench, cluster, cluster / 10).await.map(drop) })
+            .await?;
+    }
+    let repaired = until("all are repaired", bench.patience(), Duration::from_millis(50), async || {
+        bench.audit.read()?;
+        let repaired = repairs(bench.audit.since(place));
+        Ok((repaired.len() >= spoilt).then_some(repaired))
+    })
+    .await?;
+    let last = bench.audit.of_operator(place).filter(|e| e.is_of_child()).map(|e| e.answered).max();
+    Ok(json!({
+        "spoilt": spoilt,
+        "ms": milliseconds(repaired.into_values()),
+        "all_s": seconds(last.context("nothing was repaired")? - start),
+    }))
+}
+
+/// Deletes or changes a child, which one depends on the round. Returns where it is, and whether it was deleted.
+async fn spoil(bench: &Bench, cluster: usize, round: usize) -> Result<(String, bool)> {
+    let can_be = |child: &&Template| SPOILT.contains(&child.resource.as_str()) && !child.is_public;
+    let children: Vec<&Template> = bench.templates.iter().filter(can_be).collect();
+    let child = children[round / 2 % children.len()];
+    let path = child.path(&Set::Operator.namespace(cluster), &name(cluster));
+    let is_deletion = round.is_multiple_of(2);
+    if is_deletion {
+        bench.api.delete(&path).await?;
+    } else {
+        // A field that every kind has, and that is the operator's.
+        let change = json!({"metadata": {"labels": {"app.kubernetes.io/component": "spoilt"}}});
+        bench.api.merge(&path, &change).await?;
+    }
+    Ok((path, is_deletion))
+}
+
+/// By child, how long after it was spoilt the operator had repaired it, both as answered by the API server.
+fn repairs(entries: &[Entry]) -> HashMap<String, i64> {
+    let mut spoilt = HashMap::new();
+    let mut repaired = HashMap::new();
+    let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_of_child()).collect();
+    // By when they were asked for: an answer may come after what it brought about.
+    in_order.sort_by_key(|entry| entry.received);
+    for entry in in_order {
+        match entry.agent {
+            Agent::Bench => {
+                spoilt.insert(&entry.path, entry.answered);
+            }
+            Agent::Operator if entry.code < 300 => {
+                if let Some(at) = spoilt.remove(&entry.path) {
+                    repaired.insert(entry.path.clone(), entry.answered - at);
+                }
+            }
+            Agent::Operator | Agent::Other => {}
+        }
+    }
+    repaired
+}
+
+/// How long a write like the operator's takes, seen by the client that asks for it.
+pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
+    let path = format!("/api/v1/namespaces/default/configmaps/{AGENT}");
+    let mut times = Vec::new();
+    for round in 0..60 {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AGENT},
+            "data": {"round": round.to_string()},
+        });
+        let start = Instant::now();
+        bench.api.apply(&path, &object).await?;
+        times.push(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The first ones make the object, and warm up.
+    Ok(milliseconds(times.into_iter().skip(10)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(agent: Agent, verb: &str, path: &str, answered: i64) -> Entry {
+        Entry {
+            agent,
+            verb: verb.into(),
+            resource: "services".into(),
+            namespace: "bench-000".into(),
+            name: path.into(),
+            path: path.into(),
+            code: 200,
+            received: answered - 1,
+            answered,
+        }
+    }
+
+    #[test]
+    fn a_repair_is_the_operators_first_write_after_the_spoiling() {
+        let entries = [
+            entry(Agent::Operator, "patch", "/a", 5),
+            entry(Agent::Operator, "patch", "/b", 45),
+            entry(Agent::Bench, "delete", "/a", 10),
+            entry(Agent::Bench, "patch", "/b", 20),
+            entry(Agent::Operator, "patch", "/a", 30),
+            entry(Agent::Operator, "patch", "/a", 90),
+        ];
+
+        assert_eq!(repairs(&entries), HashMap::from([("/a".into(), 20), ("/b".into(), 25)]));
+        assert_eq!(repairs(&entries[..3]), HashMap::new());
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line of `cargo xtask bench operator`.
+
+use std::path::PathBuf;
+
+pub(crate) const MEASURES: &str = "\
+The control plane is real (cluster/cluster sim: etcd, API server, controllers, scheduler), its nodes are not: no container runs,
+and the least of a Redis answers at every pod's address, so that clusters become ready. For each number of clusters there is a
+control plane of its own. The operator is the program of its image, with the settings and the rights of the chart.
+
+  create   All at once: until every child is there, and until the operator has no more to do; requests for each cluster
+  rest     Nothing happens: requests, processor time and memory
+  drift    Children are deleted and changed, one by one, and on a tenth of all clusters at once: until they are repaired
+  restart  Another process of the operator: until it has looked at every cluster; lists and writes
+  churn    Ten spec changes a second: until each has reached its child; the queue
+  delete   All of them: until nothing is left
+
+  real     With real pods, on two nodes: from kubectl apply to the first message that crosses two hubs, ten times
+
+The floor is a bare client that makes the same objects, as many at a time, while no operator runs; with real pods,
+kubectl apply of the same objects by hand. docs/performance.md says more.
+
+Fails when the operator asks the API server for more than it should. It never fails because of times.";
+
+#[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // flags, each of which means something by itself
+pub(crate) struct Operator {
+    /// How many clusters, each number in a run of its own
+    #[arg(long, value_delimiter = ',', default_value = "100,1000")]
+    pub(super) clusters: Vec<usize>,
+    /// How many clusters where no controller makes pods, each number in a run of its own
+    #[arg(long, value_delimiter = ',', default_value = "10000", num_args = 0.., value_name = "CLUSTERS")]
+    pub(super) without_pods: Vec<usize>,
+    /// How long nothing happens in rest
+    #[arg(long, default_value_t = 300)]
+    pub(super) rest_seconds: u64,
+    /// How many children are spoilt one by one in drift
+    #[arg(long, default_value_t = 100)]
+    pub(super) drifts: u64,
+    /// How long specs change in churn
+    #[arg(long, default_value_t = 120)]
+    pub(super) churn_seconds: u64,
+    /// How often a cluster with real pods is made, and its objects by hand; 0: never
+    #[arg(long, default_value_t = 10)]
+    real_rounds: usize,
+    /// Measure another build of the operator (not with real pods)
+    #[arg(long = "operator", value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
+    /// Write every result to this file, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Measure nothing: read what --json has written
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "json"])]
+    pub(super) from: Option<PathBuf>,
+    /// Write the tables and the plot to docs/
+    #[arg(long)]
+    pub(super) document: bool,
+    /// Leave the last control plane up, to look at
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// 50 clusters, and programs that are not optimised: only the counts mean something
+    #[arg(long, conflicts_with_all = ["document", "clusters", "without_pods", "program"])]
+    pub(super) check: bool,
+}
+
+/// One number of clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) clusters: usize,
+    pub(super) pods: bool,
+}
+
+impl Operator {
+    /// Small ones first.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        if self.check {
+            return vec![Run { clusters: 50, pods: true }];
+        }
+        let with = self.clusters.iter().map(|&clusters| Run { clusters, pods: true });
+        let without = self.without_pods.iter().map(|&clusters| Run { clusters, pods: false });
+        let mut runs: Vec<Run> = with.chain(without).filter(|run| run.clusters > 0).collect();
+        runs.sort_by_key(|run| run.clusters);
+        runs
+    }
+
+    pub(super) fn real_rounds(&self) -> usize {
+        if self.check { 0 } else { self.real_rounds }
+    }
+
+    /// What the program in `bench/operator` is told of these.
+    pub(super) fn phases(&self) -> Vec<String> {
+        if self.check {
+            return ["--counts-only", "--rest-seconds", "10"].map(str::to_owned).to_vec();
+        }
+        let Self { rest_seconds, drifts, churn_seconds, .. } = self;
+        let numbers =
+            [("rest-seconds", *rest_seconds), ("drifts", *drifts), ("churn-seconds", *churn_seconds)];
+        numbers.map(|(name, number)| format!("--{name}={number}")).to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        operator: Operator,
+    }
+
+    fn runs(arguments: &[&str]) -> Vec<(usize, bool)> {
+        let Only { operator } = Only::parse_from([&["bench"], arguments].concat());
+        operator.runs().into_iter().map(|run| (run.clusters, run.pods)).collect()
+    }
+
+    #[test]
+    fn each_number_has_a_run_and_those_without_pods_can_be_left_out() {
+        assert_eq!(runs(&[]), [(100, true), (1000, true), (10_000, false)]);
+        assert_eq!(runs(&["--clusters", "200,20", "--without-pods"]), [(20, true), (200, true)]);
+        assert_eq!(runs(&["--clusters", "0", "--without-pods", "70"]), [(70, false)]);
+        assert_eq!(runs(&["--check"]), [(50, true)]);
+    }
+}

@@ -1,0 +1,180 @@
+//! With real pods: from `kubectl apply` of a `ChatCluster` to the first message that crosses its two hubs through the load
+//! balancer's address, beside `kubectl apply` of the same objects by hand. The two take turns.
+
+use crate::target::Target;
+use crate::{images, install, interrupt, kube, sh};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Instant;
+
+const NAME: &str = "lobby";
+const NODES: u8 = 2;
+/// What a cluster is made of.
+const CHILDREN: &str =
+    "secrets,configmaps,services,statefulsets,deployments,networkpolicies,poddisruptionbudgets";
+/// What the API server puts into metadata, and the owner, whom objects made by hand do not have.
+const NOT_OURS: [&str; 6] =
+    ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"];
+
+/// Measures each of the two so often, on a cluster of its own.
+pub(super) fn measure(rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
+    let name = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-bench".to_owned());
+    let cluster = Cluster(Target::Own { name });
+    let target = &cluster.0;
+    target.up(NODES)?;
+    install::install(target, &install::values(target, &images::build()?, None)?)?;
+    // This one does not count: images are unpacked, and programs read from disk.
+    let first = Place::new(target, 0)?;
+    first.run(&first.chat_cluster())?;
+    let children = first.children()?;
+    first.end()?;
+    for round in 1..=rounds {
+        for by_hand in [false, true] {
+            interrupt::check()?;
+            let place = Place::new(target, 2 * round + usize::from(by_hand))?;
+            let objects = if by_hand { place.moved(&children, &first)? } else { place.chat_cluster() };
+            let seconds = place.run(&objects)?;
+            place.end()?;
+            let system = if by_hand { "floor" } else { "operator" };
+            each(json!({"phase": "real", "system": system, "round": round, "seconds": seconds}))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ended when dropped.
+struct Cluster(Target);
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(e) = self.0.down() {
+            eprintln!("{e:#}");
+        }
+    }
+}
+
+/// A namespace and an address, for one round.
+struct Place<'a> {
+    target: &'a Target,
+    namespace: String,
+    address: String,
+}
+
+impl<'a> Place<'a> {
+    fn new(target: &'a Target, index: usize) -> Result<Self> {
+        // Known beforehand, so that no one has to ask for it. Of equal length, so that no text gets longer.
+        let (namespace, address) = (format!("real-{index:03}"), format!("198.18.128.{}", 100 + index));
+        sh::quiet(target.kubectl()?.args(["create", "namespace", &namespace]))?;
+        Ok(Self { target, namespace, address })
+    }
+
+    /// A complete cluster, but for the address.
+    fn chat_cluster(&self) -> Value {
+        json!({
+            "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster", "metadata": {"name": NAME},
+            "spec": {"service": {"annotations": {"metallb.io/loadBalancerIPs": self.address}}},
+        })
+    }
+
+    /// What the operator has made here, as one would write it by hand.
+    fn children(&self) -> Result<Value> {
+        let selector = format!("app.kubernetes.io/instance={NAME}");
+        let list = kube::get(self.target, &[CHILDREN, "-n", &self.namespace, "-l", &selector])?;
+        let items: Vec<Value> = list["items"].as_array().into_iter().flatten().map(by_hand).collect();
+        ensure!(items.len() > 9, "only {} objects were found", items.len());
+        Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
+    }
+
+    /// Objects of another place, for this one.
+    fn moved(&self, objects: &Value, from: &Self) -> Result<Value> {
+        let text = objects.to_string();
+        let text = text.replace(&from.namespace, &self.namespace).replace(&from.address, &self.address);
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Seconds from `kubectl apply` of these objects until a message has crossed.
+    fn run(&self, objects: &Value) -> Result<f64> {
+        let file = self.file(objects)?;
+        let mut crossing = self.crossing()?;
+        let start = Instant::now();
+        let applied =
+            sh::quiet(self.target.kubectl()?.args(["apply", "-n", &self.namespace, "-f"]).arg(file));
+        if applied.is_err() {
+            sh::end(&mut crossing);
+        }
+        applied?;
+        let status = crossing.wait()?;
+        let seconds = start.elapsed().as_secs_f64();
+        ensure!(
+            status.success(),
+            "no message crossed: `cargo xtask cluster` can bring such a cluster up to look at"
+        );
+        Ok(seconds)
+    }
+
+    fn file(&self, objects: &Value) -> Result<PathBuf> {
+        let file = crate::bench::scratch()?.join(format!("{}.json", self.namespace));
+        std::fs::write(&file, objects.to_string())?;
+        Ok(file)
+    }
+
+    /// Clients outside, who try until they are served, and then talk.
+    fn crossing(&self) -> Result<Child> {
+        let mut crossing = self.target.exec(std::env::current_exe()?)?;
+        let url = format!("http://{}/hub", self.address);
+        crossing.args(["crossing", "--await-listener", "--first", "--pods", "2", "--url", &url]);
+        crossing.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start the clients")
+    }
+
+    /// Takes it away, volumes included, before the next one.
+    fn end(&self) -> Result<()> {
+        let wait = ["--wait=true", "--timeout=180s"];
+        sh::quiet(self.target.kubectl()?.args(["delete", "namespace", &self.namespace]).args(wait))
+    }
+}
+
+/// An object without what others than its author put into it.
+fn by_hand(object: &Value) -> Value {
+    let mut object = object.clone();
+    let remove = |value: Option<&mut Value>, fields: &[&str]| {
+        if let Some(map) = value.and_then(Value::as_object_mut) {
+            map.retain(|field, _| !fields.contains(&field.as_str()));
+        }
+    };
+    remove(Some(&mut object), &["status"]);
+    remove(object.get_mut("metadata"), &NOT_OURS);
+    remove(object.pointer_mut("/metadata/annotations"), &["deployment.kubernetes.io/revision"]);
+    if object["kind"] == "Service" {
+        if object["spec"]["clusterIP"] != "None" {
+            remove(object.get_mut("spec"), &["clusterIP", "clusterIPs"]);
+        }
+        for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            remove(Some(port), &["nodePort"]);
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_by_hand_has_nothing_of_the_servers() {
+        let service = json!({
+            "kind": "Service",
+            "metadata": {"name": "lobby", "uid": "1", "ownerReferences": [{}], "labels": {"a": "b"}},
+            "spec": {"clusterIP": "198.18.64.2", "clusterIPs": [], "ports": [{"port": 80, "nodePort": 30001}]},
+            "status": {"loadBalancer": {}},
+        });
+
+        let by_hand = by_hand(&service);
+
+        assert_eq!(
+            by_hand,
+            json!({"kind": "Service", "metadata": {"name": "lobby", "labels": {"a": "b"}}, "spec": {"ports": [{"port": 80}]}})
+        );
+    }
+}
