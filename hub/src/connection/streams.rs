@@ -68,7 +68,8 @@ impl Streams {
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
         let (key, own) = self.hub.listener();
-        let connection = Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
+        let connection =
+            Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
         let watch = Watch {
             id: id.to_owned(),
             outbox: Arc::clone(&self.outbox),
