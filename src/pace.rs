@@ -8,7 +8,7 @@ use crate::api::{ChatClusterStatus, ConditionType};
 use crate::status::Reason;
 
 /// Between two statuses of which one has a condition that holds, and the other has not.
-const STEP: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_secs(2);
 /// Between two statuses that differ in reasons or numbers only, at most: one follows the other by [`STEP`], the next by
 /// twice as much, and so on.
 const LONGEST: Duration = Duration::from_secs(8);
@@ -123,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_waits_for_a_second_and_details_ever_longer() {
+    fn a_condition_waits_for_two_seconds_and_details_ever_longer() {
         let (mut pace, mut now) = (Pace::new(Instant::now()), Instant::now());
         let none = ChatClusterStatus::default();
         let (one, two) = (hubs(Reason::RollingOut), hubs(Reason::RedisStarting));
         let there = status(&[(ConditionType::HubReady, "True", Reason::Ready)]);
 
-        for seconds in [1, 2, 4, 8, 8] {
+        for seconds in [2, 4, 8, 8] {
             assert_eq!(pace.wait(&one, &two, pace.since), Duration::from_secs(seconds));
             now += Duration::from_secs(9);
             assert_eq!(pace.wait(&one, &two, now), Duration::ZERO, "it has waited");
