@@ -55,6 +55,40 @@ async fn the_plugin_verifies_shows_logs_and_restarts_a_cluster() {
 }
 
 #[tokio::test]
+async fn verify_shows_a_token_to_hubs_that_let_nobody_in_without() {
+    let ns = Namespace::new("plugin-token").await;
+    let key = json!({"jwt": "s3cret-of-at-least-32-bytes-for-jwt"});
+    ns.apply(
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": key}),
+    )
+    .await;
+    let auth = json!({"algorithm": "HS256", "keySecret": {"name": "issuer", "key": "jwt"}});
+    let lobby = ns.chat("lobby", json!({"hub": {"auth": auth}, "redis": {"persistence": "None"}})).await;
+    lobby.becomes_ready().await;
+    // {"sub":"verify"}, for ever
+    let signed = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ2ZXJpZnkifQ.MZSZKiaXDAQQnEDIFHR08ZV7a3wcLKm3kUlMYwsVRsI";
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(&ns.name);
+    let verify = async |token: Option<&str>| {
+        let mut arguments = vec!["verify", "lobby", "-o", "json"];
+        if let Some(token) = token {
+            std::fs::write(&file, token).expect("writing a token");
+            arguments.extend(["--token-file", file.to_str().expect("the path is UTF-8")]);
+        }
+        let answer = plugin(&ns, &arguments).await;
+        (answer.code, answer.json())
+    };
+
+    let (code, report) = verify(None).await;
+    let why = report["messages"]["why"].as_str().expect("why it was not tested");
+    assert!(code == 0 && why.contains("--token-file"), "{report:#}");
+    let (code, report) = verify(Some(signed)).await;
+    assert_eq!((code, &report["messages"]["crossed"]), (0, &json!(true)), "{report:#}");
+    let (code, report) = verify(Some("eyJhbGciOiJIUzI1NiJ9.e30.c2ln")).await;
+    let error = report["messages"]["hubs"][0]["error"].as_str().expect("an error");
+    assert!(code == 1 && error.contains("refuses the token in"), "{report:#}");
+}
+
+#[tokio::test]
 async fn a_forwarded_port_answers_also_after_its_pod_is_gone() {
     let ns = Namespace::new("plugin-open").await;
     let lobby = ns.chat("lobby", json!({"hub": {"replicas": 1}, "redis": {"persistence": "None"}})).await;

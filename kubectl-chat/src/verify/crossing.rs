@@ -40,14 +40,15 @@ enum Refusal {
 
 async fn enter(at: &At<'_>, hub: &str, room: &str) -> Result<Client, Refusal> {
     let mut client = at.connect(hub, PATIENCE).await.map_err(Refusal::Failed)?;
-    let other = |why: String| {
-        Refusal::OtherHub(format!(
-            "the hubs speak SignalR, but are not chatcluster's own, which take Join and Send: {why}"
-        ))
-    };
     let deadline = Instant::now() + PATIENCE;
-    client.call("Join", &json!([room, "kubectl chat verify"]), deadline).await.map_err(other)?;
-    Ok(client)
+    match client.call("Join", &json!([room, "kubectl chat verify"]), deadline).await {
+        Ok(()) => Ok(client),
+        // Such as for a token that is good for some rooms.
+        Err(why) if client.is_welcome() => Err(Refusal::Failed(why)),
+        Err(why) => Err(Refusal::OtherHub(format!(
+            "the hubs speak SignalR, but are not chatcluster's own, which take Join and Send: {why}"
+        ))),
+    }
 }
 
 /// Says something through one hub, and waits until every hub passes it on, that one too.

@@ -3,7 +3,9 @@
 mod crossing;
 mod report;
 mod signalr;
+mod token;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chatcluster::api::ConditionType;
@@ -19,6 +21,7 @@ use crate::model::{Chat, condition, current};
 use crate::status::Format;
 use crate::text::{Paint, print};
 use report::{Messages, OperatorSays, Report};
+use token::Token;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
@@ -30,16 +33,21 @@ pub(crate) struct Options {
     /// Where the hub speaks SignalR
     #[arg(long, default_value = "/hub")]
     path: String,
+    /// A file with the token (JWT) to show to hubs that want one (hub.auth)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// For programs: what is shown as json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
 
 pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> Result<(), Fault> {
+    // Before the wait for the operator, so that a mistake in the command is told at once.
+    let token = options.token_file.as_deref().map(Token::read).transpose()?;
     let operator = ask_the_operator(options, cluster).await?;
     // What the operator says of hubs that are not ready is answer enough; those that are, are tested whatever it says.
     let chat = cluster.chat(&options.name).await?;
-    let messages = cross(options, cluster, &chat).await?;
+    let messages = cross(options, cluster, &chat, token.as_ref()).await?;
     let report = Report::new(chat.namespace().unwrap_or_default(), options.name.clone(), operator, messages);
     match options.output {
         Some(format) => print(&format.write(&report)?),
@@ -87,12 +95,17 @@ async fn await_verified(options: &Options, cluster: &Cluster) -> Result<(), Faul
     waited.map(|_| ()).map_err(|e| Fault::failed(format!("watch ChatCluster {}", options.name), e))
 }
 
-async fn cross(options: &Options, cluster: &Cluster, chat: &Chat) -> Result<Messages, Fault> {
+async fn cross(
+    options: &Options,
+    cluster: &Cluster,
+    chat: &Chat,
+    token: Option<&Token>,
+) -> Result<Messages, Fault> {
     let hubs = ready_hubs(cluster, &options.name).await?;
     let Some(first) = hubs.first() else {
         return Ok(Messages::untested("no hub is ready"));
     };
-    let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path };
+    let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path, token };
     match at.negotiate(first).await {
         Ok(Ok(_)) => Ok(crossing::run(&at, &hubs).await),
         Ok(Err(why)) => Ok(Messages::untested(&why)),
