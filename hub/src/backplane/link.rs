@@ -53,6 +53,14 @@ pub enum LinkError {
         /// What the system or Redis says.
         why: String,
     },
+    /// It takes no writes, and what is published there reaches few. Behind its name there may soon be another one.
+    #[error(
+        "Redis at {at} is a replica, which takes no writes; trying again until the name leads to the master"
+    )]
+    Replica {
+        /// Host and port.
+        at: String,
+    },
     /// The connection was there, and is gone.
     #[error("lost the connection to Redis at {at}: {why}")]
     Lost {
@@ -92,6 +100,11 @@ impl RedisSettings {
             (Some("NOAUTH" | "WRONGPASS"), None) => LinkError::NoPassword { at },
             _ => LinkError::Unusable { at, why: error.to_string() },
         }
+    }
+
+    /// There is a replica.
+    pub fn replica(&self) -> LinkError {
+        LinkError::Replica { at: self.at() }
     }
 
     /// What an error of an established connection means.

@@ -5,6 +5,7 @@
 //! a room's history comes in order with what is heard of it.
 
 mod errands;
+mod role;
 mod scripts;
 mod session;
 

@@ -227,23 +227,51 @@ async fn a_redis_that_forgets_the_scripts_is_given_them_again() {
 }
 
 #[tokio::test]
-async fn a_redis_that_takes_no_writes_is_a_refusal_that_says_so() {
+async fn a_redis_that_is_full_is_a_refusal_that_says_so() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
-    let refused =
-        async |client: &mut Client| client.invoke("Send", &json!(["lobby", "x"])).await.unwrap_err();
 
     cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "1"]).await.unwrap();
-    assert!(refused(&mut ada).await.contains("The message was not sent: the backplane is full"));
+    let refused = ada.invoke("Send", &json!(["lobby", "x"])).await.unwrap_err();
+    assert!(refused.contains("The message was not sent: the backplane is full"), "{refused}");
     cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
-    // Of a Redis that is not there, so the link to it stays down.
-    cluster.redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
-    assert!(refused(&mut ada).await.contains("The message was not sent: the backplane is read-only"));
-    cluster.redis.ask(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
-
     ada.invoke("Send", &json!(["lobby", "at last"])).await.unwrap();
     assert_eq!(grace.hears().await.1, "at last");
     assert!(!cluster.a.log().contains("at last"), "logs have no messages");
+}
+
+#[tokio::test]
+async fn a_redis_that_became_a_replica_is_left_until_there_is_a_master_behind_its_name() {
+    let cluster = Cluster::start().await;
+    let (mut ada, mut grace) = cluster.members().await;
+    ada.invoke("Send", &json!(["lobby", "before"])).await.unwrap();
+    hears(&mut grace, "before").await;
+
+    // Of a Redis that is not there, so it goes on with what it has. Nobody closes the connections of clients.
+    cluster.redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+
+    // One hub is asked to write, the other one is not.
+    let refused = ada.invoke("Send", &json!(["lobby", "lost"])).await.unwrap_err();
+    assert!(refused.contains("The message was not sent: the backplane"), "{refused}");
+    for hub in [&cluster.a, &cluster.b] {
+        hub.not_ready_because("is a replica, which takes no writes").await;
+    }
+    until("both let go of it", async || {
+        let lines = cluster.redis.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.expect("Redis answers");
+        let lines: String = redis::from_redis_value(lines).expect("text");
+        lines.is_empty().then_some(())
+    })
+    .await;
+    cluster.redis.ask(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    cluster.a.ready().await;
+    cluster.b.ready().await;
+
+    ada.invoke("Send", &json!(["lobby", "after"])).await.unwrap();
+    assert_eq!(texts(&hears(&mut grace, "after").await), ["after"]);
+    assert_eq!(texts(&hears(&mut ada, "after").await), ["before", "after"]);
+    for client in [&ada, &grace] {
+        assert!(!client.has("reconnecting") && !client.has("gap"));
+    }
 }
 
 #[tokio::test]

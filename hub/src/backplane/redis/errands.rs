@@ -5,7 +5,8 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::sync::mpsc;
 
 use super::scripts::{self, Scripts};
-use super::{BATCH, Keeper};
+use super::{BATCH, Keeper, role};
+use crate::backplane::link::LinkError;
 use crate::backplane::{Letter, NONCE_LIFETIME, PublishError, Receipt, Stored, Topic};
 
 /// Something to do on Redis.
@@ -45,7 +46,7 @@ impl Keeper {
         mut connection: MultiplexedConnection,
         scripts: Scripts,
         errands: &mut mpsc::Receiver<Errand>,
-    ) -> RedisError {
+    ) -> LinkError {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if errands.recv_many(&mut batch, BATCH).await == 0 {
@@ -58,10 +59,15 @@ impl Keeper {
             // When this returns early, the receipts are dropped, and say that it is not known how it went.
             let answers = match ask(&mut connection, commands).await {
                 Ok(answers) => answers,
-                Err(error) => return error,
+                Err(error) => return self.settings.lost(&error),
             };
+            // A master that became a replica: the connection is good for nothing any more.
+            let is_replica = answers.iter().any(|answer| answer.as_ref().is_err_and(role::is_refusal));
             for (errand, answer) in batch.drain(..).zip(answers) {
                 self.report(errand, answer);
+            }
+            if is_replica {
+                return self.settings.replica();
             }
         }
     }

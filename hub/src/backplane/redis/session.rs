@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::errands::millis;
 use super::scripts::{self, Scripts};
-use super::{BATCH, Change, Keeper, Queues, TIMEOUT, Topic};
+use super::{BATCH, Change, Keeper, Queues, TIMEOUT, Topic, role};
 use crate::backplane::Inbound;
 use crate::backplane::channels::Channels;
 use crate::backplane::link::LinkError;
@@ -48,7 +48,12 @@ impl Keeper {
         }
         let lost = CancellationToken::new();
         let opened = self.open(server, lost.clone()).await;
-        let connection = opened.map_err(|error| self.settings.connect_error(&error))?;
+        let mut connection = opened.map_err(|error| self.settings.connect_error(&error))?;
+        match role::is_replica(&mut connection).await {
+            Ok(false) => {}
+            Ok(true) => return Err(self.settings.replica()),
+            Err(error) => return Err(self.settings.connect_error(&error)),
+        }
         self.resume(connection, lost).await.map_err(|error| self.settings.connect_error(&error))
     }
 
@@ -102,7 +107,7 @@ impl Keeper {
         let connection = session.connection.clone();
         let (scripts, lost) = (session.scripts.clone(), session.lost.clone());
         let error = tokio::select! {
-            error = self.run_errands(connection.clone(), scripts, &mut queues.errands) => error,
+            error = self.run_errands(connection.clone(), scripts, &mut queues.errands) => return Err(error),
             error = self.follow(&mut session, &mut queues.changes) => error,
             error = self.refresh(connection.clone()) => error,
             error = self.beat(connection.clone()) => return Err(error),
@@ -265,7 +270,7 @@ impl Keeper {
         }
     }
 
-    /// Sends a beat each second, and gives up on a connection that does not bring them back.
+    /// Sends a beat each second, and gives up on a connection that does not bring them back, or to what is a replica by now.
     async fn beat(&self, mut connection: MultiplexedConnection) -> LinkError {
         let since = Instant::now();
         let mut looked = since;
@@ -276,6 +281,11 @@ impl Keeper {
             let beat = self.inbound.canary.beat(self.inbound.metrics.connections.get());
             if let Err(error) = self.send_beat(&mut connection, beat).await {
                 return self.settings.lost(&error);
+            }
+            match role::is_replica(&mut connection).await {
+                Ok(false) => {}
+                Ok(true) => return self.settings.replica(),
+                Err(error) => return self.settings.lost(&error),
             }
             let now = Instant::now();
             for instance in self.inbound.canary.silent(now) {
