@@ -30,7 +30,7 @@ pub(crate) async fn give(hub: Arc<Hub>, id: ConnectionId, question: String) {
         return;
     }
     let reply = async |fate| {
-        let reply = Reply { of: question.as_str().into(), fate }.json();
+        let reply = Reply { of: question.as_str().into(), by: None, fate }.json();
         hub.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
     };
     if reply(Fate::Asked).await.is_err() {

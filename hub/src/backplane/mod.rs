@@ -261,7 +261,7 @@ impl Inbound {
                     true
                 }
                 Some(canary::Heard::Leaves(instance)) => {
-                    self.rooms.forget(&instance);
+                    self.forget(&instance);
                     true
                 }
                 None => false,
@@ -271,6 +271,12 @@ impl Inbound {
         if !understood {
             self.metrics.not_understood.add(1);
         }
+    }
+
+    /// A hub is gone, and all its clients with it.
+    pub fn forget(&self, instance: &str) {
+        self.rooms.forget(instance);
+        self.audiences.forget(instance);
     }
 
     /// Whether a topic has someone here who listens.

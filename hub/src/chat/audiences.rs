@@ -70,6 +70,11 @@ impl Audiences {
         self.questions.left(key);
     }
 
+    /// A hub is gone: nobody waits for its clients any more.
+    pub fn forget(&self, instance: &str) {
+        self.questions.hub_gone(instance);
+    }
+
     /// Whether a connection is one of this pod's.
     pub fn is_here(&self, id: &str) -> bool {
         lock(&self.everyone).by_id.contains_key(id)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::protocol::methods::{CallError, short};
 use crate::protocol::moving::Moving;
@@ -54,9 +54,16 @@ pub struct Questions {
 #[derive(Debug, Default)]
 struct State {
     /// By the connection that waits, and a number.
-    awaited: BTreeMap<(ConnectionKey, u64), mpsc::UnboundedSender<Fate>>,
+    awaited: BTreeMap<(ConnectionKey, u64), Awaited>,
     /// What a connection was asked, and when.
     owed: HashMap<ConnectionKey, Vec<(Box<str>, Instant)>>,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    fates: mpsc::UnboundedSender<Fate>,
+    /// The hub that has the connection.
+    at: Option<Box<str>>,
 }
 
 /// Something that a client wants to know of another one, until it is dropped.
@@ -81,14 +88,14 @@ impl Questions {
     /// [`CallError::TooManyQuestions`].
     pub fn ask(self: &Arc<Self>, by: ConnectionKey) -> Result<Question, CallError> {
         let place = (by, self.last.fetch_add(1, Ordering::Relaxed));
-        let (sender, fates) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let mut state = self.lock();
         if state.awaited.range((by, 0)..=(by, u64::MAX)).count() >= MOST_AWAITED {
             return Err(CallError::TooManyQuestions(MOST_AWAITED));
         }
-        state.awaited.insert(place, sender);
+        state.awaited.insert(place, Awaited { fates: sender, at: None });
         drop(state);
-        Ok(Question { questions: Arc::clone(self), place, fates })
+        Ok(Question { questions: Arc::clone(self), place, fates: receiver })
     }
 
     /// A client of this hub is about to be asked; `false`: it must not be, for it owes too much.
@@ -138,9 +145,21 @@ impl Questions {
     /// What a client, here or elsewhere, says to a question. Nobody may wait for it any more.
     pub fn hear(&self, reply: Reply<'_>) {
         if let Some(place) = self.own(&reply.of)
-            && let Some(awaited) = self.lock().awaited.get(&place)
+            && let Some(awaited) = self.lock().awaited.get_mut(&place)
         {
-            let _ = awaited.send(reply.fate);
+            if let Fate::Asked = reply.fate {
+                awaited.at = reply.by.map(|hub| (*hub).into());
+            }
+            let _ = awaited.fates.send(reply.fate);
+        }
+    }
+
+    /// A hub is gone, with its clients.
+    pub fn hub_gone(&self, instance: &str) {
+        for awaited in self.lock().awaited.values() {
+            if awaited.at.as_deref() == Some(instance) {
+                let _ = awaited.fates.send(Fate::Gone);
+            }
         }
     }
 
@@ -154,14 +173,22 @@ impl Questions {
         }
     }
 
-    /// What a client of this hub was asked and has not answered. Who asked is not told that it left.
+    /// What a client of this hub was asked and has not answered. Who asked is not told that it left, and is not to give up when
+    /// this hub ends.
     pub fn take_owed(&self, key: ConnectionKey) -> Vec<String> {
         let owed = self.lock().owed.remove(&key);
-        owed.into_iter().flatten().map(|(question, _)| question.into()).collect()
+        let owed: Vec<String> = owed.into_iter().flatten().map(|(question, _)| question.into()).collect();
+        for question in &owed {
+            self.send(Reply { of: question.into(), by: None, fate: Fate::Asked });
+        }
+        owed
     }
 
     /// What a client that has come from another hub was asked there.
     pub fn set_owed(&self, key: ConnectionKey, questions: Vec<String>) {
+        for question in &questions {
+            self.reply(question, Fate::Asked);
+        }
         let owed: Vec<_> = questions.into_iter().map(|question| (question.into(), Instant::now())).collect();
         if !owed.is_empty() {
             self.lock().owed.insert(key, owed);
@@ -170,10 +197,14 @@ impl Questions {
 
     /// Says to whoever asked what became of it.
     pub fn reply(&self, question: &str, fate: Fate) {
-        let reply = Reply { of: question.into(), fate };
-        if self.own(question).is_some() {
+        let by = matches!(fate, Fate::Asked).then(|| self.instance.as_str().into());
+        self.send(Reply { of: question.into(), by, fate });
+    }
+
+    fn send(&self, reply: Reply<'_>) {
+        if self.own(&reply.of).is_some() {
             self.hear(reply);
-        } else if let Some((instance, _)) = question.split_once('-') {
+        } else if let Some((instance, _)) = reply.of.split_once('-') {
             // Without a receiver the hub ends.
             let _ = self.errands.send(Errand::Reply(instance.into(), reply.json()));
         }
@@ -201,22 +232,33 @@ impl Question {
     /// # Errors
     /// What it failed with, or why there is no answer.
     pub async fn answered(mut self, connection: &str) -> Result<Box<RawValue>, CallError> {
-        let nobody = || CallError::NoConnection(short(connection));
-        let mut fate = timeout(FIND, self.fates.recv()).await.map_err(|_| nobody())?;
-        if let Some(Fate::Asked) = fate {
-            let patience = self.questions.patience;
-            let late = |_| CallError::NoAnswer(patience.as_secs());
-            fate = timeout(patience, self.fates.recv()).await.map_err(late)?;
-        }
-        match fate {
-            // Its text may hold what is none, such as half of a surrogate pair.
-            Some(Fate::Gave(value)) => match serde_json::from_str::<serde_json::Value>(value.get()) {
-                Ok(_) => Ok(value),
-                Err(_) => Err(CallError::NoValue),
-            },
-            Some(Fate::Failed(error)) => Err(CallError::Theirs(error)),
-            Some(Fate::Busy) => Err(CallError::Busy),
-            Some(Fate::Left | Fate::Asked | Fate::Moved(_)) | None => Err(CallError::Left),
+        let mut until = None;
+        loop {
+            let fate = match until {
+                None => {
+                    let found = timeout(FIND, self.fates.recv()).await;
+                    found.map_err(|_| CallError::NoConnection(short(connection)))?
+                }
+                Some(until) => {
+                    let answered = timeout_at(until, self.fates.recv()).await;
+                    answered.map_err(|_| CallError::NoAnswer(self.questions.patience.as_secs()))?
+                }
+            };
+            return match fate {
+                Some(Fate::Asked) => {
+                    until.get_or_insert_with(|| tokio::time::Instant::now() + self.questions.patience);
+                    continue;
+                }
+                // Its text may hold what is none, such as half of a surrogate pair.
+                Some(Fate::Gave(value)) => match serde_json::from_str::<serde_json::Value>(value.get()) {
+                    Ok(_) => Ok(value),
+                    Err(_) => Err(CallError::NoValue),
+                },
+                Some(Fate::Failed(error)) => Err(CallError::Theirs(error)),
+                Some(Fate::Busy) => Err(CallError::Busy),
+                Some(Fate::Gone) => Err(CallError::HubGone),
+                Some(Fate::Left | Fate::Moved(_)) | None => Err(CallError::Left),
+            };
         }
     }
 
@@ -291,6 +333,41 @@ mod tests {
         answers.answer(8, &id, Ok(None));
         pass_on(&mut replies, &asks);
         assert!(asks.lock().awaited.is_empty() && answers.lock().owed.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_is_gone_answers_nothing_that_its_clients_were_asked() {
+        let (asks, answers, mut replies) = two_hubs();
+        let (at_b, not_found) = (asks.ask(1).unwrap(), asks.ask(1).unwrap());
+        answers.put(&at_b.id(), 7);
+        pass_on(&mut replies, &asks);
+
+        asks.hub_gone("c");
+        asks.hub_gone("b");
+        asks.hear(Reply { of: not_found.id().into(), by: None, fate: Fate::Left });
+
+        assert_eq!(at_b.answered("c").await.unwrap_err(), CallError::HubGone);
+        assert_eq!(not_found.answered("c").await.unwrap_err(), CallError::Left, "b did not have it");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_on_at_another_hub_answers_from_there_though_its_first_hub_is_gone() {
+        let (asks, answers, mut replies) = two_hubs();
+        let (third, mut thirds_replies) = Questions::new("c", Duration::from_mins(10));
+        let question = asks.ask(1).unwrap();
+        let id = question.id();
+        answers.put(&id, 7);
+        pass_on(&mut replies, &asks);
+
+        let owed = answers.take_owed(7);
+        pass_on(&mut replies, &asks);
+        asks.hub_gone("b");
+        third.set_owed(9, owed);
+        pass_on(&mut thirds_replies, &asks);
+        assert!(third.answer(9, &id, Ok(Some("1"))));
+        pass_on(&mut thirds_replies, &asks);
+
+        assert_eq!(question.answered("c").await.unwrap().get(), "1");
     }
 
     #[test]

@@ -206,6 +206,9 @@ pub enum CallError {
     /// The client that was asked is gone.
     #[error("The client left before it answered.")]
     Left,
+    /// The hub of the client that was asked is gone.
+    #[error("The hub that serves the client ended before the client answered.")]
+    HubGone,
     /// The client that was asked is there, and says nothing.
     #[error("The client did not answer within {0} s.")]
     NoAnswer(u64),

@@ -62,6 +62,9 @@ pub struct Reply<'a> {
     /// The call.
     #[serde(borrow)]
     pub of: Cow<'a, str>,
+    /// The hub that has the connection, with [`Fate::Asked`]; none while the connection is on its way to another one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Cow<'a, str>>,
     /// What became of it.
     pub fate: Fate,
 }
@@ -70,7 +73,7 @@ pub struct Reply<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
-    /// The connection is found, and its client was asked.
+    /// The connection is found, and its client was asked. Again, if the client goes on at another hub.
     Asked,
     /// The client's method gave this back.
     Gave(Box<RawValue>),
@@ -82,6 +85,9 @@ pub enum Fate {
     Busy,
     /// The connection that was claimed.
     Moved(Box<Moving>),
+    /// The hub that had the connection is gone. No hub says that of itself.
+    #[serde(skip)]
+    Gone,
 }
 
 impl<'a> Reply<'a> {
@@ -171,6 +177,7 @@ mod tests {
     #[test]
     fn replies_read_what_they_made() {
         for payload in [
+            r#"{"of":"me-7-1","by":"you","fate":"asked"}"#,
             r#"{"of":"me-7-1","fate":"asked"}"#,
             r#"{"of":"me-7-1","fate":{"gave":null}}"#,
             r#"{"of":"me-7-1","fate":{"gave":{"b":1,"a":[]}}}"#,
@@ -182,6 +189,7 @@ mod tests {
             assert!(Word::read(payload).is_none());
         }
         assert!(Reply::read(r#"{"of":"me-7-1"}"#).is_none());
+        assert!(Reply::read(r#"{"of":"me-7-1","fate":"gone"}"#).is_none());
         assert!(Reply::read(r#"{"t":"x","a":[]}"#).is_none());
     }
 

@@ -211,6 +211,25 @@ async fn whoever_waits_for_an_answer_when_its_hub_ends_is_told() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_the_clients_of_a_hub_that_was_killed() {
+    // Longer than a test may take: whoever waited that long would be told something else, too.
+    let mut cluster = Cluster::with_one_key(&["--client-result-timeout", "600"]).await;
+    let mut caller = Client::connect(&cluster.b.url()).await;
+    let (mut asked, id) = raw(&cluster.a).await;
+    let call = json!([id, "ask"]);
+
+    let (answer, ()) = tokio::join!(caller.invoke("InvokeConnection", &call), async {
+        let asked = asked.record().await;
+        assert!(asked.contains("\"target\":\"ask\""), "{asked}");
+        cluster.a.kill().await;
+    });
+
+    let error = answer.unwrap_err();
+    assert!(error.contains("The hub that serves the client ended"), "{error}");
+    cluster.b.has_not_panicked();
+}
+
+#[tokio::test]
 async fn only_who_was_asked_answers_and_only_once() {
     let hub = HubProcess::alone().await;
     let mut caller = Client::connect(&hub.url()).await;

@@ -290,7 +290,7 @@ impl Keeper {
             let now = Instant::now();
             for instance in self.inbound.canary.silent(now) {
                 tracing::warn!(instance, "a hub has fallen silent");
-                self.inbound.rooms.forget(&instance);
+                self.inbound.forget(&instance);
             }
             if now.duration_since(looked) > LOOK {
                 looked = now;
