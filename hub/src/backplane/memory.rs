@@ -94,9 +94,12 @@ impl Memory {
 
     /// See [`super::Backplane::store`].
     pub fn store(&self, letter: &Letter, receipt: Receipt<Stored>) {
-        let log = self.log(&letter.room);
+        self.store_at(letter, receipt, Instant::now());
+    }
+
+    fn store_at(&self, letter: &Letter, receipt: Receipt<Stored>, now: Instant) {
+        let log = self.log(&letter.room, now);
         let mut log = lock(&log);
-        let now = Instant::now();
         if let Some(stored) = letter.nonce.as_deref().and_then(|nonce| log.known(nonce, now)) {
             self.inbound.metrics.repeated.add(1);
             return receipt.report(Ok(stored));
@@ -129,7 +132,7 @@ impl Memory {
         if !room.is_behind() {
             return;
         }
-        let log = self.log(name);
+        let log = self.log(name, Instant::now());
         let log = lock(&log);
         let last = Some(log.last).filter(|last| last.number > 0);
         let read = |(position, body): &(Position, String)| {
@@ -143,11 +146,11 @@ impl Memory {
         self.inbound.rooms.caught_up(&room, Reading { last, messages });
     }
 
-    fn log(&self, room: &RoomName) -> Arc<Mutex<Log>> {
+    fn log(&self, room: &RoomName, now: Instant) -> Arc<Mutex<Log>> {
         let mut store = lock(&self.store);
-        let now = Instant::now();
-        if now.duration_since(store.swept) > SWEEP.min(self.history.lifetime) || store.logs.len() > MOST_ROOMS
-        {
+        // Where someone is in every room, none can go: to look for one costs too much for each message.
+        let is_full = store.logs.len() >= MOST_ROOMS && !store.logs.contains_key(room);
+        if is_full || now.duration_since(store.swept) > SWEEP.min(self.history.lifetime) {
             store.swept = now;
             self.sweep(&mut store, now);
         }
@@ -167,7 +170,7 @@ impl Memory {
             // Someone who has it is about to say something.
             age <= self.history.lifetime || Arc::strong_count(log) > 1
         });
-        let excess = store.logs.len().saturating_sub(MOST_ROOMS);
+        let excess = (store.logs.len() + 1).saturating_sub(MOST_ROOMS);
         if excess > 0 && !ages.is_empty() {
             // A tenth more than need be, so that this is not done for each new room.
             ages.sort_unstable_by(|a, b| b.cmp(a));
@@ -184,3 +187,6 @@ impl Memory {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
