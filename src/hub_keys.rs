@@ -1,6 +1,8 @@
 //! The keys of the hubs: the one that connection tokens are signed with, which the operator makes, and the one that clients'
 //! tokens are checked with, which is the user's. Both are in the Secret `<name>-hub-token`.
 
+mod public_key;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use thiserror::Error;
 
+use self::public_key::PublicKey;
 use crate::api::TokenAlgorithm;
 use crate::names::hub_key;
 use crate::password::random_hex;
@@ -112,6 +115,11 @@ pub enum KeyError {
     /// Not PEM.
     #[error("it is no public key as PEM (-----BEGIN PUBLIC KEY-----): write the issuer's into it")]
     NoPem,
+    /// A public key of another algorithm.
+    #[error(
+        "it is a public key, but none of RSA: write the issuer's RSA key into it, or give the issuer's keys as a JSON Web Key Set and set the algorithm to JWKS, which takes others, too"
+    )]
+    NotRsa,
     /// Not a JSON Web Key Set.
     #[error(
         "it is no JSON Web Key Set ({{\"keys\": […]}}, with at least one key that has a kid): write the issuer's into it"
@@ -184,8 +192,11 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
         // The hub takes white space at the end, as editors leave it, for no part of it.
         TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < SHORTEST => Err(KeyError::TooShort),
         TokenAlgorithm::Hs256 => Ok(()),
-        TokenAlgorithm::Rs256 if public => Ok(()),
-        TokenAlgorithm::Rs256 => Err(KeyError::NoPem),
+        TokenAlgorithm::Rs256 => match public_key::read(text) {
+            Some(PublicKey::Rsa) => Ok(()),
+            Some(PublicKey::Other) => Err(KeyError::NotRsa),
+            None => Err(KeyError::NoPem),
+        },
         TokenAlgorithm::Jwks => match key_set(text) {
             None => Err(KeyError::NoKeySet),
             // The private exponent: RFC 7518, 6.3.2.1, and 6.2.2.1 for elliptic curves.

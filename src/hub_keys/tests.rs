@@ -7,7 +7,39 @@ use crate::validate::SecretKey;
 use crate::validate::testing::{cluster, keys, secret};
 
 const SECRET: &str = "a secret of at least 32 bytes, shared";
-const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n";
+const PEM: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEArMqSCm+Ne242Xg5xtIlO
+IrmhmwCiSM1hJfpwB1fsMEywnxrDo3WWNt5wCpGsG5fNh1APsQsqqywxcn14xZsn
+jYFPYQzAz9CYk+ZF1fAMYhcW7RLPlRR+kYAYyAT+TRcgKTc3oyM8U8SJeIiI1QBl
+14jHWUu9El70lbogb4kmeLlLOobB47emHKNDfeU1r8dtnwmuRAR2KaazeY9UOPDm
+h1kXnEaCuYuXdcSZ3noXrgQFHZGRR4xAbTgq8uXQnEt3SKMFUbFtEkn6Q9BLVNd+
+dyxhfWnbWCjWMnAaFb5pdCl//sg0ZbQDMl1eYUEq9ZGjOhaUVYN5fpps2B9VWDuB
+HQIDAQAB
+-----END PUBLIC KEY-----
+";
+const PKCS1: &str = "\
+-----BEGIN RSA PUBLIC KEY-----
+MIIBCgKCAQEArMqSCm+Ne242Xg5xtIlOIrmhmwCiSM1hJfpwB1fsMEywnxrDo3WW
+Nt5wCpGsG5fNh1APsQsqqywxcn14xZsnjYFPYQzAz9CYk+ZF1fAMYhcW7RLPlRR+
+kYAYyAT+TRcgKTc3oyM8U8SJeIiI1QBl14jHWUu9El70lbogb4kmeLlLOobB47em
+HKNDfeU1r8dtnwmuRAR2KaazeY9UOPDmh1kXnEaCuYuXdcSZ3noXrgQFHZGRR4xA
+bTgq8uXQnEt3SKMFUbFtEkn6Q9BLVNd+dyxhfWnbWCjWMnAaFb5pdCl//sg0ZbQD
+Ml1eYUEq9ZGjOhaUVYN5fpps2B9VWDuBHQIDAQAB
+-----END RSA PUBLIC KEY-----
+";
+const CURVE: &str = "\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkUuo3FdK337gc4iSN684PV3CvPuT
+zV59tA1rwsi5CiQlcrsQ7siv+tkdVNEpFG32tU1j1rQA1RBQGrpUCVf7BA==
+-----END PUBLIC KEY-----
+";
+const ED25519: &str = "\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA0kUzQa1OUUmS4CmdZ2vqfErC/ftSfuC118jE+JjVofc=
+-----END PUBLIC KEY-----
+";
+const BROKEN: &str = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n";
 const PRIVATE: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----\n";
 const KEY_SET: &str = r#"{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}"#;
 
@@ -72,7 +104,7 @@ fn without_auth_in_the_spec_no_key_of_the_users_is_copied() {
 
 #[test]
 fn each_algorithm_takes_its_own_kind_of_key_and_says_what_is_wrong_with_others() {
-    use KeyError::{NoKeySet, NoPem, Private, Public, TooLong, TooShort};
+    use KeyError::{NoKeySet, NoPem, NotRsa, Private, Public, TooLong, TooShort};
     let long = "x".repeat(LONGEST + 1);
     let private_set = KEY_SET.replace("\"kid\"", "\"d\": \"AQAB\", \"kid\"");
     let certificate = PEM.replace("PUBLIC KEY", "CERTIFICATE");
@@ -82,12 +114,19 @@ fn each_algorithm_takes_its_own_kind_of_key_and_says_what_is_wrong_with_others()
         ("HS256", "", Err(TooShort)),
         ("HS256", &format!("short{}", "\n".repeat(SHORTEST)), Err(TooShort)),
         ("HS256", PEM, Err(Public)),
+        ("HS256", CURVE, Err(Public)),
         ("HS256", &certificate, Err(Public)),
         ("HS256", KEY_SET, Err(Public)),
         ("HS256", PRIVATE, Err(Private)),
         ("HS256", &long, Err(TooLong)),
         ("RS256", PEM, Ok(())),
-        ("RS256", &PEM.replace("PUBLIC", "RSA PUBLIC"), Ok(())),
+        ("RS256", PKCS1, Ok(())),
+        ("RS256", &format!("of the issuer\n{PEM}"), Ok(())),
+        ("RS256", CURVE, Err(NotRsa)),
+        ("RS256", ED25519, Err(NotRsa)),
+        ("RS256", BROKEN, Err(NoPem)),
+        ("RS256", &PKCS1.replace("RSA PUBLIC", "PUBLIC"), Err(NoPem)),
+        ("RS256", &certificate, Err(NoPem)),
         ("RS256", SECRET, Err(NoPem)),
         ("RS256", KEY_SET, Err(NoPem)),
         ("RS256", PRIVATE, Err(Private)),

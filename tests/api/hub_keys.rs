@@ -9,7 +9,17 @@ use crate::operator;
 use crate::support::{Chat, Child, Kind, Namespace, SOON};
 
 const SECRET: &str = "a-secret-of-at-least-32-bytes-in-all";
-const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n";
+const PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEArMqSCm+Ne242Xg5xtIlO
+IrmhmwCiSM1hJfpwB1fsMEywnxrDo3WWNt5wCpGsG5fNh1APsQsqqywxcn14xZsn
+jYFPYQzAz9CYk+ZF1fAMYhcW7RLPlRR+kYAYyAT+TRcgKTc3oyM8U8SJeIiI1QBl
+14jHWUu9El70lbogb4kmeLlLOobB47emHKNDfeU1r8dtnwmuRAR2KaazeY9UOPDm
+h1kXnEaCuYuXdcSZ3noXrgQFHZGRR4xAbTgq8uXQnEt3SKMFUbFtEkn6Q9BLVNd+
+dyxhfWnbWCjWMnAaFb5pdCl//sg0ZbQDMl1eYUEq9ZGjOhaUVYN5fpps2B9VWDuB
+HQIDAQAB
+-----END PUBLIC KEY-----
+";
 
 /// The annotation by which hubs are rolled.
 const REVISION: &str = "/spec/template/metadata/annotations/chatcluster.dev~1token-revision";
