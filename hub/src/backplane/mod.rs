@@ -8,6 +8,7 @@ pub mod link;
 pub mod memory;
 pub mod redis;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -277,6 +278,12 @@ impl Inbound {
     pub fn forget(&self, instance: &str) {
         self.rooms.forget(instance);
         self.audiences.forget(instance);
+    }
+
+    /// Only these hubs are there.
+    pub fn forget_all_but(&self, instances: &HashSet<String>, now: Instant) {
+        self.rooms.forget_all_but(instances);
+        self.audiences.forget_all_but(instances, now);
     }
 
     /// Whether a topic has someone here who listens.

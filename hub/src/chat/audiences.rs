@@ -1,7 +1,8 @@
 //! Those of this pod's connections that are spoken to outside of rooms: all, those in a group, those of a user.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use super::Questions;
 use crate::backplane::{Changes, Topic};
@@ -73,6 +74,11 @@ impl Audiences {
     /// A hub is gone: nobody waits for its clients any more.
     pub fn forget(&self, instance: &str) {
         self.questions.hub_gone(instance);
+    }
+
+    /// Only these hubs are there.
+    pub fn forget_all_but(&self, instances: &HashSet<String>, now: Instant) {
+        self.questions.all_gone_but(instances, now);
     }
 
     /// Whether a connection is one of this pod's.

@@ -2,7 +2,7 @@
 //! this hub's clients owes one. The hub that has the connection says at once that it asked, so that a connection that no hub
 //! has is not waited for; then it passes on what the client says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
+use crate::canary;
 use crate::protocol::methods::{CallError, short};
 use crate::protocol::moving::Moving;
 use crate::protocol::word::{Claim, Fate, Reply};
@@ -62,8 +63,8 @@ struct State {
 #[derive(Debug)]
 struct Awaited {
     fates: mpsc::UnboundedSender<Fate>,
-    /// The hub that has the connection.
-    at: Option<Box<str>>,
+    /// The hub that has the connection, and since when.
+    at: Option<(Box<str>, Instant)>,
 }
 
 /// Something that a client wants to know of another one, until it is dropped.
@@ -148,7 +149,7 @@ impl Questions {
             && let Some(awaited) = self.lock().awaited.get_mut(&place)
         {
             if let Fate::Asked = reply.fate {
-                awaited.at = reply.by.map(|hub| (*hub).into());
+                awaited.at = reply.by.map(|hub| ((*hub).into(), Instant::now()));
             }
             let _ = awaited.fates.send(reply.fate);
         }
@@ -156,8 +157,19 @@ impl Questions {
 
     /// A hub is gone, with its clients.
     pub fn hub_gone(&self, instance: &str) {
+        self.give_up(|hub, _| hub == instance);
+    }
+
+    /// Only these hubs are there. Of one that is new nothing may have been heard yet but that it asked.
+    pub fn all_gone_but(&self, instances: &HashSet<String>, now: Instant) {
+        self.give_up(|hub, since| {
+            now.saturating_duration_since(since) > canary::STALE && !instances.contains(hub)
+        });
+    }
+
+    fn give_up(&self, is_gone: impl Fn(&str, Instant) -> bool) {
         for awaited in self.lock().awaited.values() {
-            if awaited.at.as_deref() == Some(instance) {
+            if awaited.at.as_ref().is_some_and(|(hub, since)| is_gone(hub, *since)) {
                 let _ = awaited.fates.send(Fate::Gone);
             }
         }
@@ -348,6 +360,22 @@ mod tests {
 
         assert_eq!(at_b.answered("c").await.unwrap_err(), CallError::HubGone);
         assert_eq!(not_found.answered("c").await.unwrap_err(), CallError::Left, "b did not have it");
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_was_never_heard_of_is_gone_after_a_while() {
+        let (asks, answers, mut replies) = two_hubs();
+        let (peers, now) = (HashSet::from(["a".to_owned()]), Instant::now());
+        let question = asks.ask(1).unwrap();
+        answers.put(&question.id(), 7);
+        pass_on(&mut replies, &asks);
+
+        asks.all_gone_but(&HashSet::from(["b".to_owned()]), now + 2 * canary::STALE);
+        asks.all_gone_but(&peers, now);
+        assert_eq!(question.fates.len(), 1, "it was asked, and no more");
+        asks.all_gone_but(&peers, now + 2 * canary::STALE);
+
+        assert_eq!(question.answered("c").await.unwrap_err(), CallError::HubGone);
     }
 
     #[tokio::test]

@@ -215,6 +215,11 @@ async fn nobody_waits_for_the_clients_of_a_hub_that_was_killed() {
     // Longer than a test may take: whoever waited that long would be told something else, too.
     let mut cluster = Cluster::with_one_key(&["--client-result-timeout", "600"]).await;
     let mut caller = Client::connect(&cluster.b.url()).await;
+    until("the hubs know of each other", async || {
+        let (_, metrics) = cluster.b.get("/metrics").await.expect("the hub answers");
+        metrics.contains("canary_age_seconds{peer=\"hub-a\"}").then_some(())
+    })
+    .await;
     let (mut other, echoes) =
         (Client::connect(&cluster.b.url()).await, Client::connect(&cluster.a.url()).await);
     let (mut asked, id) = raw(&cluster.a).await;
@@ -224,8 +229,8 @@ async fn nobody_waits_for_the_clients_of_a_hub_that_was_killed() {
         let asked = asked.record().await;
         assert!(asked.contains("\"target\":\"ask\""), "{asked}");
         // What the hub says to questions comes in order: once this is answered, it has said that it asked.
-        let echoed = other.invoke("InvokeConnection", &json!([echoes.connection_id(), "echo", 1])).await;
-        assert_eq!(echoed, Ok(json!([1])));
+        let answer = other.invoke("InvokeConnection", &json!([echoes.connection_id(), "echo", 1])).await;
+        assert_eq!(answer, Ok(json!([1])));
         cluster.a.kill().await;
     });
 

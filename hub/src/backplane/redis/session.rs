@@ -294,7 +294,7 @@ impl Keeper {
             }
             if now.duration_since(looked) > LOOK {
                 looked = now;
-                self.inbound.rooms.forget_all_but(&self.inbound.canary.instances());
+                self.inbound.forget_all_but(&self.inbound.canary.instances(), now);
             }
             let heard = self.inbound.canary.own_age(now).is_some_and(|age| age < canary::STALE);
             if !heard && now.duration_since(since) > canary::STALE {
