@@ -17,7 +17,7 @@ use crate::protocol::framing::Framer;
 use crate::protocol::handshake::{self, HandshakeError};
 use crate::protocol::message::ClientMessage;
 use crate::protocol::methods::Welcome;
-use crate::protocol::moving::Moving;
+use crate::protocol::moving::{Hears, Moving};
 use crate::protocol::record::{Encoding, Record};
 use crate::protocol::{json, messagepack};
 use crate::session::Stateful;
@@ -84,11 +84,22 @@ impl Conversation {
         moving
     }
 
-    /// Goes on where another hub left off.
-    pub async fn arrive(&mut self, moving: Moving) {
-        let encoding = moving.encoding();
+    /// What another hub has to hear for it, to go on.
+    pub fn hears(&self) -> Hears {
+        self.caller.hears()
+    }
+
+    /// Is about to go on where another hub leaves off.
+    pub async fn expect(&mut self, hears: Hears) {
+        let encoding = hears.encoding();
         self.framer.set_encoding(encoding);
         self.outbox.set_encoding(encoding);
+        self.caller.expect(hears).await;
+    }
+
+    /// Goes on where another hub left off.
+    pub async fn arrive(&mut self, moving: Moving, stateful: Arc<Stateful>) {
+        self.stateful = Some(stateful);
         self.outbox.pulse.shaken();
         self.caller.arrive(moving).await;
     }

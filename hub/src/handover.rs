@@ -1,12 +1,15 @@
 //! A connection with stateful reconnect goes on at another hub: when its own one ends, or can no longer be reached.
 //!
 //! Its WebSocket is cut without a word of SignalR, so the client opens another one at once, as it does when the network fails. The
-//! hub where that comes in claims the connection on the backplane, and whichever has it gives it away: rooms with the last message
-//! of each, groups, what is not confirmed. What was said in the rooms between the two is in their histories.
+//! hub where that comes in claims the connection on the backplane. Whichever has it says what it hears, so that the claiming hub can
+//! subscribe to that, and then to cut: Redis brings all that is said to both hubs in one order, and the cut with it, so that what
+//! comes before it is told by the one, and what comes after by the other, and nothing is lost or doubled. Then the connection is given away:
+//! rooms with the last message of each, groups, what is not confirmed. What was said in the rooms between the two is in their histories.
 
 use std::sync::Arc;
 
-use crate::backplane::{Backplane, Topic};
+use crate::backplane::{Backplane, PublishError, Topic};
+use crate::connection::Conversation;
 use crate::hub::{Admission, Hub};
 use crate::protocol::word::{Claim, Fate, Reply};
 use crate::session::{Found, Session, Sessions};
@@ -22,22 +25,35 @@ pub fn has_peers(hub: &Hub) -> bool {
     is_possible(hub) && hub.canary.instances().len() > 1
 }
 
-/// Gives a connection away, if it is here.
+/// The session of a connection that can move.
+fn movable(hub: &Hub, id: ConnectionId) -> Option<Arc<Session>> {
+    let Found::Live(session) = hub.sessions.find(id) else { return None };
+    (session.stateful.is_some() && session.outbox.pulse.is_shaken()).then_some(session)
+}
+
+async fn reply(hub: &Hub, question: &str, fate: Fate) -> Result<(), PublishError> {
+    let Some((instance, _)) = question.split_once('-') else { return Ok(()) };
+    let reply = Reply { of: question.into(), by: None, fate }.json();
+    hub.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
+}
+
+/// Says what a connection hears, if it is here.
+pub(crate) async fn show(hub: Arc<Hub>, id: ConnectionId, question: String) {
+    let Some(session) = movable(&hub, id) else { return };
+    // It may be busy.
+    if reply(&hub, &question, Fate::Asked).await.is_ok()
+        && let Some(hears) = session.hears().await
+    {
+        // Who asked gives up in time.
+        let _ = reply(&hub, &question, Fate::Found(Box::new(hears))).await;
+    }
+}
+
+/// Gives a connection away, if it is here. Its client is told nothing any more of what is said.
 pub(crate) async fn give(hub: Arc<Hub>, id: ConnectionId, question: String) {
-    let Found::Live(session) = hub.sessions.find(id) else { return };
-    let Some((instance, _)) = question.split_once('-') else { return };
-    if session.stateful.is_none() || !session.outbox.pulse.is_shaken() {
-        return;
-    }
-    let reply = async |fate| {
-        let reply = Reply { of: question.as_str().into(), by: None, fate }.json();
-        hub.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
-    };
-    if reply(Fate::Asked).await.is_err() {
-        return;
-    }
+    let Some(session) = movable(&hub, id) else { return };
     if let Some(moving) = session.depart().await {
-        match reply(Fate::Moved(Box::new(moving))).await {
+        match reply(&hub, &question, Fate::Moved(Box::new(moving))).await {
             Ok(()) => hub.metrics.moved_away.add(1),
             Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
         }
@@ -49,14 +65,19 @@ pub(crate) async fn take(hub: &Arc<Hub>, admission: Admission) -> Option<Arc<Ses
     if !is_possible(hub) {
         return None;
     }
-    let question = hub.questions.ask(admission.key).ok()?;
-    let (claim, id) = (admission.id.to_string().into(), question.id());
-    hub.backplane.publish_and_wait(Topic::All, Claim { claim, question: id.into() }.json()).await.ok()?;
-    let moving = question.moved().await?;
-    if moving.user.as_deref() != admission.identity.user.as_deref() {
+    let mut question = hub.questions.ask(admission.key).ok()?;
+    let (id, of) = (admission.id.to_string(), question.id());
+    let claim = |cut| Claim { claim: id.as_str().into(), question: of.as_str().into(), cut }.json();
+    hub.backplane.publish_and_wait(Topic::All, claim(false)).await.ok()?;
+    let hears = question.found().await?;
+    if hears.user.as_deref() != admission.identity.user.as_deref() {
         // Its token is another user's.
         return None;
     }
+    let mut conversation = Conversation::new(admission, false, None);
+    conversation.expect(hears).await;
+    hub.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
+    let moving = question.moved().await?;
     hub.metrics.moved_here.add(1);
-    Sessions::take_over(hub, admission, moving).await
+    Sessions::take_over(hub, conversation, moving).await
 }

@@ -16,7 +16,7 @@ use crate::connection::Conversation;
 use crate::ending::Ending;
 use crate::hub::{Admission, Hub};
 use crate::outbox::Outbox;
-use crate::protocol::moving::Moving;
+use crate::protocol::moving::{Hears, Moving};
 use crate::protocol::record::Record;
 use crate::protocol::stateful::{Received, Unconfirmed};
 use crate::token::ConnectionId;
@@ -72,6 +72,8 @@ enum Input {
     Said(Bytes),
     /// It goes on over another WebSocket: what the last one left unfinished stays so, and comes again.
     CameBack,
+    /// It is to go on at another hub, which asks what it hears.
+    Shows(oneshot::Sender<Hears>),
     /// It goes on at another hub.
     Departs(oneshot::Sender<Moving>),
 }
@@ -115,10 +117,13 @@ impl Sessions {
     }
 
     /// Goes on with one that another hub gave away; `None` if it makes no sense.
-    pub async fn take_over(hub: &Arc<Hub>, admission: Admission, moving: Moving) -> Option<Arc<Session>> {
+    pub async fn take_over(
+        hub: &Arc<Hub>,
+        mut conversation: Conversation,
+        moving: Moving,
+    ) -> Option<Arc<Session>> {
         let stateful = Arc::new(Stateful::going_on(&moving, hub.settings.stateful_buffer_bytes)?);
-        let mut conversation = Conversation::new(admission, false, Some(Arc::clone(&stateful)));
-        conversation.arrive(moving).await;
+        conversation.arrive(moving, Arc::clone(&stateful)).await;
         Some(Self::start(hub, conversation, Kind::Stateful, Some(stateful)))
     }
 
@@ -193,12 +198,16 @@ async fn run(
                     conversation.came_back();
                     Ok(())
                 }
+                Some(Input::Shows(report)) => {
+                    let _ = report.send(conversation.hears());
+                    Ok(())
+                }
                 Some(Input::Departs(report)) => {
-                let moving = Box::pin(conversation.depart()).await;
-                outbox.end(Ending::Moved);
-                let _ = report.send(moving);
-                Ok(())
-            }
+                    let moving = Box::pin(conversation.depart()).await;
+                    outbox.end(Ending::Moved);
+                    let _ = report.send(moving);
+                    Ok(())
+                }
                 None => Err(Ending::Gone),
             },
             () = confirm => {
@@ -235,6 +244,12 @@ impl Session {
     /// What is heard from now on comes over another WebSocket. `false`: it has ended.
     pub async fn came_back(&self) -> bool {
         self.pass(Input::CameBack).await
+    }
+
+    /// What another hub has to hear for it, to go on; `None`: it has ended.
+    pub async fn hears(&self) -> Option<Hears> {
+        let (report, reported) = oneshot::channel();
+        if self.pass(Input::Shows(report)).await { reported.await.ok() } else { None }
     }
 
     /// Ends it here, and gives all that another hub needs to go on; `None`: it has ended otherwise.

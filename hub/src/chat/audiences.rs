@@ -17,6 +17,8 @@ use crate::rooms::{ConnectionKey, Member, Members};
 pub struct Audiences {
     instance: String,
     everyone: Mutex<Everyone>,
+    /// Those that another hub tells what is said: until it has given them away, or since this one has.
+    deaf: RwLock<HashSet<ConnectionKey>>,
     questions: Arc<Questions>,
     by_topic: RwLock<HashMap<Topic, Arc<Audience>>>,
     changes: Changes,
@@ -45,6 +47,7 @@ impl Audiences {
         Self {
             instance: instance.to_owned(),
             everyone: Mutex::default(),
+            deaf: RwLock::default(),
             questions,
             by_topic: RwLock::default(),
             changes,
@@ -68,6 +71,7 @@ impl Audiences {
         }
         everyone.members.remove(key);
         drop(everyone);
+        self.deaf.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
         self.questions.left(key);
     }
 
@@ -84,6 +88,43 @@ impl Audiences {
     /// Whether a connection is one of this pod's.
     pub fn is_here(&self, id: &str) -> bool {
         lock(&self.everyone).by_id.contains_key(id)
+    }
+
+    /// A client is about to come from another hub, which tells it what is said until it has given it away.
+    pub fn wait(&self, key: ConnectionKey) {
+        self.deaf.write().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+
+    /// From now on the hub that asks tells the client what is said, see [`Claim::cut`].
+    fn cut(&self, claim: &Claim<'_>) {
+        let everyone = lock(&self.everyone);
+        let mut deaf = self.deaf.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = self.questions.asker(&claim.question) {
+            deaf.remove(&key);
+        } else if let Some(key) = everyone.by_id.get(&*claim.claim) {
+            deaf.insert(*key);
+        }
+    }
+
+    /// Delivers what is for one connection; `false`: this is not the hub that tells it what is said.
+    pub fn tell_one(&self, payload: &str) -> bool {
+        Word::read(payload).is_some_and(|word| self.tell(&word, &Once::new(&word)))
+    }
+
+    fn tell(&self, word: &Word<'_>, once: &Once<'_, Word<'_>>) -> bool {
+        let everyone = lock(&self.everyone);
+        let key = word.to.as_deref().and_then(|to| everyone.by_id.get(to));
+        let Some(member) = key.and_then(|key| everyone.members.get(*key)) else { return false };
+        if self.deaf.read().unwrap_or_else(PoisonError::into_inner).contains(&member.key) {
+            return false;
+        }
+        // While nobody can leave, so that whoever is asked and leaves is known to have been asked.
+        if word.question.as_ref().is_none_or(|question| self.questions.put(question, member.key)) {
+            let mut only = Members::default();
+            only.insert(member.clone());
+            only.tell(|encoding| once.record(encoding), |_| true, &self.metrics);
+        }
+        true
     }
 
     /// From now on a client hears what is for a group or a user.
@@ -146,6 +187,9 @@ impl Audiences {
             return Reply::read(payload).map(|reply| self.questions.hear(reply)).is_some();
         }
         if let Some(claim) = Claim::read(payload) {
+            if claim.cut {
+                self.cut(&claim);
+            }
             self.questions.claim(claim);
             return true;
         }
@@ -153,33 +197,19 @@ impl Audiences {
         let except =
             word.except.as_deref().and_then(Origin::read).and_then(|origin| origin.key_here(&self.instance));
         let once = Once::new(&word);
-        let tell = |members: &Members, only: Option<ConnectionKey>| {
-            let hears =
-                |member: &Member| Some(member.key) != except && only.is_none_or(|only| only == member.key);
-            members.tell(|encoding| once.record(encoding), hears, &self.metrics);
-        };
-        if *topic != Topic::All {
-            if let Some(audience) = self.find(topic) {
-                tell(&lock(&audience.0).members, None);
-            }
+        if word.to.is_some() {
+            self.tell(&word, &once);
             return true;
         }
-        let everyone = lock(&self.everyone);
-        match &word.to {
-            None => tell(&everyone.members, None),
-            Some(to) => {
-                if let Some(member) = everyone.by_id.get(&**to).and_then(|key| everyone.members.get(*key)) {
-                    // While nobody can leave, so that whoever is asked and leaves is known to have been asked.
-                    if let Some(question) = &word.question
-                        && !self.questions.put(question, member.key)
-                    {
-                        return true;
-                    }
-                    let mut only = Members::default();
-                    only.insert(member.clone());
-                    tell(&only, None);
-                }
-            }
+        let tell = |members: &Members| {
+            let deaf = self.deaf.read().unwrap_or_else(PoisonError::into_inner);
+            let hears = |member: &Member| Some(member.key) != except && !deaf.contains(&member.key);
+            members.tell(|encoding| once.record(encoding), hears, &self.metrics);
+        };
+        if *topic == Topic::All {
+            tell(&lock(&self.everyone).members);
+        } else if let Some(audience) = self.find(topic) {
+            tell(&lock(&audience.0).members);
         }
         true
     }
@@ -209,8 +239,12 @@ mod tests {
     use crate::rooms::Who;
 
     fn audiences() -> Audiences {
-        let (questions, _) = Questions::new("me", std::time::Duration::from_secs(1));
-        Audiences::new("me", Arc::new(questions), Changes::new().0, Arc::default())
+        audiences_of("me")
+    }
+
+    fn audiences_of(instance: &str) -> Audiences {
+        let (questions, _) = Questions::new(instance, std::time::Duration::from_secs(1));
+        Audiences::new(instance, Arc::new(questions), Changes::new().0, Arc::default())
     }
 
     fn group(name: &str) -> Topic {
@@ -246,6 +280,40 @@ mod tests {
         assert!(!audiences.hear(&Topic::All, "nonsense"));
 
         assert_eq!((heard(&ada).await, heard(&grace).await), (2, 3));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_around_a_cut_is_told_by_one_hub() {
+        let (gives, takes) = (audiences(), audiences_of("other"));
+        let (here, there) = (member(1), member(7));
+        let question = takes.questions.ask(there.key).unwrap();
+        let claim = Claim { claim: "ada".into(), question: question.id().into(), cut: true }.json();
+        gives.connected("ada", &here);
+        takes.wait(there.key);
+        takes.connected("ada", &there);
+        for (hub, member) in [(&gives, &here), (&takes, &there)] {
+            hub.join(&group("g"), member);
+        }
+
+        let say = |hub: &Audiences| {
+            hub.hear(&group("g"), r#"{"t":"x","a":[]}"#);
+            hub.hear(&Topic::All, r#"{"t":"x","a":[]}"#);
+            hub.hear(&Topic::All, r#"{"to":"ada","t":"x","a":[]}"#);
+        };
+        say(&gives);
+        say(&takes);
+        assert!(!takes.tell_one(r#"{"to":"ada","t":"x","a":[]}"#), "it has to go over the backplane");
+        assert_eq!((heard(&here).await, heard(&there).await), (3, 0));
+        for hub in [&gives, &takes] {
+            hub.hear(&Topic::All, &claim);
+            say(hub);
+        }
+
+        assert!(takes.tell_one(r#"{"to":"ada","t":"x","a":[]}"#));
+        assert!(!gives.tell_one(r#"{"to":"ada","t":"x","a":[]}"#));
+        assert_eq!((heard(&here).await, heard(&there).await), (0, 4));
+        gives.disconnected("ada", 1);
+        assert!(gives.deaf.read().unwrap().is_empty());
     }
 
     #[test]

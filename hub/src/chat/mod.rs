@@ -20,9 +20,11 @@ use crate::handover;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{Gap, JoinOptions};
-use crate::protocol::moving::{Moving, MovingRoom};
+use crate::protocol::moving::{Hears, Moving, MovingRoom};
 use crate::protocol::record::{Encoding, Say};
 use crate::protocol::room::{GroupName, MemberName, RoomName};
+#[cfg(doc)]
+use crate::protocol::word::Claim;
 use crate::rooms::{ConnectionKey, Member, Rooms, Who};
 
 /// Tells other pods who comes and goes, as long as the hub runs.
@@ -44,6 +46,10 @@ pub async fn reply(mut errands: Errands, hub: Weak<Hub>) {
             // Without a backplane nobody is reached, and whoever waits is told so in time.
             Errand::Reply(instance, reply) => {
                 hub.backplane.publish(Topic::Hub(instance), reply, Receipt::new(|_| ())).await;
+            }
+            Errand::Show(id, question) => {
+                let show = handover::show(Arc::clone(&hub), id, question);
+                hub.departures.spawn(show);
             }
             Errand::Give(id, question) => {
                 let give = handover::give(Arc::clone(&hub), id, question);
@@ -115,26 +121,53 @@ impl Participant {
             name: membership.who.name.as_str().to_owned(),
             presence: membership.presence,
         });
-        let moving = Moving {
-            messagepack: self.connection.outbox.encoding() == Encoding::MessagePack,
-            user: self.connection.identity.user.as_deref().map(str::to_owned),
-            rooms: rooms.collect(),
-            groups: self.groups.iter().map(|group| group.as_str().to_owned()).collect(),
-            owes,
-            ..Moving::default()
-        };
+        let moving = Moving { rooms: rooms.collect(), groups: self.group_names(), owes, ..Moving::default() };
         self.leave_all();
         moving
+    }
+
+    /// What is to be heard for it elsewhere, from some point on.
+    pub fn hears(&self) -> Hears {
+        Hears {
+            messagepack: self.connection.outbox.encoding() == Encoding::MessagePack,
+            user: self.connection.identity.user.as_deref().map(str::to_owned),
+            groups: self.group_names(),
+        }
+    }
+
+    fn group_names(&self) -> Vec<String> {
+        self.groups.iter().map(|group| group.as_str().to_owned()).collect()
+    }
+
+    /// Is about to go on where it will depart from another hub: all that it hears there comes here from now on, and is told to it
+    /// from the cut on, see [`Claim::cut`].
+    pub async fn expect(&mut self, hears: Hears) {
+        self.hub.audiences.wait(self.connection.key);
+        self.connected();
+        if let Some(user) = &self.connection.identity.user {
+            self.hub.backplane.joined(Topic::User(Arc::clone(user))).await;
+        }
+        self.add_to_groups(hears.groups).await;
+    }
+
+    async fn add_to_groups(&mut self, groups: Vec<String>) {
+        for group in groups.into_iter().filter_map(|group| GroupName::new(group).ok()) {
+            if !self.groups.contains(&group) {
+                // It was within the bound there, and the bounds are the same.
+                let _ = self.add_to_group(group).await;
+            }
+        }
     }
 
     /// Goes on where it departed from another hub; what was said in its rooms meanwhile is told now.
     pub async fn arrive(&mut self, moving: Moving) {
         self.hub.questions.set_owed(self.connection.key, moving.owes);
-        self.connected();
-        for group in moving.groups.into_iter().filter_map(|group| GroupName::new(group).ok()) {
-            // It was within the bound there, and the bounds are the same.
-            let _ = self.add_to_group(group).await;
+        // It may have joined or left some since it was expected.
+        let left = self.groups.iter().filter(|group| !moving.groups.iter().any(|g| g == group.as_str()));
+        for group in left.cloned().collect::<Vec<_>>() {
+            self.remove_from_group(&group);
         }
+        self.add_to_groups(moving.groups).await;
         let outbox = Arc::clone(&self.connection.outbox);
         let encoding = outbox.encoding();
         for MovingRoom { room, name, presence, last } in moving.rooms {

@@ -13,7 +13,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::canary;
 use crate::protocol::methods::{CallError, short};
-use crate::protocol::moving::Moving;
+use crate::protocol::moving::{Hears, Moving};
 use crate::protocol::word::{Claim, Fate, Reply};
 use crate::rooms::ConnectionKey;
 use crate::token::ConnectionId;
@@ -35,6 +35,8 @@ const MOST_OWED: usize = 64;
 pub enum Errand {
     /// Bring a reply to the hub that asked.
     Reply(Arc<str>, String),
+    /// Say what this connection hears, as an answer to this question.
+    Show(ConnectionId, String),
     /// Give away this connection, as an answer to this question.
     Give(ConnectionId, String),
 }
@@ -181,7 +183,8 @@ impl Questions {
         if self.own(&claim.question).is_none()
             && let Some(id) = ConnectionId::read(&claim.claim)
         {
-            let _ = self.errands.send(Errand::Give(id, claim.question.into_owned()));
+            let errand = if claim.cut { Errand::Give } else { Errand::Show };
+            let _ = self.errands.send(errand(id, claim.question.into_owned()));
         }
     }
 
@@ -201,9 +204,10 @@ impl Questions {
         for question in &questions {
             self.reply(question, Fate::Asked);
         }
-        let owed: Vec<_> = questions.into_iter().map(|question| (question.into(), Instant::now())).collect();
-        if !owed.is_empty() {
-            self.lock().owed.insert(key, owed);
+        let owed = questions.into_iter().map(|question| (question.into(), Instant::now()));
+        if owed.len() > 0 {
+            // It may have been asked something here already.
+            self.lock().owed.entry(key).or_default().extend(owed);
         }
     }
 
@@ -220,6 +224,11 @@ impl Questions {
             // Without a receiver the hub ends.
             let _ = self.errands.send(Errand::Reply(instance.into(), reply.json()));
         }
+    }
+
+    /// Who of this hub's clients asked.
+    pub fn asker(&self, question: &str) -> Option<ConnectionKey> {
+        self.own(question).map(|(key, _)| key)
     }
 
     /// A question of this hub's clients.
@@ -269,17 +278,23 @@ impl Question {
                 Some(Fate::Failed(error)) => Err(CallError::Theirs(error)),
                 Some(Fate::Busy) => Err(CallError::Busy),
                 Some(Fate::Gone) => Err(CallError::HubGone),
-                Some(Fate::Left | Fate::Moved(_)) | None => Err(CallError::Left),
+                Some(Fate::Left | Fate::Found(_) | Fate::Moved(_)) | None => Err(CallError::Left),
             };
         }
     }
 
-    /// Waits for a connection that was claimed; `None`: no hub has it.
-    pub async fn moved(mut self) -> Option<Moving> {
+    /// Waits for what a connection hears that was claimed; `None`: no hub has it.
+    pub async fn found(&mut self) -> Option<Hears> {
         let mut fate = timeout(CLAIM, self.fates.recv()).await.ok()?;
         if let Some(Fate::Asked) = fate {
             fate = timeout(FIND, self.fates.recv()).await.ok()?;
         }
+        if let Some(Fate::Found(hears)) = fate { Some(*hears) } else { None }
+    }
+
+    /// Waits for a connection that was found; `None`: it has ended.
+    pub async fn moved(mut self) -> Option<Moving> {
+        let fate = timeout(FIND, self.fates.recv()).await.ok()?;
         if let Some(Fate::Moved(moving)) = fate { Some(*moving) } else { None }
     }
 }

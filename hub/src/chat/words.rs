@@ -64,10 +64,9 @@ impl Participant {
         let word =
             Word { except, to, target: (&*call.target).into(), arguments: &call.arguments, question: None }
                 .json();
-        if let Audience::Connection(id) = &audience
-            && self.hub.audiences.is_here(id)
+        if let Audience::Connection(_) = &audience
+            && self.hub.audiences.tell_one(&word)
         {
-            self.hub.audiences.hear(&Topic::All, &word);
             return receipt(Ok(()));
         }
         let topic = match audience {
@@ -93,11 +92,10 @@ impl Participant {
             let (to, id) = (Some((&*connection).into()), question.id());
             let (target, arguments) = ((&*call.target).into(), &*call.arguments);
             let word = Word { except: None, to, question: Some(id.into()), target, arguments }.json();
-            if hub.audiences.is_here(&connection) {
-                hub.audiences.hear(&Topic::All, &word);
-            } else if let Backplane::Memory(_) = hub.backplane {
-                return Err(CallError::NoConnection(short(&connection)));
-            } else {
+            if !hub.audiences.tell_one(&word) {
+                if let Backplane::Memory(_) = hub.backplane {
+                    return Err(CallError::NoConnection(short(&connection)));
+                }
                 hub.backplane.publish_and_wait(Topic::All, word).await?;
             }
             question.answered(&connection).await

@@ -10,7 +10,7 @@ use crate::guards::Identity;
 use crate::hub::Admission;
 use crate::protocol::message::Invocation;
 use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
-use crate::protocol::moving::Moving;
+use crate::protocol::moving::{Hears, Moving};
 use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
@@ -149,6 +149,16 @@ impl Caller {
     pub(super) fn depart(&mut self) -> Moving {
         self.streams.fail_all(&CallError::Ends);
         self.participant.depart()
+    }
+
+    /// What another hub has to hear for it, to go on.
+    pub(super) fn hears(&self) -> Hears {
+        self.participant.hears()
+    }
+
+    /// Is about to go on where another hub leaves off.
+    pub(super) async fn expect(&mut self, hears: Hears) {
+        self.participant.expect(hears).await;
     }
 
     /// Goes on where another hub left off.

@@ -7,13 +7,27 @@ use serde::{Deserialize, Serialize};
 use super::position::Position;
 use super::record::{Encoding, Record};
 
-/// All that makes it the same connection for its client.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Moving {
+/// What the next hub needs to know to hear what is said to it from some point on.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
     /// The client's encoding; otherwise it is JSON.
     pub messagepack: bool,
     /// Whose it is.
     pub user: Option<String>,
+    /// Its groups.
+    pub groups: Vec<String>,
+}
+
+impl Hears {
+    /// The client's encoding.
+    pub fn encoding(&self) -> Encoding {
+        if self.messagepack { Encoding::MessagePack } else { Encoding::Json }
+    }
+}
+
+/// All that makes it the same connection for its client.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Moving {
     /// Its rooms.
     pub rooms: Vec<MovingRoom>,
     /// Its groups.
@@ -42,11 +56,6 @@ pub struct MovingRoom {
 }
 
 impl Moving {
-    /// The client's encoding.
-    pub fn encoding(&self) -> Encoding {
-        if self.messagepack { Encoding::MessagePack } else { Encoding::Json }
-    }
-
     /// What the client may not have got.
     pub fn set_unconfirmed(&mut self, first: u64, records: &[Record]) {
         self.first = first;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::moving::Moving;
+use super::moving::{Hears, Moving};
 use super::record::{Encoding, JsonText, Record, Say};
 
 /// Targets that only the hub itself calls, so that no client can put words into another one's mouth.
@@ -83,6 +83,8 @@ pub enum Fate {
     Left,
     /// The client was not asked, for it owes too many answers already.
     Busy,
+    /// The connection that was claimed is there, and this is what it hears.
+    Found(Box<Hears>),
     /// The connection that was claimed.
     Moved(Box<Moving>),
     /// The hub that had the connection is gone. No hub says that of itself.
@@ -103,7 +105,8 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// A hub asks for a connection whose client has come to it; whichever has it gives it away.
+/// A hub asks for a connection whose client has come to it: first whether it is there, and what it hears; then, once it hears all
+/// that itself, to have it given away.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Claim<'a> {
     /// The connection.
@@ -112,6 +115,10 @@ pub struct Claim<'a> {
     /// What the answer is called, see [`Reply::of`].
     #[serde(rename = "q", borrow)]
     pub question: Cow<'a, str>,
+    /// The second time. Redis brings everything to all hubs in one order: what comes before this is told to the client by the hub
+    /// that has it, and what comes after by the one that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 impl<'a> Claim<'a> {
@@ -183,7 +190,8 @@ mod tests {
             r#"{"of":"me-7-1","fate":{"gave":{"b":1,"a":[]}}}"#,
             r#"{"of":"me-7-1","fate":{"failed":"no"}}"#,
             r#"{"of":"me-7-1","fate":"left"}"#,
-            r#"{"of":"me-7-1","fate":{"moved":{"messagepack":true,"user":null,"rooms":[],"groups":[],"owes":[],"received":3,"first":2,"unconfirmed":["AQL/"]}}}"#,
+            r#"{"of":"me-7-1","fate":{"found":{"messagepack":true,"user":null,"groups":["g"]}}}"#,
+            r#"{"of":"me-7-1","fate":{"moved":{"rooms":[],"groups":[],"owes":[],"received":3,"first":2,"unconfirmed":["AQL/"]}}}"#,
         ] {
             assert_eq!(Reply::read(payload).unwrap().json(), payload);
             assert!(Word::read(payload).is_none());

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::cluster::{PASSWORD, TOKEN_KEY};
 use crate::support::socket::{Socket, frame, op, request, upgrade};
-use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, Way, until};
+use crate::support::{Balancer, Client, Cluster, Folder, HubProcess, Kind, Way, token, until};
 
 /// How often the WebSocket is cut.
 const CUTS: usize = 5;
@@ -86,7 +86,7 @@ async fn cut_again_and_again(way: Way, cluster: &Cluster, balancer: &Balancer) {
 async fn a_hub_that_ends_hands_its_connections_over_and_their_clients_notice_nothing() {
     for way in ways() {
         let mut cluster = Cluster::with_one_key(&[]).await;
-        let mut third = one_more(&cluster).await;
+        let mut third = one_more(&cluster, &[]).await;
         let hubs = vec![cluster.a.address(), cluster.b.address(), third.address()];
         let balancer = Balancer::before(hubs).await;
         let mut ada = Client::join(&third.url(), "lobby", "Ada").await;
@@ -100,7 +100,12 @@ async fn a_hub_that_ends_hands_its_connections_over_and_their_clients_notice_not
         // From the first hub to the second, and from there to the third: its client knows the first one's token alone.
         let mut said = 0;
         for hub in [&mut cluster.a, &mut cluster.b] {
-            said += speak_until_it_has_ended(hub, &mut ada, &mut grace, said).await;
+            said += while_it_ends(hub, async |n| {
+                let text = json!(["lobby", (said + n).to_string()]);
+                grace.send("Send", &text).await;
+                ada.invoke("Send", &text).await.expect("it is stored");
+            })
+            .await;
             // The next hub serves it before that ends, too.
             assert_eq!(grace.invoke("Typing", &json!(["lobby"])).await, Ok(json!(null)), "{way}");
         }
@@ -133,32 +138,72 @@ async fn a_hub_that_ends_hands_its_connections_over_and_their_clients_notice_not
     }
 }
 
+#[tokio::test]
+async fn a_hub_that_ends_loses_and_doubles_nothing_that_is_said_outside_of_rooms() {
+    for way in ways() {
+        let folder = Folder::new();
+        let key = folder.write("jwt", token::KEY);
+        let jwt = ["--jwt-key-file", key.to_str().expect("the path is UTF-8")];
+        let mut cluster = Cluster::with_one_key(&jwt).await;
+        let mut third = one_more(&cluster, &jwt).await;
+        let hubs = vec![cluster.a.address(), cluster.b.address(), third.address()];
+        let balancer = Balancer::before(hubs).await;
+        let url =
+            |url: &str, user: &str| format!("{url}?access_token={}", token::hs256(&json!({ "sub": user })));
+        let mut ada = Client::connect(&url(&third.url(), "ada")).await;
+        let mut grace = Client::connect_by(way, &url(&balancer.url(), "grace")).await;
+        let id = grace.connection_id().to_owned();
+        grace.invoke("AddToGroup", &json!(["g"])).await.unwrap();
+
+        let mut said = 0;
+        for hub in [&mut cluster.a, &mut cluster.b] {
+            said += while_it_ends(hub, async |n| {
+                let n = said + n;
+                let (method, arguments) = match n % 4 {
+                    0 => ("SendToGroup", json!(["g", "draw", n])),
+                    1 => ("SendToUser", json!(["grace", "draw", n])),
+                    2 => ("SendToConnection", json!([id, "draw", n])),
+                    _ => ("BroadcastToOthers", json!(["draw", n])),
+                };
+                ada.invoke(method, &arguments).await.expect("it is published");
+            })
+            .await;
+        }
+
+        ada.invoke("SendToUser", &json!(["grace", "draw", "end"])).await.unwrap();
+        for n in 0..said {
+            assert_eq!(grace.event("draw").await, n, "{way}");
+        }
+        assert_eq!(grace.event("draw").await, "end", "{way}");
+        for event in ["reconnecting", "reconnected", "closed"] {
+            assert!(!grace.has(event), "{way}: {event}");
+        }
+        assert_eq!(grace.connection_id(), id, "{way}");
+        third.has_not_panicked();
+        third.terminate().await;
+        assert!(third.ended().await.success());
+    }
+}
+
 /// A third hub, with the key of the others.
-async fn one_more(cluster: &Cluster) -> HubProcess {
+async fn one_more(cluster: &Cluster, more: &[&str]) -> HubProcess {
     let password = cluster.folder.write("password of the third", PASSWORD);
     let key = cluster.folder.write("key", &TOKEN_KEY.repeat(16));
     let key = ["--token-key-file", key.to_str().expect("the path is UTF-8")];
-    let hub = HubProcess::start_with(&cluster.redis, &password, "hub-c", &key).await;
+    let hub = HubProcess::start_with(&cluster.redis, &password, "hub-c", &[&key, more].concat()).await;
     hub.ready().await;
     hub
 }
 
-/// Both go on saying numbers from `first` on, while the hub lets its clients go and ends; how many.
-async fn speak_until_it_has_ended(
-    hub: &mut HubProcess,
-    ada: &mut Client,
-    grace: &mut Client,
-    first: u32,
-) -> u32 {
+/// Says numbers from 0 on, one after another, while the hub lets its clients go and ends; how many.
+async fn while_it_ends(hub: &mut HubProcess, mut say: impl AsyncFnMut(u32)) -> u32 {
     let has_ended = Cell::new(false);
     let speak = async {
         let mut count = 0;
         // Some more, once it has ended.
         let mut more = 10;
         while more > 0 {
-            let said = json!(["lobby", (first + count).to_string()]);
-            grace.send("Send", &said).await;
-            ada.invoke("Send", &said).await.expect("it is stored");
+            say(count).await;
             count += 1;
             more -= u32::from(has_ended.get());
         }
