@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
+
 use crate::backplane::{Backplane, PublishError, Topic};
 use crate::connection::Conversation;
 use crate::hub::{Admission, Hub};
@@ -52,11 +54,14 @@ pub(crate) async fn show(hub: Arc<Hub>, id: ConnectionId, question: String) {
 /// Gives a connection away, if it is here. Its client is told nothing any more of what is said.
 pub(crate) async fn give(hub: Arc<Hub>, id: ConnectionId, question: String) {
     let Some(session) = movable(&hub, id) else { return };
+    let Some(key) = hub.audiences.key_of(&id.to_string()) else { return };
     if let Some(moving) = session.depart().await {
+        let rooms: Vec<_> = moving.rooms.iter().map(|moving| moving.room.clone()).collect();
         match reply(&hub, &question, Fate::Moved(Box::new(moving))).await {
             Ok(()) => hub.metrics.moved_away.add(1),
             Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
         }
+        join_all(rooms.iter().map(|room| hub.rooms.gone(room, key))).await;
     }
 }
 

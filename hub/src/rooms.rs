@@ -5,6 +5,7 @@ mod gossip;
 pub mod members;
 pub mod timeline;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use self::members::{ConnectionKey, Member, Members, Who};
 use self::timeline::{Heard, Reading, Step, Timeline};
 use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::protocol::methods::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::{Event, Person, Typing};
@@ -40,6 +42,9 @@ pub struct Rooms {
 /// How long someone who enters waits for other pods to say who is there.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// For the hub that goes on with a connection to say that it is there.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
 /// What all rooms of a pod have in common.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -57,7 +62,7 @@ pub struct Room {
     name: RoomName,
     home: Arc<Home>,
     state: Mutex<State>,
-    /// The other pods have said who is there.
+    /// The other pods have said who is there, or who has gone on there.
     settled: Notify,
 }
 
@@ -175,6 +180,52 @@ impl Rooms {
         last
     }
 
+    /// A connection goes on at another hub: it hears the room no more, and said is up to which message it has. The others see it here
+    /// until that hub says that it is there, or until it leaves.
+    pub fn depart(&self, name: &str, key: ConnectionKey, nobody: &Arc<Outbox>) -> Option<Position> {
+        let room = self.find(name)?;
+        let mut state = room.lock();
+        if let Some(member) = state.members.get(key).cloned() {
+            state.unsure.retain(|(unsure, _)| *unsure != key);
+            state.members.insert(Member { outbox: Arc::clone(nobody), ..member });
+        }
+        state.timeline.last()
+    }
+
+    /// Waits until a connection that has departed is at another hub, but not for long, and has it leave.
+    pub async fn gone(&self, name: &str, key: ConnectionKey) {
+        let Some(room) = self.find(name) else { return };
+        let gone = async {
+            loop {
+                let notified = room.settled.notified();
+                if room.lock().members.get(key).is_none() {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        if tokio::time::timeout(ARRIVAL, gone).await.is_err() {
+            self.leave(name, key);
+        }
+    }
+
+    /// Those who departed from here and are on another pod now leave. `true`: there were some.
+    fn let_go(&self, state: &mut State, formers: &[Cow<'_, str>]) -> bool {
+        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&self.home.instance);
+        let mut any = false;
+        for key in formers.iter().filter_map(key_of) {
+            let State { members, crowd, watchers, .. } = &mut *state;
+            // Whoever can write to Redis cannot make anyone else leave.
+            if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
+                members.remove(key);
+                *watchers -= usize::from(member.presence);
+                crowd.went(State::here(members, &self.home), &member, *watchers > 0);
+                any = true;
+            }
+        }
+        any
+    }
+
     fn abandon_if_unwanted(&self, room: &Arc<Room>, mut state: MutexGuard<'_, State>) {
         if state.is_wanted() || state.abandoned {
             return;
@@ -223,17 +274,28 @@ impl Rooms {
                 let hears = |member: &Member| member.presence && Some(member.key) != except;
                 room.lock().members.tell(|encoding| once.record(encoding), hears, &self.metrics);
             }
-            Event::Changed { i, .. } | Event::List { i, .. } if **i == *self.home.instance => {}
-            Event::Changed { .. } | Event::List { .. } => {
+            Event::Changed { i, f, .. } | Event::List { i, f, .. } if **i == *self.home.instance => {
+                if !f.is_empty() {
+                    let mut state = room.lock();
+                    let is_watched = state.watchers > 0;
+                    state.crowd.hear_moved(f, is_watched);
+                    self.stir(&room, &mut state);
+                }
+            }
+            Event::Changed { f, .. } | Event::List { f, .. } => {
                 let mut state = room.lock();
+                let is_gone = self.let_go(&mut state, f);
                 let is_watched = state.watchers > 0;
                 if state.crowd.hear(&event, is_watched) {
                     self.gossip.answer(&room);
                 }
-                if state.crowd.is_settled() {
+                if is_gone || state.crowd.is_settled() {
                     room.settled.notify_waiters();
                 }
                 self.stir(&room, &mut state);
+                if is_gone {
+                    self.abandon_if_unwanted(&room, state);
+                }
             }
         }
         true

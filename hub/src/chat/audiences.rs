@@ -90,6 +90,11 @@ impl Audiences {
         lock(&self.everyone).by_id.contains_key(id)
     }
 
+    /// A connection of this pod's.
+    pub fn key_of(&self, id: &str) -> Option<ConnectionKey> {
+        lock(&self.everyone).by_id.get(id).copied()
+    }
+
     /// A client is about to come from another hub, which tells it what is said until it has given it away.
     pub fn wait(&self, key: ConnectionKey) {
         self.deaf.write().unwrap_or_else(PoisonError::into_inner).insert(key);
@@ -203,7 +208,12 @@ impl Audiences {
         }
         let tell = |members: &Members| {
             let deaf = self.deaf.read().unwrap_or_else(PoisonError::into_inner);
-            let hears = |member: &Member| Some(member.key) != except && !deaf.contains(&member.key);
+            // A client may have said it at the hub that it came from.
+            let said = |member: &Member| {
+                member.former.is_some() && member.former.as_deref() == word.except.as_deref()
+            };
+            let hears =
+                |member: &Member| Some(member.key) != except && !said(member) && !deaf.contains(&member.key);
             members.tell(|encoding| once.record(encoding), hears, &self.metrics);
         };
         if *topic == Topic::All {
@@ -254,7 +264,7 @@ mod tests {
     fn member(key: ConnectionKey) -> Member {
         let who = Arc::new(Who { name: MemberName::default(), user: None });
         let outbox = Outbox::alone(Limits { records: 10, bytes: 10_000 });
-        Member { key, outbox, who, presence: false }
+        Member { key, outbox, who, presence: false, former: None }
     }
 
     async fn heard(member: &Member) -> usize {

@@ -15,6 +15,7 @@ pub use self::audiences::Audiences;
 pub use self::questions::{Errand, Errands, Questions};
 pub use self::words::Audience;
 use crate::backplane::{Receipt, Topic};
+use crate::ending::Ending;
 use crate::guards::Identity;
 use crate::handover;
 use crate::hub::Hub;
@@ -23,6 +24,7 @@ use crate::protocol::methods::{Gap, JoinOptions};
 use crate::protocol::moving::{Hears, Moving, MovingRoom};
 use crate::protocol::record::{Encoding, Say};
 use crate::protocol::room::{GroupName, MemberName, RoomName};
+use crate::protocol::said::Origin;
 #[cfg(doc)]
 use crate::protocol::word::Claim;
 use crate::rooms::{ConnectionKey, Member, Rooms, Who};
@@ -79,6 +81,8 @@ pub struct Participant {
     connection: Connection,
     rooms: HashMap<RoomName, Membership>,
     groups: HashSet<GroupName>,
+    /// What it was at the hub that it came from.
+    former: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -93,7 +97,7 @@ struct Membership {
 impl Participant {
     /// In no room.
     pub fn new(hub: Arc<Hub>, connection: Connection) -> Self {
-        Self { hub, connection, rooms: HashMap::new(), groups: HashSet::new() }
+        Self { hub, connection, rooms: HashMap::new(), groups: HashSet::new(), former: None }
     }
 
     /// The client has shaken hands: from now on it hears what is for all, for its user, and for this connection.
@@ -108,15 +112,18 @@ impl Participant {
     fn member(&self) -> Member {
         let Connection { key, outbox, identity, .. } = &self.connection;
         let who = Arc::new(Who { name: MemberName::default(), user: identity.user.clone() });
-        Member { key: *key, outbox: Arc::clone(outbox), who, presence: false }
+        let former = self.former.clone();
+        Member { key: *key, outbox: Arc::clone(outbox), who, presence: false, former }
     }
 
-    /// Leaves all rooms, and says in which it was, and what it heard there.
+    /// Hears no room any more, and says in which it was, and what it heard there. They are to be left, see [`Rooms::gone`].
     pub fn depart(&mut self) -> Moving {
+        let (_, nobody) = self.hub.listener();
+        nobody.end(Ending::Moved);
         // First, so that nobody is told that the client left: it may still answer.
         let owes = self.hub.questions.take_owed(self.connection.key);
         let rooms = std::mem::take(&mut self.rooms).into_iter().map(|(room, membership)| MovingRoom {
-            last: self.hub.rooms.leave(room.as_str(), self.connection.key),
+            last: self.hub.rooms.depart(room.as_str(), self.connection.key, &nobody),
             room: room.to_string(),
             name: membership.who.name.as_str().to_owned(),
             presence: membership.presence,
@@ -132,7 +139,13 @@ impl Participant {
             messagepack: self.connection.outbox.encoding() == Encoding::MessagePack,
             user: self.connection.identity.user.as_deref().map(str::to_owned),
             groups: self.group_names(),
+            was: self.origin().to_string(),
         }
+    }
+
+    /// This connection, for other hubs.
+    fn origin(&self) -> Origin<'_> {
+        Origin { instance: self.hub.instance.as_str().into(), key: self.connection.key }
     }
 
     fn group_names(&self) -> Vec<String> {
@@ -142,6 +155,7 @@ impl Participant {
     /// Is about to go on where it will depart from another hub: all that it hears there comes here from now on, and is told to it
     /// from the cut on, see [`Claim::cut`].
     pub async fn expect(&mut self, hears: Hears) {
+        self.former = Some(hears.was.into());
         self.hub.audiences.wait(self.connection.key);
         self.connected();
         if let Some(user) = &self.connection.identity.user {

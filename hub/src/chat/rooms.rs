@@ -9,7 +9,7 @@ use crate::hub::Hub;
 use crate::protocol::methods::{CallError, JoinOptions, SendOptions};
 use crate::protocol::presence::Event;
 use crate::protocol::room::{MemberName, RoomName};
-use crate::protocol::said::{Message, Origin};
+use crate::protocol::said::Message;
 use crate::rooms::{Entered, Entry, Member, Who};
 
 /// That someone is writing is told at most so often.
@@ -52,6 +52,7 @@ impl Participant {
             outbox: Arc::clone(&self.connection.outbox),
             who: Arc::clone(&who),
             presence: options.presence,
+            former: self.former.clone(),
         };
         let pod = self.hub.pod.clone();
         hold.enter(&member, entry, |Entered { last, gap, messages, members, pods }| {
@@ -91,7 +92,7 @@ impl Participant {
             user: self.connection.identity.user.as_deref(),
             nonce: options.nonce.as_ref().map(crate::protocol::room::Nonce::as_str),
         };
-        let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
+        let origin = self.origin();
         let body = message.body((!options.echo).then_some(&origin));
         let nonce = options.nonce.map(crate::protocol::room::Nonce::into_string);
         let letter = Letter { room: room.clone(), body, at, nonce };
@@ -120,8 +121,8 @@ impl Participant {
             return Ok(());
         }
         membership.typed = Some(now);
-        let by = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
-        let event = Event::Typing { by: by.to_string().into(), from: membership.who.name.as_str().into() };
+        let from = membership.who.name.as_str().to_owned();
+        let event = Event::Typing { by: self.origin().to_string().into(), from: from.into() };
         // Nobody minds if it is lost.
         let receipt = Receipt::new(|_| ());
         self.hub.backplane.publish(Topic::Room(room.clone()), event.json(), receipt).await;

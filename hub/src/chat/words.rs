@@ -9,7 +9,6 @@ use crate::backplane::{Backplane, Receipt, Topic};
 use crate::hub::Hub;
 use crate::protocol::methods::{CallError, ClientCall, short};
 use crate::protocol::room::GroupName;
-use crate::protocol::said::Origin;
 use crate::protocol::word::{Told, Word};
 
 /// Whom a call is for.
@@ -58,8 +57,7 @@ impl Participant {
         to_others: bool,
         receipt: impl FnOnce(Result<(), CallError>) + Send + 'static,
     ) {
-        let origin = Origin { instance: (&*self.hub.instance).into(), key: self.connection.key };
-        let except = to_others.then(|| origin.to_string().into());
+        let except = to_others.then(|| self.origin().to_string().into());
         let to = if let Audience::Connection(id) = &audience { Some(id.into()) } else { None };
         let word =
             Word { except, to, target: (&*call.target).into(), arguments: &call.arguments, question: None }

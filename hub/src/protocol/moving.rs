@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::position::Position;
 use super::record::{Encoding, Record};
+#[cfg(doc)]
+use super::said::Origin;
 
 /// What the next hub needs to know to hear what is said to it from some point on.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ pub struct Hears {
     pub user: Option<String>,
     /// Its groups.
     pub groups: Vec<String>,
+    /// What it is at the hub that has it, see [`Origin`].
+    pub was: String,
 }
 
 impl Hears {

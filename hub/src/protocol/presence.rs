@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::record::{Encoding, Record, Say};
+#[cfg(doc)]
+use super::said::Origin;
 
 /// What pods tell each other of a room, besides its messages.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub enum Event<'a> {
         j: Vec<Guest<'a>>,
         /// Who went.
         l: Vec<u64>,
+        /// What those of who came were that came from other pods, see [`Origin`]: there they are no more.
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        f: Vec<Cow<'a, str>>,
     },
     /// All who are on a pod.
     List {
@@ -40,6 +45,9 @@ pub enum Event<'a> {
         /// The first of them.
         #[serde(borrow)]
         m: Vec<Guest<'a>>,
+        /// As in [`Event::Changed`].
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        f: Vec<Cow<'a, str>>,
         /// The others are to say the same of themselves.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         ask: bool,

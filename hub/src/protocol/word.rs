@@ -190,7 +190,7 @@ mod tests {
             r#"{"of":"me-7-1","fate":{"gave":{"b":1,"a":[]}}}"#,
             r#"{"of":"me-7-1","fate":{"failed":"no"}}"#,
             r#"{"of":"me-7-1","fate":"left"}"#,
-            r#"{"of":"me-7-1","fate":{"found":{"messagepack":true,"user":null,"groups":["g"]}}}"#,
+            r#"{"of":"me-7-1","fate":{"found":{"messagepack":true,"user":null,"groups":["g"],"was":"you.7"}}}"#,
             r#"{"of":"me-7-1","fate":{"moved":{"rooms":[],"groups":[],"owes":[],"received":3,"first":2,"unconfirmed":["AQL/"]}}}"#,
         ] {
             assert_eq!(Reply::read(payload).unwrap().json(), payload);

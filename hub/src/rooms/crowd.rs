@@ -2,12 +2,14 @@
 //!
 //! Pure: what it holds comes from what pods tell each other ([`Event`]); nothing of it is stored anywhere.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::members::{ConnectionKey, Member, Members};
 use crate::protocol::presence::{Event, Guest, Person, Presence};
+use crate::protocol::said::Origin;
 
 /// The most members of a pod that others know by name; beyond that, they are counted.
 const MOST_NAMED: usize = 1_000;
@@ -28,6 +30,9 @@ const PACE: Duration = Duration::from_secs(1);
 /// has connected again, too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// For a word of this pod to come back to it.
+const ECHO: Duration = Duration::from_secs(2);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Crowd {
@@ -37,6 +42,10 @@ pub struct Crowd {
     /// What the members here are to be told.
     news: News,
     told: Option<Instant>,
+    /// Who came here from other pods, as the others were told: until that word has come back, they may be there, too, in words that
+    /// were on their way. Meanwhile members are told nothing.
+    moved: HashSet<Box<str>>,
+    moved_at: Option<Instant>,
     /// Something does not fit together: the others are to be asked.
     doubtful: bool,
     /// Who has answered since the others were asked, and how many were there to answer.
@@ -141,7 +150,8 @@ impl Crowd {
 
     /// Another pod tells of its members. `true`: it is to be told of those here.
     pub fn hear(&mut self, event: &Event, is_watched: bool) -> bool {
-        let (Event::Changed { i, p, .. } | Event::List { i, p, .. }) = event else { return false };
+        let (Event::Changed { i, p, f, .. } | Event::List { i, p, f, .. }) = event else { return false };
+        self.hear_moved(f, is_watched);
         if !self.peers.contains_key(&**i) && self.peers.len() == MOST_PEERS {
             return false;
         }
@@ -186,6 +196,20 @@ impl Crowd {
         };
         // One without members is kept as long as it is there: it is told of those here.
         asked
+    }
+
+    /// Those who were these on other pods are here, or on the pod that says so.
+    pub fn hear_moved(&mut self, formers: &[Cow<'_, str>], is_watched: bool) {
+        for former in formers {
+            self.moved.remove(&**former);
+            let Some(Origin { instance, key }) = Origin::read(former) else { continue };
+            let Some(peer) = self.peers.get_mut(&*instance) else { continue };
+            let Some(person) = peer.named.remove(&key) else { continue };
+            peer.count = peer.count.saturating_sub(1);
+            if is_watched {
+                self.news.left(&instance, key, person);
+            }
+        }
     }
 
     /// A pod is gone.
@@ -251,8 +275,14 @@ impl Crowd {
             self.forget(&instance, is_watched);
         }
         let Outgoing { joined, left } = std::mem::take(&mut self.outgoing);
+        let formers = joined.iter().filter_map(|key| here.members.get(*key)?.former.as_deref());
+        let formers: Vec<Cow<'_, str>> = formers.map(Into::into).collect();
+        if !formers.is_empty() {
+            self.moved.extend(formers.iter().map(|former| (&**former).into()));
+            self.moved_at = Some(now);
+        }
         if std::mem::take(&mut self.doubtful) {
-            return Some(list(here, true));
+            return Some(listed(here, true, formers));
         }
         if self.peers.is_empty() || (joined.is_empty() && left.is_empty()) {
             return None;
@@ -264,15 +294,19 @@ impl Crowd {
             n: here.members.len(),
             j: joined.map(guest).collect(),
             l: left.into_iter().collect(),
+            f: formers,
         };
         Some(event.json())
     }
 
     /// What the members here are to be told now, if they were not just told something.
     pub fn tell_members<'r>(&mut self, room: &'r str, here: Here, now: Instant) -> Option<Presence<'r>> {
-        if !self.news.any || self.told.is_some_and(|told| now.duration_since(told) < PACE) {
+        let is_soon = |then: Option<Instant>, wait| then.is_some_and(|then| now.duration_since(then) < wait);
+        let is_unheard = !self.moved.is_empty() && is_soon(self.moved_at, ECHO);
+        if !self.news.any || is_soon(self.told, PACE) || is_unheard {
             return None;
         }
+        self.moved.clear();
         self.told = Some(now);
         let (count, pods) = self.count(here);
         let news = std::mem::take(&mut self.news);
@@ -304,8 +338,14 @@ impl Crowd {
 
     /// The last word of a pod on which nobody is left, if someone has to know.
     pub fn farewell(&self, here: Here) -> Option<String> {
-        let event =
-            Event::List { i: here.instance.into(), p: (&**here.pod).into(), n: 0, m: Vec::new(), ask: false };
+        let event = Event::List {
+            i: here.instance.into(),
+            p: (&**here.pod).into(),
+            n: 0,
+            m: Vec::new(),
+            f: Vec::new(),
+            ask: false,
+        };
         (!self.peers.is_empty()).then(|| event.json())
     }
 }
@@ -333,11 +373,16 @@ impl Peer {
 
 /// All members here, as the other pods are told.
 pub fn list(here: Here, ask: bool) -> String {
+    listed(here, ask, Vec::new())
+}
+
+fn listed(here: Here, ask: bool, f: Vec<Cow<'_, str>>) -> String {
     let event = Event::List {
         i: here.instance.into(),
         p: (&**here.pod).into(),
         n: here.members.len(),
         m: here.members.iter().take(MOST_NAMED).map(guest).collect(),
+        f,
         ask,
     };
     event.json()

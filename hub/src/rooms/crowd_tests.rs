@@ -26,9 +26,13 @@ impl Pod {
     }
 
     fn join(&mut self, key: ConnectionKey, name: &str) {
+        self.join_from(None, key, name);
+    }
+
+    fn join_from(&mut self, former: Option<&str>, key: ConnectionKey, name: &str) {
         let who = Arc::new(Who { name: MemberName::new(name.into()).unwrap(), user: None });
         let outbox = Outbox::alone(Limits { records: 1, bytes: 1 });
-        let member = Member { key, outbox, who, presence: true };
+        let member = Member { key, outbox, who, presence: true, former: former.map(Into::into) };
         let former = self.members.insert(member.clone());
         let here = Self::here(self.instance, &self.name, &self.members);
         self.crowd.came(here, &member, former.as_ref(), true);
@@ -118,6 +122,41 @@ fn a_pod_that_is_gone_takes_its_members_along() {
     a.crowd.forget("b", true);
 
     assert_eq!(a.news(now + PACE), Some((1, 1, names(&[]), names(&["Grace"]))));
+}
+
+#[test]
+fn who_goes_on_at_another_pod_changes_it_at_once_for_everyone() {
+    let now = Instant::now();
+    let (mut a, mut b) = two(now);
+    let mut c = Pod::new("c");
+    c.join(1, "Edsger");
+    for pod in [&mut a, &mut b] {
+        pod.hears(&c.list(false));
+        c.hears(&pod.list(false));
+        pod.news(now + PACE);
+    }
+    c.news(now + PACE);
+    let now = now + 2 * PACE;
+
+    // Ada, from the first pod to the second.
+    b.join_from(Some("a.1"), 7, "Ada");
+    let told = b.tells(now).unwrap();
+    assert_eq!(b.news(now), None, "she may come again in what is on its way");
+    b.hears(&a.list(false));
+    let Event::Changed { f, .. } = Event::read(&told).unwrap() else { panic!("{told}") };
+    b.crowd.hear_moved(&f, true);
+    c.hears(&told);
+    a.leave(1);
+    a.hears(&told);
+
+    let swapped = Some((3, 2, names(&["Ada"]), names(&["Ada"])));
+    assert_eq!((a.news(now), b.news(now), c.news(now)), (swapped.clone(), swapped.clone(), swapped));
+    let left = a.tells(now).unwrap();
+    for pod in [&mut b, &mut c] {
+        pod.hears(&left);
+        assert_eq!(pod.tells(now), None, "nothing is doubtful");
+        assert_eq!(pod.news(now + PACE), None);
+    }
 }
 
 #[test]

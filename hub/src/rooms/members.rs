@@ -7,6 +7,8 @@ use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Pushed};
 use crate::protocol::record::{Encoding, Record};
 use crate::protocol::room::MemberName;
+#[cfg(doc)]
+use crate::protocol::said::Origin;
 
 /// Tells this pod's connections apart; never used twice in a process.
 pub type ConnectionKey = u64;
@@ -31,6 +33,8 @@ pub struct Member {
     pub who: Arc<Who>,
     /// It wants to know of the others.
     pub presence: bool,
+    /// What it was at the hub that it came from, see [`Origin`].
+    pub former: Option<Arc<str>>,
 }
 
 /// Kept dense, for each message goes through all of them.
@@ -108,7 +112,7 @@ mod tests {
     pub(crate) fn member(key: ConnectionKey, records: usize) -> Member {
         let outbox = Outbox::alone(Limits { records, bytes: 1_000 });
         let who = Arc::new(Who { name: MemberName::default(), user: None });
-        Member { key, outbox, who, presence: false }
+        Member { key, outbox, who, presence: false, former: None }
     }
 
     #[test]

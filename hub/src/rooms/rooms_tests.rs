@@ -14,7 +14,7 @@ fn name(name: &str) -> RoomName {
 fn member(key: ConnectionKey) -> Member {
     let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
     let who = Arc::new(Who { name: MemberName::default(), user: None });
-    Member { key, outbox, who, presence: false }
+    Member { key, outbox, who, presence: false, former: None }
 }
 
 async fn heard(member: &Member) -> usize {
@@ -142,4 +142,46 @@ async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_
     });
 
     assert_eq!(heard(&ada).await, 1);
+}
+
+#[tokio::test]
+async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsewhere() {
+    let rooms = rooms();
+    let (ada, grace) = (member(1), member(2));
+    let hold = rooms.hold(&name("a"));
+    rooms.caught_up(&hold, Reading::default());
+    for member in [&ada, &grace] {
+        hold.enter(member, Entry::Latest(5), |entered| entered);
+    }
+    drop(hold);
+    rooms.hear("a", r#"17-1 {"text":"x"}"#);
+    let nobody = member(0).outbox;
+    nobody.end(crate::ending::Ending::Moved);
+
+    let last = rooms.depart("a", 1, &nobody);
+    rooms.hear("a", r#"17-2 {"text":"y"}"#);
+    assert_eq!(last, Some(Position { epoch: 17, number: 1 }));
+    assert_eq!((heard(&ada).await, heard(&grace).await), (1, 2));
+    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+
+    // Grace has not departed, whatever others say.
+    let arrived = r#"{"k":"list","i":"b","p":"hub-b","n":1,"m":[[7,"Ada",null]],"f":["a.1","a.2"]}"#;
+    assert!(rooms.hear("a", arrived));
+    rooms.gone("a", 1).await;
+    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+    rooms.leave("a", 2);
+    assert_eq!(rooms.count(), 0);
+}
+
+#[tokio::test]
+async fn who_departs_and_arrives_nowhere_leaves() {
+    let rooms = rooms();
+    rooms.hold(&name("a")).enter(&member(1), Entry::Latest(5), |entered| entered);
+    let nobody = member(0).outbox;
+    nobody.end(crate::ending::Ending::Moved);
+    rooms.depart("a", 1, &nobody);
+
+    rooms.gone("a", 1).await;
+
+    assert_eq!(rooms.count(), 0);
 }

@@ -185,6 +185,55 @@ async fn a_hub_that_ends_loses_and_doubles_nothing_that_is_said_outside_of_rooms
     }
 }
 
+#[tokio::test]
+async fn the_others_in_a_room_see_a_client_change_its_hub_and_nobody_leave() {
+    let mut cluster = Cluster::with_one_key(&[]).await;
+    let third = one_more(&cluster, &[]).await;
+    let balancer = Balancer::before(vec![cluster.a.address(), cluster.b.address()]).await;
+    let way = ways().next().expect("a way with stateful reconnect");
+    let join = async |mut client: Client, name: &str| {
+        let options = json!(["lobby", name, { "presence": true }]);
+        client.invoke("Join", &options).await.expect("the client joins");
+        client
+    };
+    let grace = join(Client::connect_by(way, &balancer.url()).await, "Grace").await;
+    let ada = join(Client::connect(&cluster.b.url()).await, "Ada").await;
+    let edsger = join(Client::connect(&third.url()).await, "Edsger").await;
+    let mut all = [grace, ada, edsger];
+    for client in &mut all {
+        while client.event("presence").await["count"] != 3 {}
+    }
+
+    cluster.a.terminate().await;
+    assert!(cluster.a.ended().await.success());
+
+    let person = |name: &str, pod: &str| json!([{ "name": name, "pod": pod }]);
+    for client in &mut all[1..] {
+        loop {
+            let told = client.event("presence").await;
+            assert_eq!(told["count"], 3, "{told}");
+            if told["joined"] != json!([]) || told["left"] != json!([]) {
+                assert_eq!(told["joined"], person("Grace", "hub-b"), "{told}");
+                assert_eq!(told["left"], person("Grace", "hub-a"), "{told}");
+                break;
+            }
+        }
+        let who = client.invoke("Who", &json!(["lobby"])).await.unwrap();
+        assert_eq!((&who["count"], &who["pods"]), (&json!(3), &json!(2)));
+    }
+    let _last = join(Client::connect(&third.url()).await, "Last").await;
+    for client in &mut all[1..] {
+        let told = loop {
+            let told = client.event("presence").await;
+            if told["joined"] != json!([]) || told["left"] != json!([]) {
+                break told;
+            }
+        };
+        assert_eq!((&told["count"], &told["joined"]), (&json!(4), &person("Last", "hub-c")), "{told}");
+    }
+    cluster.b.has_not_panicked();
+}
+
 /// A third hub, with the key of the others.
 async fn one_more(cluster: &Cluster, more: &[&str]) -> HubProcess {
     let password = cluster.folder.write("password of the third", PASSWORD);

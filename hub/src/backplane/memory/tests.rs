@@ -56,7 +56,7 @@ fn enter(memory: &Memory, room: &str) {
     let who = Arc::new(Who { name: MemberName::default(), user: None });
     let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
     let hold = memory.inbound.rooms.hold(&name(room));
-    hold.enter(&Member { key: 1, outbox, who, presence: false }, Entry::Latest(0), |_| ());
+    hold.enter(&Member { key: 1, outbox, who, presence: false, former: None }, Entry::Latest(0), |_| ());
 }
 
 #[test]
