@@ -1,28 +1,28 @@
 //! Who, of this pod's connections, is in which room; what was said there; and delivery to them.
 
 pub mod crowd;
+mod departure;
+mod entry;
 mod gossip;
 pub mod members;
+mod room;
 pub mod timeline;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::Notify;
-
-use self::crowd::{Crowd, Here};
+pub use self::entry::{Entered, Entry, Hold};
 use self::gossip::Gossip;
 pub use self::members::{ConnectionKey, Member, Members, Who};
-use self::timeline::{Heard, Reading, Step, Timeline};
+pub use self::room::Room;
+use self::room::{Late, State};
+use self::timeline::{Heard, Reading, Step};
 use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
-use crate::protocol::methods::Gap;
+use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
-use crate::protocol::presence::{Event, Person, Typing};
-use crate::protocol::record::{Encoding, Once, Record, Say};
+use crate::protocol::presence::{Event, Typing};
+use crate::protocol::record::{Encoding, Once, Say};
 use crate::protocol::room::RoomName;
 use crate::protocol::said::{Origin, Said};
 
@@ -39,12 +39,6 @@ pub struct Rooms {
     metrics: Arc<Metrics>,
 }
 
-/// How long someone who enters waits for other pods to say who is there.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// For the hub that goes on with a connection to say that it is there.
-const ARRIVAL: Duration = Duration::from_secs(2);
-
 /// What all rooms of a pod have in common.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -54,86 +48,6 @@ pub struct Home {
     pub instance: String,
     /// The most messages that are kept of a room.
     pub history: usize,
-}
-
-/// A room with a member on this pod, or about to have one.
-#[derive(Debug)]
-pub struct Room {
-    name: RoomName,
-    home: Arc<Home>,
-    state: Mutex<State>,
-    /// The other pods have said who is there, or who has gone on there.
-    settled: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    members: Members,
-    timeline: Timeline,
-    /// Who entered while the backplane could not be read, and the last message that each knows.
-    unsure: Vec<(ConnectionKey, Option<Position>)>,
-    /// Who is being told what there is, and what was said since.
-    entering: Vec<(ConnectionKey, Vec<Late>)>,
-    /// How many are about to enter.
-    held: usize,
-    crowd: Crowd,
-    /// How many members want to know of the others.
-    watchers: usize,
-    /// There is something to tell others or members, and someone is about to.
-    stirred: bool,
-    /// Nobody was left, and whoever still finds this room has to look it up again.
-    abandoned: bool,
-}
-
-impl State {
-    fn is_wanted(&self) -> bool {
-        !self.members.is_empty() || self.held > 0
-    }
-
-    fn here<'a>(members: &'a Members, home: &'a Home) -> Here<'a> {
-        Here { instance: &home.instance, pod: &home.pod, members }
-    }
-}
-
-/// What someone who enters hears only afterwards.
-#[derive(Debug, Clone)]
-enum Late {
-    Said(Arc<Said>),
-    Gap(Record, Record),
-}
-
-impl Late {
-    fn record(&self, encoding: Encoding) -> Record {
-        match (self, encoding) {
-            (Self::Said(said), encoding) => said.record(encoding).clone(),
-            (Self::Gap(json, _), Encoding::Json) => json.clone(),
-            (Self::Gap(_, messagepack), Encoding::MessagePack) => messagepack.clone(),
-        }
-    }
-}
-
-/// What a member wants to know as it enters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// At most so many of the last messages.
-    Latest(usize),
-    /// What came after this one.
-    Since(Position),
-}
-
-/// What a member finds as it enters.
-#[derive(Debug)]
-pub struct Entered {
-    /// The last message's.
-    pub last: Option<Position>,
-    /// Some of what was asked for is not there.
-    pub gap: bool,
-    /// The messages that were asked for; those that follow are heard.
-    pub messages: Vec<Arc<Said>>,
-    /// How many members there are.
-    pub members: usize,
-    /// How many pods serve them.
-    pub pods: usize,
 }
 
 impl Rooms {
@@ -178,52 +92,6 @@ impl Rooms {
             self.abandon_if_unwanted(&room, state);
         }
         last
-    }
-
-    /// A connection goes on at another hub: it hears the room no more, and said is up to which message it has. The others see it here
-    /// until that hub says that it is there, or until it leaves.
-    pub fn depart(&self, name: &str, key: ConnectionKey, nobody: &Arc<Outbox>) -> Option<Position> {
-        let room = self.find(name)?;
-        let mut state = room.lock();
-        if let Some(member) = state.members.get(key).cloned() {
-            state.unsure.retain(|(unsure, _)| *unsure != key);
-            state.members.insert(Member { outbox: Arc::clone(nobody), ..member });
-        }
-        state.timeline.last()
-    }
-
-    /// Waits until a connection that has departed is at another hub, but not for long, and has it leave.
-    pub async fn gone(&self, name: &str, key: ConnectionKey) {
-        let Some(room) = self.find(name) else { return };
-        let gone = async {
-            loop {
-                let notified = room.settled.notified();
-                if room.lock().members.get(key).is_none() {
-                    return;
-                }
-                notified.await;
-            }
-        };
-        if tokio::time::timeout(ARRIVAL, gone).await.is_err() {
-            self.leave(name, key);
-        }
-    }
-
-    /// Those who departed from here and are on another pod now leave. `true`: there were some.
-    fn let_go(&self, state: &mut State, formers: &[Cow<'_, str>]) -> bool {
-        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&self.home.instance);
-        let mut any = false;
-        for key in formers.iter().filter_map(key_of) {
-            let State { members, crowd, watchers, .. } = &mut *state;
-            // Whoever can write to Redis cannot make anyone else leave.
-            if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
-                members.remove(key);
-                *watchers -= usize::from(member.presence);
-                crowd.went(State::here(members, &self.home), &member, *watchers > 0);
-                any = true;
-            }
-        }
-        any
     }
 
     fn abandon_if_unwanted(&self, room: &Arc<Room>, mut state: MutexGuard<'_, State>) {
@@ -358,199 +226,6 @@ impl Rooms {
         }
         self.metrics.not_understood.add(caught_up.strange as u64);
         caught_up.again
-    }
-}
-
-impl State {
-    fn say(&mut self, said: &Arc<Said>, metrics: &Metrics) {
-        for (_, late) in &mut self.entering {
-            late.push(Late::Said(Arc::clone(said)));
-        }
-        let hears = |member: &Member| said.except != Some(member.key);
-        self.members.tell(|encoding| said.record(encoding), hears, metrics);
-    }
-
-    /// Who entered before the history was known learns that there was more than it was given.
-    fn tell_the_unsure(&mut self, room: &RoomName, last: Option<Position>, metrics: &Metrics) {
-        for (key, after) in std::mem::take(&mut self.unsure) {
-            if last.is_none() || last == after {
-                continue;
-            }
-            metrics.gaps.add(1);
-            let gap = Gap { room: room.as_str(), after };
-            let once = Once::new(&gap);
-            self.members.tell(|encoding| once.record(encoding), |member| member.key == key, metrics);
-        }
-    }
-}
-
-impl Room {
-    fn new(name: RoomName, home: &Arc<Home>) -> Self {
-        let state = State {
-            members: Members::default(),
-            timeline: Timeline::new(home.history),
-            unsure: Vec::new(),
-            entering: Vec::new(),
-            held: 0,
-            crowd: Crowd::default(),
-            watchers: 0,
-            stirred: false,
-            abandoned: false,
-        };
-        Self { name, home: Arc::clone(home), state: Mutex::new(state), settled: Notify::new() }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &RoomName {
-        &self.name
-    }
-
-    /// Whether it needs nothing from the backplane before someone enters who knows the message `since`.
-    pub fn is_current(&self, entry: Entry) -> bool {
-        let mut state = self.lock();
-        if let Entry::Since(since) = entry
-            && state.timeline.is_ahead(since)
-        {
-            state.timeline.fall_behind();
-        }
-        !state.timeline.is_behind()
-    }
-
-    /// Whether it waits for the backplane.
-    pub fn is_behind(&self) -> bool {
-        self.lock().timeline.is_behind()
-    }
-
-    /// The last message that was heard.
-    pub fn last(&self) -> Option<Position> {
-        self.lock().timeline.last()
-    }
-
-    /// Waits until the other pods have said who is there, but not for long.
-    pub async fn settled(&self) {
-        let settled = async {
-            loop {
-                let notified = self.settled.notified();
-                if self.lock().crowd.is_settled() {
-                    return;
-                }
-                notified.await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
-            // Whoever comes next need not wait again.
-            self.lock().crowd.asked(0);
-        }
-    }
-
-    /// Who is in the room, as the other pods are asked to say in turn.
-    pub fn ask(&self) -> String {
-        crowd::list(State::here(&self.lock().members, &self.home), true)
-    }
-
-    /// Whether the other pods were asked, on this connection to the backplane.
-    pub fn is_asked(&self) -> bool {
-        self.lock().crowd.is_asked()
-    }
-
-    /// So many other pods were asked.
-    pub fn asked(&self, others: usize) {
-        let mut state = self.lock();
-        state.crowd.asked(others);
-        if state.crowd.is_settled() {
-            self.settled.notify_waiters();
-        }
-    }
-
-    /// How many members there are, how many pods serve them, and the first of them.
-    pub fn people(&self) -> (usize, usize, Vec<Person>) {
-        let state = self.lock();
-        let here = State::here(&state.members, &self.home);
-        let (count, pods) = state.crowd.count(here);
-        (count, pods, state.crowd.people(here))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Hold {
-    /// Puts a member in the room, again if need be. `answer` tells it what it finds, and before it has been told, it hears nothing of
-    /// this room; between that and what it hears then, nothing is missing, and nothing comes twice.
-    pub fn enter<R>(&self, member: &Member, entry: Entry, answer: impl FnOnce(Entered) -> R) -> R {
-        let mut state = self.room.lock();
-        let State { timeline, members, crowd, .. } = &mut *state;
-        let (messages, gap) = match entry {
-            Entry::Latest(most) => (timeline.latest(most), false),
-            Entry::Since(since) => timeline.after(since),
-        };
-        let is_new = members.get(member.key).is_none();
-        let (count, pods) = crowd.count(State::here(members, &self.rooms.home));
-        let entered = Entered {
-            last: timeline.last(),
-            gap,
-            messages,
-            members: count + usize::from(is_new),
-            pods: pods + usize::from(members.is_empty()),
-        };
-        let is_loaded = timeline.is_loaded();
-        if is_new {
-            state.entering.push((member.key, Vec::new()));
-        }
-        drop(state);
-
-        // To encode a history takes a while, and the room is not to wait for it.
-        let answered = answer(entered);
-
-        let mut state = self.room.lock();
-        if let Some(index) = state.entering.iter().position(|(key, _)| *key == member.key) {
-            let (_, late) = state.entering.swap_remove(index);
-            for record in late {
-                member.outbox.push(record.record(member.outbox.encoding()));
-            }
-        }
-        let State { members, crowd, watchers, unsure, .. } = &mut *state;
-        if !is_loaded {
-            let after = if let Entry::Since(since) = entry { Some(since) } else { None };
-            unsure.retain(|(key, _)| *key != member.key);
-            unsure.push((member.key, after));
-        }
-        *watchers += usize::from(member.presence);
-        let former = members.insert(member.clone());
-        *watchers -= usize::from(former.as_ref().is_some_and(|former| former.presence));
-        let here = State::here(members, &self.rooms.home);
-        crowd.came(here, member, former.as_ref(), *watchers > 0);
-        self.rooms.stir(&self.room, &mut state);
-        if state.timeline.is_loaded() {
-            // Unless it was so before, it came to be known while this one was told that it is not.
-            let last = state.timeline.last();
-            state.tell_the_unsure(&self.room.name, last, &self.rooms.metrics);
-        }
-        answered
-    }
-}
-
-/// See [`Rooms::hold`].
-#[derive(Debug)]
-pub struct Hold {
-    rooms: Arc<Rooms>,
-    room: Arc<Room>,
-}
-
-impl std::ops::Deref for Hold {
-    type Target = Room;
-
-    fn deref(&self) -> &Room {
-        &self.room
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        let mut state = self.room.lock();
-        state.held -= 1;
-        self.rooms.abandon_if_unwanted(&self.room, state);
     }
 }
 

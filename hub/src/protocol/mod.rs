@@ -13,6 +13,7 @@ pub mod messagepack;
 pub mod methods;
 pub mod moving;
 pub mod negotiate;
+pub mod notices;
 pub mod position;
 pub mod presence;
 pub mod record;

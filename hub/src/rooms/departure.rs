@@ -1,0 +1,63 @@
+//! How someone goes on at another hub.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Rooms;
+use super::members::{ConnectionKey, Member};
+use super::room::State;
+use crate::outbox::Outbox;
+use crate::protocol::position::Position;
+use crate::protocol::said::Origin;
+
+/// For the hub that goes on with a connection to say that it is there.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
+impl Rooms {
+    /// A connection goes on at another hub: it hears the room no more, and said is up to which message it has. The others see it here
+    /// until that hub says that it is there, or until it leaves.
+    pub fn depart(&self, name: &str, key: ConnectionKey, nobody: &Arc<Outbox>) -> Option<Position> {
+        let room = self.find(name)?;
+        let mut state = room.lock();
+        if let Some(member) = state.members.get(key).cloned() {
+            state.unsure.retain(|(unsure, _)| *unsure != key);
+            state.members.insert(Member { outbox: Arc::clone(nobody), ..member });
+        }
+        state.timeline.last()
+    }
+
+    /// Waits until a connection that has departed is at another hub, but not for long, and has it leave.
+    pub async fn gone(&self, name: &str, key: ConnectionKey) {
+        let Some(room) = self.find(name) else { return };
+        let gone = async {
+            loop {
+                let notified = room.settled.notified();
+                if room.lock().members.get(key).is_none() {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        if tokio::time::timeout(ARRIVAL, gone).await.is_err() {
+            self.leave(name, key);
+        }
+    }
+
+    /// Those who departed from here and are on another pod now leave. `true`: there were some.
+    pub(super) fn let_go(&self, state: &mut State, formers: &[Cow<'_, str>]) -> bool {
+        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&self.home.instance);
+        let mut any = false;
+        for key in formers.iter().filter_map(key_of) {
+            let State { members, crowd, watchers, .. } = &mut *state;
+            // Whoever can write to Redis cannot make anyone else leave.
+            if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
+                members.remove(key);
+                *watchers -= usize::from(member.presence);
+                crowd.went(State::here(members, &self.home), &member, *watchers > 0);
+                any = true;
+            }
+        }
+        any
+    }
+}
