@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -32,7 +32,9 @@ pub fn router(hub: Arc<Hub>) -> Router {
 
 /// Answers browsers that ask what pages of other origins may do.
 async fn cross_origin(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
+    // Only browsers send an origin; for all others there is nothing to keep.
+    let is_asked = request.headers().contains_key(header::ORIGIN);
+    let headers = if is_asked { request.headers().clone() } else { HeaderMap::new() };
     let mut response = if request.method() == Method::OPTIONS {
         match hub.guards.origins.check(&headers) {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),

@@ -10,6 +10,7 @@ pub mod canary;
 pub mod chat;
 pub mod config;
 pub mod connection;
+pub mod descriptors;
 pub mod ending;
 pub mod flusher;
 mod forward;

@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use chatcluster_hub::config::{Config, Refusal};
-use chatcluster_hub::{run, telemetry};
+use chatcluster_hub::{descriptors, run, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+fn main() -> ExitCode {
+    descriptors::prepare();
+    serve()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn serve() -> ExitCode {
     let config = match Config::read(std::env::args()) {
         Ok(config) => config,
         Err(Refusal::Asked(text)) => {

@@ -28,6 +28,8 @@ const MOST_HEAD: usize = 16 * 1024;
 pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) {
     let router = http::router(Arc::clone(&hub));
     let head_timeout = hub.timing.handshake;
+    // Small messages must not wait for others to share a packet with them. What is accepted has this from its listener.
+    let _ = rustix::net::sockopt::set_tcp_nodelay(&listener, true);
     loop {
         let (socket, address) = tokio::select! {
             () = stop.cancelled() => break,
@@ -42,8 +44,6 @@ pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken
                 }
             },
         };
-        // Small messages must not wait for others to share a packet with them.
-        let _ = socket.set_nodelay(true);
         tokio::spawn(converse(socket, address, router.clone(), head_timeout, stop.clone()));
     }
 }

@@ -150,3 +150,16 @@ async fn a_hub_with_far_more_clients_than_the_others_lets_some_go_but_not_all() 
     assert_eq!(records.last().map(String::as_str), Some(r#"{"type":7,"allowReconnect":true}"#));
     assert_eq!(code.map(u16::from), Some(1001));
 }
+
+#[tokio::test]
+async fn a_hub_takes_more_clients_than_the_descriptors_it_began_with() {
+    let hub = HubProcess::alone_of_few_descriptors(64).await;
+    assert!(hub.room_for_descriptors() >= 1024, "nobody waits for the table to grow");
+    let mut clients = Vec::new();
+
+    for _ in 0..100 {
+        clients.push(RawClient::join(hub.address(), "lobby").await);
+    }
+
+    assert!(hub.metric("chatcluster_hub_connections").await >= 100.0);
+}

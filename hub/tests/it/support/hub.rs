@@ -50,12 +50,26 @@ impl HubProcess {
         Self::start(&[&arguments, ["--pod-name", pod].as_slice(), more].concat()).await
     }
 
+    /// A hub without Redis, of a system that has its processes begin with so many file descriptors.
+    pub(crate) async fn alone_of_few_descriptors(few: u32) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .arg("-c")
+            .arg(format!("ulimit -S -n {few} && exec \"$0\""))
+            .arg(env!("CARGO_BIN_EXE_chatcluster-hub"));
+        Self::start_by(
+            shell.env_clear().env("LOG_FORMAT", "json").env("RUST_LOG", "debug").kill_on_drop(true),
+        )
+        .await
+    }
+
     async fn start(arguments: &[&str]) -> Self {
-        let mut process = command(arguments)
-            .env("HUB_LISTEN", "127.0.0.1:0")
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the hub starts");
+        Self::start_by(&mut command(arguments)).await
+    }
+
+    async fn start_by(command: &mut Command) -> Self {
+        let mut process =
+            command.env("HUB_LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).spawn().expect("the hub starts");
         let mut lines = BufReader::new(process.stderr.take().expect("its log is a pipe")).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let address = within("the hub listens", async {
@@ -94,10 +108,21 @@ impl HubProcess {
 
     /// The memory that it uses, in bytes.
     pub(crate) fn memory(&self) -> u64 {
+        1024 * self.status("VmRSS")
+    }
+
+    /// How many file descriptors there is room for.
+    pub(crate) fn room_for_descriptors(&self) -> u64 {
+        self.status("FDSize")
+    }
+
+    /// A number of `/proc/PID/status`, without its unit.
+    fn status(&self, name: &str) -> u64 {
         let pid = self.process.id().expect("the hub runs");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the hub runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells");
-        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number of kB")
+        let lines = status.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.into_iter().find(|(of, _)| *of == name).expect("Linux tells");
+        value.trim().trim_end_matches(" kB").parse().expect("it is a number")
     }
 
     /// Fails the test if some part of the hub has panicked.
