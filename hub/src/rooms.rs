@@ -5,6 +5,7 @@ mod departure;
 mod entry;
 mod gossip;
 pub mod members;
+mod news;
 mod room;
 pub mod timeline;
 

@@ -207,13 +207,14 @@ impl Participant {
     /// Leaves all rooms, and hears nothing any more.
     pub fn leave_all(&mut self) {
         let Connection { key, id, identity, .. } = &self.connection;
-        self.hub.audiences.disconnected(id, *key);
         if let Some(user) = &identity.user {
             self.hub.audiences.leave(&Topic::User(Arc::clone(user)), *key);
         }
         for group in std::mem::take(&mut self.groups) {
             self.hub.audiences.leave(&Topic::Group(group), *key);
         }
+        // Last, for it also forgets that another hub tells the client by now what is said.
+        self.hub.audiences.disconnected(id, *key);
         for room in std::mem::take(&mut self.rooms).into_keys() {
             self.hub.rooms.leave(room.as_str(), self.connection.key);
         }

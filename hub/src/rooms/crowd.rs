@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::members::{ConnectionKey, Member, Members};
+use super::news::News;
 use crate::protocol::presence::{Event, Guest, Person, Presence};
 use crate::protocol::said::Origin;
 
 /// The most members of a pod that others know by name; beyond that, they are counted.
-const MOST_NAMED: usize = 1_000;
+pub(super) const MOST_NAMED: usize = 1_000;
 
 /// The most pods of a room, so that a foreign sender cannot fill the memory.
 const MOST_PEERS: usize = 1_000;
@@ -66,40 +67,6 @@ struct Peer {
 struct Outgoing {
     joined: HashSet<ConnectionKey>,
     left: HashSet<ConnectionKey>,
-}
-
-/// By process and key, so that who comes and goes is not told of.
-#[derive(Debug, Default)]
-struct News {
-    joined: HashMap<(Box<str>, ConnectionKey), Person>,
-    left: HashMap<(Box<str>, ConnectionKey), Person>,
-    too_many: bool,
-    any: bool,
-}
-
-impl News {
-    fn joined(&mut self, instance: &str, key: ConnectionKey, person: &Person) {
-        self.any = true;
-        let id = (instance.into(), key);
-        if self.left.get(&id) == Some(person) {
-            self.left.remove(&id);
-        } else if !self.is_full() {
-            self.joined.insert(id, person.clone());
-        }
-    }
-
-    fn left(&mut self, instance: &str, key: ConnectionKey, person: Person) {
-        self.any = true;
-        let id = (instance.into(), key);
-        if self.joined.remove(&id).is_none() && !self.is_full() {
-            self.left.insert(id, person);
-        }
-    }
-
-    fn is_full(&mut self) -> bool {
-        self.too_many |= self.joined.len() + self.left.len() >= MOST_NAMED;
-        self.too_many
-    }
 }
 
 /// Whose members they are.

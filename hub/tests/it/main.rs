@@ -7,6 +7,7 @@ mod audiences;
 mod backplane;
 mod client;
 mod features;
+mod handover;
 mod history;
 mod hostile;
 mod lifecycle;
