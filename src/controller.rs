@@ -20,11 +20,11 @@ use crate::api::ChatCluster;
 use crate::cache::Key;
 use crate::clusters::{self, Clusters};
 use crate::ending;
-use crate::events::Publisher;
 use crate::http::Health;
 use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
+use crate::publisher::{Publisher, Publishing};
 use crate::reconcile::{Context, ReconcileError};
 use crate::scope::Scope;
 use crate::telemetry;
@@ -80,10 +80,11 @@ impl Operator {
         let (synced, tasks) = watches::start(client, scope, &health.caches, &triggers, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let (store, writer) = reflector::store();
+        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone());
         let context = Context::new(
             client.clone(),
             defaults.clone(),
-            instance.clone(),
+            publisher.clone(),
             caches,
             metrics,
             triggers.clone(),
@@ -99,7 +100,7 @@ impl Operator {
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
         let Some(lock) = lock else {
-            self.lead(&work, clusters, triggers, triggered).await;
+            self.lead(&work, clusters, triggers, triggered, (publisher, publishing)).await;
             return Ok(());
         };
         let leadership = tokio::select! {
@@ -111,7 +112,7 @@ impl Operator {
         let mut keeper = tokio::spawn(leadership.keep(ending::wait(is_done)));
         let kept = tokio::select! {
             kept = &mut keeper => kept,
-            () = self.lead(&work, clusters, triggers, triggered) => {
+            () = self.lead(&work, clusters, triggers, triggered, (publisher, publishing)) => {
                 done.send_replace(true);
                 keeper.await
             }
@@ -162,6 +163,7 @@ impl Operator {
         clusters: Clusters,
         triggers: Triggers,
         triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
+        (publisher, publishing): (Arc<Publisher>, Publishing),
     ) {
         let Clusters { store, malformed, .. } = clusters;
         self.metrics.leads(true);
@@ -187,10 +189,9 @@ impl Operator {
                         Err(error) => error!(%error, "the controller failed; it tries again"),
                     }
                 });
-        let publisher = Publisher::new(self.client.clone(), self.instance.clone());
         let beside = async {
             tokio::join!(
-                malformed::report(self.client.clone(), publisher, malformed),
+                malformed::report(self.client.clone(), &publisher, malformed),
                 self.has_listed(&store),
                 self.retry_after_recoveries(work, &store, &triggers),
                 self.beat(),
@@ -201,6 +202,7 @@ impl Operator {
             () = self.too_long() => info!("the operator ends with its work undone: the next one takes it up"),
             _ = beside => {}
         }
+        publishing.finish().await;
     }
 
     /// In the loop that reconciles, so that it stops when that is stuck.

@@ -1,26 +1,11 @@
-//! Kubernetes events about a `ChatCluster`: what the operator decided, said once.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::publisher`] says it).
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
-use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
-use kube::{Api, Client};
-use tracing::warn;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{ChatClusterStatus, ConditionType};
 use crate::apply::{Applied, Outcome};
-use crate::names::OPERATOR;
 use crate::status::{Reason, find};
-
-/// The same event about the same cluster is said again after this time at the earliest.
-const QUIET: Duration = Duration::from_mins(1);
-/// The longest note that the API takes, in bytes.
-const LONGEST_NOTE: usize = 1024;
 
 /// What is to be said about a cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,90 +160,12 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
     notices
 }
 
-/// Writes events.
-pub struct Publisher {
-    client: Client,
-    instance: String,
-    said: Mutex<Said>,
-}
-
-/// What was said lately.
-#[derive(Default)]
-struct Said {
-    /// When last, by the cluster's uid, the reason and the note.
-    at: HashMap<(String, String, String), Instant>,
-    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
-    swept: Option<Instant>,
-}
-
-impl Publisher {
-    /// `instance`: the name of the operator's pod.
-    pub fn new(client: Client, instance: String) -> Self {
-        Self { client, instance, said: Mutex::default() }
-    }
-
-    /// Says `notice` about the cluster, unless it was said a moment ago. An event that cannot be written is logged and
-    /// lost: events are a courtesy, and no reconcile fails for one.
-    pub async fn publish(&self, cluster: &ObjectReference, notice: Notice) {
-        if !self.is_new(cluster, &notice) {
-            return;
-        }
-        let namespace = cluster.namespace.as_deref().unwrap_or("default");
-        let event = self.event(cluster, notice);
-        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if let Err(error) = api.create(&PostParams::default(), &event).await {
-            warn!(%error, reason = event.reason.as_deref(), "an event could not be written");
-        }
-    }
-
-    fn is_new(&self, cluster: &ObjectReference, notice: &Notice) -> bool {
-        let now = Instant::now();
-        let is_lately = |at: Instant| now.duration_since(at) < QUIET;
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !said.swept.is_some_and(is_lately) {
-            said.at.retain(|_, at| is_lately(*at));
-            said.at.shrink_to_fit();
-            said.swept = Some(now);
-        }
-        let key = (cluster.uid.clone().unwrap_or_default(), notice.reason.clone(), notice.note.clone());
-        !said.at.insert(key, now).is_some_and(is_lately)
-    }
-
-    fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
-        let now = Timestamp::now();
-        let name = cluster.name.as_deref().unwrap_or_default();
-        let mut note = notice.note;
-        let mut end = note.len().min(LONGEST_NOTE);
-        while !note.is_char_boundary(end) {
-            end -= 1;
-        }
-        note.truncate(end);
-        Event {
-            metadata: ObjectMeta {
-                // As client-go names them: unique, and grouped by the object in a listing.
-                name: Some(format!("{name}.{:x}", now.as_nanosecond())),
-                namespace: cluster.namespace.clone(),
-                ..ObjectMeta::default()
-            },
-            event_time: Some(MicroTime(now)),
-            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
-            action: Some("Reconcile".to_owned()),
-            reason: Some(notice.reason),
-            note: Some(note),
-            regarding: Some(cluster.clone()),
-            related: notice.related,
-            reporting_controller: Some(OPERATOR.to_owned()),
-            reporting_instance: Some(self.instance.clone()),
-            ..Event::default()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compare::Difference;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
 
     fn applied(name: &str, outcome: Outcome) -> Applied {
         let child = ObjectReference {

@@ -31,6 +31,7 @@ pub mod overlay;
 mod pace;
 pub mod password;
 mod path;
+mod publisher;
 pub mod reconcile;
 pub mod requests;
 pub mod scope;

@@ -14,14 +14,19 @@ use tracing::warn;
 
 use crate::api::{ChatCluster, ConditionType};
 use crate::clusters::{Malformed, MalformedClusters, Stored};
-use crate::events::{Notice, Publisher};
+use crate::events::Notice;
+use crate::publisher::Publisher;
 use crate::status::Reason;
 
 /// Before a status that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Reports each malformed cluster once, for as long as this is polled.
-pub async fn report(client: Client, publisher: Publisher, mut malformed: watch::Receiver<MalformedClusters>) {
+pub async fn report(
+    client: Client,
+    publisher: &Publisher,
+    mut malformed: watch::Receiver<MalformedClusters>,
+) {
     // By uid: which error was told.
     let mut told: HashMap<String, String> = HashMap::new();
     loop {
@@ -33,7 +38,7 @@ pub async fn report(client: Client, publisher: Publisher, mut malformed: watch::
             if told.get(&uid(&cluster)) == Some(&cluster.error) {
                 continue;
             }
-            match tell(&client, &publisher, &cluster).await {
+            match tell(&client, publisher, &cluster).await {
                 Ok(()) => {
                     told.insert(uid(&cluster), cluster.error.clone());
                 }

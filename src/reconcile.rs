@@ -16,11 +16,12 @@ use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
 use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::desired::children;
-use crate::events::{self, Former, Publisher};
+use crate::events::{self, Former};
 use crate::hub_keys;
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
 use crate::pace::Pace;
+use crate::publisher::Publisher;
 use crate::status::{Done, Reason, find, judge, status, was_published};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
@@ -76,7 +77,7 @@ pub struct Context {
     user_secrets: UserSecrets,
     backplane: Backplane,
     kept: Kept,
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     memory: Mutex<HashMap<String, Memory>>,
@@ -103,11 +104,11 @@ impl Default for Memory {
 }
 
 impl Context {
-    /// Of a process that reports events under the name `instance`.
-    pub fn new(
+    /// Of a process that reports events by `publisher`.
+    pub(crate) fn new(
         client: Client,
         defaults: Defaults,
-        instance: String,
+        publisher: Arc<Publisher>,
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
         triggers: Triggers,
@@ -115,7 +116,7 @@ impl Context {
     ) -> Self {
         Self {
             user_secrets: UserSecrets::new(client.clone(), triggers, metrics.clone()),
-            publisher: Publisher::new(client.clone(), instance),
+            publisher,
             backplane: Backplane::default(),
             kept: Kept::default(),
             memory: Mutex::default(),
