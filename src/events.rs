@@ -1,6 +1,7 @@
 //! Kubernetes events about a `ChatCluster`: what the operator decided, said once.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use tracing::warn;
 
 use crate::api::{ChatClusterStatus, ConditionType};
 use crate::apply::{Applied, Outcome};
+use crate::lean::Lean;
 use crate::names::OPERATOR;
 use crate::status::{Reason, find};
 
@@ -185,8 +187,8 @@ pub struct Publisher {
 /// What was said lately.
 #[derive(Default)]
 struct Said {
-    /// When last, by the cluster's uid, the reason and the note.
-    at: HashMap<(String, String, String), Instant>,
+    /// When last, by a number for the cluster's uid, the reason and the note.
+    at: HashMap<u64, Instant>,
     /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
     swept: Option<Instant>,
 }
@@ -204,10 +206,11 @@ impl Publisher {
             return;
         }
         let namespace = cluster.namespace.as_deref().unwrap_or("default");
+        let reason = notice.reason.clone();
         let event = self.event(cluster, notice);
-        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if let Err(error) = api.create(&PostParams::default(), &event).await {
-            warn!(%error, reason = event.reason.as_deref(), "an event could not be written");
+        let api: Api<Lean<Event>> = Api::namespaced(self.client.clone(), namespace);
+        if let Err(error) = api.create(&PostParams::default(), &Lean(event)).await {
+            warn!(%error, reason, "an event could not be written");
         }
     }
 
@@ -220,8 +223,9 @@ impl Publisher {
             said.at.shrink_to_fit();
             said.swept = Some(now);
         }
-        let key = (cluster.uid.clone().unwrap_or_default(), notice.reason.clone(), notice.note.clone());
-        !said.at.insert(key, now).is_some_and(is_lately)
+        let mut hasher = DefaultHasher::new();
+        (&cluster.uid, &notice.reason, &notice.note).hash(&mut hasher);
+        !said.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
     fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
