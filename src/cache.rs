@@ -63,8 +63,12 @@ pub struct Mark([u8; 16]);
 
 impl Mark {
     /// Of an object that is desired.
+    ///
+    /// # Panics
+    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
     pub fn of<K: Serialize>(desired: &K) -> Self {
-        let digest = Sha256::digest(json(desired));
+        let json = serde_json::to_vec(desired).expect("Kubernetes objects have string keys only");
+        let digest = Sha256::digest(json);
         let mut mark = [0; 16];
         mark.copy_from_slice(&digest[..16]);
         Self(mark)
@@ -91,7 +95,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
     /// The object, if it exists.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let json = self.read().objects.get(&path(namespace, name)).map(|stored| stored.json.clone());
-        json.as_ref().map(object)
+        json.map(|json| Arc::new(json.object()))
     }
 
     /// All objects whose instance label names the cluster, and whose names begin with the cluster's and a hyphen, as those
@@ -106,7 +110,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
             .filter(|(_, stored)| stored.cluster.as_deref() == Some(cluster))
             .map(|(_, stored)| stored.json.clone())
             .collect();
-        of_it.iter().map(object).collect()
+        of_it.iter().map(|json| Arc::new(json.object())).collect()
     }
 
     /// Whether the object, as it is known, has been found to be what `mark` stands for.
@@ -239,20 +243,12 @@ impl Stored {
 
 fn packed<K: Resource + Clone + Serialize>(object: &K, packer: &Packer) -> Packed {
     if object.meta().managed_fields.is_none() {
-        return packer.pack(&json(object));
+        return packer.object(object);
     }
     // The watches leave them out already.
     let mut object = object.clone();
     object.meta_mut().managed_fields = None;
-    packer.pack(&json(&object))
-}
-
-fn object<K: DeserializeOwned>(json: &Packed) -> Arc<K> {
-    Arc::new(serde_json::from_slice(&json.text()).expect("it was written by its own type"))
-}
-
-fn json<K: Serialize>(object: &K) -> Vec<u8> {
-    serde_json::to_vec(object).expect("Kubernetes objects have string keys only")
+    packer.object(&object)
 }
 
 fn path(namespace: &str, name: &str) -> Path {

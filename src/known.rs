@@ -32,19 +32,15 @@ impl Known {
     /// Takes it in.
     pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
         let ObjectMeta { namespace, name, uid, generation, .. } = cluster.metadata.clone();
-        let json = serde_json::to_vec(cluster).expect("a ChatCluster has string keys only");
         Self {
             metadata: ObjectMeta { namespace, name, uid, generation, ..ObjectMeta::default() },
-            json: packer.pack(&json),
+            json: packer.object(cluster),
         }
     }
 
     /// All of it.
-    ///
-    /// # Panics
-    /// Never: it was a `ChatCluster` when it was taken in.
     pub fn cluster(&self) -> ChatCluster {
-        serde_json::from_slice(&self.json.text()).expect("it was written by its own type")
+        self.json.object()
     }
 
     /// Calls `each` with its conditions. Nothing else of it is decoded: there are many clusters to count.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// How long the texts may be together that others are packed relative to: some of each role that objects of a kind have.
 const LONGEST: usize = 16 << 10;
@@ -37,6 +39,14 @@ impl Packer {
         Packed { bytes: bytes.as_slice().into(), known, length: text.len() }
     }
 
+    /// Packs the JSON of an object.
+    ///
+    /// # Panics
+    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
+    pub fn object<T: Serialize>(&self, object: &T) -> Packed {
+        self.pack(&serde_json::to_vec(object).expect("Kubernetes objects have string keys only"))
+    }
+
     /// Has texts like this one be packed well from now on.
     fn learn(&self, known: &Arc<Vec<u8>>, text: &[u8]) {
         let mut now = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,6 +64,14 @@ impl Packed {
     /// Never: it was packed by [`Packer::pack`].
     pub fn text(&self) -> Vec<u8> {
         decompress_with_dict(&self.bytes, self.length, &self.known).expect("it was packed here")
+    }
+
+    /// The object whose JSON it is.
+    ///
+    /// # Panics
+    /// If it is not the JSON of an object of that type.
+    pub fn object<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.text()).expect("it was written by its own type")
     }
 }
 
