@@ -4,8 +4,8 @@
 //! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
 //! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
 //!
-//! Objects are kept as JSON: decoded, most of an object is room for fields that it does not have, and for each map that has
-//! an entry or two a node for eleven.
+//! Objects are kept as packed JSON: decoded, most of an object is room for fields that it does not have, and for each map that
+//! has an entry or two a node for eleven.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -16,8 +16,10 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use crate::names::INSTANCE;
+use crate::packed::{Packed, Packer};
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -25,42 +27,51 @@ pub type Key = (String, String);
 /// The objects of one kind.
 #[derive(Debug)]
 pub struct Cache<K> {
-    inner: RwLock<Inner<K>>,
-}
-
-#[derive(Debug)]
-struct Inner<K> {
-    objects: BTreeMap<Key, Stored<K>>,
-    /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
-    listed: Option<BTreeSet<Key>>,
-    /// What went lately, and at which version: the answer to a write may come after the event that undid it.
-    gone: HashMap<Key, u64>,
-    going: VecDeque<(Instant, Key)>,
-    synced: bool,
-}
-
-/// An object.
-#[derive(Debug)]
-struct Stored<K> {
-    version: u64,
-    /// The `ChatCluster` that the instance label names.
-    cluster: Option<Box<str>>,
-    json: Box<[u8]>,
+    inner: RwLock<Inner>,
+    packer: Packer,
     kind: PhantomData<fn() -> K>,
 }
 
-impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Stored<K> {
-    fn new(object: &K) -> Self {
-        Self {
-            version: version(object),
-            cluster: object.labels().get(INSTANCE).map(|name| name.as_str().into()),
-            json: serde_json::to_vec(object).expect("Kubernetes objects have string keys only").into(),
-            kind: PhantomData,
-        }
-    }
+#[derive(Debug)]
+struct Inner {
+    objects: BTreeMap<Path, Stored>,
+    /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
+    listed: Option<BTreeSet<Path>>,
+    /// What went lately, and at which version: the answer to a write may come after the event that undid it.
+    gone: HashMap<Path, u64>,
+    going: VecDeque<(Instant, Path)>,
+    synced: bool,
+}
 
-    fn object(&self) -> Arc<K> {
-        Arc::new(serde_json::from_slice(&self.json).expect("it was written by its own type"))
+/// Namespace and name, with a slash between them, which neither can have: there are many, and each takes room.
+type Path = Box<str>;
+
+/// An object.
+#[derive(Debug)]
+struct Stored {
+    version: u64,
+    /// The `ChatCluster` that the instance label names.
+    cluster: Option<Box<str>>,
+    json: Packed,
+    /// What it has been found to be as it should be.
+    satisfies: Option<Mark>,
+}
+
+/// Stands for one desired state of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark([u8; 16]);
+
+impl Mark {
+    /// Of an object that is desired.
+    ///
+    /// # Panics
+    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
+    pub fn of<K: Serialize>(desired: &K) -> Self {
+        let json = serde_json::to_vec(desired).expect("Kubernetes objects have string keys only");
+        let digest = Sha256::digest(json);
+        let mut mark = [0; 16];
+        mark.copy_from_slice(&digest[..16]);
+        Self(mark)
     }
 }
 
@@ -76,28 +87,44 @@ impl<K> Default for Cache<K> {
             going: VecDeque::new(),
             synced: false,
         };
-        Self { inner: RwLock::new(inner) }
+        Self { inner: RwLock::new(inner), packer: Packer::default(), kind: PhantomData }
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
+impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache<K> {
     /// The object, if it exists.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.read().objects.get(&(namespace.to_owned(), name.to_owned())).map(Stored::object)
+        let json = self.read().objects.get(&path(namespace, name)).map(|stored| stored.json.clone());
+        json.map(|json| Arc::new(json.object()))
     }
 
     /// All objects whose instance label names the cluster, and whose names begin with the cluster's and a hyphen, as those
     /// of all pods do; in the order of their names.
     pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<K>> {
-        let first = (namespace.to_owned(), format!("{cluster}-"));
-        let inner = self.read();
-        inner
+        let first = path(namespace, &format!("{cluster}-"));
+        let of_it: Vec<Packed> = self
+            .read()
             .objects
-            .range(&first..)
-            .take_while(|((of, name), _)| *of == first.0 && name.starts_with(&first.1))
+            .range(first.clone()..)
+            .take_while(|(path, _)| path.starts_with(&*first))
             .filter(|(_, stored)| stored.cluster.as_deref() == Some(cluster))
-            .map(|(_, stored)| stored.object())
-            .collect()
+            .map(|(_, stored)| stored.json.clone())
+            .collect();
+        of_it.iter().map(|json| Arc::new(json.object())).collect()
+    }
+
+    /// Whether the object, as it is known, has been found to be what `mark` stands for.
+    pub fn satisfies(&self, namespace: &str, name: &str, mark: Mark) -> bool {
+        self.read().objects.get(&path(namespace, name)).is_some_and(|stored| stored.satisfies == Some(mark))
+    }
+
+    /// Takes down that `object` is what `mark` stands for: until another version of it is known.
+    pub fn found(&self, object: &K, mark: Mark) {
+        let mut inner = self.write();
+        let stored = inner.objects.get_mut(&path_of(object));
+        if let Some(stored) = stored.filter(|stored| stored.is(version(object))) {
+            stored.satisfies = Some(mark);
+        }
     }
 
     /// Whether the first list is complete.
@@ -109,14 +136,14 @@ impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
     pub fn remember(&self, object: &K) {
         let mut inner = self.write();
         if let Some(listed) = &mut inner.listed {
-            listed.insert(key(object));
+            listed.insert(path_of(object));
         }
-        inner.insert(object);
+        inner.insert(object, &self.packer);
     }
 
     /// Forgets what a delete of ours removed.
     pub fn forget(&self, object: &K) {
-        self.write().remove(&key(object));
+        self.write().remove(&path_of(object));
     }
 
     /// Takes an event of the watch. Returns the clusters (namespace and name) that it concerns.
@@ -128,77 +155,109 @@ impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Cache<K> {
                 Vec::new()
             }
             Event::InitApply(object) => {
-                let key = key(&object);
-                let owners = inner.insert(&object);
+                let owners = inner.insert(&object, &self.packer);
                 if let Some(listed) = &mut inner.listed {
-                    listed.insert(key);
+                    listed.insert(path_of(&object));
                 }
                 owners
             }
             Event::InitDone => {
                 let listed = inner.listed.take().unwrap_or_default();
-                let gone: Vec<Key> =
-                    inner.objects.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+                let gone: Vec<Path> =
+                    inner.objects.keys().filter(|path| !listed.contains(*path)).cloned().collect();
                 inner.synced = true;
-                gone.iter().flat_map(|key| inner.remove(key)).collect()
+                gone.iter().flat_map(|path| inner.remove(path)).collect()
             }
-            Event::Apply(object) => inner.insert(&object),
+            Event::Apply(object) => inner.insert(&object, &self.packer),
             Event::Delete(object) => {
-                let key = key(&object);
-                let newer = inner.objects.get(&key).is_some_and(|known| known.version > version(&object));
+                let path = path_of(&object);
+                let newer = inner.objects.get(&path).is_some_and(|known| known.version > version(&object));
                 if newer {
                     return Vec::new();
                 }
                 let mut owners: Vec<Key> = cluster_of(&object).into_iter().collect();
-                owners.extend(inner.remove(&key));
+                owners.extend(inner.remove(&path));
                 // One that a list only lacked has no version: nothing tells what came after it.
                 if object.resource_version().is_some() {
-                    inner.bury(key, version(&object));
+                    inner.bury(path, version(&object));
                 }
                 owners
             }
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Inner<K>> {
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.inner.read().expect("no holder of this lock panics")
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Inner<K>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().expect("no holder of this lock panics")
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Inner<K> {
+impl Inner {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
-    fn insert(&mut self, object: &K) -> Vec<Key> {
-        let (key, stored) = (key(object), Stored::new(object));
-        let newest = self.objects.get(&key).map(|known| known.version);
+    fn insert<K: Resource + Clone + Serialize>(&mut self, object: &K, packer: &Packer) -> Vec<Key> {
+        let (path, version) = (path_of(object), version(object));
+        let known = self.objects.get(&path);
+        // Of our own writes, the watch tells a second time.
+        if known.is_some_and(|known| known.is(version)) {
+            return cluster_of(object).into_iter().collect();
+        }
+        let newest = known.map(|known| known.version);
         // At the very version at which it went it may still be there, without the label by which it is watched.
-        let newest = newest.max(self.gone.get(&key).copied());
-        if newest > Some(stored.version) {
+        let newest = newest.max(self.gone.get(&path).copied());
+        if newest > Some(version) {
             return Vec::new();
         }
-        self.gone.remove(&key);
-        let mut owners = self.remove(&key);
+        self.gone.remove(&path);
+        let mut owners = self.remove(&path);
         owners.extend(cluster_of(object));
-        self.objects.insert(key, stored);
+        let cluster = object.labels().get(INSTANCE).map(|name| name.as_str().into());
+        self.objects.insert(path, Stored { version, cluster, json: packed(object, packer), satisfies: None });
         owners
     }
 
-    fn bury(&mut self, key: Key, version: u64) {
+    fn bury(&mut self, path: Path, version: u64) {
         while let Some((_, old)) = self.going.pop_front_if(|(at, _)| at.elapsed() > BEHIND) {
             self.gone.remove(&old);
         }
-        self.gone.insert(key.clone(), version);
-        self.going.push_back((Instant::now(), key));
+        self.gone.insert(path.clone(), version);
+        self.going.push_back((Instant::now(), path));
     }
 
     /// Returns the cluster that the object belonged to.
-    fn remove(&mut self, key: &Key) -> Vec<Key> {
-        let cluster = self.objects.remove(key).and_then(|stored| stored.cluster);
-        cluster.map(|cluster| (key.0.clone(), cluster.into())).into_iter().collect()
+    fn remove(&mut self, path: &str) -> Vec<Key> {
+        let cluster = self.objects.remove(path).and_then(|stored| stored.cluster);
+        let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
+        cluster.map(|cluster| (namespace.to_owned(), cluster.into())).into_iter().collect()
     }
+}
+
+impl Stored {
+    /// Whether it is of that version, and that is one: see [`version`].
+    fn is(&self, version: u64) -> bool {
+        self.version == version && version != u64::MAX
+    }
+}
+
+fn packed<K: Resource + Clone + Serialize>(object: &K, packer: &Packer) -> Packed {
+    if object.meta().managed_fields.is_none() {
+        return packer.object(object);
+    }
+    // The watches leave them out already.
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    packer.object(&object)
+}
+
+fn path(namespace: &str, name: &str) -> Path {
+    format!("{namespace}/{name}").into()
+}
+
+fn path_of<K: Resource>(object: &K) -> Path {
+    let meta = object.meta();
+    path(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
 /// The object's.
@@ -217,121 +276,4 @@ fn version<K: Resource>(object: &K) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use k8s_openapi::api::core::v1::ConfigMap;
-
-    fn object(name: &str, version: u32, cluster: &str) -> ConfigMap {
-        let mut object = ConfigMap::default();
-        object.metadata.name = Some(name.to_owned());
-        object.metadata.namespace = Some("ns".to_owned());
-        object.metadata.resource_version = Some(version.to_string());
-        object.metadata.labels = Some(BTreeMap::from([(INSTANCE.to_owned(), cluster.to_owned())]));
-        object
-    }
-
-    fn version_of(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
-        cache.get("ns", name).and_then(|o| o.resource_version())
-    }
-
-    fn lobby() -> Vec<Key> {
-        vec![("ns".to_owned(), "lobby".to_owned())]
-    }
-
-    #[test]
-    fn an_older_event_does_not_undo_our_own_write() {
-        let cache = Cache::default();
-        cache.remember(&object("a", 7, "lobby"));
-
-        assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))), Vec::new());
-        assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))), Vec::new());
-
-        assert_eq!(version_of(&cache, "a").as_deref(), Some("7"));
-    }
-
-    #[test]
-    fn a_deletion_after_our_write_is_seen() {
-        let cache = Cache::default();
-        cache.remember(&object("a", 7, "lobby"));
-
-        let concerned = cache.observe(Event::Delete(object("a", 8, "lobby")));
-
-        assert!(concerned.starts_with(&lobby()));
-        assert_eq!(version_of(&cache, "a"), None);
-    }
-
-    #[test]
-    fn the_answer_to_a_write_that_comes_after_its_undoing_does_not_bring_the_object_back() {
-        let cache = Cache::default();
-        cache.remember(&object("a", 7, "lobby"));
-        cache.observe(Event::Delete(object("a", 9, "lobby")));
-
-        cache.remember(&object("a", 8, "lobby"));
-        assert_eq!(version_of(&cache, "a"), None);
-
-        cache.observe(Event::Apply(object("a", 10, "lobby")));
-        assert_eq!(version_of(&cache, "a").as_deref(), Some("10"));
-    }
-
-    #[test]
-    fn one_that_went_unseen_can_be_made_again() {
-        let cache = Cache::default();
-        cache.remember(&object("a", 7, "lobby"));
-        let mut gone = object("a", 7, "lobby");
-        gone.metadata.resource_version = None;
-        cache.observe(Event::Delete(gone));
-
-        cache.remember(&object("a", 9, "lobby"));
-
-        assert_eq!(version_of(&cache, "a").as_deref(), Some("9"));
-    }
-
-    #[test]
-    fn what_only_lost_its_label_can_be_remembered_as_it_is() {
-        let cache = Cache::default();
-        cache.remember(&object("a", 7, "lobby"));
-        cache.observe(Event::Delete(object("a", 8, "lobby")));
-
-        cache.remember(&object("a", 8, "lobby"));
-
-        assert_eq!(version_of(&cache, "a").as_deref(), Some("8"));
-    }
-
-    #[test]
-    fn what_a_new_list_lacks_is_gone_but_not_what_we_wrote_meanwhile() {
-        let cache = Cache::default();
-        cache.observe(Event::Apply(object("gone", 1, "lobby")));
-
-        cache.observe(Event::Init);
-        cache.observe(Event::InitApply(object("lobby-listed", 2, "lobby")));
-        cache.remember(&object("lobby-written", 3, "lobby"));
-        let concerned = cache.observe(Event::InitDone);
-
-        assert_eq!(concerned, lobby());
-        assert!(cache.is_synced());
-        let names: Vec<_> = cache.of_cluster("ns", "lobby").iter().map(|o| o.name_any()).collect();
-        assert_eq!(names, ["lobby-listed", "lobby-written"]);
-    }
-
-    #[test]
-    fn an_object_that_changes_hands_concerns_both_clusters() {
-        let cache = Cache::default();
-        cache.observe(Event::Apply(object("lobby-a", 1, "lobby")));
-
-        let concerned = cache.observe(Event::Apply(object("lobby-a", 2, "other")));
-
-        assert_eq!(concerned, [("ns".into(), "lobby".into()), ("ns".into(), "other".into())]);
-        assert!(cache.of_cluster("ns", "lobby").is_empty());
-    }
-
-    #[test]
-    fn clusters_whose_names_begin_alike_are_told_apart() {
-        let cache = Cache::default();
-        for (name, cluster) in [("a-1", "a"), ("a-b-1", "a-b"), ("a-c", "a"), ("ab-1", "ab"), ("b-1", "a")] {
-            cache.observe(Event::Apply(object(name, 1, cluster)));
-        }
-
-        let names: Vec<_> = cache.of_cluster("ns", "a").iter().map(|o| o.name_any()).collect();
-        assert_eq!(names, ["a-1", "a-c"]);
-    }
-}
+mod tests;

@@ -17,7 +17,9 @@ use tracing::{error, warn};
 
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::{Key, key};
+use crate::known::Known;
 use crate::metrics::Metrics;
+use crate::packed::Packer;
 use crate::scope::Scope;
 use crate::watches::{Triggers, events_within, trigger};
 
@@ -49,7 +51,7 @@ pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
 /// What the watch has seen.
 pub struct Clusters {
     /// Those that can be read.
-    pub store: Store<ChatCluster>,
+    pub store: Store<Known>,
     /// Those that cannot.
     pub malformed: watch::Receiver<MalformedClusters>,
     /// Alive while the watch is.
@@ -57,12 +59,12 @@ pub struct Clusters {
 }
 
 /// What an event means for others.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum News {
     /// This one is to be reconciled.
     Changed(Key),
     /// These can be reconciled no longer.
-    Gone(Vec<Arc<ChatCluster>>),
+    Gone(Vec<Arc<Known>>),
 }
 
 /// Starts the watch, which fills the store. `gone` is called for each cluster that was deleted, or can be read no longer.
@@ -71,12 +73,11 @@ pub fn start(
     scope: &Scope,
     triggers: &Triggers,
     metrics: &Arc<Metrics>,
-    (store, writer): (Store<ChatCluster>, Writer<ChatCluster>),
-    gone: impl Fn(&ChatCluster) + Send + 'static,
+    (store, writer): (Store<Known>, Writer<Known>),
+    gone: impl Fn(&Known) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
-    let mut seen =
-        Seen { store: store.clone(), writer, malformed: sender, listed: BTreeSet::new(), complete: false };
+    let mut seen = Seen::new(store.clone(), writer, sender);
     let mut events = events_within::<Stored>(scope, client, &Config::default(), metrics);
     let triggers = triggers.clone();
     let task = tokio::spawn(async move {
@@ -92,8 +93,9 @@ pub fn start(
 }
 
 struct Seen {
-    store: Store<ChatCluster>,
-    writer: Writer<ChatCluster>,
+    store: Store<Known>,
+    writer: Writer<Known>,
+    packer: Packer,
     malformed: watch::Sender<MalformedClusters>,
     /// What the list that is under way has shown so far.
     listed: BTreeSet<Key>,
@@ -101,6 +103,11 @@ struct Seen {
 }
 
 impl Seen {
+    fn new(store: Store<Known>, writer: Writer<Known>, malformed: watch::Sender<MalformedClusters>) -> Self {
+        let (listed, packer) = (BTreeSet::new(), Packer::default());
+        Self { store, writer, packer, malformed, listed, complete: false }
+    }
+
     fn observe(&mut self, event: Event<Stored>) -> Option<News> {
         match event {
             Event::Init => {
@@ -123,7 +130,7 @@ impl Seen {
             Ok(cluster) => {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
                 // Not as a part of a list, which would show in the store only as a whole.
-                self.writer.apply_watcher_event(&Event::Apply(cluster));
+                self.writer.apply_watcher_event(&Event::Apply(Known::new(&cluster, &self.packer)));
                 News::Changed(key)
             }
             Err(malformed) => {
@@ -143,7 +150,7 @@ impl Seen {
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<ChatCluster>> {
+    fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
         self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
         let known = self.store.get(&ObjectRef::new(&key.1).within(&key.0))?;
         self.writer.apply_watcher_event(&Event::Delete((*known).clone()));
@@ -151,7 +158,7 @@ impl Seen {
     }
 
     /// A list is complete: what it lacks is gone.
-    fn listed(&mut self) -> Vec<Arc<ChatCluster>> {
+    fn listed(&mut self) -> Vec<Arc<Known>> {
         let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
         let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();
         let gone: Vec<Key> = known.difference(&self.listed).cloned().collect();
@@ -210,7 +217,7 @@ mod tests {
     fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
         let (store, writer) = kube::runtime::reflector::store();
         let (malformed, receiver) = watch::channel(HashMap::new());
-        (Seen { store, writer, malformed, listed: BTreeSet::new(), complete: false }, receiver)
+        (Seen::new(store, writer, malformed), receiver)
     }
 
     fn names(seen: &Seen) -> Vec<String> {
@@ -242,13 +249,17 @@ mod tests {
     #[test]
     fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
         let (mut seen, malformed) = seen();
-        assert_eq!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(team("a"))));
+        assert!(
+            matches!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(key)) if key == team("a"))
+        );
 
         let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
         assert_eq!(gone.len(), 1);
         assert_eq!(names(&seen), [""; 0]);
 
-        assert_eq!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(team("a"))));
+        assert!(
+            matches!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(key)) if key == team("a"))
+        );
         assert!(malformed.borrow().is_empty());
         assert_eq!(names(&seen), ["a"]);
     }

@@ -16,11 +16,11 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, debug, error, info, warn};
 
 use crate::access::Access;
-use crate::api::ChatCluster;
 use crate::cache::Key;
 use crate::clusters::{self, Clusters};
 use crate::ending;
 use crate::http::Health;
+use crate::known::Known;
 use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
@@ -31,7 +31,7 @@ use crate::telemetry;
 use crate::validate::Defaults;
 use crate::watches::{self, Triggers};
 
-/// How many clusters are reconciled at a time.
+/// How many clusters are reconciled at a time, those among them that wait for Redis.
 const CONCURRENCY: u16 = 64;
 /// How long reconciles under way may take when the operator is asked to end.
 const LAST_RECONCILES: Duration = Duration::from_secs(5);
@@ -125,11 +125,7 @@ impl Operator {
     }
 
     /// Until the process is asked to end: what the watches tell is known, and nothing is done about it.
-    async fn stand_by(
-        &self,
-        store: &Store<ChatCluster>,
-        triggered: &mut UnboundedReceiver<ObjectRef<ChatCluster>>,
-    ) {
+    async fn stand_by(&self, store: &Store<Known>, triggered: &mut UnboundedReceiver<ObjectRef<Known>>) {
         let watching = async {
             let mut beat = tokio::time::interval(BEAT);
             loop {
@@ -150,7 +146,7 @@ impl Operator {
         }
     }
 
-    async fn has_listed(&self, store: &Store<ChatCluster>) {
+    async fn has_listed(&self, store: &Store<Known>) {
         if store.wait_until_ready().await.is_ok() {
             self.health.clusters_listed();
         }
@@ -162,7 +158,7 @@ impl Operator {
         work: &Arc<Work>,
         clusters: Clusters,
         triggers: Triggers,
-        triggered: UnboundedReceiver<ObjectRef<ChatCluster>>,
+        triggered: UnboundedReceiver<ObjectRef<Known>>,
         (publisher, publishing): (Arc<Publisher>, Publishing),
     ) {
         let Clusters { store, malformed, .. } = clusters;
@@ -172,23 +168,22 @@ impl Operator {
         for cluster in store.state() {
             trigger(&triggers, &cluster);
         }
-        let controller =
-            Controller::for_stream(stream::pending::<watcher::Result<ChatCluster>>(), store.clone())
-                .with_config(Config::default().concurrency(CONCURRENCY))
-                .reconcile_on(triggered)
-                .graceful_shutdown_on(ending::wait(self.ending.clone()))
-                .run(reconcile, back_off, work.clone())
-                .for_each(|result| async {
-                    match result {
-                        // The log line of a failure is the reconcile's own.
-                        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                        // Deleted between the trigger and the reconcile.
-                        Err(controller::Error::ObjectNotFound(cluster)) => {
-                            self.metrics.dequeued(&key(&cluster));
-                        }
-                        Err(error) => error!(%error, "the controller failed; it tries again"),
+        let controller = Controller::for_stream(stream::pending::<watcher::Result<Known>>(), store.clone())
+            .with_config(Config::default().concurrency(CONCURRENCY))
+            .reconcile_on(triggered)
+            .graceful_shutdown_on(ending::wait(self.ending.clone()))
+            .run(reconcile, back_off, work.clone())
+            .for_each(|result| async {
+                match result {
+                    // The log line of a failure is the reconcile's own.
+                    Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+                    // Deleted between the trigger and the reconcile.
+                    Err(controller::Error::ObjectNotFound(cluster)) => {
+                        self.metrics.dequeued(&key(&cluster));
                     }
-                });
+                    Err(error) => error!(%error, "the controller failed; it tries again"),
+                }
+            });
         let beside = async {
             tokio::join!(
                 malformed::report(self.client.clone(), &publisher, malformed),
@@ -216,11 +211,11 @@ impl Operator {
 
     /// Has those clusters reconciled soon whose reconciles failed while the API server did not answer, rather than when
     /// their back-off ends.
-    async fn retry_after_recoveries(&self, work: &Work, store: &Store<ChatCluster>, triggers: &Triggers) {
+    async fn retry_after_recoveries(&self, work: &Work, store: &Store<Known>, triggers: &Triggers) {
         let mut recoveries = self.access.recoveries();
         while recoveries.changed().await.is_ok() {
             for cluster in store.state() {
-                if work.context.is_failing(&cluster) {
+                if work.context.is_failing(&*cluster) {
                     trigger(triggers, &cluster);
                 }
             }
@@ -237,27 +232,27 @@ impl Operator {
     }
 }
 
-fn trigger(triggers: &Triggers, cluster: &ChatCluster) {
+fn trigger(triggers: &Triggers, cluster: &Known) {
     watches::trigger(triggers, &(cluster.namespace().unwrap_or_default(), cluster.name_any()));
 }
 
-async fn reconcile(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
-    let span = telemetry::reconcile_span(&object);
+async fn reconcile(object: Arc<Known>, work: Arc<Work>) -> Result<Action, ReconcileError> {
+    let span = telemetry::reconcile_span(&*object);
     reconcile_once(object, work).instrument(span).await
 }
 
-async fn reconcile_once(object: Arc<ChatCluster>, work: Arc<Work>) -> Result<Action, ReconcileError> {
+async fn reconcile_once(object: Arc<Known>, work: Arc<Work>) -> Result<Action, ReconcileError> {
     let mut synced = work.synced.clone();
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
     let metrics = &work.context.metrics;
     metrics.dequeued(&key(&ObjectRef::from_obj(&*object)));
     let started = Instant::now();
-    let result = survive(Box::pin(work.context.reconcile(&object))).await;
+    let result = survive(Box::pin(work.context.reconcile(&object.cluster()))).await;
     metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match &result {
-        Ok(_) => work.context.succeeded(&object),
+        Ok(_) => work.context.succeeded(&*object),
         Err(error) => warn!(%error, "the reconcile failed; it is tried again"),
     }
     result
@@ -275,8 +270,8 @@ async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) 
 
 /// 0.5 s, doubled with each failure up to [`LONGEST_BACKOFF`], of which a random half is left out.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of an error policy")]
-fn back_off(object: Arc<ChatCluster>, _: &ReconcileError, work: Arc<Work>) -> Action {
-    let failures = work.context.failed(&object);
+fn back_off(object: Arc<Known>, _: &ReconcileError, work: Arc<Work>) -> Action {
+    let failures = work.context.failed(&*object);
     let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
     Action::requeue(longest.mul_f64(rand::random_range(0.5..1.0)))
 }

@@ -1,19 +1,18 @@
 //! `chatcluster-operator`: see the library's first lines.
+//!
+//! No allocator is set: that of the image, musl's, is slower than others, which nobody notices here, and keeps half as much of
+//! what was needed for a moment. It serves one thread at a time, so there are not many.
 
 use std::process::ExitCode;
 
-/// musl's own allocator makes every thread wait for every other.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[tokio::main]
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     use_small_pages();
     chatcluster::cli::main().await
 }
 
-/// What is known of a cluster are small things of many sizes. In pages of 2 MiB, each size and thread that has begun one has all
-/// of it, and keeps it.
+/// What is known of a cluster are small things of many sizes, among what is needed for a moment only. A page of 2 MiB that holds one
+/// of them stays.
 fn use_small_pages() {
     // Without it, it only takes more memory.
     #[cfg(target_os = "linux")]

@@ -15,9 +15,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::api::{ChatCluster, ConditionType};
+use crate::api::ConditionType;
 use crate::apply::{ApplyError, Outcome};
 use crate::cache::Key;
+use crate::known::Known;
 
 /// From a reconcile of caches alone to one that waits for an answer up to its time limit.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -41,7 +42,7 @@ pub struct Metrics {
     /// The clusters that wait for a reconcile.
     queued: Mutex<HashSet<Key>>,
     /// Where the conditions are, once there is a watch.
-    watched: OnceLock<Store<ChatCluster>>,
+    watched: OnceLock<Store<Known>>,
     registry: Mutex<Registry>,
 }
 
@@ -226,7 +227,7 @@ impl Metrics {
     }
 
     /// The conditions of these clusters are counted from now on, anew for each [`Metrics::render`].
-    pub fn watches(&self, clusters: Store<ChatCluster>) {
+    pub fn watches(&self, clusters: Store<Known>) {
         // Set once: there is one watch.
         let _ = self.watched.set(clusters);
     }
@@ -245,23 +246,18 @@ impl Metrics {
         text
     }
 
-    fn count_conditions(&self, cluster: &ChatCluster) {
-        let conditions =
-            cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        for condition in conditions {
-            self.clusters
-                .get_or_create(&InCondition {
-                    condition: condition.type_.clone(),
-                    status: condition.status.clone(),
-                    reason: condition.reason.clone(),
-                })
-                .inc();
-        }
-        if conditions.is_empty() {
-            let (condition, status) = (ConditionType::Ready.as_str().to_owned(), "Unknown".to_owned());
-            self.clusters
-                .get_or_create(&InCondition { condition, status, reason: "NotReconciled".to_owned() })
-                .inc();
+    fn count_conditions(&self, cluster: &Known) {
+        let count = |condition: &str, status: &str, reason: &str| {
+            let [condition, status, reason] = [condition, status, reason].map(str::to_owned);
+            self.clusters.get_or_create(&InCondition { condition, status, reason }).inc();
+        };
+        let mut none = true;
+        cluster.conditions(|condition| {
+            none = false;
+            count(&condition.type_, &condition.status, &condition.reason);
+        });
+        if none {
+            count(ConditionType::Ready.as_str(), "Unknown", "NotReconciled");
         }
     }
 }

@@ -9,6 +9,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod, Se
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Resource, ResourceExt};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::apply::owns;
 use crate::backplane::{Backplane, Question, Report};
 use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
@@ -58,13 +60,18 @@ impl Observed {
     }
 }
 
-/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis.
-pub async fn observe(
+/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
+/// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.
+///
+/// # Panics
+/// If `turns` is closed.
+pub async fn observe<'a>(
     cluster: &Cluster,
     caches: &Caches,
     user_secrets: &UserSecrets,
     backplane: &Backplane,
-) -> Result<Observed, NoAnswer> {
+    turns: &'a Semaphore,
+) -> Result<(Observed, SemaphorePermit<'a>), NoAnswer> {
     let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
     let spec = &cluster.spec;
     let wanted = [
@@ -94,9 +101,10 @@ pub async fn observe(
         unseen = question.unseen(&report).into_iter().map(str::to_owned).collect();
     }
 
+    let turn = turns.acquire().await.expect("nobody closes it");
     let claim = caches.claims.get(namespace, &names::redis_claim(name));
     let class = claim.as_ref().and_then(|c| c.spec.as_ref()?.storage_class_name.clone());
-    Ok(Observed {
+    let observed = Observed {
         auth,
         user_secret,
         hub_token: ours(caches.secrets.get(namespace, &names::hub_token(name)), cluster),
@@ -112,7 +120,8 @@ pub async fn observe(
         storage_class: class.and_then(|class| caches.storage_classes.get("", &class)),
         report,
         unseen,
-    })
+    };
+    Ok((observed, turn))
 }
 
 fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>> {

@@ -2,6 +2,7 @@
 //! talked about then.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tracing::warn;
 
 use crate::ending;
 use crate::events::Notice;
+use crate::lean::Lean;
 use crate::names::OPERATOR;
 
 /// The same event about the same cluster is said again after this time at the earliest.
@@ -47,8 +49,8 @@ pub struct Publishing {
 /// What was said lately.
 #[derive(Default)]
 struct Said {
-    /// When last, by the cluster's uid, the reason and the note.
-    at: HashMap<(String, String, String), Instant>,
+    /// When last, by a number for the cluster's uid, the reason and the note.
+    at: HashMap<u64, Instant>,
     /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
     swept: Option<Instant>,
 }
@@ -80,8 +82,9 @@ impl Publisher {
             said.at.shrink_to_fit();
             said.swept = Some(now);
         }
-        let key = (cluster.uid.clone().unwrap_or_default(), notice.reason.clone(), notice.note.clone());
-        !said.at.insert(key, now).is_some_and(is_lately)
+        let mut hasher = DefaultHasher::new();
+        (&cluster.uid, &notice.reason, &notice.note).hash(&mut hasher);
+        !said.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
     fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
@@ -141,9 +144,10 @@ async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::
 
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    if let Err(error) = api.create(&PostParams::default(), &event).await {
-        warn!(%error, reason = event.reason.as_deref(), "an event could not be written");
+    let api: Api<Lean<Event>> = Api::namespaced(client.clone(), namespace);
+    let reason = event.reason.clone();
+    if let Err(error) = api.create(&PostParams::default(), &Lean(event)).await {
+        warn!(%error, reason, "an event could not be written");
     }
 }
 

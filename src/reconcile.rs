@@ -1,6 +1,7 @@
 //! One reconcile: the five steps in a row, and what is shared by all reconciles.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
 use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
@@ -18,6 +20,8 @@ use crate::backplane::{Backplane, Report};
 use crate::desired::children;
 use crate::events::{self, Former};
 use crate::hub_keys;
+use crate::known::Known;
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
 use crate::pace::Pace;
@@ -34,6 +38,9 @@ const RETRY_BLOCKED: Duration = Duration::from_secs(5);
 const RETRY_UNVERIFIED: Duration = Duration::from_secs(1);
 /// When to look again at a cluster that is as it should be; from caches, without a request.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// How many reconciles compare and write at a time. More wait for Redis.
+const TURNS: usize = 16;
 
 /// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
 #[derive(Debug, Error)]
@@ -72,7 +79,7 @@ impl ReconcileError {
 pub struct Context {
     client: Client,
     defaults: Defaults,
-    clusters: Store<ChatCluster>,
+    clusters: Store<Known>,
     caches: Arc<Caches>,
     user_secrets: UserSecrets,
     backplane: Backplane,
@@ -81,6 +88,8 @@ pub struct Context {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     memory: Mutex<HashMap<String, Memory>>,
+    /// To have at hand all that is known of a cluster, decoded, and all that is desired.
+    turns: Semaphore,
 }
 
 /// What is remembered of a cluster between reconciles, by its uid. All of it can be lost.
@@ -90,9 +99,9 @@ struct Memory {
     written: Option<(u64, ChatClusterStatus)>,
     /// How many reconciles failed in a row.
     failures: u32,
-    /// The kinds and names of the children that were there when we last looked: what is missing of them now was deleted
-    /// by someone else. `None`: we have not looked yet.
-    children: Option<HashSet<(String, String)>>,
+    /// The kinds and names, each as one number, of the children that were there when we last looked: what is missing of them
+    /// now was deleted by someone else. `None`: we have not looked yet.
+    children: Option<HashSet<u64>>,
     /// When to write the status.
     pace: Pace,
 }
@@ -112,7 +121,7 @@ impl Context {
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
         triggers: Triggers,
-        clusters: Store<ChatCluster>,
+        clusters: Store<Known>,
     ) -> Self {
         Self {
             user_secrets: UserSecrets::new(client.clone(), triggers, metrics.clone()),
@@ -120,6 +129,7 @@ impl Context {
             backplane: Backplane::default(),
             kept: Kept::default(),
             memory: Mutex::default(),
+            turns: Semaphore::new(TURNS),
             client,
             defaults,
             clusters,
@@ -146,7 +156,8 @@ impl Context {
         let cluster = Cluster::new(object, &self.defaults)?;
         let before = self.status_so_far(object);
 
-        let observed = observe(&cluster, &self.caches, &self.user_secrets, &self.backplane).await?;
+        let (observed, _turn) =
+            observe(&cluster, &self.caches, &self.user_secrets, &self.backplane, &self.turns).await?;
         if self.is_superseded(object) {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -222,10 +233,10 @@ impl Context {
 
     /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
     fn is_superseded(&self, object: &ChatCluster) -> bool {
-        let now = self.clusters.get(&ObjectRef::from_obj(object));
-        now.is_none_or(|now| {
-            now.uid() != object.uid() || now.metadata.generation != object.metadata.generation
-        })
+        let now = self
+            .clusters
+            .get(&ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default()));
+        now.is_none_or(|now| now.uid() != object.uid() || now.meta().generation != object.metadata.generation)
     }
 
     /// The status as it is now: what the watch delivered, or what we wrote since.
@@ -264,7 +275,7 @@ impl Context {
         let mut notices = Vec::new();
         self.remember(object, |memory| {
             let former = |child: &ObjectReference| match &memory.children {
-                Some(children) if children.contains(&names_of(child)) => Former::There,
+                Some(children) if children.contains(&number_of(child)) => Former::There,
                 // A new process has seen nothing yet, but the status tells that all had been made.
                 None if settled && (was_published(before) || child.name != object.metadata.name) => {
                     Former::Made
@@ -279,12 +290,12 @@ impl Context {
             for done in applied {
                 match done.outcome {
                     Outcome::Removed | Outcome::Recreating(_) => {
-                        children.remove(&names_of(&done.child));
+                        children.remove(&number_of(&done.child));
                     }
                     // Leaving by our doing, or someone else's.
                     Outcome::Absent | Outcome::Leaving => {}
                     _ => {
-                        children.insert(names_of(&done.child));
+                        children.insert(number_of(&done.child));
                     }
                 }
             }
@@ -304,13 +315,13 @@ impl Context {
             return Ok(());
         }
         debug!("writing the status");
-        let api: Api<ChatCluster> =
+        let api: Api<Lean<ChatCluster>> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, &after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
-            Ok(written) => {
+            Ok(Lean(written)) => {
                 self.metrics.wrote_status();
                 let version = written.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0);
                 let kept = written.status.unwrap_or_default();
@@ -329,14 +340,14 @@ impl Context {
         Ok(())
     }
 
-    fn remember(&self, object: &ChatCluster, change: impl FnOnce(&mut Memory)) {
+    fn remember(&self, object: &impl Resource, change: impl FnOnce(&mut Memory)) {
         if let Some(uid) = object.uid() {
             change(self.memory().entry(uid).or_default());
         }
     }
 
     /// One more reconcile of it failed. How many have, in a row.
-    pub fn failed(&self, object: &ChatCluster) -> u32 {
+    pub fn failed(&self, object: &impl Resource) -> u32 {
         let mut failures = 0;
         self.remember(object, |memory| {
             memory.failures += 1;
@@ -346,17 +357,17 @@ impl Context {
     }
 
     /// Whether the last reconcile of it failed.
-    pub fn is_failing(&self, object: &ChatCluster) -> bool {
+    pub fn is_failing(&self, object: &impl Resource) -> bool {
         object.uid().is_some_and(|uid| self.memory().get(&uid).is_some_and(|memory| memory.failures > 0))
     }
 
     /// A reconcile of it went well.
-    pub fn succeeded(&self, object: &ChatCluster) {
+    pub fn succeeded(&self, object: &impl Resource) {
         self.remember(object, |memory| memory.failures = 0);
     }
 
     /// It is gone.
-    pub fn forget(&self, object: &ChatCluster) {
+    pub fn forget(&self, object: &impl Resource) {
         let uid = object.uid().unwrap_or_default();
         self.memory().remove(&uid);
         self.backplane.forget(&uid);
@@ -389,8 +400,11 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
         && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
 }
 
-fn names_of(child: &ObjectReference) -> (String, String) {
-    (child.kind.clone().unwrap_or_default(), child.name.clone().unwrap_or_default())
+/// The child's kind and name as one number.
+fn number_of(child: &ObjectReference) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&child.kind, &child.name).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether the watch is about to tell us of our own write: then that reconcile writes the status, for both.

@@ -2,13 +2,17 @@
 //! Roles allow, and what the watches tell is put together into what one watch would tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
 
 use futures::stream::{self, BoxStream, StreamExt, select_all};
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::cache::{Key, key};
+use crate::packed::{Packed, Packer};
 
 /// The namespaces that the operator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Scope {
 /// Several watches of one kind as one, whose first list is complete once all of theirs are.
 pub fn merged<K>(mut watches: Vec<BoxStream<'static, Event<K>>>) -> BoxStream<'static, Event<K>>
 where
-    K: Resource<DynamicType = ()> + Clone + Send + 'static,
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Send + 'static,
 {
     if watches.len() == 1 {
         return watches.remove(0);
@@ -59,22 +63,25 @@ where
 }
 
 struct Merging<K> {
-    parts: Vec<Part<K>>,
+    parts: Vec<Part>,
+    packer: Packer,
     /// Whether the first list has been told.
     told: bool,
+    kind: PhantomData<fn() -> K>,
 }
 
-struct Part<K> {
-    known: BTreeMap<Key, K>,
+struct Part {
+    known: BTreeMap<Key, Packed>,
     /// What the list that is under way has shown so far.
     listed: BTreeSet<Key>,
     complete: bool,
 }
 
-impl<K: Resource<DynamicType = ()> + Clone> Merging<K> {
+impl<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned> Merging<K> {
     fn of(watches: usize) -> Self {
         let part = || Part { known: BTreeMap::new(), listed: BTreeSet::new(), complete: false };
-        Self { parts: (0..watches).map(|_| part()).collect(), told: false }
+        let parts = (0..watches).map(|_| part()).collect();
+        Self { parts, packer: Packer::default(), told: false, kind: PhantomData }
     }
 
     fn observe(&mut self, number: usize, event: Event<K>) -> Vec<Event<K>> {
@@ -86,11 +93,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Merging<K> {
             }
             Event::InitApply(object) => {
                 part.listed.insert(key(&object));
-                part.known.insert(key(&object), object.clone());
+                part.known.insert(key(&object), self.packer.object(&object));
                 vec![Event::Apply(object)]
             }
             Event::Apply(object) => {
-                part.known.insert(key(&object), object.clone());
+                part.known.insert(key(&object), self.packer.object(&object));
                 vec![Event::Apply(object)]
             }
             Event::Delete(object) => {
@@ -109,16 +116,20 @@ impl<K: Resource<DynamicType = ()> + Clone> Merging<K> {
             return Vec::new();
         }
         self.told = true;
-        let all = self.parts.iter().flat_map(|part| part.known.values().cloned().map(Event::InitApply));
+        let all = self
+            .parts
+            .iter()
+            .flat_map(|part| part.known.values().map(|known| Event::InitApply(known.object())));
         std::iter::once(Event::Init).chain(all).chain([Event::InitDone]).collect()
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone> Part<K> {
+impl Part {
     /// What a list that is complete did not show.
-    fn gone(&mut self) -> Vec<K> {
+    fn gone<K: Resource + DeserializeOwned>(&mut self) -> Vec<K> {
         let gone: Vec<Key> = self.known.keys().filter(|key| !self.listed.contains(*key)).cloned().collect();
-        let mut gone: Vec<K> = gone.iter().filter_map(|key| self.known.remove(key)).collect();
+        let mut gone: Vec<K> =
+            gone.iter().filter_map(|key| self.known.remove(key)).map(|known| known.object()).collect();
         for object in &mut gone {
             // Nobody saw its last version: whatever is known of it is older than its end.
             object.meta_mut().resource_version = None;

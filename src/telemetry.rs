@@ -20,7 +20,6 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::api::ChatCluster;
 use crate::names::OPERATOR;
 
 /// How long the last spans may take to be sent when the process ends.
@@ -125,7 +124,7 @@ where
 }
 
 /// The span of one reconcile.
-pub fn reconcile_span(cluster: &ChatCluster) -> Span {
+pub fn reconcile_span(cluster: &impl Resource) -> Span {
     let span = info_span!(
         parent: None,
         "reconcile",

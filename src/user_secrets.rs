@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::cache::Key;
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::validate::{SecretKey, UserSecret};
 use crate::watches::{Triggers, events, trigger};
@@ -113,7 +114,7 @@ impl UserSecrets {
     }
 
     fn start(&self, namespace: &str, secret: &str) -> Follower {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let api: Api<Lean<Secret>> = Api::namespaced(self.client.clone(), namespace);
         let named = Config::default().fields(&format!("metadata.name={secret}"));
         let mut events = Box::pin(events(api, named, self.metrics.clone()));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();

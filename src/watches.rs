@@ -14,23 +14,24 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::runtime::reflector::ObjectRef;
+use kube::runtime::utils::StreamBackoff;
 use kube::runtime::watcher::{self, Config, Event, watcher};
-use kube::runtime::{WatchStreamExt, utils::StreamBackoff};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use crate::api::ChatCluster;
 use crate::cache::{Cache, Key};
+use crate::known::Known;
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
 use crate::scope::{Scope, merged};
 
 /// Where the names of clusters to reconcile go.
-pub type Triggers = UnboundedSender<ObjectRef<ChatCluster>>;
+pub type Triggers = UnboundedSender<ObjectRef<Known>>;
 
 /// Everything that reconciles read, by kind.
 #[derive(Debug, Default)]
@@ -234,22 +235,31 @@ where
 
 /// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
 pub(crate) fn events<K>(
-    api: Api<K>,
+    api: Api<Lean<K>>,
     config: Config,
     metrics: Arc<Metrics>,
 ) -> impl Stream<Item = Event<K>> + Send
 where
     K: Watched,
 {
-    let stream = watcher(api, config.timeout(WATCH_SECONDS).page_size(PAGE))
-        .modify(|object| object.managed_fields_mut().clear());
+    let stream = watcher(api, config.timeout(WATCH_SECONDS).page_size(PAGE));
     StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(move |event| {
         let event = event.inspect_err(|error| {
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
         });
-        std::future::ready(event.ok())
+        std::future::ready(event.ok().map(whole))
     })
+}
+
+fn whole<K>(event: Event<Lean<K>>) -> Event<K> {
+    match event {
+        Event::Apply(Lean(object)) => Event::Apply(object),
+        Event::InitApply(Lean(object)) => Event::InitApply(object),
+        Event::Delete(Lean(object)) => Event::Delete(object),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
 }
 
 /// The event of an object of which something is left out.

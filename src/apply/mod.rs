@@ -20,9 +20,10 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim};
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Mark};
 use crate::compare::{Difference, differences};
 use crate::desired::{Children, WorkloadError};
+use crate::lean::Lean;
 use crate::names;
 use crate::storage::Growth;
 use crate::validate::Cluster;
@@ -108,8 +109,12 @@ impl Applier<'_> {
     }
 
     async fn ensure<K: Child>(&self, cache: &Cache<K>, desired: K) -> Result<Applied, ApplyError> {
+        let mark = Mark::of(&desired);
+        if cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark) {
+            return Ok(applied(&desired, Outcome::Unchanged));
+        }
         let wanted = Wanted::new(desired);
-        let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let decision = self.decide(&wanted, actual.as_deref());
         let Some(actual) = actual else {
@@ -119,7 +124,10 @@ impl Applier<'_> {
             return self.make(&api, cache, &wanted).await;
         };
         match decision {
-            Decision::Nothing => Ok(applied(&*actual, Outcome::Unchanged)),
+            Decision::Nothing => {
+                cache.found(&actual, mark);
+                Ok(applied(&*actual, Outcome::Unchanged))
+            }
             Decision::Create => self.make(&api, cache, &wanted).await,
             Decision::Foreign => Err(taken(self.cluster, &*actual)),
             Decision::Leaving => Ok(applied(&*actual, Outcome::Leaving)),
@@ -150,7 +158,7 @@ impl Applier<'_> {
 
     async fn write<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Lean<K>>,
         cache: &Cache<K>,
         wanted: &Wanted<K>,
         actual: &K,
@@ -169,7 +177,7 @@ impl Applier<'_> {
     /// Makes a child that the watch does not show.
     async fn make<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Lean<K>>,
         cache: &Cache<K>,
         wanted: &Wanted<K>,
     ) -> Result<Applied, ApplyError> {
@@ -186,11 +194,11 @@ impl Applier<'_> {
         }
         // It is there, but without our label: someone else's, or ours and tampered with.
         match api.get_opt(name).await.map_err(|error| failure::<K>(name, error))? {
-            Some(actual) if owns(self.cluster, &actual) => {
+            Some(Lean(actual)) if owns(self.cluster, &actual) => {
                 cache.remember(&actual);
                 Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
             }
-            Some(actual) => Err(taken(self.cluster, &actual)),
+            Some(Lean(actual)) => Err(taken(self.cluster, &actual)),
             None => Ok(applied(&wanted.object, Outcome::Leaving)),
         }
     }
@@ -205,7 +213,7 @@ impl Applier<'_> {
         let now = to_value(actual)["spec"]["replicas"].as_i64().unwrap_or(1);
         let replicas = now.max(i64::from(autoscaling.min_replicas));
         let name = names::hub(&self.cluster.name);
-        let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Lean<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         match write::hand_over_replicas(&api, &name, replicas).await {
             Ok(left) => {
                 self.caches.deployments.remember(&left);
@@ -225,7 +233,7 @@ impl Applier<'_> {
     async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
         let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
         let Some(actual) = self.mine(cache, name) else { return Ok(gone(Outcome::Absent)) };
-        let api: Api<K> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         delete(&api, name, &DeleteParams::default().preconditions(this(&*actual))).await?;
         cache.forget(&actual);
         Ok(gone(Outcome::Removed))
@@ -244,7 +252,8 @@ impl Applier<'_> {
             }
             Growth::Expand { claim, uid, from, to } => (claim, uid, from, to),
         };
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Lean<PersistentVolumeClaim>> =
+            Api::namespaced(self.client.clone(), &self.cluster.namespace);
         Some(match write::expand(&api, &claim, &uid, &to).await {
             Ok(grown) => {
                 let done = applied(&grown, Outcome::Grown { from, to });
@@ -288,7 +297,7 @@ fn this<K: Resource>(object: &K) -> Preconditions {
     Preconditions { uid: object.uid(), resource_version: None }
 }
 
-async fn delete<K: Child>(api: &Api<K>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
+async fn delete<K: Child>(api: &Api<Lean<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
     match api.delete(name, how).await {
         Ok(_) => Ok(()),
         Err(error) if write::is_not_found(&error) => Ok(()),

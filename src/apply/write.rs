@@ -1,12 +1,16 @@
 //! The requests themselves, each as narrow as Kubernetes lets it be.
 
+use std::fmt::Debug;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decide::Child;
+use crate::lean::Lean;
 use crate::names::OPERATOR;
 
 /// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never
@@ -16,10 +20,14 @@ const REPLICAS: &str = "chatcluster-operator-replicas";
 
 /// Makes an object that must not exist yet. An apply that names a resource version makes a missing object all the same,
 /// and conflicts with one that exists, whose version is never 1: one request that cannot seize what is not ours.
-pub(super) async fn create<K: Child>(api: &Api<K>, name: &str, value: &Value) -> Result<K, kube::Error> {
+pub(super) async fn create<K: Child>(
+    api: &Api<Lean<K>>,
+    name: &str,
+    value: &Value,
+) -> Result<K, kube::Error> {
     let mut value = value.clone();
     value["metadata"]["resourceVersion"] = "1".into();
-    api.patch(name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
+    patch(api, name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
 }
 
 /// Applies to this very object: not to another that has taken its name meanwhile.
@@ -27,16 +35,16 @@ pub(super) async fn create<K: Child>(api: &Api<K>, name: &str, value: &Value) ->
 /// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
 /// API server refuses. Then our lists replace theirs as a whole.
 pub(super) async fn overwrite<K: Child>(
-    api: &Api<K>,
+    api: &Api<Lean<K>>,
     name: &str,
     mut value: Value,
     uid: Option<String>,
 ) -> Result<K, kube::Error> {
     value["metadata"]["uid"] = uid.into();
-    match api.patch(name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
+    match patch(api, name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
         Err(kube::Error::Api(status)) if status.code == 422 => {
             let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-            api.patch(name, &by, &Patch::Merge(&value)).await
+            patch(api, name, &by, &Patch::Merge(&value)).await
         }
         result => result,
     }
@@ -44,24 +52,33 @@ pub(super) async fn overwrite<K: Child>(
 
 /// Leaves the number of replicas to whoever scales, unless it is someone's already: then it conflicts.
 pub(super) async fn hand_over_replicas(
-    api: &Api<Deployment>,
+    api: &Api<Lean<Deployment>>,
     name: &str,
     replicas: i64,
 ) -> Result<Deployment, kube::Error> {
     let number = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": replicas}});
-    api.patch(name, &PatchParams::apply(REPLICAS), &Patch::Apply(number)).await
+    patch(api, name, &PatchParams::apply(REPLICAS), &Patch::Apply(number)).await
 }
 
 /// Has the claim ask for that much.
 pub(super) async fn expand(
-    api: &Api<PersistentVolumeClaim>,
+    api: &Api<Lean<PersistentVolumeClaim>>,
     name: &str,
     uid: &str,
     size: &str,
 ) -> Result<PersistentVolumeClaim, kube::Error> {
     let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let more = json!({"metadata": {"uid": uid}, "spec": {"resources": {"requests": {"storage": size}}}});
-    api.patch(name, &by, &Patch::Merge(more)).await
+    patch(api, name, &by, &Patch::Merge(more)).await
+}
+
+async fn patch<K: Child, P: Serialize + Debug>(
+    api: &Api<Lean<K>>,
+    name: &str,
+    params: &PatchParams,
+    patch: &Patch<P>,
+) -> Result<K, kube::Error> {
+    api.patch(name, params, patch).await.map(|Lean(object)| object)
 }
 
 pub(super) fn is_conflict(error: &kube::Error) -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::compare::Difference;
+use crate::packed::Packer;
 
 /// Metrics of which each has been seen once.
 fn used() -> Metrics {
@@ -18,9 +19,10 @@ fn used() -> Metrics {
     metrics.requested("patch", "services".to_owned(), Some(200));
     metrics.leads(true);
     let (store, mut writer) = kube::runtime::reflector::store();
-    let mut cluster = ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
+    let mut cluster = crate::api::ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
     cluster.metadata.namespace = Some("team".to_owned());
-    writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(cluster));
+    writer
+        .apply_watcher_event(&kube::runtime::watcher::Event::Apply(Known::new(&cluster, &Packer::default())));
     metrics.watches(store);
     metrics
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, info};
 
 use super::*;
-use crate::api::ChatClusterSpec;
+use crate::api::{ChatCluster, ChatClusterSpec};
 
 /// A log that is kept.
 #[derive(Clone, Default)]

@@ -1,0 +1,107 @@
+//! `ChatClusters` as they are kept: decoded, each would take ten times the room.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+
+use crate::api::ChatCluster;
+use crate::packed::{Packed, Packer};
+
+/// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, and its generation.
+#[derive(Clone, Debug, Resource)]
+#[resource(inherit = ChatCluster)]
+pub struct Known {
+    metadata: ObjectMeta,
+    json: Packed,
+}
+
+/// What is counted of a condition.
+#[derive(Debug, Deserialize)]
+pub(crate) struct InBrief<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) type_: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) status: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) reason: Cow<'a, str>,
+}
+
+impl Known {
+    /// Takes it in.
+    pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
+        let ObjectMeta { namespace, name, uid, generation, .. } = cluster.metadata.clone();
+        Self {
+            metadata: ObjectMeta { namespace, name, uid, generation, ..ObjectMeta::default() },
+            json: packer.object(cluster),
+        }
+    }
+
+    /// All of it.
+    pub fn cluster(&self) -> ChatCluster {
+        self.json.object()
+    }
+
+    /// Calls `each` with its conditions. Nothing else of it is decoded: there are many clusters to count.
+    pub(crate) fn conditions(&self, mut each: impl FnMut(InBrief<'_>)) {
+        #[derive(Deserialize)]
+        struct Cluster<'a> {
+            #[serde(borrow, default)]
+            status: Option<Status<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Status<'a> {
+            #[serde(borrow, default)]
+            conditions: Vec<InBrief<'a>>,
+        }
+
+        let json = self.json.text();
+        let cluster: Cluster<'_> = serde_json::from_slice(&json).expect("it was written by its own type");
+        cluster.status.into_iter().flat_map(|status| status.conditions).for_each(&mut each);
+    }
+}
+
+/// As a `ChatCluster`. A controller asks that its objects can be.
+impl<'de> Deserialize<'de> for Known {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(&ChatCluster::deserialize(deserializer)?, &Packer::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cluster_comes_back_whole_and_its_conditions_can_be_had_by_themselves() {
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "False", "reason": "Paused", "message": "paused:\n\"until\"",
+                   "lastTransitionTime": "2026-01-02T03:04:05Z"})
+        };
+        let cluster: ChatCluster = serde_json::from_value(json!({
+            "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+            "metadata": {"name": "lobby", "namespace": "team", "uid": "u", "generation": 7,
+                         "annotations": {"note": "x"}},
+            "spec": {"hub": {"replicas": 3}},
+            "status": {"conditions": [condition("Ready"), condition("HubReady")]},
+        }))
+        .unwrap();
+
+        let known = Known::new(&cluster, &Packer::default());
+
+        assert_eq!(serde_json::to_value(known.cluster()).unwrap(), serde_json::to_value(&cluster).unwrap());
+        let mut conditions = Vec::new();
+        known.conditions(|c| conditions.push(format!("{} {} {}", c.type_, c.status, c.reason)));
+        assert_eq!(conditions, ["Ready False Paused", "HubReady False Paused"]);
+        assert_eq!((known.metadata.name, known.metadata.generation), (Some("lobby".to_owned()), Some(7)));
+    }
+
+    #[test]
+    fn one_without_a_status_has_no_conditions() {
+        let cluster = ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
+
+        Known::new(&cluster, &Packer::default()).conditions(|condition| panic!("{condition:?}"));
+    }
+}

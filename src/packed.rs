@@ -1,0 +1,137 @@
+//! Texts that are kept for long and seldom read, such as the JSON of objects, small: as LZ4 relative to texts of their like that
+//! were packed before. What the children of two clusters differ in is little more than names, uids and times.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How long the texts may be together that others are packed relative to: some of each role that objects of a kind have.
+const LONGEST: usize = 16 << 10;
+/// What does not shrink to a third is not like what was packed before.
+const ALIKE: usize = 3;
+
+/// Packs texts that are like each other. It keeps those that were like none before them.
+#[derive(Debug, Default)]
+pub struct Packer {
+    known: Mutex<Arc<Vec<u8>>>,
+}
+
+/// A text, packed.
+#[derive(Clone)]
+pub struct Packed {
+    bytes: Box<[u8]>,
+    known: Arc<Vec<u8>>,
+    length: usize,
+}
+
+impl Packer {
+    /// Packs a text.
+    pub fn pack(&self, text: &[u8]) -> Packed {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = compress_with_dict(text, &known);
+        if bytes.len() * ALIKE > text.len() {
+            self.learn(&known, text);
+        }
+        // Boxed by copying: a vector would be shrunk in place, and stay where there is room for its text.
+        Packed { bytes: bytes.as_slice().into(), known, length: text.len() }
+    }
+
+    /// Packs the JSON of an object.
+    ///
+    /// # Panics
+    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
+    pub fn object<T: Serialize>(&self, object: &T) -> Packed {
+        self.pack(&serde_json::to_vec(object).expect("Kubernetes objects have string keys only"))
+    }
+
+    /// Has texts like this one be packed well from now on.
+    fn learn(&self, known: &Arc<Vec<u8>>, text: &[u8]) {
+        let mut now = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another may have been like it, and quicker.
+        if Arc::ptr_eq(&now, known) && known.len() + text.len() <= LONGEST {
+            *now = Arc::new([known.as_slice(), text].concat());
+        }
+    }
+}
+
+impl Packed {
+    /// The text.
+    ///
+    /// # Panics
+    /// Never: it was packed by [`Packer::pack`].
+    pub fn text(&self) -> Vec<u8> {
+        decompress_with_dict(&self.bytes, self.length, &self.known).expect("it was packed here")
+    }
+
+    /// The object whose JSON it is.
+    ///
+    /// # Panics
+    /// If it is not the JSON of an object of that type.
+    pub fn object<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.text()).expect("it was written by its own type")
+    }
+}
+
+impl fmt::Debug for Packed {
+    /// Not what it holds: that may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes in {}", self.length, self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(number: usize) -> String {
+        let field = |field: usize| format!(r#""field {field}": {{"of": "{}"}}"#, field * 77);
+        let fields: Vec<String> = (0..40).map(field).collect();
+        format!(r#"{{"name": "lobby-{number}", {}, "uid": "{:x}"}}"#, fields.join(", "), number * 0xdead_beef)
+    }
+
+    /// Such as nothing else has anything in common with.
+    fn noise(seed: u64, length: u64) -> String {
+        let word = |n: u64| format!("{:x}", (seed * 7919 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let words: Vec<String> = (1..=length).map(word).collect();
+        words.join("/")
+    }
+
+    #[test]
+    fn every_text_comes_back_as_it_was() {
+        let packer = Packer::default();
+        let long = noise(1, 4_000);
+        let texts: Vec<String> =
+            (0..100).map(text).chain([String::new(), "x".to_owned(), long.clone(), long]).collect();
+
+        let all: Vec<Packed> = texts.iter().map(|text| packer.pack(text.as_bytes())).collect();
+
+        for (packed, text) in all.iter().zip(&texts) {
+            assert!(packed.text() == text.as_bytes(), "{packed:?} of {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_like_a_text_before_it_takes_little_room() {
+        let packer = Packer::default();
+        let other = "something else altogether, of which the next ones have nothing".repeat(9);
+        packer.pack(other.as_bytes());
+        packer.pack(text(1).as_bytes());
+
+        let last = packer.pack(text(2).as_bytes());
+
+        assert!(last.bytes.len() * 10 < last.length, "{last:?}");
+    }
+
+    #[test]
+    fn what_is_kept_to_compare_with_is_bounded() {
+        let packer = Packer::default();
+        for number in 0..10_000_u64 {
+            packer.pack(noise(number, 20).as_bytes());
+        }
+
+        assert!(packer.known.lock().unwrap().len() <= LONGEST);
+    }
+}
