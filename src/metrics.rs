@@ -194,7 +194,7 @@ impl Metrics {
             ApplyError::Transient { kind, .. } => self.written(kind, "failed"),
             // Nothing was written.
             ApplyError::Overlooked { .. }
-            | ApplyError::Deleted(_)
+            | ApplyError::Superseded(_)
             | ApplyError::PodTemplate(_)
             | ApplyError::HubAuth(_)
             | ApplyError::VolumeNotExpandable { .. } => {}

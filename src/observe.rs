@@ -54,9 +54,10 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The names of our Secrets that are there.
-    pub fn own_secrets(&self) -> Vec<String> {
-        [&self.auth, &self.hub_token].into_iter().flatten().map(|secret| secret.name_any()).collect()
+    /// Our Secrets that are there: their names and versions.
+    pub fn own_secrets(&self) -> Vec<(String, Option<String>)> {
+        let secrets = [&self.auth, &self.hub_token].into_iter().flatten();
+        secrets.map(|secret| (secret.name_any(), secret.resource_version())).collect()
     }
 }
 

@@ -145,7 +145,7 @@ impl Context {
         }
         match Box::pin(self.attempt(object)).await {
             // What was overlooked is known now: once more, at once. A third time waits for the back-off.
-            Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Deleted(_))) => {
+            Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Superseded(_))) => {
                 Box::pin(self.attempt(object)).await
             }
             result => result,
@@ -200,7 +200,7 @@ impl Context {
                     Ok(done) => applied.push(done),
                     Err(
                         error @ (ApplyError::Overlooked { .. }
-                        | ApplyError::Deleted(_)
+                        | ApplyError::Superseded(_)
                         | ApplyError::Transient { .. }),
                     ) => passing = Some(error),
                     Err(error) => failures.push(error),

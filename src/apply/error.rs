@@ -42,10 +42,10 @@ pub enum ApplyError {
         /// The object's name.
         name: String,
     },
-    /// A Secret of ours was deleted between being read, for what it holds to stay, and being written: what it held is not to
-    /// come back with it. The reconcile starts over, and now knows it.
-    #[error("the Secret {0} was deleted meanwhile")]
-    Deleted(String),
+    /// A Secret of ours was changed or deleted between being read, for what it holds to stay, and being written: what it held
+    /// is not to come back. The reconcile starts over, and now knows it.
+    #[error("the Secret {0} was changed or deleted meanwhile")]
+    Superseded(String),
     /// What the user lays over its pod template cannot be used. Waits for the spec to change.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),

@@ -16,7 +16,7 @@ use std::future;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
@@ -85,8 +85,8 @@ pub struct Applier<'a> {
     pub kept: &'a Kept,
     /// Whose children they are.
     pub cluster: &'a Cluster,
-    /// The names of our Secrets whose content the desired children have again.
-    pub read: &'a [String],
+    /// The names and versions of our Secrets whose content the desired children have again.
+    pub read: &'a [(String, Option<String>)],
 }
 
 impl Applier<'_> {
@@ -116,11 +116,13 @@ impl Applier<'_> {
         let wanted = Wanted::new(desired);
         let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
+        let read =
+            self.read.iter().find(|(name, _)| K::kind(&()) == Secret::kind(&()) && *name == wanted.name);
+        if read.is_some_and(|(_, version)| *version != actual.as_ref().and_then(|a| a.resource_version())) {
+            return Err(ApplyError::Superseded(wanted.name));
+        }
         let decision = self.decide(&wanted, actual.as_deref());
         let Some(actual) = actual else {
-            if self.read.contains(&wanted.name) {
-                return Err(ApplyError::Deleted(wanted.name));
-            }
             return self.make(&api, cache, &wanted).await;
         };
         match decision {

@@ -23,15 +23,36 @@ async fn a_secret_that_went_while_its_content_was_read_does_not_come_back_with_i
     };
     let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
     let cluster = cluster(json!({}));
-    let read = [names::hub_token(&cluster.name)];
+    let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
     let children = children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
 
     let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };
     let results = applier.apply(children, Growth::None).await;
 
-    let gone = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Deleted(name)) if *name == read[0]);
+    let gone = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Superseded(name)) if *name == read[0].0);
     assert!(results.iter().any(gone), "{results:?}");
     let asked = asked.lock().unwrap();
     let of = |name: &str| asked.iter().filter(|path| path.ends_with(&format!("/secrets/{name}"))).count();
-    assert_eq!((of(&read[0]), of(&names::redis_auth(&cluster.name))), (0, 1), "{asked:?}");
+    assert_eq!((of(&read[0].0), of(&names::redis_auth(&cluster.name))), (0, 1), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_was_changed_while_its_content_was_read_does_not_get_that_back() {
+    let server = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::builder().status(503).body(Body::empty()).unwrap())
+    });
+    let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
+    let cluster = cluster(json!({}));
+    let children = children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
+    let mut changed = children.hub_token.clone();
+    changed.metadata.resource_version = Some("8".to_owned());
+    changed.string_data = None;
+    caches.secrets.remember(&changed);
+    let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
+
+    let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };
+    let results = applier.apply(children, Growth::None).await;
+
+    let superseded = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Superseded(name)) if *name == read[0].0);
+    assert!(results.iter().any(superseded), "{results:?}");
 }
