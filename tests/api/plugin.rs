@@ -111,6 +111,8 @@ async fn the_plan_of_a_paused_cluster_names_each_change_and_whose_pods_would_res
     let lobby = ns.chat("lobby", no_volume()).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
     plugin(&ns, &["pause", "lobby"]).await.good();
+    // Before the operator knows, it would make the ConfigMap anew.
+    lobby.becomes("Ready", "False", "Paused", SOON).await;
     lobby.set(json!({"hub": {"env": [{"name": "NEW", "value": "1"}]}})).await;
     lobby.child(Kind::ConfigMap, "-redis-config").delete().await;
 
