@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::names::INSTANCE;
 use crate::packed::{Packed, Packer};
+use crate::queue::Urgency;
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -46,10 +47,21 @@ struct Inner {
 /// Namespace and name, with a slash between them, which neither can have: there are many, and each takes room.
 type Path = Box<str>;
 
+/// What an event means for others.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Concerned {
+    /// Namespaces and names of clusters; one may be there twice.
+    pub clusters: Vec<Key>,
+    /// How soon they are to be looked at.
+    pub urgency: Urgency,
+}
+
 /// An object.
 #[derive(Debug)]
 struct Stored {
     version: u64,
+    /// Changes with the spec. 0, if objects of its kind have none.
+    generation: u32,
     /// The `ChatCluster` that the instance label names.
     cluster: Option<Box<str>>,
     json: Packed,
@@ -146,42 +158,43 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
         self.write().remove(&path_of(object));
     }
 
-    /// Takes an event of the watch. Returns the clusters (namespace and name) that it concerns.
-    pub fn observe(&self, event: Event<K>) -> Vec<Key> {
+    /// Takes an event of the watch.
+    pub fn observe(&self, event: Event<K>) -> Concerned {
         let mut inner = self.write();
         match event {
             Event::Init => {
                 inner.listed = Some(BTreeSet::new());
-                Vec::new()
+                Concerned::nobody()
             }
             Event::InitApply(object) => {
-                let owners = inner.insert(&object, &self.packer);
+                let concerned = inner.insert(&object, &self.packer);
                 if let Some(listed) = &mut inner.listed {
                     listed.insert(path_of(&object));
                 }
-                owners
+                concerned
             }
             Event::InitDone => {
                 let listed = inner.listed.take().unwrap_or_default();
                 let gone: Vec<Path> =
                     inner.objects.keys().filter(|path| !listed.contains(*path)).cloned().collect();
                 inner.synced = true;
-                gone.iter().flat_map(|path| inner.remove(path)).collect()
+                let clusters = gone.iter().flat_map(|path| inner.remove(path)).collect();
+                Concerned { clusters, urgency: Urgency::Now }
             }
             Event::Apply(object) => inner.insert(&object, &self.packer),
             Event::Delete(object) => {
                 let path = path_of(&object);
                 let newer = inner.objects.get(&path).is_some_and(|known| known.version > version(&object));
                 if newer {
-                    return Vec::new();
+                    return Concerned::nobody();
                 }
-                let mut owners: Vec<Key> = cluster_of(&object).into_iter().collect();
-                owners.extend(inner.remove(&path));
+                let mut clusters: Vec<Key> = cluster_of(&object).into_iter().collect();
+                clusters.extend(inner.remove(&path));
                 // One that a list only lacked has no version: nothing tells what came after it.
                 if object.resource_version().is_some() {
                     inner.bury(path, version(&object));
                 }
-                owners
+                Concerned { clusters, urgency: Urgency::Now }
             }
         }
     }
@@ -195,27 +208,39 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
     }
 }
 
+impl Concerned {
+    fn nobody() -> Self {
+        Self { clusters: Vec::new(), urgency: Urgency::Later }
+    }
+}
+
 impl Inner {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
-    fn insert<K: Resource + Clone + Serialize>(&mut self, object: &K, packer: &Packer) -> Vec<Key> {
+    fn insert<K: Resource + Clone + Serialize>(&mut self, object: &K, packer: &Packer) -> Concerned {
         let (path, version) = (path_of(object), version(object));
         let known = self.objects.get(&path);
         // Of our own writes, the watch tells a second time.
         if known.is_some_and(|known| known.is(version)) {
-            return cluster_of(object).into_iter().collect();
+            return Concerned { clusters: cluster_of(object).into_iter().collect(), urgency: Urgency::Later };
         }
+        let generation =
+            object.meta().generation.map_or(0, |generation| u32::try_from(generation).unwrap_or(u32::MAX));
+        // Where only the status is another, nobody has changed what we made.
+        let is_status = known.is_none_or(|known| known.generation == generation && generation != 0);
+        let urgency = if is_status { Urgency::Later } else { Urgency::Now };
         let newest = known.map(|known| known.version);
         // At the very version at which it went it may still be there, without the label by which it is watched.
         let newest = newest.max(self.gone.get(&path).copied());
         if newest > Some(version) {
-            return Vec::new();
+            return Concerned::nobody();
         }
         self.gone.remove(&path);
-        let mut owners = self.remove(&path);
-        owners.extend(cluster_of(object));
+        let mut clusters = self.remove(&path);
+        clusters.extend(cluster_of(object));
         let cluster = object.labels().get(INSTANCE).map(|name| name.as_str().into());
-        self.objects.insert(path, Stored { version, cluster, json: packed(object, packer), satisfies: None });
-        owners
+        let json = packed(object, packer);
+        self.objects.insert(path, Stored { version, generation, cluster, json, satisfies: None });
+        Concerned { clusters, urgency }
     }
 
     fn bury(&mut self, path: Path, version: u64) {

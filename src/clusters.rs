@@ -20,8 +20,9 @@ use crate::cache::{Key, key};
 use crate::known::Known;
 use crate::metrics::Metrics;
 use crate::packed::Packer;
+use crate::queue::Queue;
 use crate::scope::Scope;
-use crate::watches::{Triggers, events_within, trigger};
+use crate::watches::events_within;
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
 #[derive(Clone, Debug, Deserialize, Resource, Serialize)]
@@ -61,29 +62,32 @@ pub struct Clusters {
 /// What an event means for others.
 #[derive(Debug)]
 enum News {
-    /// This one is to be reconciled.
-    Changed(Key),
+    /// This one is new, or not what it was.
+    Changed(Box<Known>),
     /// These can be reconciled no longer.
     Gone(Vec<Arc<Known>>),
 }
 
-/// Starts the watch, which fills the store. `gone` is called for each cluster that was deleted, or can be read no longer.
+/// Starts the watch, which fills the store, and has clusters reconciled, except for those versions of which `wrote` says that
+/// they are the operator's own doing. `gone` is called for each cluster that was deleted, or can be read no longer.
 pub fn start(
     client: &Client,
     scope: &Scope,
-    triggers: &Triggers,
+    queue: &Arc<Queue>,
     metrics: &Arc<Metrics>,
     (store, writer): (Store<Known>, Writer<Known>),
+    wrote: impl Fn(&Known) -> bool + Send + 'static,
     gone: impl Fn(&Known) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen = Seen::new(store.clone(), writer, sender);
     let mut events = events_within::<Stored>(scope, client, &Config::default(), metrics);
-    let triggers = triggers.clone();
+    let queue = queue.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match seen.observe(event) {
-                Some(News::Changed(key)) => trigger(&triggers, &key),
+                Some(News::Changed(cluster)) if wrote(&cluster) => {}
+                Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
                 Some(News::Gone(clusters)) => clusters.iter().for_each(|cluster| gone(cluster)),
                 None => {}
             }
@@ -130,8 +134,9 @@ impl Seen {
             Ok(cluster) => {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
                 // Not as a part of a list, which would show in the store only as a whole.
-                self.writer.apply_watcher_event(&Event::Apply(Known::new(&cluster, &self.packer)));
-                News::Changed(key)
+                let cluster = Known::new(&cluster, &self.packer);
+                self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
+                News::Changed(Box::new(cluster))
             }
             Err(malformed) => {
                 let (namespace, name) = &key;
@@ -226,6 +231,13 @@ mod tests {
         names
     }
 
+    fn changed(news: Option<News>) -> Option<Key> {
+        match news {
+            Some(News::Changed(cluster)) => Some(key(&*cluster)),
+            _ => None,
+        }
+    }
+
     fn team(name: &str) -> Key {
         ("team".to_owned(), name.to_owned())
     }
@@ -249,17 +261,13 @@ mod tests {
     #[test]
     fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
         let (mut seen, malformed) = seen();
-        assert!(
-            matches!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(key)) if key == team("a"))
-        );
+        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
 
         let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
         assert_eq!(gone.len(), 1);
         assert_eq!(names(&seen), [""; 0]);
 
-        assert!(
-            matches!(seen.observe(Event::Apply(good("a"))), Some(News::Changed(key)) if key == team("a"))
-        );
+        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
         assert!(malformed.borrow().is_empty());
         assert_eq!(names(&seen), ["a"]);
     }

@@ -5,18 +5,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::{FutureExt, StreamExt, stream};
 use kube::runtime::Config;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use tokio::sync::watch;
 use tracing::{Instrument as _, debug, error, info, warn};
 
 use crate::access::Access;
-use crate::cache::Key;
+use crate::cache::key;
 use crate::clusters::{self, Clusters};
 use crate::ending;
 use crate::http::Health;
@@ -25,11 +24,12 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
 use crate::publisher::{Publisher, Publishing};
+use crate::queue::{Queue, Urgency};
 use crate::reconcile::{Context, ReconcileError};
 use crate::scope::Scope;
 use crate::telemetry;
 use crate::validate::Defaults;
-use crate::watches::{self, Triggers};
+use crate::watches;
 
 /// How many clusters are reconciled at a time, those among them that wait for Redis.
 const CONCURRENCY: u16 = 64;
@@ -65,6 +65,7 @@ pub struct Operator {
 /// What every reconcile is given.
 struct Work {
     context: Context,
+    queue: Arc<Queue>,
     /// True once all that reconciles read is known.
     synced: watch::Receiver<bool>,
 }
@@ -75,44 +76,49 @@ impl Operator {
     /// # Errors
     /// If the Lease is lost. Another operator may be at work already, so the process must end.
     pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
-        let (triggers, mut triggered) = mpsc::unbounded();
+        let queue = Queue::new(self.metrics.clone());
         let Self { client, scope, defaults, instance, health, metrics, .. } = &self;
-        let (synced, tasks) = watches::start(client, scope, &health.caches, &triggers, metrics);
+        let (synced, tasks) = watches::start(client, scope, &health.caches, &queue, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let (store, writer) = reflector::store();
-        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone());
+        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone(), queue.calm());
         let context = Context::new(
             client.clone(),
             defaults.clone(),
             publisher.clone(),
             caches,
             metrics,
-            triggers.clone(),
+            queue.clone(),
             store.clone(),
         );
-        let work = Arc::new(Work { context, synced });
-        let forgetting = work.clone();
-        let clusters =
-            clusters::start(client, scope, &triggers, &self.metrics, (store, writer), move |cluster| {
-                forgetting.context.forget(cluster);
-            });
+        let work = Arc::new(Work { context, queue: queue.clone(), synced });
+        let (wrote, gone) = (work.clone(), work.clone());
+        let clusters = clusters::start(
+            client,
+            scope,
+            &queue,
+            &self.metrics,
+            (store, writer),
+            move |cluster| wrote.context.wrote(cluster),
+            move |cluster| gone.context.forget(cluster),
+        );
         self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
         let Some(lock) = lock else {
-            self.lead(&work, clusters, triggers, triggered, (publisher, publishing)).await;
+            self.lead(&work, clusters, (publisher, publishing)).await;
             return Ok(());
         };
         let leadership = tokio::select! {
             leadership = lock.acquire() => leadership,
-            () = self.stand_by(&clusters.store, &mut triggered) => return Ok(()),
+            () = self.stand_by(&clusters.store) => return Ok(()),
         };
         let (done, is_done) = watch::channel(false);
         // A task of its own: renewals must not wait for reconciles.
         let mut keeper = tokio::spawn(leadership.keep(ending::wait(is_done)));
         let kept = tokio::select! {
             kept = &mut keeper => kept,
-            () = self.lead(&work, clusters, triggers, triggered, (publisher, publishing)) => {
+            () = self.lead(&work, clusters, (publisher, publishing)) => {
                 done.send_replace(true);
                 keeper.await
             }
@@ -125,22 +131,13 @@ impl Operator {
     }
 
     /// Until the process is asked to end: what the watches tell is known, and nothing is done about it.
-    async fn stand_by(&self, store: &Store<Known>, triggered: &mut UnboundedReceiver<ObjectRef<Known>>) {
-        let watching = async {
-            let mut beat = tokio::time::interval(BEAT);
-            loop {
-                tokio::select! {
-                    _ = triggered.next() => {}
-                    _ = beat.tick() => self.health.beats(),
-                }
-            }
-        };
+    async fn stand_by(&self, store: &Store<Known>) {
         let listed = async {
             self.has_listed(store).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = watching => {}
+            () = self.beat() => {}
             () = listed => {}
             () = ending::wait(self.ending.clone()) => info!("the operator ends; it did not lead"),
         }
@@ -157,20 +154,17 @@ impl Operator {
         &self,
         work: &Arc<Work>,
         clusters: Clusters,
-        triggers: Triggers,
-        triggered: UnboundedReceiver<ObjectRef<Known>>,
         (publisher, publishing): (Arc<Publisher>, Publishing),
     ) {
         let Clusters { store, malformed, .. } = clusters;
         self.metrics.leads(true);
-        let queue = self.metrics.clone();
-        let triggered = triggered.inspect(move |cluster| queue.queued(key(cluster)));
+        work.queue.open();
         for cluster in store.state() {
-            trigger(&triggers, &cluster);
+            work.queue.push(&key(&*cluster), cluster.urgency());
         }
         let controller = Controller::for_stream(stream::pending::<watcher::Result<Known>>(), store.clone())
             .with_config(Config::default().concurrency(CONCURRENCY))
-            .reconcile_on(triggered)
+            .reconcile_on(work.queue.clone().clusters())
             .graceful_shutdown_on(ending::wait(self.ending.clone()))
             .run(reconcile, back_off, work.clone())
             .for_each(|result| async {
@@ -179,7 +173,7 @@ impl Operator {
                     Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
                     // Deleted between the trigger and the reconcile.
                     Err(controller::Error::ObjectNotFound(cluster)) => {
-                        self.metrics.dequeued(&key(&cluster));
+                        work.queue.gone(&(cluster.namespace.unwrap_or_default(), cluster.name));
                     }
                     Err(error) => error!(%error, "the controller failed; it tries again"),
                 }
@@ -188,7 +182,7 @@ impl Operator {
             tokio::join!(
                 malformed::report(self.client.clone(), &publisher, malformed),
                 self.has_listed(&store),
-                self.retry_after_recoveries(work, &store, &triggers),
+                self.retry_after_recoveries(work, &store),
                 self.beat(),
             )
         };
@@ -211,12 +205,12 @@ impl Operator {
 
     /// Has those clusters reconciled soon whose reconciles failed while the API server did not answer, rather than when
     /// their back-off ends.
-    async fn retry_after_recoveries(&self, work: &Work, store: &Store<Known>, triggers: &Triggers) {
+    async fn retry_after_recoveries(&self, work: &Work, store: &Store<Known>) {
         let mut recoveries = self.access.recoveries();
         while recoveries.changed().await.is_ok() {
             for cluster in store.state() {
                 if work.context.is_failing(&*cluster) {
-                    trigger(triggers, &cluster);
+                    work.queue.push(&key(&*cluster), Urgency::Now);
                 }
             }
             tokio::time::sleep(RECOVERY).await;
@@ -232,10 +226,6 @@ impl Operator {
     }
 }
 
-fn trigger(triggers: &Triggers, cluster: &Known) {
-    watches::trigger(triggers, &(cluster.namespace().unwrap_or_default(), cluster.name_any()));
-}
-
 async fn reconcile(object: Arc<Known>, work: Arc<Work>) -> Result<Action, ReconcileError> {
     let span = telemetry::reconcile_span(&*object);
     reconcile_once(object, work).instrument(span).await
@@ -245,8 +235,8 @@ async fn reconcile_once(object: Arc<Known>, work: Arc<Work>) -> Result<Action, R
     let mut synced = work.synced.clone();
     // The sender lives as long as the watches do.
     let _ = synced.wait_for(|synced| *synced).await;
+    let Some(_running) = work.queue.begin(&key(&*object)) else { return Ok(Action::await_change()) };
     let metrics = &work.context.metrics;
-    metrics.dequeued(&key(&ObjectRef::from_obj(&*object)));
     let started = Instant::now();
     let result = survive(Box::pin(work.context.reconcile(&object.cluster()))).await;
     metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
@@ -274,11 +264,6 @@ fn back_off(object: Arc<Known>, _: &ReconcileError, work: Arc<Work>) -> Action {
     let failures = work.context.failed(&*object);
     let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
     Action::requeue(longest.mul_f64(rand::random_range(0.5..1.0)))
-}
-
-/// Namespace and name.
-fn key<K: reflector::Lookup>(cluster: &ObjectRef<K>) -> Key {
-    (cluster.namespace.clone().unwrap_or_default(), cluster.name.clone())
 }
 
 #[cfg(test)]

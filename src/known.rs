@@ -8,12 +8,15 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::ChatCluster;
 use crate::packed::{Packed, Packer};
+use crate::queue::Urgency;
 
-/// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, and its generation.
+/// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, its version and its generation.
 #[derive(Clone, Debug, Resource)]
 #[resource(inherit = ChatCluster)]
 pub struct Known {
     metadata: ObjectMeta,
+    /// Which generation its status speaks of.
+    observed_generation: Option<i64>,
     json: Packed,
 }
 
@@ -31,10 +34,27 @@ pub(crate) struct InBrief<'a> {
 impl Known {
     /// Takes it in.
     pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
-        let ObjectMeta { namespace, name, uid, generation, .. } = cluster.metadata.clone();
+        let ObjectMeta { namespace, name, uid, generation, resource_version, .. } = cluster.metadata.clone();
         Self {
-            metadata: ObjectMeta { namespace, name, uid, generation, ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                namespace,
+                name,
+                uid,
+                generation,
+                resource_version,
+                ..ObjectMeta::default()
+            },
+            observed_generation: cluster.status.as_ref().and_then(|status| status.observed_generation),
             json: packer.object(cluster),
+        }
+    }
+
+    /// How soon it is to be reconciled, as far as it shows by itself.
+    pub(crate) fn urgency(&self) -> Urgency {
+        match self.observed_generation {
+            None => Urgency::New,
+            observed if observed == self.metadata.generation => Urgency::Later,
+            Some(_) => Urgency::Now,
         }
     }
 

@@ -35,6 +35,7 @@ pub mod packed;
 pub mod password;
 mod path;
 mod publisher;
+mod queue;
 pub mod reconcile;
 pub mod requests;
 pub mod scope;

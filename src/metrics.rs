@@ -2,7 +2,6 @@
 //!
 //! Each metric is named in docs/operations.md; alerts and the dashboard in the chart use no other (a test below holds them to it).
 
-use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ use prometheus_client::registry::Registry;
 
 use crate::api::ConditionType;
 use crate::apply::{ApplyError, Outcome};
-use crate::cache::Key;
 use crate::known::Known;
 
 /// From a reconcile of caches alone to one that waits for an answer up to its time limit.
@@ -39,8 +37,6 @@ pub struct Metrics {
     queue_depth: Gauge,
     leader: Gauge,
     clusters: Family<InCondition, Gauge>,
-    /// The clusters that wait for a reconcile.
-    queued: Mutex<HashSet<Key>>,
     /// Where the conditions are, once there is a watch.
     watched: OnceLock<Store<Known>>,
     registry: Mutex<Registry>,
@@ -89,7 +85,6 @@ impl Default for Metrics {
             queue_depth: Gauge::default(),
             leader: Gauge::default(),
             clusters: Family::default(),
-            queued: Mutex::default(),
             watched: OnceLock::new(),
             registry: Mutex::new(Registry::with_prefix("chatcluster")),
         };
@@ -144,18 +139,9 @@ impl Metrics {
         registry.register("build", "What runs", Info::new(version.to_vec()));
     }
 
-    /// A cluster waits for a reconcile, if it did not already.
-    pub fn queued(&self, cluster: Key) {
-        let mut queued = lock(&self.queued);
-        queued.insert(cluster);
-        self.queue_depth.set(depth(&queued));
-    }
-
-    /// It waits no longer: a reconcile of it begins, or it is gone.
-    pub fn dequeued(&self, cluster: &Key) {
-        let mut queued = lock(&self.queued);
-        queued.remove(cluster);
-        self.queue_depth.set(depth(&queued));
+    /// So many clusters wait for a reconcile.
+    pub fn queue_depth(&self, clusters: usize) {
+        self.queue_depth.set(i64::try_from(clusters).unwrap_or(i64::MAX));
     }
 
     /// A reconcile ended; the error's reason is one of few words.
@@ -260,10 +246,6 @@ impl Metrics {
             count(ConditionType::Ready.as_str(), "Unknown", "NotReconciled");
         }
     }
-}
-
-fn depth(queued: &HashSet<Key>) -> i64 {
-    i64::try_from(queued.len()).unwrap_or(i64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

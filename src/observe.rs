@@ -9,11 +9,12 @@ use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod, Se
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Resource, ResourceExt};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 
 use crate::apply::owns;
 use crate::backplane::{Backplane, Question, Report};
 use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
+use crate::queue::Queue;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, SecretKey, UserSecret, auth_of};
 use crate::watches::Caches;
@@ -63,15 +64,12 @@ impl Observed {
 
 /// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
 /// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.
-///
-/// # Panics
-/// If `turns` is closed.
 pub async fn observe<'a>(
     cluster: &Cluster,
     caches: &Caches,
     user_secrets: &UserSecrets,
     backplane: &Backplane,
-    turns: &'a Semaphore,
+    queue: &'a Queue,
 ) -> Result<(Observed, SemaphorePermit<'a>), NoAnswer> {
     let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
     let spec = &cluster.spec;
@@ -102,7 +100,7 @@ pub async fn observe<'a>(
         unseen = question.unseen(&report).into_iter().map(str::to_owned).collect();
     }
 
-    let turn = turns.acquire().await.expect("nobody closes it");
+    let turn = queue.turn().await;
     let claim = caches.claims.get(namespace, &names::redis_claim(name));
     let class = claim.as_ref().and_then(|c| c.spec.as_ref()?.storage_class_name.clone());
     let observed = Observed {

@@ -27,7 +27,11 @@ const QUIET: Duration = Duration::from_mins(1);
 /// The longest note that the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 /// Events that wait to be written. A reconcile that has one more waits as well.
-const WAITING: usize = 1024;
+const WAITING: usize = 2048;
+/// Of these, how many may wait until nothing more urgent is to be written.
+const PATIENT: usize = 1024;
+/// Then so long each, so that somebody who looks sees that it goes on.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Events that are written at a time, of all writes that are under way.
 const AT_ONCE: usize = 2;
 /// For those that still wait when the operator is asked to end.
@@ -56,11 +60,11 @@ struct Said {
 }
 
 impl Publisher {
-    /// `instance`: the name of the operator's pod. Needs a Tokio runtime.
-    pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
+    /// `instance`: the name of the operator's pod. `calm`: whether nothing more urgent is to be written. Needs a Tokio runtime.
+    pub fn start(client: Client, instance: String, calm: watch::Receiver<bool>) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
-        let task = tokio::spawn(write_all(client, queued, ending));
+        let task = tokio::spawn(write_all(client, queued, calm, ending));
         (Arc::new(Self { instance, queue, said: Mutex::default() }), Publishing { task, ends })
     }
 
@@ -128,8 +132,13 @@ impl Publishing {
 }
 
 /// Until `ending`, and what waits then.
-async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::Receiver<bool>) {
-    let events = stream::unfold(queue, |mut queue| async {
+async fn write_all(
+    client: Client,
+    queue: mpsc::Receiver<Event>,
+    calm: watch::Receiver<bool>,
+    ending: watch::Receiver<bool>,
+) {
+    let events = stream::unfold((queue, calm), |(mut queue, mut calm)| async {
         let event = tokio::select! {
             event = queue.recv() => event,
             () = ending::wait(ending.clone()) => {
@@ -137,7 +146,14 @@ async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::
                 queue.recv().await
             }
         };
-        Some((event?, queue))
+        let event = event?;
+        if queue.len() < PATIENT {
+            tokio::select! {
+                _ = tokio::time::timeout(PATIENCE, calm.wait_for(|calm| *calm)) => {}
+                () = ending::wait(ending.clone()) => {}
+            }
+        }
+        Some((event, (queue, calm)))
     });
     events.for_each_concurrent(AT_ONCE, |event| write(&client, event)).await;
 }
@@ -194,7 +210,8 @@ mod tests {
                 "default",
             )
         };
-        let (publisher, publishing) = Publisher::start(client, "operator-0".to_owned());
+        let (publisher, publishing) =
+            Publisher::start(client, "operator-0".to_owned(), watch::channel(true).1);
         let cluster = ObjectReference { name: Some("lobby".to_owned()), ..ObjectReference::default() };
         let notice =
             |note: String| Notice { warning: false, reason: "Repaired".to_owned(), note, related: None };

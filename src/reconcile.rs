@@ -11,7 +11,6 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
 use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
@@ -26,11 +25,12 @@ use crate::metrics::Metrics;
 use crate::observe::{Observed, observe};
 use crate::pace::Pace;
 use crate::publisher::Publisher;
+use crate::queue::Queue;
 use crate::status::{Done, Reason, find, judge, status, was_published};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
-use crate::watches::{Caches, Triggers};
+use crate::watches::Caches;
 
 /// When to look again at what nobody tells us of: an object that is not ours, a quota.
 const RETRY_BLOCKED: Duration = Duration::from_secs(5);
@@ -38,9 +38,6 @@ const RETRY_BLOCKED: Duration = Duration::from_secs(5);
 const RETRY_UNVERIFIED: Duration = Duration::from_secs(1);
 /// When to look again at a cluster that is as it should be; from caches, without a request.
 const LOOK_AGAIN: Duration = Duration::from_mins(5);
-
-/// How many reconciles compare and write at a time. More wait for Redis.
-const TURNS: usize = 16;
 
 /// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
 #[derive(Debug, Error)]
@@ -88,8 +85,7 @@ pub struct Context {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     memory: Mutex<HashMap<String, Memory>>,
-    /// To have at hand all that is known of a cluster, decoded, and all that is desired.
-    turns: Semaphore,
+    queue: Arc<Queue>,
 }
 
 /// What is remembered of a cluster between reconciles, by its uid. All of it can be lost.
@@ -120,16 +116,16 @@ impl Context {
         publisher: Arc<Publisher>,
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
-        triggers: Triggers,
+        queue: Arc<Queue>,
         clusters: Store<Known>,
     ) -> Self {
         Self {
-            user_secrets: UserSecrets::new(client.clone(), triggers, metrics.clone()),
+            user_secrets: UserSecrets::new(client.clone(), queue.clone(), metrics.clone()),
             publisher,
             backplane: Backplane::default(),
             kept: Kept::default(),
             memory: Mutex::default(),
-            turns: Semaphore::new(TURNS),
+            queue,
             client,
             defaults,
             clusters,
@@ -157,7 +153,7 @@ impl Context {
         let before = self.status_so_far(object);
 
         let (observed, _turn) =
-            observe(&cluster, &self.caches, &self.user_secrets, &self.backplane, &self.turns).await?;
+            observe(&cluster, &self.caches, &self.user_secrets, &self.backplane, &self.queue).await?;
         if self.is_superseded(object) {
             return Ok(Action::requeue(Duration::ZERO));
         }
@@ -251,6 +247,15 @@ impl Context {
                 object.status.clone().unwrap_or_default()
             }
         }
+    }
+
+    /// Whether this very version is what writing its status made of it.
+    pub fn wrote(&self, object: &impl Resource) -> bool {
+        let version = object.resource_version().and_then(|version| version.parse::<u64>().ok());
+        let memory = self.memory();
+        let written =
+            object.uid().and_then(|uid| memory.get(&uid)?.written.as_ref().map(|(version, _)| *version));
+        version.is_some() && version == written
     }
 
     /// For how long a status need not be written yet.

@@ -16,8 +16,9 @@ use tokio::task::AbortHandle;
 use crate::cache::Key;
 use crate::lean::Lean;
 use crate::metrics::Metrics;
+use crate::queue::{Queue, Urgency};
 use crate::validate::{SecretKey, UserSecret};
-use crate::watches::{Triggers, events, trigger};
+use crate::watches::events;
 
 /// How long the first answer of a new watch may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The Secrets that are followed.
 pub struct UserSecrets {
     client: Client,
-    triggers: Triggers,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     followed: Mutex<HashMap<Key, Follower>>,
 }
@@ -52,8 +53,8 @@ pub struct NoAnswer(String);
 
 impl UserSecrets {
     /// Follows nothing yet.
-    pub fn new(client: Client, triggers: Triggers, metrics: Arc<Metrics>) -> Self {
-        Self { client, triggers, metrics, followed: Mutex::default() }
+    pub fn new(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+        Self { client, queue, metrics, followed: Mutex::default() }
     }
 
     /// The Secrets that the cluster's spec names now; from here on their changes trigger the cluster, and those of what the
@@ -119,8 +120,7 @@ impl UserSecrets {
         let mut events = Box::pin(events(api, named, self.metrics.clone()));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let (sender, state) = watch::channel(State::Unknown);
-        let (triggers, concerned, namespace) =
-            (self.triggers.clone(), clusters.clone(), namespace.to_owned());
+        let (queue, concerned, namespace) = (self.queue.clone(), clusters.clone(), namespace.to_owned());
         let task = tokio::spawn(async move {
             let mut listed = false;
             while let Some(event) = events.next().await {
@@ -138,7 +138,7 @@ impl UserSecrets {
                 };
                 sender.send_replace(state);
                 for cluster in lock(&concerned).iter() {
-                    trigger(&triggers, &(namespace.clone(), cluster.clone()));
+                    queue.push(&(namespace.clone(), cluster.clone()), Urgency::Now);
                 }
             }
         });

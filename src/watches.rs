@@ -4,7 +4,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -13,7 +12,6 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::StreamBackoff;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client, Resource};
@@ -23,15 +21,12 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use crate::cache::{Cache, Key};
-use crate::known::Known;
+use crate::cache::Cache;
 use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
+use crate::queue::{Queue, Urgency};
 use crate::scope::{Scope, merged};
-
-/// Where the names of clusters to reconcile go.
-pub type Triggers = UnboundedSender<ObjectRef<Known>>;
 
 /// Everything that reconciles read, by kind.
 #[derive(Debug, Default)]
@@ -109,7 +104,7 @@ pub fn start(
     client: &Client,
     scope: &Scope,
     caches: &Arc<Caches>,
-    triggers: &Triggers,
+    queue: &Arc<Queue>,
     metrics: &Arc<Metrics>,
 ) -> (watch::Receiver<bool>, Vec<AbortHandle>) {
     let (synced, receiver) = watch::channel(false);
@@ -117,7 +112,7 @@ pub fn start(
         client: client.clone(),
         scope: scope.clone(),
         caches: caches.clone(),
-        triggers: triggers.clone(),
+        queue: queue.clone(),
         metrics: metrics.clone(),
         synced: Arc::new(synced),
         tasks: Vec::new(),
@@ -132,12 +127,13 @@ pub fn start(
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
     let pods = events_within::<Pod>(scope, client, &ours, metrics);
-    watches.follow(pods.map(|event| reduced(event, |pod| pod.spec = None)).boxed(), |caches| &caches.pods);
-    watches.start(&ours, |caches| &caches.claims);
+    let pods = pods.map(|event| reduced(event, |pod| pod.spec = None)).boxed();
+    watches.follow(pods, |caches| &caches.pods, Urgency::Later);
+    watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Later);
     // They belong to the whole cluster.
     if !caches.without_storage_classes {
         let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();
-        watches.follow(classes, |caches| &caches.storage_classes);
+        watches.follow(classes, |caches| &caches.storage_classes, Urgency::Later);
     }
     (receiver, watches.tasks)
 }
@@ -157,31 +153,38 @@ struct Watches {
     client: Client,
     scope: Scope,
     caches: Arc<Caches>,
-    triggers: Triggers,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     synced: Arc<watch::Sender<bool>>,
     tasks: Vec<AbortHandle>,
 }
 
 impl Watches {
+    /// Of a kind of children.
     fn start<K>(&mut self, config: &Config, cache: fn(&Caches) -> &Cache<K>)
     where
         K: Watched<Scope = NamespaceResourceScope>,
     {
         let events = events_within(&self.scope, &self.client, config, &self.metrics);
-        self.follow(events, cache);
+        self.follow(events, cache, Urgency::Now);
     }
 
-    fn follow<K>(&mut self, mut events: BoxStream<'static, Event<K>>, cache: fn(&Caches) -> &Cache<K>)
-    where
+    /// Has clusters reconciled as soon as `most` at the most.
+    fn follow<K>(
+        &mut self,
+        mut events: BoxStream<'static, Event<K>>,
+        cache: fn(&Caches) -> &Cache<K>,
+        most: Urgency,
+    ) where
         K: Watched,
     {
-        let (caches, triggers, synced) = (self.caches.clone(), self.triggers.clone(), self.synced.clone());
+        let (caches, queue, synced) = (self.caches.clone(), self.queue.clone(), self.synced.clone());
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
-                for cluster in cache(&caches).observe(event) {
-                    trigger(&triggers, &cluster);
+                let concerned = cache(&caches).observe(event);
+                for cluster in concerned.clusters {
+                    queue.push(&cluster, concerned.urgency.max(most));
                 }
                 if listed && caches.missing().is_empty() {
                     synced.send_replace(true);
@@ -274,10 +277,4 @@ fn reduced<K>(event: Event<K>, leave_out: impl Fn(&mut K)) -> Event<K> {
         Event::Delete(object) => Event::Delete(with(object)),
         Event::Init | Event::InitDone => event,
     }
-}
-
-/// Has the cluster (namespace and name) reconciled.
-pub(crate) fn trigger(triggers: &Triggers, (namespace, name): &Key) {
-    // The receiver is gone only when the operator is shutting down.
-    let _ = triggers.unbounded_send(ObjectRef::new(name).within(namespace));
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::cache::Mark;
 use crate::compare::{Difference, differences};
 use crate::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
 use crate::password::hex;
@@ -41,16 +42,24 @@ pub(super) struct Wanted<K> {
     pub(super) name: String,
     pub(super) object: K,
     pub(super) value: Value,
+    /// Stands for `object` without its fingerprint.
+    pub(super) mark: Mark,
     fingerprint: String,
 }
 
 impl<K: Child> Wanted<K> {
-    pub(super) fn new(mut object: K) -> Self {
+    pub(super) fn new(object: K) -> Self {
+        let mark = Mark::of(&object);
+        Self::marked(object, mark)
+    }
+
+    /// Of a state whose mark is known.
+    pub(super) fn marked(mut object: K, mark: Mark) -> Self {
         let mut value = to_value(&object);
         let fingerprint = fingerprint(&value);
         object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
         value["metadata"]["annotations"][APPLIED] = fingerprint.as_str().into();
-        Self { name: object.name_any(), value, object, fingerprint }
+        Self { name: object.name_any(), value, object, mark, fingerprint }
     }
 
     /// What is to be done. `keeps`: whether the API server has kept a field of ours when it was written last.

@@ -113,7 +113,7 @@ impl Applier<'_> {
         if cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark) {
             return Ok(applied(&desired, Outcome::Unchanged));
         }
-        let wanted = Wanted::new(desired);
+        let wanted = Wanted::marked(desired, mark);
         let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let read =
@@ -171,8 +171,7 @@ impl Applier<'_> {
         }
         let written = write::overwrite(api, &wanted.name, wanted.value.clone(), actual.uid()).await;
         let written = written.map_err(|error| failure::<K>(&wanted.name, error))?;
-        self.learn(wanted, &written);
-        cache.remember(&written);
+        self.learn(cache, wanted, &written);
         Ok(applied(&written, outcome))
     }
 
@@ -186,8 +185,7 @@ impl Applier<'_> {
         let name = &wanted.name;
         match write::create(api, name, &wanted.value).await {
             Ok(created) => {
-                self.learn(wanted, &created);
-                cache.remember(&created);
+                self.learn(cache, wanted, &created);
                 self.leave_replicas(&created).await?;
                 return Ok(applied(&created, Outcome::Created));
             }
@@ -227,9 +225,12 @@ impl Applier<'_> {
         }
     }
 
-    fn learn<K: Child>(&self, wanted: &Wanted<K>, written: &K) {
+    /// Keeps what a write returned: it is as it should be, and where the API server has not kept what it was sent, it never does.
+    fn learn<K: Child>(&self, cache: &Cache<K>, wanted: &Wanted<K>, written: &K) {
         let changed = differences(&wanted.value, &to_value(written));
         self.kept.learn(&self.cluster.uid, &written.uid().unwrap_or_default(), changed);
+        cache.remember(written);
+        cache.found(written, wanted.mark);
     }
 
     async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {

@@ -24,8 +24,8 @@ fn an_older_event_does_not_undo_our_own_write() {
     let cache = Cache::default();
     cache.remember(&object("a", 7, "lobby"));
 
-    assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))), Vec::new());
-    assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))), Vec::new());
+    assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))).clusters, Vec::new());
+    assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))).clusters, Vec::new());
 
     assert_eq!(version_of(&cache, "a").as_deref(), Some("7"));
 }
@@ -35,7 +35,7 @@ fn a_deletion_after_our_write_is_seen() {
     let cache = Cache::default();
     cache.remember(&object("a", 7, "lobby"));
 
-    let concerned = cache.observe(Event::Delete(object("a", 8, "lobby")));
+    let concerned = cache.observe(Event::Delete(object("a", 8, "lobby"))).clusters;
 
     assert!(concerned.starts_with(&lobby()));
     assert_eq!(version_of(&cache, "a"), None);
@@ -86,7 +86,7 @@ fn what_a_new_list_lacks_is_gone_but_not_what_we_wrote_meanwhile() {
     cache.observe(Event::Init);
     cache.observe(Event::InitApply(object("lobby-listed", 2, "lobby")));
     cache.remember(&object("lobby-written", 3, "lobby"));
-    let concerned = cache.observe(Event::InitDone);
+    let concerned = cache.observe(Event::InitDone).clusters;
 
     assert_eq!(concerned, lobby());
     assert!(cache.is_synced());
@@ -99,7 +99,7 @@ fn an_object_that_changes_hands_concerns_both_clusters() {
     let cache = Cache::default();
     cache.observe(Event::Apply(object("lobby-a", 1, "lobby")));
 
-    let concerned = cache.observe(Event::Apply(object("lobby-a", 2, "other")));
+    let concerned = cache.observe(Event::Apply(object("lobby-a", 2, "other"))).clusters;
 
     assert_eq!(concerned, [("ns".into(), "lobby".into()), ("ns".into(), "other".into())]);
     assert!(cache.of_cluster("ns", "lobby").is_empty());
@@ -114,6 +114,26 @@ fn clusters_whose_names_begin_alike_are_told_apart() {
 
     let names: Vec<_> = cache.of_cluster("ns", "a").iter().map(|o| o.name_any()).collect();
     assert_eq!(names, ["a-1", "a-c"]);
+}
+
+#[test]
+fn what_someone_did_to_a_child_is_urgent_and_what_came_of_our_doing_is_not() {
+    let of_generation = |mut object: ConfigMap, generation| {
+        object.metadata.generation = Some(generation);
+        Event::Apply(object)
+    };
+    let cache = Cache::default();
+    let urgency = |event| cache.observe(event).urgency;
+
+    assert_eq!(urgency(of_generation(object("a", 2, "lobby"), 1)), Urgency::Later, "it came to be");
+    assert_eq!(urgency(of_generation(object("a", 3, "lobby"), 1)), Urgency::Later, "its status");
+    assert_eq!(urgency(of_generation(object("a", 4, "lobby"), 2)), Urgency::Now, "its spec");
+    assert_eq!(urgency(of_generation(object("a", 4, "lobby"), 2)), Urgency::Later, "once more");
+    assert_eq!(urgency(Event::Delete(object("a", 5, "lobby"))), Urgency::Now, "deleted");
+
+    // Of a kind that has no generation, all but the first counts.
+    assert_eq!(urgency(Event::Apply(object("b", 2, "lobby"))), Urgency::Later);
+    assert_eq!(urgency(Event::Apply(object("b", 3, "lobby"))), Urgency::Now);
 }
 
 fn mark(of: &str) -> Mark {

@@ -12,7 +12,7 @@ fn used() -> Metrics {
     let metrics = Metrics::default();
     let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
     metrics.reconciled(Duration::from_millis(30), Some("write"));
-    metrics.queued(("team".to_owned(), "lobby".to_owned()));
+    metrics.queue_depth(1);
     metrics.wrote("Service", &drift);
     metrics.drift_repaired("Service");
     metrics.watch_failed("Pod");
@@ -89,19 +89,6 @@ fn samples_say_what_happened() {
         assert!(text.lines().any(|line| line == sample), "no {sample} in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
-}
-
-#[test]
-fn a_cluster_waits_once_however_often_it_is_named() {
-    let metrics = Metrics::default();
-    let lobby = ("team".to_owned(), "lobby".to_owned());
-
-    metrics.queued(lobby.clone());
-    metrics.queued(lobby.clone());
-    assert_eq!(metrics.queue_depth.get(), 1);
-    metrics.dequeued(&lobby);
-    metrics.dequeued(&lobby);
-    assert_eq!(metrics.queue_depth.get(), 0);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn cluster(bench: &Bench, namespace: &str, name: &str) -> Value {
 pub(crate) async fn create(bench: &mut Bench, operator: &Operator) -> Result<Value> {
     bench.audit.catch_up(&bench.api).await?;
     let (place, before, start) = (bench.audit.len(), operator.usage()?, now());
+    let reconciles = operator.counts().await?.reconciles;
     let clusters = bench.clusters();
     for_each(0..clusters, |cluster_| {
         let (namespace, api) = (Set::Operator.namespace(cluster_), &bench.api);
@@ -40,6 +41,7 @@ pub(crate) async fn create(bench: &mut Bench, operator: &Operator) -> Result<Val
     let asked = now();
     settle(bench, operator, clusters, start).await?;
     let after = operator.usage()?;
+    let reconciles = operator.counts().await?.reconciles - reconciles;
 
     let entries: Vec<&Entry> =
         bench.audit.of_operator(place).filter(|entry| Set::Operator.has(&entry.namespace)).collect();
@@ -59,6 +61,7 @@ pub(crate) async fn create(bench: &mut Bench, operator: &Operator) -> Result<Val
         "requests": by_kind(entries.iter().copied()),
         "failed": by_kind(entries.iter().copied().filter(|entry| entry.code >= 400)),
         "refused": entries.iter().filter(|entry| entry.code == 429).count(),
+        "reconciles": reconciles,
         "cpu_seconds": after.cpu_seconds - before.cpu_seconds,
         "before": before, "after": after,
         "memory_kib_per_cluster": (after.rss_mib - before.rss_mib) * 1024.0 / clusters as f64,
