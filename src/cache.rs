@@ -225,9 +225,12 @@ impl Inner {
         }
         let generation =
             object.meta().generation.map_or(0, |generation| u32::try_from(generation).unwrap_or(u32::MAX));
-        // Where only the status is another, nobody has changed what we made.
-        let is_status = known.is_none_or(|known| known.generation == generation && generation != 0);
-        let urgency = if is_status { Urgency::Later } else { Urgency::Now };
+        let urgency = match known {
+            None => Urgency::Later,
+            // Only the status is another.
+            Some(known) if known.generation == generation && generation != 0 => Urgency::Soon,
+            Some(_) => Urgency::Now,
+        };
         let newest = known.map(|known| known.version);
         // At the very version at which it went it may still be there, without the label by which it is watched.
         let newest = newest.max(self.gone.get(&path).copied());

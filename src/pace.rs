@@ -10,7 +10,7 @@ use crate::status::Reason;
 /// Between two statuses of which one has a condition that holds, and the other has not.
 const STEP: Duration = Duration::from_secs(2);
 /// Between two statuses that differ in reasons or numbers only, at most: one follows the other by [`STEP`], the next by
-/// twice as much, and so on.
+/// twice as much, and so on. While many clusters wait, between any two of which none says what someone waits for.
 const LONGEST: Duration = Duration::from_secs(8);
 
 /// When the status of a cluster was written, and how often since a condition changed.
@@ -26,15 +26,18 @@ impl Pace {
         Self { since: now, details: 0 }
     }
 
-    /// For how long `after`, which differs from `before`, the status as it is, need not be written yet.
+    /// For how long `after`, which differs from `before`, the status as it is, need not be written yet. `is_busy`: whether many other
+    /// clusters wait for more than that.
     pub(crate) fn wait(
         &self,
         before: &ChatClusterStatus,
         after: &ChatClusterStatus,
         now: Instant,
+        is_busy: bool,
     ) -> Duration {
         let pause = match Step::between(before, after) {
             Step::End => Duration::ZERO,
+            _ if is_busy => LONGEST,
             Step::Condition => STEP,
             Step::Detail => (STEP * 2_u32.saturating_pow(self.details)).min(LONGEST),
         };
@@ -117,9 +120,19 @@ mod tests {
         let pace = Pace::new(now);
         let ready = status(&[(ConditionType::Ready, "True", Reason::Ready)]);
 
-        assert_eq!(pace.wait(&rolling, &ready, now), Duration::ZERO);
-        assert_eq!(pace.wait(&ready, &rolling, now), Duration::ZERO);
-        assert_eq!(pace.wait(&rolling, &hubs(Reason::ImagePullFailed), now), Duration::ZERO);
+        assert_eq!(pace.wait(&rolling, &ready, now, false), Duration::ZERO);
+        assert_eq!(pace.wait(&ready, &rolling, now, false), Duration::ZERO);
+        assert_eq!(pace.wait(&rolling, &hubs(Reason::ImagePullFailed), now, true), Duration::ZERO);
+    }
+
+    #[test]
+    fn steps_wait_while_many_clusters_do() {
+        let (one, two, now) = (hubs(Reason::RollingOut), hubs(Reason::RedisStarting), Instant::now());
+        let there = status(&[(ConditionType::HubReady, "True", Reason::Ready)]);
+
+        for after in [two, there] {
+            assert_eq!(Pace::new(now).wait(&one, &after, now, true), LONGEST);
+        }
     }
 
     #[test]
@@ -130,13 +143,13 @@ mod tests {
         let there = status(&[(ConditionType::HubReady, "True", Reason::Ready)]);
 
         for seconds in [2, 4, 8, 8] {
-            assert_eq!(pace.wait(&one, &two, pace.since), Duration::from_secs(seconds));
+            assert_eq!(pace.wait(&one, &two, pace.since, false), Duration::from_secs(seconds));
             now += Duration::from_secs(9);
-            assert_eq!(pace.wait(&one, &two, now), Duration::ZERO, "it has waited");
+            assert_eq!(pace.wait(&one, &two, now, false), Duration::ZERO, "it has waited");
             pace.wrote(&one, &two, now);
         }
-        assert_eq!(pace.wait(&none, &there, now), STEP);
+        assert_eq!(pace.wait(&none, &there, now, false), STEP);
         pace.wrote(&none, &there, now);
-        assert_eq!(pace.wait(&one, &two, now), STEP);
+        assert_eq!(pace.wait(&one, &two, now, false), STEP);
     }
 }

@@ -1,4 +1,4 @@
-//! Which cluster is reconciled next. kube's controller takes any of those that wait for it, so they wait here, in three lines,
+//! Which cluster is reconciled next. kube's controller takes any of those that wait for it, so they wait here, in four lines,
 //! and it is handed no more of them than can have a turn soon: a thousand new clusters do not keep a deleted Service of another
 //! one waiting, and all of them are made before much is told about any.
 
@@ -14,11 +14,16 @@ use crate::known::Known;
 use crate::metrics::Metrics;
 
 /// How many reconciles compare and write at a time. More wait for Redis.
-const TURNS: usize = 16;
+const TURNS: usize = 32;
 /// How many may be about to begin, or wait for a turn: each of these is before the next one, however urgent that is.
 const AHEAD: usize = 4;
-/// One of so many is taken from the least urgent that wait, so that these wait long, but not for ever.
-const SHARE: usize = 8;
+/// So many that wait are many.
+const LONG: usize = 16;
+/// One of so many that are taken is one for which what was made has come about, if there is one: it has waited the longest, so
+/// most of that has, and the API server, which gives out the addresses of Services one by one, is given some all the time.
+const SOON: usize = 3;
+/// One of so many is one that can wait, so that it does not wait for ever.
+const LATER: usize = 16;
 
 /// How soon a cluster is to be reconciled, the soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +32,9 @@ pub enum Urgency {
     Now,
     /// Nothing has been said about it yet: it may have to be made.
     New,
-    /// What the operator did has come about, or time has passed.
+    /// What the operator made has come about: it may have to make more.
+    Soon,
+    /// What it wrote is there, or time has passed: there may be something to tell.
     Later,
 }
 
@@ -49,7 +56,7 @@ struct State {
     /// How many of these are new.
     new: usize,
     /// In the order in which they came, by urgency. One that is waiting with another urgency, or no longer, is passed over.
-    lines: [VecDeque<Key>; 3],
+    lines: [VecDeque<Key>; 4],
     /// Handed to the controller, which has not begun yet.
     taken: HashSet<Key>,
     running: HashSet<Key>,
@@ -131,9 +138,14 @@ impl Queue {
         self.turns.acquire().await.expect("nobody closes it")
     }
 
-    /// True while no cluster waits.
+    /// True while no cluster waits or is reconciled.
     pub fn calm(&self) -> watch::Receiver<bool> {
         self.calm.subscribe()
+    }
+
+    /// Whether many clusters wait.
+    pub fn is_long(&self) -> bool {
+        self.lock().waiting.len() > LONG
     }
 
     fn take(&self) -> Option<Key> {
@@ -156,7 +168,7 @@ impl Queue {
     fn tell(&self, state: &State) {
         let waiting = state.waiting.len() + state.taken.len();
         self.metrics.queue_depth(waiting);
-        let calm = waiting == 0;
+        let calm = waiting == 0 && state.running.is_empty();
         self.calm.send_if_modified(|was| std::mem::replace(was, calm) != calm);
     }
 
@@ -186,10 +198,13 @@ impl State {
         if !self.has_room() {
             return None;
         }
-        let mut order = [Urgency::Now, Urgency::New, Urgency::Later];
-        if self.count % SHARE == SHARE - 1 {
-            order.reverse();
-        }
+        let order = match self.count {
+            count if count % LATER == LATER - 1 => {
+                [Urgency::Later, Urgency::Soon, Urgency::Now, Urgency::New]
+            }
+            count if count % SOON == SOON - 1 => [Urgency::Now, Urgency::Soon, Urgency::New, Urgency::Later],
+            _ => [Urgency::Now, Urgency::New, Urgency::Soon, Urgency::Later],
+        };
         let cluster = order.into_iter().find_map(|urgency| self.take_of(urgency))?;
         self.count = self.count.wrapping_add(1);
         self.taken.insert(cluster.clone());

@@ -261,8 +261,9 @@ impl Context {
     /// For how long a status need not be written yet.
     fn early(&self, object: &ChatCluster, before: &ChatClusterStatus, after: &ChatClusterStatus) -> Duration {
         let mut early = Duration::ZERO;
+        let is_busy = self.queue.is_long();
         if before != after {
-            self.remember(object, |memory| early = memory.pace.wait(before, after, Instant::now()));
+            self.remember(object, |memory| early = memory.pace.wait(before, after, Instant::now(), is_busy));
         }
         early
     }

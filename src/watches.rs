@@ -128,8 +128,8 @@ pub fn start(
     watches.start(&ours, |caches| &caches.budgets);
     let pods = events_within::<Pod>(scope, client, &ours, metrics);
     let pods = pods.map(|event| reduced(event, |pod| pod.spec = None)).boxed();
-    watches.follow(pods, |caches| &caches.pods, Urgency::Later);
-    watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Later);
+    watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
+    watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // They belong to the whole cluster.
     if !caches.without_storage_classes {
         let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();

@@ -37,7 +37,7 @@ pub fn way(config: &Config, tenure: Option<&Tenure>) -> Result<ClientBuilder<Way
 
 /// How many writes are under way at a time, each on a connection of its own. A cluster is made with ten at once; of hundreds the API
 /// server would do no more in a second, and each connection takes tens of KiB, on both sides.
-const WRITES: usize = 32;
+const WRITES: usize = 64;
 
 /// A service that tells writes from reads.
 #[derive(Clone)]

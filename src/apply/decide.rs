@@ -48,13 +48,8 @@ pub(super) struct Wanted<K> {
 }
 
 impl<K: Child> Wanted<K> {
-    pub(super) fn new(object: K) -> Self {
-        let mark = Mark::of(&object);
-        Self::marked(object, mark)
-    }
-
-    /// Of a state whose mark is known.
-    pub(super) fn marked(mut object: K, mark: Mark) -> Self {
+    /// `mark`: that of `object`.
+    pub(super) fn new(mut object: K, mark: Mark) -> Self {
         let mut value = to_value(&object);
         let fingerprint = fingerprint(&value);
         object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
@@ -126,11 +121,15 @@ fn is_immutable(kind: &str, path: &str) -> bool {
 /// A number that changes with the desired state and, after a dot, one that changes with the pod template, if there is one.
 fn fingerprint(desired: &Value) -> String {
     // Of a Secret too: only those who may read it read its annotations.
-    let number = |value: &Value| hex(&Sha256::digest(value.to_string())[..8]);
+    let number = |value: &Value| hex(&Sha256::digest(to_json(value))[..8]);
     match desired.pointer("/spec/template") {
         Some(template) => format!("{}.{}", number(desired), number(template)),
         None => number(desired),
     }
+}
+
+fn to_json(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what is a value already is JSON")
 }
 
 pub(super) fn to_value<K: Serialize>(object: &K) -> Value {
@@ -151,12 +150,17 @@ mod tests {
         children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), true)
     }
 
+    fn wanted<K: Child>(object: K) -> Wanted<K> {
+        let mark = Mark::of(&object);
+        Wanted::new(object, mark)
+    }
+
     fn set(spec: Value) -> Wanted<StatefulSet> {
-        Wanted::new(all(spec).redis_set.unwrap())
+        wanted(all(spec).redis_set.unwrap())
     }
 
     fn hub(spec: Value) -> Wanted<Deployment> {
-        Wanted::new(all(spec).hub_deployment.unwrap())
+        wanted(all(spec).hub_deployment.unwrap())
     }
 
     #[test]

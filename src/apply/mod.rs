@@ -14,7 +14,7 @@ mod write;
 use std::future;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{BoxFuture, join, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, Preconditions};
@@ -93,13 +93,25 @@ impl Applier<'_> {
     /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
     /// what depends on it and nothing else.
     pub async fn apply(&self, children: Children, growth: Growth) -> Vec<Result<Applied, ApplyError>> {
-        let Stages { foundation, workloads, scaling, public } =
+        let Stages { foundation, redis_service, redis, hubs, scaling, public } =
             stages(children, self.caches, &self.cluster.name, &Writing(*self));
-        let mut results = join_all(foundation).await;
-        // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
-        if results.iter().all(Result::is_ok) {
-            results.extend(self.grow(growth).await);
-            results.extend(join_all(workloads).await);
+        let founded = async {
+            let mut results = join_all(foundation).await;
+            // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
+            let is_ours = results.iter().all(Result::is_ok);
+            if is_ours {
+                results.extend(self.grow(growth).await);
+                results.push(redis.await);
+            }
+            (results, is_ours)
+        };
+        // The address of a Service is given out last where many are asked for, and Redis can start without it.
+        let (reached, (mut results, is_ours)) = join(redis_service, founded).await;
+        // Were that Service someone else's, the hubs would tell them the password.
+        let is_ours = is_ours && reached.is_ok();
+        results.push(reached);
+        if is_ours {
+            results.push(hubs.await);
             results.push(scaling.await);
         }
         if let Some(public) = public {
@@ -113,7 +125,7 @@ impl Applier<'_> {
         if cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark) {
             return Ok(applied(&desired, Outcome::Unchanged));
         }
-        let wanted = Wanted::marked(desired, mark);
+        let wanted = Wanted::new(desired, mark);
         let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let read =

@@ -17,7 +17,7 @@ const FIELDS_NAMED: usize = 20;
 impl Applier<'_> {
     /// What [`Applier::apply`] would do, child by child.
     pub fn plan(&self, children: Children, growth: &Growth) -> Vec<Pending> {
-        let Stages { foundation, workloads, scaling, public } =
+        let Stages { foundation, redis_service, redis, hubs, scaling, public } =
             stages(children, self.caches, &self.cluster.name, &Planning(*self));
         let grows = match growth {
             Growth::Expand { claim, .. } => Some(Pending {
@@ -28,7 +28,7 @@ impl Applier<'_> {
             }),
             Growth::None | Growth::Waits { .. } | Growth::Impossible { .. } => None,
         };
-        let all = foundation.into_iter().chain([grows]).chain(workloads).chain([scaling]);
+        let all = foundation.into_iter().chain([redis_service, grows, redis, hubs, scaling]);
         all.chain(public).flatten().collect()
     }
 }
@@ -46,7 +46,7 @@ impl<'a> Each<'a> for Planning<'a> {
         if cache.satisfies(namespace, &desired.name_any(), mark) {
             return None;
         }
-        let wanted = Wanted::new(desired);
+        let wanted = Wanted::new(desired, mark);
         let actual = cache.get(namespace, &wanted.name);
         let (action, found) = match applier.decide(&wanted, actual.as_deref()) {
             Decision::Nothing => {

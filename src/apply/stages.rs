@@ -43,11 +43,15 @@ pub(super) trait Each<'a> {
 
 /// What comes of all children.
 pub(super) struct Stages<D> {
-    /// Of what pods mount, are reached by and are fenced by.
+    /// Of what pods mount and are fenced by, and of the Service that names Redis's pod.
     pub(super) foundation: Vec<D>,
-    /// Of what makes pods.
-    pub(super) workloads: Vec<D>,
-    /// Of what acts on those.
+    /// Of the Service by which hubs reach Redis.
+    pub(super) redis_service: D,
+    /// Of what makes Redis's pod.
+    pub(super) redis: D,
+    /// Of what makes hubs.
+    pub(super) hubs: D,
+    /// Of what acts on that.
     pub(super) scaling: D,
     /// Of the public Service, if there may be one.
     pub(super) public: Option<D>,
@@ -81,15 +85,13 @@ pub(super) fn stages<'a, E: Each<'a>>(
             each.ensure(&caches.secrets, hub_token),
             each.ensure(&caches.config_maps, redis_config),
             each.ensure(&caches.services, redis_nodes),
-            each.ensure(&caches.services, redis_service),
             each.ensure_or_remove(&caches.policies, redis_policy, &redis),
             each.ensure_or_remove(&caches.policies, hub_policy, &hub),
             each.ensure(&caches.budgets, hub_budget),
         ],
-        workloads: vec![
-            each.ensure_or_refuse(&caches.stateful_sets, redis_set),
-            each.ensure_or_refuse(&caches.deployments, hub_deployment),
-        ],
+        redis_service: each.ensure(&caches.services, redis_service),
+        redis: each.ensure_or_refuse(&caches.stateful_sets, redis_set),
+        hubs: each.ensure_or_refuse(&caches.deployments, hub_deployment),
         scaling: each.ensure_or_remove(&caches.autoscalers, hub_autoscaler, &hub),
         public: public_service.map(|service| each.ensure(&caches.services, service)),
     }

@@ -38,11 +38,12 @@ fn the_most_urgent_is_first_and_equals_are_taken_as_they_came() {
         ("a", Urgency::Now),
         ("n2", Urgency::New),
         ("l2", Urgency::Later),
+        ("s", Urgency::Soon),
     ] {
         queue.push(&key(name), urgency);
     }
 
-    assert_eq!(order(&queue), ["a", "n1", "n2", "l1", "l2"]);
+    assert_eq!(order(&queue), ["a", "n1", "s", "n2", "l1", "l2"]);
 }
 
 #[test]
@@ -65,13 +66,15 @@ fn a_cluster_waits_once_and_with_its_greatest_urgency() {
 fn those_that_can_wait_have_their_share() {
     let queue = queue();
     queue.push(&key("later"), Urgency::Later);
-    for number in 0..2 * SHARE {
+    queue.push(&key("soon"), Urgency::Soon);
+    for number in 0..2 * LATER {
         queue.push(&key(&format!("new-{number:02}")), Urgency::New);
     }
 
     let order = order(&queue);
 
-    assert_eq!(order.iter().position(|name| name == "later"), Some(SHARE - 1));
+    let position = |of: &str| order.iter().position(|name| name == of);
+    assert_eq!((position("soon"), position("later")), (Some(SOON - 1), Some(LATER - 1)));
 }
 
 #[test]
