@@ -19,11 +19,9 @@ const TURNS: usize = 32;
 const AHEAD: usize = 4;
 /// So many that wait are many.
 const LONG: usize = 16;
-/// One of so many that are taken is one for which what was made has come about, if there is one: it has waited the longest, so
-/// most of that has, and the API server, which gives out the addresses of Services one by one, is given some all the time.
-const SOON: usize = 3;
-/// One of so many is one that can wait, so that it does not wait for ever.
-const LATER: usize = 16;
+/// One of so many is taken from those that can wait, the last two lines in turn, so that these wait long, but not for ever. Who
+/// waits long is reconciled once for all that has happened to it.
+const SHARE: usize = 8;
 
 /// How soon a cluster is to be reconciled, the soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,14 +193,14 @@ impl State {
     }
 
     fn take(&mut self) -> Option<Key> {
+        const SOON: usize = SHARE - 1;
+        const LATER: usize = 2 * SHARE - 1;
         if !self.has_room() {
             return None;
         }
-        let order = match self.count {
-            count if count % LATER == LATER - 1 => {
-                [Urgency::Later, Urgency::Soon, Urgency::Now, Urgency::New]
-            }
-            count if count % SOON == SOON - 1 => [Urgency::Now, Urgency::Soon, Urgency::New, Urgency::Later],
+        let order = match self.count % (2 * SHARE) {
+            SOON => [Urgency::Soon, Urgency::Later, Urgency::Now, Urgency::New],
+            LATER => [Urgency::Later, Urgency::Soon, Urgency::Now, Urgency::New],
             _ => [Urgency::Now, Urgency::New, Urgency::Soon, Urgency::Later],
         };
         let cluster = order.into_iter().find_map(|urgency| self.take_of(urgency))?;

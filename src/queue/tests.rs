@@ -43,7 +43,7 @@ fn the_most_urgent_is_first_and_equals_are_taken_as_they_came() {
         queue.push(&key(name), urgency);
     }
 
-    assert_eq!(order(&queue), ["a", "n1", "s", "n2", "l1", "l2"]);
+    assert_eq!(order(&queue), ["a", "n1", "n2", "s", "l1", "l2"]);
 }
 
 #[test]
@@ -67,14 +67,14 @@ fn those_that_can_wait_have_their_share() {
     let queue = queue();
     queue.push(&key("later"), Urgency::Later);
     queue.push(&key("soon"), Urgency::Soon);
-    for number in 0..2 * LATER {
+    for number in 0..2 * SHARE {
         queue.push(&key(&format!("new-{number:02}")), Urgency::New);
     }
 
     let order = order(&queue);
 
     let position = |of: &str| order.iter().position(|name| name == of);
-    assert_eq!((position("soon"), position("later")), (Some(SOON - 1), Some(LATER - 1)));
+    assert_eq!((position("soon"), position("later")), (Some(SHARE - 1), Some(2 * SHARE - 1)));
 }
 
 #[test]
