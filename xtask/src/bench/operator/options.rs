@@ -54,6 +54,9 @@ pub(crate) struct Operator {
     /// Write the tables and the plot to docs/
     #[arg(long)]
     pub(super) document: bool,
+    /// Only create and delete, to compare builds of the operator
+    #[arg(long, conflicts_with_all = ["check", "document"])]
+    pub(super) create_only: bool,
     /// Leave the last control plane up, to look at
     #[arg(long)]
     pub(super) keep: bool,
@@ -83,7 +86,7 @@ impl Operator {
     }
 
     pub(super) fn real_rounds(&self) -> usize {
-        if self.check { 0 } else { self.real_rounds }
+        if self.check || self.create_only { 0 } else { self.real_rounds }
     }
 
     /// What the program in `bench/operator` is told of these.
@@ -94,7 +97,8 @@ impl Operator {
         let Self { rest_seconds, drifts, churn_seconds, .. } = self;
         let numbers =
             [("rest-seconds", *rest_seconds), ("drifts", *drifts), ("churn-seconds", *churn_seconds)];
-        numbers.map(|(name, number)| format!("--{name}={number}")).to_vec()
+        let numbers = numbers.map(|(name, number)| format!("--{name}={number}"));
+        numbers.into_iter().chain(self.create_only.then(|| "--create-only".to_owned())).collect()
     }
 }
 

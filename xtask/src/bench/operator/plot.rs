@@ -43,6 +43,8 @@ fn panels(results: &[Value]) -> Vec<Panel> {
         let mut points: Vec<(f64, f64)> =
             of_phase.filter_map(|result| Some((result["clusters"].as_f64()?, figure(result)?))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Of what was measured more than once, the mean.
+        let points = points.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()).map(mean).collect();
         Line { name, colour, points }
     };
     let number = |pointer: &'static str| move |result: &Value| result.pointer(pointer)?.as_f64();
@@ -71,6 +73,11 @@ fn panels(results: &[Value]) -> Vec<Panel> {
             ],
         },
     ]
+}
+
+fn mean(points: &[(f64, f64)]) -> (f64, f64) {
+    let sum: f64 = points.iter().map(|point| point.1).sum();
+    (points[0].0, sum / f64::from(u32::try_from(points.len()).unwrap_or(1)))
 }
 
 fn svg(panels: &[Panel]) -> String {

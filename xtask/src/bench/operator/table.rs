@@ -21,6 +21,14 @@ impl Of<'_> {
         self.phase(phase)?.pointer(pointer)?.as_f64()
     }
 
+    /// Of a phase that is gone through more than once.
+    fn mean(&self, phase: &str, pointer: &str) -> Option<f64> {
+        let of_phase = self.results.iter().filter(|result| result["phase"] == phase);
+        let numbers: Vec<f64> = of_phase.filter_map(|result| result.pointer(pointer)?.as_f64()).collect();
+        let count = u32::try_from(numbers.len()).ok().filter(|count| *count > 0)?;
+        Some(numbers.into_iter().sum::<f64>() / f64::from(count))
+    }
+
     fn clusters(&self) -> f64 {
         self.results.first().and_then(|result| result["clusters"].as_f64()).unwrap_or(1.0)
     }
@@ -30,15 +38,23 @@ impl Of<'_> {
         Some(shown(self.number(phase, pointer)?, decimals))
     }
 
-    /// Seconds beside the floor's.
-    fn beside(&self, field: &str, floors: &str) -> Option<String> {
+    /// Seconds beside the floor's: that of before and that of after, and their mean.
+    fn beside(&self, field: &str) -> Option<String> {
         let pointer = format!("/{field}");
         let (own, phase) = match field {
             "gone_s" => (self.number("delete", &pointer)?, "floor delete"),
             _ => (self.number("create", &pointer)?, "floor"),
         };
-        let floor = self.number(phase, &format!("/{floors}"))?;
+        let floor = self.mean(phase, &pointer)?;
         Some(format!("{} / {} = {:.2}", shown(own, 1), shown(floor, 1), own / floor))
+    }
+
+    /// The floor's seconds, before and after.
+    fn floors(&self) -> Option<String> {
+        let floors = self.results.iter().filter(|result| result["phase"] == "floor");
+        let seconds: Vec<_> =
+            floors.filter_map(|floor| Some(shown(floor["children_s"].as_f64()?, 1))).collect();
+        (seconds.len() > 1).then(|| seconds.join(" / "))
     }
 
     fn requests(&self, phase: &str) -> Option<&Value> {
@@ -65,11 +81,12 @@ impl Of<'_> {
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
-const ROWS: [Row; 33] = [
+const ROWS: [Row; 34] = [
     ("create", "all children but the public Service, s (operator / floor)", |of| {
-        of.beside("unconditional_s", "unconditional_s")
+        of.beside("unconditional_s")
     }),
-    ("create", "every child, s (operator / floor)", |of| of.beside("children_s", "children_s")),
+    ("create", "every child, s (operator / floor)", |of| of.beside("children_s")),
+    ("create", "every child, s, floor before / after", |of| of.floors()),
     ("create", "nothing left to do, s", |of| of.show("create", "/settled_s", 1)),
     ("create", "requests for each cluster", |of| of.each("create")),
     ("create", "requests that failed", |of| Some(shown(sum(&of.phase("create")?["failed"]), 0))),
@@ -100,7 +117,7 @@ const ROWS: [Row; 33] = [
     ("churn", "requests for each change", |of| {
         Some(shown(sum(of.requests("churn")?) / of.number("churn", "/changes")?, 2))
     }),
-    ("delete", "nothing left, s (operator / floor)", |of| of.beside("gone_s", "gone_s")),
+    ("delete", "nothing left, s (operator / floor)", |of| of.beside("gone_s")),
     ("delete", "requests", |of| Some(shown(sum(of.requests("delete")?), 0))),
     ("delete", "memory, MiB", |of| of.show("delete", "/after/rss_mib", 1)),
 ];
@@ -216,10 +233,11 @@ mod tests {
             result
         };
         vec![
-            of(json!({"phase": "floor", "unconditional_s": 2.0, "children_s": 4.0})),
+            of(json!({"phase": "floor", "unconditional_s": 2.0, "children_s": 3.0})),
             of(json!({"phase": "create", "unconditional_s": 3.0, "children_s": 5.0, "settled_s": 6.0,
                       "requests": {"patch services": 3 * clusters, "create events": clusters / 2}})),
             of(json!({"phase": "rest", "writes": {"patch pods": 2}, "requests": {"watch pods": 1234}})),
+            of(json!({"phase": "floor", "unconditional_s": 2.0, "children_s": 5.0})),
         ]
     }
 
@@ -230,7 +248,8 @@ mod tests {
         let row = |what: &str| text.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
         let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
         assert_eq!(cells(&row("clusters "))[1..4], ["clusters", "10", "1,000"]);
-        assert_eq!(cells(&row("every child"))[2], "5.0 / 4.0 = 1.25");
+        assert_eq!(cells(&row("every child, s (operator"))[2], "5.0 / 4.0 = 1.25");
+        assert_eq!(cells(&row("floor before / after"))[2], "3.0 / 5.0");
         assert_eq!(cells(&row("requests for each cluster "))[2], "3.50: 0.50 create, 3.00 patch");
         assert_eq!(cells(&row("writes, the lease aside"))[2..4], ["2", "2"]);
         assert_eq!(cells(&row("patch services"))[2..4], ["3.000", "3.000"]);
@@ -258,7 +277,7 @@ mod tests {
     fn progress_says_what_is_known() {
         let results = results(10);
 
-        assert_eq!(progress(&results[0]), "floor: 4.0 s");
+        assert_eq!(progress(&results[0]), "floor: 3.0 s");
         assert!(progress(&results[1]).starts_with("create: nothing left to do, s: 6.0; requests"));
     }
 }
