@@ -4,7 +4,7 @@
 //! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
 //! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
 //!
-//! Objects are kept as packed JSON: decoded, most of an object is room for fields that it does not have, and for each map that
+//! Objects are kept as packed JSON, as the API server gave it: decoded, most of an object is room for fields that it does not have, and for each map that
 //! has an entry or two a node for eleven.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::names::INSTANCE;
 use crate::packed::{Packed, Packer};
 use crate::queue::Urgency;
+use crate::raw::Raw;
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -103,7 +104,7 @@ impl<K> Default for Cache<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache<K> {
+impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     /// The object, if it exists.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let json = self.read().objects.get(&path(namespace, name)).map(|stored| stored.json.clone());
@@ -131,7 +132,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
     }
 
     /// Takes down that `object` is what `mark` stands for: until another version of it is known.
-    pub fn found(&self, object: &K, mark: Mark) {
+    pub fn found(&self, object: &impl Resource, mark: Mark) {
         let mut inner = self.write();
         let stored = inner.objects.get_mut(&path_of(object));
         if let Some(stored) = stored.filter(|stored| stored.is(version(object))) {
@@ -145,7 +146,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
     }
 
     /// Keeps what a write of ours returned, unless something newer is known.
-    pub fn remember(&self, object: &K) {
+    pub fn remember(&self, object: &Raw<K>) {
         let mut inner = self.write();
         if let Some(listed) = &mut inner.listed {
             listed.insert(path_of(object));
@@ -154,12 +155,12 @@ impl<K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned> Cache
     }
 
     /// Forgets what a delete of ours removed.
-    pub fn forget(&self, object: &K) {
+    pub fn forget(&self, object: &impl Resource) {
         self.write().remove(&path_of(object));
     }
 
     /// Takes an event of the watch.
-    pub fn observe(&self, event: Event<K>) -> Concerned {
+    pub fn observe(&self, event: Event<Raw<K>>) -> Concerned {
         let mut inner = self.write();
         match event {
             Event::Init => {
@@ -216,7 +217,7 @@ impl Concerned {
 
 impl Inner {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
-    fn insert<K: Resource + Clone + Serialize>(&mut self, object: &K, packer: &Packer) -> Concerned {
+    fn insert<K: Resource>(&mut self, object: &Raw<K>, packer: &Packer) -> Concerned {
         let (path, version) = (path_of(object), version(object));
         let known = self.objects.get(&path);
         // Of our own writes, the watch tells a second time.
@@ -241,7 +242,7 @@ impl Inner {
         let mut clusters = self.remove(&path);
         clusters.extend(cluster_of(object));
         let cluster = object.labels().get(INSTANCE).map(|name| name.as_str().into());
-        let json = packed(object, packer);
+        let json = packer.pack(object.json().as_bytes());
         self.objects.insert(path, Stored { version, generation, cluster, json, satisfies: None });
         Concerned { clusters, urgency }
     }
@@ -267,16 +268,6 @@ impl Stored {
     fn is(&self, version: u64) -> bool {
         self.version == version && version != u64::MAX
     }
-}
-
-fn packed<K: Resource + Clone + Serialize>(object: &K, packer: &Packer) -> Packed {
-    if object.meta().managed_fields.is_none() {
-        return packer.object(object);
-    }
-    // The watches leave them out already.
-    let mut object = object.clone();
-    object.meta_mut().managed_fields = None;
-    packer.object(&object)
 }
 
 fn path(namespace: &str, name: &str) -> Path {

@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::{Key, key};
 use crate::known::Known;
+use crate::lean::whole;
 use crate::metrics::Metrics;
 use crate::packed::Packer;
 use crate::queue::Queue;
@@ -80,8 +81,8 @@ pub fn start(
     gone: impl Fn(&Known) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
-    let mut seen = Seen::new(store.clone(), writer, sender);
-    let mut events = events_within::<Stored>(scope, client, &Config::default(), metrics);
+    let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
+    let mut events = events_within(scope, client, &Config::default(), metrics).map(whole);
     let queue = queue.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {
@@ -100,6 +101,7 @@ struct Seen {
     store: Store<Known>,
     writer: Writer<Known>,
     packer: Packer,
+    metrics: Arc<Metrics>,
     malformed: watch::Sender<MalformedClusters>,
     /// What the list that is under way has shown so far.
     listed: BTreeSet<Key>,
@@ -107,9 +109,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(store: Store<Known>, writer: Writer<Known>, malformed: watch::Sender<MalformedClusters>) -> Self {
+    fn new(
+        store: Store<Known>,
+        writer: Writer<Known>,
+        malformed: watch::Sender<MalformedClusters>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (listed, packer) = (BTreeSet::new(), Packer::default());
-        Self { store, writer, packer, malformed, listed, complete: false }
+        Self { store, writer, packer, metrics, malformed, listed, complete: false }
     }
 
     fn observe(&mut self, event: Event<Stored>) -> Option<News> {
@@ -135,6 +142,7 @@ impl Seen {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
                 // Not as a part of a list, which would show in the store only as a whole.
                 let cluster = Known::new(&cluster, &self.packer);
+                self.metrics.cluster_changed(self.known(&key).as_deref(), Some(&cluster));
                 self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
                 News::Changed(Box::new(cluster))
             }
@@ -157,9 +165,14 @@ impl Seen {
 
     fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
         self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
-        let known = self.store.get(&ObjectRef::new(&key.1).within(&key.0))?;
+        let known = self.known(key)?;
+        self.metrics.cluster_changed(Some(&known), None);
         self.writer.apply_watcher_event(&Event::Delete((*known).clone()));
         Some(known)
+    }
+
+    fn known(&self, (namespace, name): &Key) -> Option<Arc<Known>> {
+        self.store.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// A list is complete: what it lacks is gone.
@@ -222,7 +235,7 @@ mod tests {
     fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
         let (store, writer) = kube::runtime::reflector::store();
         let (malformed, receiver) = watch::channel(HashMap::new());
-        (Seen::new(store, writer, malformed), receiver)
+        (Seen::new(store, writer, malformed, Arc::default()), receiver)
     }
 
     fn names(seen: &Seen) -> Vec<String> {

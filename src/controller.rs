@@ -102,7 +102,6 @@ impl Operator {
             move |cluster| wrote.context.wrote(cluster),
             move |cluster| gone.context.forget(cluster),
         );
-        self.metrics.watches(clusters.store.clone());
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
 
         let Some(lock) = lock else {

@@ -36,6 +36,7 @@ pub mod password;
 mod path;
 mod publisher;
 mod queue;
+pub mod raw;
 pub mod reconcile;
 pub mod requests;
 pub mod scope;

@@ -2,10 +2,9 @@
 //!
 //! Each metric is named in docs/operations.md; alerts and the dashboard in the chart use no other (a test below holds them to it).
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kube::runtime::reflector::Store;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -37,8 +36,6 @@ pub struct Metrics {
     queue_depth: Gauge,
     leader: Gauge,
     clusters: Family<InCondition, Gauge>,
-    /// Where the conditions are, once there is a watch.
-    watched: OnceLock<Store<Known>>,
     registry: Mutex<Registry>,
 }
 
@@ -85,7 +82,6 @@ impl Default for Metrics {
             queue_depth: Gauge::default(),
             leader: Gauge::default(),
             clusters: Family::default(),
-            watched: OnceLock::new(),
             registry: Mutex::new(Registry::with_prefix("chatcluster")),
         };
         metrics.register();
@@ -212,38 +208,41 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// The conditions of these clusters are counted from now on, anew for each [`Metrics::render`].
-    pub fn watches(&self, clusters: Store<Known>) {
-        // Set once: there is one watch.
-        let _ = self.watched.set(clusters);
+    /// Where there was the cluster `before`, there is `after` now.
+    pub(crate) fn cluster_changed(&self, before: Option<&Known>, after: Option<&Known>) {
+        // Held to the end, so that nobody is shown one that is counted in part.
+        let _registry = lock(&self.registry);
+        for (cluster, by) in [(before, -1), (after, 1)] {
+            if let Some(cluster) = cluster {
+                self.count_conditions(cluster, by);
+            }
+        }
     }
 
     /// All of them, as `OpenMetrics` text. See <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
     pub fn render(&self) -> String {
-        // Held to the end, so that two who ask at once do not count the clusters into each other's numbers.
         let registry = lock(&self.registry);
-        self.clusters.clear();
-        for cluster in self.watched.get().map(Store::state).unwrap_or_default() {
-            self.count_conditions(&cluster);
-        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &registry);
         text
     }
 
-    fn count_conditions(&self, cluster: &Known) {
-        let count = |condition: &str, status: &str, reason: &str| {
+    fn count_conditions(&self, cluster: &Known, by: i64) {
+        let in_condition = |condition: &str, status: &str, reason: &str| {
             let [condition, status, reason] = [condition, status, reason].map(str::to_owned);
-            self.clusters.get_or_create(&InCondition { condition, status, reason }).inc();
+            InCondition { condition, status, reason }
         };
-        let mut none = true;
-        cluster.conditions(|condition| {
-            none = false;
-            count(&condition.type_, &condition.status, &condition.reason);
-        });
-        if none {
-            count(ConditionType::Ready.as_str(), "Unknown", "NotReconciled");
+        let mut conditions = Vec::new();
+        cluster.conditions(|c| conditions.push(in_condition(&c.type_, &c.status, &c.reason)));
+        if conditions.is_empty() {
+            conditions.push(in_condition(ConditionType::Ready.as_str(), "Unknown", "NotReconciled"));
+        }
+        for condition in conditions {
+            let before = self.clusters.get_or_create(&condition).inc_by(by);
+            if before + by == 0 {
+                self.clusters.remove(&condition);
+            }
         }
     }
 }

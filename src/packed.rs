@@ -71,7 +71,7 @@ impl Packed {
     /// # Panics
     /// If it is not the JSON of an object of that type.
     pub fn object<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.text()).expect("it was written by its own type")
+        serde_json::from_slice(&self.text()).expect("it is the JSON of an object of that type")
     }
 }
 

@@ -326,7 +326,9 @@ impl Context {
         let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, &after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
-        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+        // It is of our own type: the API server need not look for fields that the schema does not have.
+        let params = PatchParams::default().validation_ignore();
+        match api.patch_status(&object.name_any(), &params, &patch).await {
             Ok(Lean(written)) => {
                 self.metrics.wrote_status();
                 let version = written.resource_version().and_then(|v| v.parse().ok()).unwrap_or(0);

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::cache::Key;
-use crate::lean::Lean;
+use crate::lean::{Lean, whole};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::validate::{SecretKey, UserSecret};
@@ -117,7 +117,7 @@ impl UserSecrets {
     fn start(&self, namespace: &str, secret: &str) -> Follower {
         let api: Api<Lean<Secret>> = Api::namespaced(self.client.clone(), namespace);
         let named = Config::default().fields(&format!("metadata.name={secret}"));
-        let mut events = Box::pin(events(api, named, self.metrics.clone()));
+        let mut events = Box::pin(events(api, named, self.metrics.clone()).map(whole));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let (sender, state) = watch::channel(State::Unknown);
         let (queue, concerned, namespace) = (self.queue.clone(), clusters.clone(), namespace.to_owned());

@@ -22,10 +22,10 @@ use tokio::task::AbortHandle;
 use tracing::warn;
 
 use crate::cache::Cache;
-use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
 use crate::queue::{Queue, Urgency};
+use crate::raw::Raw;
 use crate::scope::{Scope, merged};
 
 /// Everything that reconciles read, by kind.
@@ -126,8 +126,7 @@ pub fn start(
     watches.start(&ours, |caches| &caches.policies);
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
-    let pods = events_within::<Pod>(scope, client, &ours, metrics);
-    let pods = pods.map(|event| reduced(event, |pod| pod.spec = None)).boxed();
+    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics).map(without_specs).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // They belong to the whole cluster.
@@ -172,7 +171,7 @@ impl Watches {
     /// Has clusters reconciled as soon as `most` at the most.
     fn follow<K>(
         &mut self,
-        mut events: BoxStream<'static, Event<K>>,
+        mut events: BoxStream<'static, Event<Raw<K>>>,
         cache: fn(&Caches) -> &Cache<K>,
         most: Urgency,
     ) where
@@ -237,44 +236,26 @@ where
 }
 
 /// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
-pub(crate) fn events<K>(
-    api: Api<Lean<K>>,
+pub(crate) fn events<K: Watched>(
+    api: Api<K>,
     config: Config,
     metrics: Arc<Metrics>,
-) -> impl Stream<Item = Event<K>> + Send
-where
-    K: Watched,
-{
+) -> impl Stream<Item = Event<K>> + Send {
     let stream = watcher(api, config.timeout(WATCH_SECONDS).page_size(PAGE));
     StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(move |event| {
         let event = event.inspect_err(|error| {
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
         });
-        std::future::ready(event.ok().map(whole))
+        std::future::ready(event.ok())
     })
 }
 
-fn whole<K>(event: Event<Lean<K>>) -> Event<K> {
+fn without_specs<K>(event: Event<Raw<K>>) -> Event<Raw<K>> {
     match event {
-        Event::Apply(Lean(object)) => Event::Apply(object),
-        Event::InitApply(Lean(object)) => Event::InitApply(object),
-        Event::Delete(Lean(object)) => Event::Delete(object),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
-}
-
-/// The event of an object of which something is left out.
-fn reduced<K>(event: Event<K>, leave_out: impl Fn(&mut K)) -> Event<K> {
-    let with = |mut object| {
-        leave_out(&mut object);
-        object
-    };
-    match event {
-        Event::Apply(object) => Event::Apply(with(object)),
-        Event::InitApply(object) => Event::InitApply(with(object)),
-        Event::Delete(object) => Event::Delete(with(object)),
+        Event::Apply(object) => Event::Apply(object.without_spec()),
+        Event::InitApply(object) => Event::InitApply(object.without_spec()),
+        Event::Delete(object) => Event::Delete(object.without_spec()),
         Event::Init | Event::InitDone => event,
     }
 }

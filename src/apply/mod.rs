@@ -19,12 +19,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::Value;
 
 use crate::cache::{Cache, Mark};
 use crate::compare::{Difference, differences};
 use crate::desired::{Children, WorkloadError};
-use crate::lean::Lean;
 use crate::names;
+use crate::raw::Raw;
 use crate::storage::Growth;
 use crate::validate::Cluster;
 use crate::watches::Caches;
@@ -126,7 +127,7 @@ impl Applier<'_> {
             return Ok(applied(&desired, Outcome::Unchanged));
         }
         let wanted = Wanted::new(desired, mark);
-        let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let read =
             self.read.iter().find(|(name, _)| K::kind(&()) == Secret::kind(&()) && *name == wanted.name);
@@ -139,7 +140,7 @@ impl Applier<'_> {
         };
         match decision {
             Decision::Nothing => {
-                cache.found(&actual, mark);
+                cache.found(&*actual, mark);
                 Ok(applied(&*actual, Outcome::Unchanged))
             }
             Decision::Create => self.make(&api, cache, &wanted).await,
@@ -172,14 +173,14 @@ impl Applier<'_> {
 
     async fn write<K: Child>(
         &self,
-        api: &Api<Lean<K>>,
+        api: &Api<Raw<K>>,
         cache: &Cache<K>,
         wanted: &Wanted<K>,
         actual: &K,
         outcome: Outcome,
     ) -> Result<Applied, ApplyError> {
         if outcome == Outcome::Updated {
-            self.leave_replicas(actual).await?;
+            self.leave_replicas::<K>(|| to_value(actual)).await?;
         }
         let written = write::overwrite(api, &wanted.name, wanted.value.clone(), actual.uid()).await;
         let written = written.map_err(|error| failure::<K>(&wanted.name, error))?;
@@ -190,7 +191,7 @@ impl Applier<'_> {
     /// Makes a child that the watch does not show.
     async fn make<K: Child>(
         &self,
-        api: &Api<Lean<K>>,
+        api: &Api<Raw<K>>,
         cache: &Cache<K>,
         wanted: &Wanted<K>,
     ) -> Result<Applied, ApplyError> {
@@ -198,34 +199,36 @@ impl Applier<'_> {
         match write::create(api, name, &wanted.value).await {
             Ok(created) => {
                 self.learn(cache, wanted, &created);
-                self.leave_replicas(&created).await?;
+                self.leave_replicas::<K>(|| created.value()).await?;
                 return Ok(applied(&created, Outcome::Created));
             }
             Err(error) if write::is_conflict(&error) => {}
             Err(error) => return Err(failure::<K>(name, error)),
         }
         // It is there, but without our label: someone else's, or ours and tampered with.
-        match api.get_opt(name).await.map_err(|error| failure::<K>(name, error))? {
-            Some(Lean(actual)) if owns(self.cluster, &actual) => {
-                cache.remember(&actual);
-                Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
-            }
-            Some(Lean(actual)) => Err(taken(self.cluster, &actual)),
-            None => Ok(applied(&wanted.object, Outcome::Leaving)),
+        let failed = |error| failure::<K>(name, error);
+        let Some(found) = api.get_opt(name).await.map_err(failed)? else {
+            return Ok(applied(&wanted.object, Outcome::Leaving));
+        };
+        let actual = found.object().map_err(|error| failed(kube::Error::SerdeError(error)))?;
+        if !owns(self.cluster, &actual) {
+            return Err(taken(self.cluster, &actual));
         }
+        cache.remember(&found);
+        Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
     }
 
     /// Where the number of replicas is the autoscaler's: has it stay as it is, or at the fewest for a start. Server-side
     /// apply would otherwise take back the number that we once applied, and leave one.
-    async fn leave_replicas<K: Child>(&self, actual: &K) -> Result<(), ApplyError> {
+    async fn leave_replicas<K: Child>(&self, actual: impl FnOnce() -> Value) -> Result<(), ApplyError> {
         let Some(autoscaling) = &self.cluster.spec.hub.autoscaling else { return Ok(()) };
         if K::kind(&()) != Deployment::kind(&()) {
             return Ok(());
         }
-        let now = to_value(actual)["spec"]["replicas"].as_i64().unwrap_or(1);
+        let now = actual()["spec"]["replicas"].as_i64().unwrap_or(1);
         let replicas = now.max(i64::from(autoscaling.min_replicas));
         let name = names::hub(&self.cluster.name);
-        let api: Api<Lean<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Raw<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         match write::hand_over_replicas(&api, &name, replicas).await {
             Ok(left) => {
                 self.caches.deployments.remember(&left);
@@ -238,8 +241,8 @@ impl Applier<'_> {
     }
 
     /// Keeps what a write returned: it is as it should be, and where the API server has not kept what it was sent, it never does.
-    fn learn<K: Child>(&self, cache: &Cache<K>, wanted: &Wanted<K>, written: &K) {
-        let changed = differences(&wanted.value, &to_value(written));
+    fn learn<K: Child>(&self, cache: &Cache<K>, wanted: &Wanted<K>, written: &Raw<K>) {
+        let changed = differences(&wanted.value, &written.value());
         self.kept.learn(&self.cluster.uid, &written.uid().unwrap_or_default(), changed);
         cache.remember(written);
         cache.found(written, wanted.mark);
@@ -248,9 +251,9 @@ impl Applier<'_> {
     async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
         let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
         let Some(actual) = self.mine(cache, name) else { return Ok(gone(Outcome::Absent)) };
-        let api: Api<Lean<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         delete(&api, name, &DeleteParams::default().preconditions(this(&*actual))).await?;
-        cache.forget(&actual);
+        cache.forget(&*actual);
         Ok(gone(Outcome::Removed))
     }
 
@@ -267,7 +270,7 @@ impl Applier<'_> {
             }
             Growth::Expand { claim, uid, from, to } => (claim, uid, from, to),
         };
-        let api: Api<Lean<PersistentVolumeClaim>> =
+        let api: Api<Raw<PersistentVolumeClaim>> =
             Api::namespaced(self.client.clone(), &self.cluster.namespace);
         Some(match write::expand(&api, &claim, &uid, &to).await {
             Ok(grown) => {
@@ -312,7 +315,7 @@ fn this<K: Resource>(object: &K) -> Preconditions {
     Preconditions { uid: object.uid(), resource_version: None }
 }
 
-async fn delete<K: Child>(api: &Api<Lean<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
+async fn delete<K: Child>(api: &Api<Raw<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
     match api.delete(name, how).await {
         Ok(_) => Ok(()),
         Err(error) if write::is_not_found(&error) => Ok(()),

@@ -51,7 +51,7 @@ impl<'a> Each<'a> for Planning<'a> {
         let (action, found) = match applier.decide(&wanted, actual.as_deref()) {
             Decision::Nothing => {
                 if let Some(actual) = actual {
-                    cache.found(&actual, mark);
+                    cache.found(&*actual, mark);
                 }
                 return None;
             }

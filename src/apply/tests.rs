@@ -47,7 +47,7 @@ async fn a_secret_that_was_changed_while_its_content_was_read_does_not_get_that_
     let mut changed = children.hub_token.clone();
     changed.metadata.resource_version = Some("8".to_owned());
     changed.string_data = None;
-    caches.secrets.remember(&changed);
+    caches.secrets.remember(&Raw::from(&changed));
     let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
 
     let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };

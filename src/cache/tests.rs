@@ -11,6 +11,10 @@ fn object(name: &str, version: u32, cluster: &str) -> ConfigMap {
     object
 }
 
+fn raw(name: &str, version: u32, cluster: &str) -> Raw<ConfigMap> {
+    Raw::from(&object(name, version, cluster))
+}
+
 fn version_of(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
     cache.get("ns", name).and_then(|o| o.resource_version())
 }
@@ -22,10 +26,10 @@ fn lobby() -> Vec<Key> {
 #[test]
 fn an_older_event_does_not_undo_our_own_write() {
     let cache = Cache::default();
-    cache.remember(&object("a", 7, "lobby"));
+    cache.remember(&raw("a", 7, "lobby"));
 
-    assert_eq!(cache.observe(Event::Apply(object("a", 5, "lobby"))).clusters, Vec::new());
-    assert_eq!(cache.observe(Event::Delete(object("a", 6, "lobby"))).clusters, Vec::new());
+    assert_eq!(cache.observe(Event::Apply(raw("a", 5, "lobby"))).clusters, Vec::new());
+    assert_eq!(cache.observe(Event::Delete(raw("a", 6, "lobby"))).clusters, Vec::new());
 
     assert_eq!(version_of(&cache, "a").as_deref(), Some("7"));
 }
@@ -33,9 +37,9 @@ fn an_older_event_does_not_undo_our_own_write() {
 #[test]
 fn a_deletion_after_our_write_is_seen() {
     let cache = Cache::default();
-    cache.remember(&object("a", 7, "lobby"));
+    cache.remember(&raw("a", 7, "lobby"));
 
-    let concerned = cache.observe(Event::Delete(object("a", 8, "lobby"))).clusters;
+    let concerned = cache.observe(Event::Delete(raw("a", 8, "lobby"))).clusters;
 
     assert!(concerned.starts_with(&lobby()));
     assert_eq!(version_of(&cache, "a"), None);
@@ -44,25 +48,25 @@ fn a_deletion_after_our_write_is_seen() {
 #[test]
 fn the_answer_to_a_write_that_comes_after_its_undoing_does_not_bring_the_object_back() {
     let cache = Cache::default();
-    cache.remember(&object("a", 7, "lobby"));
-    cache.observe(Event::Delete(object("a", 9, "lobby")));
+    cache.remember(&raw("a", 7, "lobby"));
+    cache.observe(Event::Delete(raw("a", 9, "lobby")));
 
-    cache.remember(&object("a", 8, "lobby"));
+    cache.remember(&raw("a", 8, "lobby"));
     assert_eq!(version_of(&cache, "a"), None);
 
-    cache.observe(Event::Apply(object("a", 10, "lobby")));
+    cache.observe(Event::Apply(raw("a", 10, "lobby")));
     assert_eq!(version_of(&cache, "a").as_deref(), Some("10"));
 }
 
 #[test]
 fn one_that_went_unseen_can_be_made_again() {
     let cache = Cache::default();
-    cache.remember(&object("a", 7, "lobby"));
+    cache.remember(&raw("a", 7, "lobby"));
     let mut gone = object("a", 7, "lobby");
     gone.metadata.resource_version = None;
-    cache.observe(Event::Delete(gone));
+    cache.observe(Event::Delete(Raw::from(&gone)));
 
-    cache.remember(&object("a", 9, "lobby"));
+    cache.remember(&raw("a", 9, "lobby"));
 
     assert_eq!(version_of(&cache, "a").as_deref(), Some("9"));
 }
@@ -70,10 +74,10 @@ fn one_that_went_unseen_can_be_made_again() {
 #[test]
 fn what_only_lost_its_label_can_be_remembered_as_it_is() {
     let cache = Cache::default();
-    cache.remember(&object("a", 7, "lobby"));
-    cache.observe(Event::Delete(object("a", 8, "lobby")));
+    cache.remember(&raw("a", 7, "lobby"));
+    cache.observe(Event::Delete(raw("a", 8, "lobby")));
 
-    cache.remember(&object("a", 8, "lobby"));
+    cache.remember(&raw("a", 8, "lobby"));
 
     assert_eq!(version_of(&cache, "a").as_deref(), Some("8"));
 }
@@ -81,11 +85,11 @@ fn what_only_lost_its_label_can_be_remembered_as_it_is() {
 #[test]
 fn what_a_new_list_lacks_is_gone_but_not_what_we_wrote_meanwhile() {
     let cache = Cache::default();
-    cache.observe(Event::Apply(object("gone", 1, "lobby")));
+    cache.observe(Event::Apply(raw("gone", 1, "lobby")));
 
     cache.observe(Event::Init);
-    cache.observe(Event::InitApply(object("lobby-listed", 2, "lobby")));
-    cache.remember(&object("lobby-written", 3, "lobby"));
+    cache.observe(Event::InitApply(raw("lobby-listed", 2, "lobby")));
+    cache.remember(&raw("lobby-written", 3, "lobby"));
     let concerned = cache.observe(Event::InitDone).clusters;
 
     assert_eq!(concerned, lobby());
@@ -97,9 +101,9 @@ fn what_a_new_list_lacks_is_gone_but_not_what_we_wrote_meanwhile() {
 #[test]
 fn an_object_that_changes_hands_concerns_both_clusters() {
     let cache = Cache::default();
-    cache.observe(Event::Apply(object("lobby-a", 1, "lobby")));
+    cache.observe(Event::Apply(raw("lobby-a", 1, "lobby")));
 
-    let concerned = cache.observe(Event::Apply(object("lobby-a", 2, "other"))).clusters;
+    let concerned = cache.observe(Event::Apply(raw("lobby-a", 2, "other"))).clusters;
 
     assert_eq!(concerned, [("ns".into(), "lobby".into()), ("ns".into(), "other".into())]);
     assert!(cache.of_cluster("ns", "lobby").is_empty());
@@ -109,7 +113,7 @@ fn an_object_that_changes_hands_concerns_both_clusters() {
 fn clusters_whose_names_begin_alike_are_told_apart() {
     let cache = Cache::default();
     for (name, cluster) in [("a-1", "a"), ("a-b-1", "a-b"), ("a-c", "a"), ("ab-1", "ab"), ("b-1", "a")] {
-        cache.observe(Event::Apply(object(name, 1, cluster)));
+        cache.observe(Event::Apply(raw(name, 1, cluster)));
     }
 
     let names: Vec<_> = cache.of_cluster("ns", "a").iter().map(|o| o.name_any()).collect();
@@ -120,7 +124,7 @@ fn clusters_whose_names_begin_alike_are_told_apart() {
 fn what_someone_did_to_a_child_is_urgent_and_what_came_of_our_doing_is_not() {
     let of_generation = |mut object: ConfigMap, generation| {
         object.metadata.generation = Some(generation);
-        Event::Apply(object)
+        Event::Apply(Raw::from(&object))
     };
     let cache = Cache::default();
     let urgency = |event| cache.observe(event).urgency;
@@ -129,11 +133,11 @@ fn what_someone_did_to_a_child_is_urgent_and_what_came_of_our_doing_is_not() {
     assert_eq!(urgency(of_generation(object("a", 3, "lobby"), 1)), Urgency::Soon, "its status");
     assert_eq!(urgency(of_generation(object("a", 4, "lobby"), 2)), Urgency::Now, "its spec");
     assert_eq!(urgency(of_generation(object("a", 4, "lobby"), 2)), Urgency::Later, "once more");
-    assert_eq!(urgency(Event::Delete(object("a", 5, "lobby"))), Urgency::Now, "deleted");
+    assert_eq!(urgency(Event::Delete(raw("a", 5, "lobby"))), Urgency::Now, "deleted");
 
     // Of a kind that has no generation, all but the first counts.
-    assert_eq!(urgency(Event::Apply(object("b", 2, "lobby"))), Urgency::Later);
-    assert_eq!(urgency(Event::Apply(object("b", 3, "lobby"))), Urgency::Now);
+    assert_eq!(urgency(Event::Apply(raw("b", 2, "lobby"))), Urgency::Later);
+    assert_eq!(urgency(Event::Apply(raw("b", 3, "lobby"))), Urgency::Now);
 }
 
 fn mark(of: &str) -> Mark {
@@ -143,7 +147,7 @@ fn mark(of: &str) -> Mark {
 #[test]
 fn what_was_found_of_an_object_holds_for_that_version_and_no_other() {
     let cache = Cache::default();
-    cache.observe(Event::Apply(object("a", 7, "lobby")));
+    cache.observe(Event::Apply(raw("a", 7, "lobby")));
     assert!(!cache.satisfies("ns", "a", mark("x")));
 
     cache.found(&object("a", 7, "lobby"), mark("x"));
@@ -151,22 +155,22 @@ fn what_was_found_of_an_object_holds_for_that_version_and_no_other() {
     assert!(!cache.satisfies("ns", "a", mark("y")));
 
     // The watch tells of it once more, or lists anew.
-    cache.observe(Event::Apply(object("a", 7, "lobby")));
+    cache.observe(Event::Apply(raw("a", 7, "lobby")));
     assert!(cache.satisfies("ns", "a", mark("x")));
 
-    cache.observe(Event::Apply(object("a", 8, "lobby")));
+    cache.observe(Event::Apply(raw("a", 8, "lobby")));
     assert!(!cache.satisfies("ns", "a", mark("x")));
 }
 
 #[test]
 fn what_was_found_of_a_version_that_is_past_is_not_taken_down() {
     let cache = Cache::default();
-    cache.observe(Event::Apply(object("a", 8, "lobby")));
+    cache.observe(Event::Apply(raw("a", 8, "lobby")));
 
     cache.found(&object("a", 7, "lobby"), mark("x"));
     assert!(!cache.satisfies("ns", "a", mark("x")));
 
-    cache.observe(Event::Delete(object("a", 9, "lobby")));
+    cache.observe(Event::Delete(raw("a", 9, "lobby")));
     cache.found(&object("a", 8, "lobby"), mark("x"));
     assert!(!cache.satisfies("ns", "a", mark("x")));
 }
@@ -176,7 +180,7 @@ fn of_objects_whose_versions_are_no_numbers_nothing_is_taken_down() {
     let cache = Cache::default();
     let mut odd = object("a", 7, "lobby");
     odd.metadata.resource_version = Some("odd".to_owned());
-    cache.observe(Event::Apply(odd.clone()));
+    cache.observe(Event::Apply(Raw::from(&odd)));
 
     cache.found(&odd, mark("x"));
 
@@ -197,7 +201,7 @@ fn managed_fields_are_not_kept() {
     let mut written = object("a", 7, "lobby");
     written.metadata.managed_fields = Some(vec![ManagedFieldsEntry::default()]);
 
-    cache.remember(&written);
+    cache.remember(&Raw::from(&written));
 
     assert_eq!(cache.get("ns", "a").as_deref(), Some(&object("a", 7, "lobby")));
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::compare::Difference;
 use crate::packed::Packer;
+use serde_json::json;
 
 /// Metrics of which each has been seen once.
 fn used() -> Metrics {
@@ -18,13 +19,22 @@ fn used() -> Metrics {
     metrics.watch_failed("Pod");
     metrics.requested("patch", "services".to_owned(), Some(200));
     metrics.leads(true);
-    let (store, mut writer) = kube::runtime::reflector::store();
-    let mut cluster = crate::api::ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
-    cluster.metadata.namespace = Some("team".to_owned());
-    writer
-        .apply_watcher_event(&kube::runtime::watcher::Event::Apply(Known::new(&cluster, &Packer::default())));
-    metrics.watches(store);
+    metrics.cluster_changed(None, Some(&cluster(&[])));
     metrics
+}
+
+/// A cluster that is, or is not, what these conditions say.
+fn cluster(conditions: &[(&str, &str, &str)]) -> Known {
+    let condition = |(type_, status, reason): &(&str, &str, &str)| {
+        json!({"type": type_, "status": status, "reason": reason, "message": "",
+               "lastTransitionTime": "2026-01-02T03:04:05Z"})
+    };
+    let conditions: Vec<_> = conditions.iter().map(condition).collect();
+    let cluster = json!({
+        "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+        "metadata": {"namespace": "team", "name": "lobby"}, "spec": {}, "status": {"conditions": conditions},
+    });
+    Known::new(&serde_json::from_value(cluster).unwrap(), &Packer::default())
 }
 
 /// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for a sample.
@@ -92,13 +102,22 @@ fn samples_say_what_happened() {
 }
 
 #[test]
-fn clusters_are_counted_anew_each_time() {
+fn a_cluster_is_counted_as_what_it_is_now() {
     let metrics = used();
-    metrics.render();
+    let starting = cluster(&[("Ready", "False", "HubsStarting"), ("HubReady", "False", "HubsStarting")]);
+    let ready = cluster(&[("Ready", "True", "Ready")]);
+    metrics.cluster_changed(Some(&cluster(&[])), Some(&starting));
+    metrics.cluster_changed(None, Some(&ready));
+    metrics.cluster_changed(Some(&starting), Some(&ready));
 
-    let text = metrics.render();
+    let counted = |metrics: &Metrics| -> Vec<String> {
+        let text = metrics.render();
+        text.lines().filter(|line| line.starts_with("chatcluster_clusters{")).map(str::to_owned).collect()
+    };
+    let both = r#"chatcluster_clusters{condition="Ready",status="True",reason="Ready"} 2"#;
+    assert_eq!(counted(&metrics), [both]);
 
-    let clusters: Vec<_> = text.lines().filter(|line| line.starts_with("chatcluster_clusters{")).collect();
-    assert_eq!(clusters.len(), 1, "{text}");
-    assert!(clusters[0].ends_with(" 1"), "{text}");
+    metrics.cluster_changed(Some(&ready), None);
+    metrics.cluster_changed(Some(&ready), None);
+    assert_eq!(counted(&metrics), [""; 0]);
 }
