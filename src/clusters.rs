@@ -8,12 +8,12 @@ use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::{Key, key};
@@ -89,7 +89,12 @@ pub fn start(
             match seen.observe(event) {
                 Some(News::Changed(cluster)) if wrote(&cluster) => {}
                 Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
-                Some(News::Gone(clusters)) => clusters.iter().for_each(|cluster| gone(cluster)),
+                Some(News::Gone(clusters)) => {
+                    for cluster in clusters {
+                        debug!(cluster = cluster.name_any(), namespace = cluster.namespace(), "gone");
+                        gone(&cluster);
+                    }
+                }
                 None => {}
             }
         }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Concerned};
 use crate::metrics::Metrics;
 use crate::names::{MANAGED_BY, OPERATOR};
 use crate::queue::{Queue, Urgency};
@@ -181,9 +181,21 @@ impl Watches {
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
-                let concerned = cache(&caches).observe(event);
-                for cluster in concerned.clusters {
-                    queue.push(&cluster, concerned.urgency.max(most));
+                let deleted = matches!(event, Event::Delete(_));
+                let Concerned { clusters, urgency } = cache(&caches).observe(event);
+                let push = move |queue: &Queue| {
+                    for cluster in &clusters {
+                        queue.push(cluster, urgency.max(most));
+                    }
+                };
+                if deleted {
+                    let queue = queue.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(WITH_ITS_CLUSTER).await;
+                        push(&queue);
+                    });
+                } else {
+                    push(&queue);
                 }
                 if listed && caches.missing().is_empty() {
                     synced.send_replace(true);
@@ -194,6 +206,8 @@ impl Watches {
     }
 }
 
+/// What was deleted is looked at so much later: it may have gone with its cluster, of which another watch tells, maybe later.
+const WITH_ITS_CLUSTER: Duration = Duration::from_millis(10);
 /// The longest wait before a watch that failed is tried again: a dozen requests in that time are no burden, and nothing is
 /// seen before.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);

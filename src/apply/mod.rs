@@ -20,6 +20,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret}
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::Value;
+use tracing::debug;
 
 use crate::cache::{Cache, Mark};
 use crate::compare::{Difference, differences};
@@ -135,6 +136,9 @@ impl Applier<'_> {
             return Err(ApplyError::Superseded(wanted.name));
         }
         let decision = self.decide(&wanted, actual.as_deref());
+        if decision != Decision::Nothing {
+            debug!(kind = %K::kind(&()), name = wanted.name, ?decision, "a child is not as it should be");
+        }
         let Some(actual) = actual else {
             return self.make(&api, cache, &wanted).await;
         };
