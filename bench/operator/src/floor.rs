@@ -75,16 +75,17 @@ pub(crate) async fn create(bench: &mut Bench) -> Result<Value> {
 async fn make_all(bench: &Bench) -> Result<()> {
     let at_once = |child: &&Template| bench.options.without_pods || !child.is_public;
     let (first, later): (Vec<_>, Vec<_>) = bench.templates.iter().partition(at_once);
+    let has_later = !later.is_empty();
     let (sender, receiver) = mpsc::unbounded_channel();
     let first = for_each(0..bench.clusters(), |cluster| {
         let (first, sender) = (&first, &sender);
         async move {
             let names = make_cluster(bench, cluster).await?;
             make(bench, first, &names).await?;
-            sender.send(names).context("the channel is open")
+            if has_later { sender.send(names).context("the channel is open") } else { Ok(()) }
         }
     });
-    let later = async { if later.is_empty() { Ok(()) } else { make_later(bench, &later, receiver).await } };
+    let later = async { if has_later { make_later(bench, &later, receiver).await } else { Ok(()) } };
     tokio::try_join!(first, later).map(drop)
 }
 
