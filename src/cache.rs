@@ -4,8 +4,8 @@
 //! Versions are compared as numbers, which Kubernetes guarantees for objects of one kind
 //! (KEP-5504, <https://kep.k8s.io/5504>): an event that is older than what we wrote changes nothing.
 //!
-//! Objects are kept as packed JSON, as the API server gave it: decoded, most of an object is room for fields that it does not have, and for each map that
-//! has an entry or two a node for eleven.
+//! Objects are kept as packed JSON, as the API server gave it: decoded, most of an object is room for fields that it does not
+//! have, and for each map that has an entry or two a node for eleven.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::marker::PhantomData;

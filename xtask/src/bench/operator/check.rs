@@ -4,8 +4,7 @@ use serde_json::Value;
 use std::ops::Add;
 
 /// Requests for each cluster from its creation until nothing is left to do, beside one for each child: two events and two statuses.
-/// Where pods take long to come, there is another step to tell of.
-const BESIDE_CHILDREN: f64 = 5.0;
+const BESIDE_CHILDREN: f64 = 4.0;
 
 /// What is wrong with a result.
 pub(super) fn faults(result: &Value) -> Vec<String> {

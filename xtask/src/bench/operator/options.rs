@@ -57,6 +57,9 @@ pub(crate) struct Operator {
     /// Only create and delete, to compare builds of the operator
     #[arg(long, conflicts_with_all = ["check", "document"])]
     pub(super) create_only: bool,
+    /// Only what is counted, and memory: no floor, and nothing is spoilt or deleted
+    #[arg(long, conflicts_with_all = ["check", "create_only"])]
+    pub(super) counts_only: bool,
     /// Leave the last control plane up, to look at
     #[arg(long)]
     pub(super) keep: bool,
@@ -98,7 +101,9 @@ impl Operator {
         let numbers =
             [("rest-seconds", *rest_seconds), ("drifts", *drifts), ("churn-seconds", *churn_seconds)];
         let numbers = numbers.map(|(name, number)| format!("--{name}={number}"));
-        numbers.into_iter().chain(self.create_only.then(|| "--create-only".to_owned())).collect()
+        let only = [(self.create_only, "--create-only"), (self.counts_only, "--counts-only")];
+        let only = only.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.to_owned());
+        numbers.into_iter().chain(only).collect()
     }
 }
 
