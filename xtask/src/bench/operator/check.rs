@@ -58,8 +58,8 @@ mod tests {
             faults(&json!({"phase": "create", "clusters": 2, "children": 1, "requests": requests}))
         };
 
-        assert_eq!(create(json!({"patch services": 12})), Vec::<String>::new());
-        assert_eq!(create(json!({"patch services": 13})), ["create: 6.50 requests for each cluster, not 6"]);
+        assert_eq!(create(json!({"patch services": 10})), Vec::<String>::new());
+        assert_eq!(create(json!({"patch services": 11})), ["create: 5.50 requests for each cluster, not 5"]);
         assert_eq!(create(json!({"get services": 1})), ["create: 1 GETs, not 0: {\"get services\":1}"]);
         for phase in ["rest", "restart"] {
             assert_eq!(faults(&json!({"phase": phase, "writes": {}, "requests": {"list pods": 9}})).len(), 0);
