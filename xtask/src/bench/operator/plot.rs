@@ -84,7 +84,7 @@ fn svg(panels: &[Panel]) -> String {
     let each = LEFT + WIDTH + GAP;
     let (width, height) = (each * f64::from(u32::try_from(panels.len()).unwrap_or(1)), TOP + HEIGHT + BOTTOM);
     let mut svg = format!(
-        "<!-- written by `cargo xtask bench operator --document` -->\n\
+        "<!-- written by `cargo xtask bench operator`, which is told to document -->\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
          font-size=\"12\" fill=\"#666\">\n"
     );
