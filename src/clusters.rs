@@ -18,12 +18,12 @@ use tracing::{debug, error, warn};
 use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::{Key, key};
 use crate::known::Known;
-use crate::lean::whole;
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::packed::Packer;
 use crate::queue::Queue;
 use crate::scope::Scope;
-use crate::watches::events_within;
+use crate::watches::{events_within, mapped};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
 #[derive(Clone, Debug, Deserialize, Resource, Serialize)]
@@ -82,7 +82,8 @@ pub fn start(
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
-    let mut events = events_within(scope, client, &Config::default(), metrics).map(whole);
+    let mut events = events_within(scope, client, &Config::default(), metrics)
+        .map(|event| mapped(event, |Lean(object)| object));
     let queue = queue.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {

@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::runtime::watcher::Event;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -15,49 +14,48 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub(crate) struct Lean<K>(pub(crate) K);
 
-/// The event of what is in it.
-pub(crate) fn whole<K>(event: Event<Lean<K>>) -> Event<K> {
-    match event {
-        Event::Apply(Lean(object)) => Event::Apply(object),
-        Event::InitApply(Lean(object)) => Event::InitApply(object),
-        Event::Delete(Lean(object)) => Event::Delete(object),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
+/// What wraps an object, or stands for one, is of that object's kind; its metadata is said.
+macro_rules! of_its_kind {
+    ($wrapper:ident, |$object:ident| $meta:expr, $meta_mut:expr) => {
+        impl<K: Resource> Resource for $wrapper<K> {
+            type DynamicType = K::DynamicType;
+            type Scope = K::Scope;
+
+            fn kind(dt: &K::DynamicType) -> Cow<'_, str> {
+                K::kind(dt)
+            }
+
+            fn group(dt: &K::DynamicType) -> Cow<'_, str> {
+                K::group(dt)
+            }
+
+            fn version(dt: &K::DynamicType) -> Cow<'_, str> {
+                K::version(dt)
+            }
+
+            fn api_version(dt: &K::DynamicType) -> Cow<'_, str> {
+                K::api_version(dt)
+            }
+
+            fn plural(dt: &K::DynamicType) -> Cow<'_, str> {
+                K::plural(dt)
+            }
+
+            fn meta(&self) -> &ObjectMeta {
+                let $object = self;
+                $meta
+            }
+
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                let $object = self;
+                $meta_mut
+            }
+        }
+    };
 }
+pub(crate) use of_its_kind;
 
-impl<K: Resource> Resource for Lean<K> {
-    type DynamicType = K::DynamicType;
-    type Scope = K::Scope;
-
-    fn kind(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::kind(dt)
-    }
-
-    fn group(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::group(dt)
-    }
-
-    fn version(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::version(dt)
-    }
-
-    fn api_version(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::api_version(dt)
-    }
-
-    fn plural(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::plural(dt)
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        self.0.meta()
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        self.0.meta_mut()
-    }
-}
+of_its_kind!(Lean, |lean| lean.0.meta(), lean.0.meta_mut());
 
 impl<'de, K: Deserialize<'de>> Deserialize<'de> for Lean<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

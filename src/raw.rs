@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::lean::of_its_kind;
+
 /// The JSON of an object, without managed fields, which the operator reads of none. Its metadata here is the least of it: by what it
 /// is found and whose it is, its version and its generation.
 pub struct Raw<K> {
@@ -101,6 +103,7 @@ impl<K: DeserializeOwned> Raw<K> {
     }
 }
 
+#[cfg(test)]
 impl<K: Serialize> From<&K> for Raw<K> {
     /// # Panics
     /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
@@ -145,38 +148,7 @@ impl<K> fmt::Debug for Raw<K> {
     }
 }
 
-impl<K: Resource> Resource for Raw<K> {
-    type DynamicType = K::DynamicType;
-    type Scope = K::Scope;
-
-    fn kind(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::kind(dt)
-    }
-
-    fn group(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::group(dt)
-    }
-
-    fn version(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::version(dt)
-    }
-
-    fn api_version(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::api_version(dt)
-    }
-
-    fn plural(dt: &K::DynamicType) -> Cow<'_, str> {
-        K::plural(dt)
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+of_its_kind!(Raw, |raw| &raw.metadata, &mut raw.metadata);
 
 #[cfg(test)]
 mod tests {

@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::cache::Key;
-use crate::lean::{Lean, whole};
+use crate::lean::Lean;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::validate::{SecretKey, UserSecret};
-use crate::watches::events;
+use crate::watches::{events, mapped};
 
 /// How long the first answer of a new watch may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -117,7 +117,8 @@ impl UserSecrets {
     fn start(&self, namespace: &str, secret: &str) -> Follower {
         let api: Api<Lean<Secret>> = Api::namespaced(self.client.clone(), namespace);
         let named = Config::default().fields(&format!("metadata.name={secret}"));
-        let mut events = Box::pin(events(api, named, self.metrics.clone()).map(whole));
+        let events = events(api, named, self.metrics.clone());
+        let mut events = Box::pin(events.map(|event| mapped(event, |Lean(secret)| secret)));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let (sender, state) = watch::channel(State::Unknown);
         let (queue, concerned, namespace) = (self.queue.clone(), clusters.clone(), namespace.to_owned());

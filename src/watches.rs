@@ -126,7 +126,8 @@ pub fn start(
     watches.start(&ours, |caches| &caches.policies);
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
-    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics).map(without_specs).boxed();
+    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
+    let pods = pods.map(|event| mapped(event, Raw::without_spec)).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // They belong to the whole cluster.
@@ -265,11 +266,13 @@ pub(crate) fn events<K: Watched>(
     })
 }
 
-fn without_specs<K>(event: Event<Raw<K>>) -> Event<Raw<K>> {
+/// The event of what `of` makes of its object.
+pub(crate) fn mapped<A, B>(event: Event<A>, of: impl Fn(A) -> B) -> Event<B> {
     match event {
-        Event::Apply(object) => Event::Apply(object.without_spec()),
-        Event::InitApply(object) => Event::InitApply(object.without_spec()),
-        Event::Delete(object) => Event::Delete(object.without_spec()),
-        Event::Init | Event::InitDone => event,
+        Event::Apply(object) => Event::Apply(of(object)),
+        Event::InitApply(object) => Event::InitApply(of(object)),
+        Event::Delete(object) => Event::Delete(of(object)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
     }
 }
