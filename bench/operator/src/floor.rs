@@ -75,17 +75,17 @@ pub(crate) async fn create(bench: &mut Bench) -> Result<Value> {
 async fn make_all(bench: &Bench) -> Result<()> {
     let at_once = |child: &&Template| bench.options.without_pods || !child.is_public;
     let (first, later): (Vec<_>, Vec<_>) = bench.templates.iter().partition(at_once);
-    let has_later = !later.is_empty();
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let first = for_each(0..bench.clusters(), |cluster| {
         let (first, sender) = (&first, &sender);
         async move {
             let names = make_cluster(bench, cluster).await?;
             make(bench, first, &names).await?;
-            if has_later { sender.send(names).context("the channel is open") } else { Ok(()) }
+            sender.send(names).context("the channel is open")
         }
     });
-    let later = async { if has_later { make_later(bench, &later, receiver).await } else { Ok(()) } };
+    let later =
+        async { if later.is_empty() { Ok(()) } else { make_later(bench, &later, &mut receiver).await } };
     tokio::try_join!(first, later).map(drop)
 }
 
@@ -93,7 +93,7 @@ async fn make_all(bench: &Bench) -> Result<()> {
 async fn make_later(
     bench: &Bench,
     children: &[&Template],
-    mut clusters: mpsc::UnboundedReceiver<Names>,
+    clusters: &mut mpsc::UnboundedReceiver<Names>,
 ) -> Result<()> {
     let pods = bench.templates.iter().map(|child| child.pods).sum();
     let mut waiting = Vec::new();

@@ -89,7 +89,7 @@ impl Operator {
     }
 
     pub(super) fn real_rounds(&self) -> usize {
-        if self.check || self.create_only { 0 } else { self.real_rounds }
+        if self.check || self.create_only || self.counts_only { 0 } else { self.real_rounds }
     }
 
     /// What the program in `bench/operator` is told of these.
@@ -129,5 +129,16 @@ mod tests {
         assert_eq!(runs(&["--clusters", "200,20", "--without-pods"]), [(20, true), (200, true)]);
         assert_eq!(runs(&["--clusters", "0", "--without-pods", "70"]), [(70, false)]);
         assert_eq!(runs(&["--check"]), [(50, true)]);
+    }
+
+    #[test]
+    fn real_pods_belong_to_a_whole_run() {
+        let rounds =
+            |arguments: &[&str]| Only::parse_from([&["bench"], arguments].concat()).operator.real_rounds();
+
+        assert_eq!(rounds(&[]), 10);
+        for part in ["--check", "--create-only", "--counts-only"] {
+            assert_eq!(rounds(&[part]), 0, "{part}");
+        }
     }
 }
