@@ -14,6 +14,8 @@ async fn autoscale(lobby: &Chat<'_>, replicas: i32) {
     let name = format!("{}-hub", lobby.name);
     let mut scale: Scale = api.get_scale(&name).await.expect("the scale of the hubs");
     scale.spec.get_or_insert_default().replicas = Some(replicas);
+    // Whatever has happened to the hubs' status meanwhile: an autoscaler that meets a conflict tries again.
+    scale.metadata.resource_version = None;
     let by = kube::api::PostParams {
         field_manager: Some("kube-controller-manager".into()),
         ..kube::api::PostParams::default()
