@@ -208,7 +208,7 @@ impl Clients {
         access: &Arc<Access>,
         tenure: &Tenure,
         metrics: &Arc<Metrics>,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut config = Config::infer().await?;
         let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push(("user-agent".parse()?, agent.parse()?));

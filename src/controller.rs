@@ -5,14 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, StreamExt, stream};
-use kube::runtime::Config;
-use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher;
+use futures::{FutureExt, StreamExt};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, error, info, warn};
+use tokio::task::JoinSet;
+use tracing::{Instrument as _, debug, info, warn};
 
 use crate::access::Access;
 use crate::cache::key;
@@ -24,7 +22,7 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::malformed;
 use crate::metrics::Metrics;
 use crate::publisher::{Publisher, Publishing};
-use crate::queue::{Queue, Urgency};
+use crate::queue::{Queue, Running, Urgency};
 use crate::reconcile::{Context, ReconcileError};
 use crate::scope::Scope;
 use crate::telemetry;
@@ -32,7 +30,7 @@ use crate::validate::Defaults;
 use crate::watches;
 
 /// How many clusters are reconciled at a time, those among them that wait for Redis.
-const CONCURRENCY: u16 = 64;
+const CONCURRENCY: usize = 64;
 /// How long reconciles under way may take when the operator is asked to end.
 const LAST_RECONCILES: Duration = Duration::from_secs(5);
 /// The longest wait after failures.
@@ -66,6 +64,7 @@ pub struct Operator {
 struct Work {
     context: Context,
     queue: Arc<Queue>,
+    clusters: Store<Known>,
     /// True once all that reconciles read is known.
     synced: watch::Receiver<bool>,
 }
@@ -91,7 +90,7 @@ impl Operator {
             queue.clone(),
             store.clone(),
         );
-        let work = Arc::new(Work { context, queue: queue.clone(), synced });
+        let work = Arc::new(Work { context, queue: queue.clone(), clusters: store.clone(), synced });
         let (wrote, gone) = (work.clone(), work.clone());
         let clusters = clusters::start(
             client,
@@ -161,32 +160,22 @@ impl Operator {
         for cluster in store.state() {
             work.queue.push(&key(&*cluster), cluster.urgency());
         }
-        let controller = Controller::for_stream(stream::pending::<watcher::Result<Known>>(), store.clone())
-            .with_config(Config::default().concurrency(CONCURRENCY))
-            .reconcile_on(work.queue.clone().clusters())
-            .graceful_shutdown_on(ending::wait(self.ending.clone()))
-            .run(reconcile, back_off, work.clone())
-            .for_each(|result| async {
-                match result {
-                    // The log line of a failure is the reconcile's own.
-                    Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                    // Deleted between the trigger and the reconcile.
-                    Err(controller::Error::ObjectNotFound(cluster)) => {
-                        work.queue.gone(&(cluster.namespace.unwrap_or_default(), cluster.name));
-                    }
-                    Err(error) => error!(%error, "the controller failed; it tries again"),
-                }
-            });
+        let reconciles = async {
+            self.has_listed(&store).await;
+            let mut synced = work.synced.clone();
+            // The sender lives as long as the watches do.
+            let _ = synced.wait_for(|synced| *synced).await;
+            reconcile_all(work, ending::wait(self.ending.clone())).await;
+        };
         let beside = async {
             tokio::join!(
                 malformed::report(self.client.clone(), &publisher, malformed),
-                self.has_listed(&store),
                 self.retry_after_recoveries(work, &store),
                 self.beat(),
             )
         };
         tokio::select! {
-            () = controller => info!("the operator ends"),
+            () = reconciles => info!("the operator ends"),
             () = self.too_long() => info!("the operator ends with its work undone: the next one takes it up"),
             _ = beside => {}
         }
@@ -218,33 +207,62 @@ impl Operator {
 
     async fn too_long(&self) {
         ending::wait(self.ending.clone()).await;
-        // Before the first lists are complete nothing is under way, but the controller would wait for them for ever.
+        // Before the first lists are complete nothing is under way.
         if self.health.knows_all() {
             tokio::time::sleep(LAST_RECONCILES).await;
         }
     }
 }
 
-async fn reconcile(object: Arc<Known>, work: Arc<Work>) -> Result<Action, ReconcileError> {
-    let span = telemetry::reconcile_span(&*object);
-    reconcile_once(object, work).instrument(span).await
+/// Takes clusters from the queue until `ending`, then waits for those that have been taken.
+async fn reconcile_all(work: &Arc<Work>, ending: impl Future<Output = ()>) {
+    let mut clusters = std::pin::pin!(work.queue.clone().clusters().take_until(ending));
+    // Tasks of their own, so that all processors are used. They end with this.
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            cluster = clusters.next(), if running.len() < CONCURRENCY => match cluster {
+                Some(cluster) => {
+                    running.spawn(reconcile(cluster, work.clone()));
+                }
+                None => break,
+            },
+            Some(ended) = running.join_next() => ended.expect("a panic of a reconcile is its error"),
+        }
+    }
+    running.join_all().await;
 }
 
-async fn reconcile_once(object: Arc<Known>, work: Arc<Work>) -> Result<Action, ReconcileError> {
-    let mut synced = work.synced.clone();
-    // The sender lives as long as the watches do.
-    let _ = synced.wait_for(|synced| *synced).await;
-    let Some(_running) = work.queue.begin(&key(&*object)) else { return Ok(Action::await_change()) };
-    let metrics = &work.context.metrics;
-    let started = Instant::now();
-    let result = survive(Box::pin(work.context.reconcile(&object.cluster()))).await;
-    metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
-    debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
-    match &result {
-        Ok(_) => work.context.succeeded(&*object),
-        Err(error) => warn!(%error, "the reconcile failed; it is tried again"),
+async fn reconcile(mut running: Running, work: Arc<Work>) {
+    running.begin();
+    let (namespace, name) = running.cluster();
+    // Where it was deleted meanwhile, nothing is left to do.
+    if let Some(object) = work.clusters.get(&ObjectRef::new(name).within(namespace)) {
+        let span = telemetry::reconcile_span(&*object);
+        let again = reconcile_once(&object, &work.context).instrument(span).await;
+        if let Some(again) = again {
+            work.queue.push_after(running.cluster(), again);
+        }
     }
-    result
+}
+
+/// After how long it is to be looked at again, if it does not change.
+async fn reconcile_once(object: &Known, context: &Context) -> Option<Duration> {
+    let started = Instant::now();
+    let reconcile = Box::pin(async { context.reconcile(&object.cluster()).await });
+    let result = survive(reconcile).await;
+    context.metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
+    debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
+    match result {
+        Ok(again) => {
+            context.succeeded(object);
+            again
+        }
+        Err(error) => {
+            warn!(%error, "the reconcile failed; it is tried again");
+            Some(back_off(context.failed(object)))
+        }
+    }
 }
 
 /// A panic of one reconcile is its error, and no other's. What reconciles share is behind locks that no panic leaves half
@@ -257,12 +275,10 @@ async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) 
     })
 }
 
-/// 0.5 s, doubled with each failure up to [`LONGEST_BACKOFF`], of which a random half is left out.
-#[allow(clippy::needless_pass_by_value, reason = "the signature of an error policy")]
-fn back_off(object: Arc<Known>, _: &ReconcileError, work: Arc<Work>) -> Action {
-    let failures = work.context.failed(&*object);
+/// After so many failures: 0.5 s, doubled with each up to [`LONGEST_BACKOFF`], of which a random half is left out.
+fn back_off(failures: u32) -> Duration {
     let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
-    Action::requeue(longest.mul_f64(rand::random_range(0.5..1.0)))
+    longest.mul_f64(rand::random_range(0.5..1.0))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::api::ChatCluster;
 use crate::packed::{Packed, Packer};
@@ -79,13 +79,6 @@ impl Known {
         let json = self.json.text();
         let cluster: Cluster<'_> = serde_json::from_slice(&json).expect("it was written by its own type");
         cluster.status.into_iter().flat_map(|status| status.conditions).for_each(&mut each);
-    }
-}
-
-/// As a `ChatCluster`. A controller asks that its objects can be.
-impl<'de> Deserialize<'de> for Known {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::new(&ChatCluster::deserialize(deserializer)?, &Packer::default()))
     }
 }
 

@@ -8,7 +8,11 @@ use std::process::ExitCode;
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     use_small_pages();
-    chatcluster::cli::main().await
+    // As a task, so that it goes on where it was woken: this thread would have to be woken for it.
+    match tokio::spawn(chatcluster::cli::main()).await {
+        Ok(code) => code,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
 }
 
 /// What is known of a cluster are small things of many sizes, among what is needed for a moment only. A page of 2 MiB that holds one

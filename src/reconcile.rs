@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
@@ -134,28 +133,30 @@ impl Context {
         }
     }
 
-    /// Brings one cluster closer to what its spec says, and says when to look at it again.
-    pub async fn reconcile(&self, object: &ChatCluster) -> Result<Action, ReconcileError> {
+    /// Brings one cluster closer to what its spec says. Returns after how long it is to be looked at again, if nothing happens to it
+    /// before; `None`: it need not be.
+    pub async fn reconcile(&self, object: &ChatCluster) -> Result<Option<Duration>, ReconcileError> {
         if object.meta().deletion_timestamp.is_some() {
-            return Ok(Action::await_change());
+            return Ok(None);
         }
-        match Box::pin(self.attempt(object)).await {
+        let again = match Box::pin(self.attempt(object)).await {
             // What was overlooked is known now: once more, at once. A third time waits for the back-off.
             Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Superseded(_))) => {
                 Box::pin(self.attempt(object)).await
             }
             result => result,
-        }
+        };
+        again.map(Some)
     }
 
-    async fn attempt(&self, object: &ChatCluster) -> Result<Action, ReconcileError> {
+    async fn attempt(&self, object: &ChatCluster) -> Result<Duration, ReconcileError> {
         let cluster = Cluster::new(object, &self.defaults)?;
         let before = self.status_so_far(object);
 
         let (observed, _turn) =
             observe(&cluster, &self.caches, &self.user_secrets, &self.backplane, &self.queue).await?;
         if self.is_superseded(object) {
-            return Ok(Action::requeue(Duration::ZERO));
+            return Ok(Duration::ZERO);
         }
         let auth = resolve_auth(observed.auth.as_deref(), &observed.user_secret);
         let verdicts = judge(&cluster, &observed, auth.as_ref(), &before);
@@ -216,15 +217,15 @@ impl Context {
                 status(&cluster, object.metadata.generation, &observed, &verdicts, done, &before, now);
             let early = self.early(object, &before, &after);
             if !early.is_zero() {
-                return Ok(Action::requeue(early.min(next_look(&cluster, &observed, &failures))));
+                return Ok(early.min(next_look(&cluster, &observed, &failures)));
             }
             self.write_status(object, &before, after).await?;
         }
         if waits_for_own_writes {
             // Should the watch be slow to tell us of them.
-            return Ok(Action::requeue(RETRY_UNVERIFIED));
+            return Ok(RETRY_UNVERIFIED);
         }
-        Ok(Action::requeue(next_look(&cluster, &observed, &failures)))
+        Ok(next_look(&cluster, &observed, &failures))
     }
 
     /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.

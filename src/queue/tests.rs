@@ -12,15 +12,9 @@ fn queue() -> Arc<Queue> {
     queue
 }
 
-/// Takes one, and reconciles it.
-fn reconcile_one(queue: &Queue) -> Option<String> {
-    let cluster = queue.take()?;
-    assert!(queue.begin(&cluster).is_some());
-    Some(cluster.1)
-}
-
-fn order(queue: &Queue) -> Vec<String> {
-    std::iter::from_fn(|| reconcile_one(queue)).collect()
+/// Takes all that wait, each after the one before has been reconciled.
+fn order(queue: &Arc<Queue>) -> Vec<String> {
+    std::iter::from_fn(|| queue.take()).map(|running| running.cluster().1.clone()).collect()
 }
 
 fn depth(queue: &Queue) -> String {
@@ -81,8 +75,7 @@ fn those_that_can_wait_have_their_share() {
 fn one_that_is_being_reconciled_is_passed_over_until_that_ends() {
     let queue = queue();
     queue.push(&key("lobby"), Urgency::Now);
-    let lobby = queue.take().unwrap();
-    let running = queue.begin(&lobby);
+    let running = queue.take().unwrap();
     queue.push(&key("lobby"), Urgency::Now);
     queue.push(&key("hall"), Urgency::Later);
 
@@ -95,57 +88,88 @@ fn one_that_is_being_reconciled_is_passed_over_until_that_ends() {
 async fn no_more_are_taken_than_can_have_a_turn_soon() {
     let queue = queue();
     let mut clusters = std::pin::pin!(queue.clone().clusters());
-    for number in 0..=AHEAD {
-        queue.push(&key(&format!("c{number}")), Urgency::New);
-    }
-    for _ in 0..AHEAD {
-        assert!(clusters.next().now_or_never().is_some());
-    }
-    assert!(clusters.next().now_or_never().is_none());
-
-    // It begins, but has to wait for a turn.
     let mut turns = Vec::new();
     for _ in 0..TURNS {
         turns.push(queue.turn().await);
     }
-    let running = queue.begin(&key("c0"));
-    let mut turn = Box::pin(queue.turn());
-    assert!((&mut turn).now_or_never().is_none());
-    assert!(clusters.next().now_or_never().is_none());
+    for number in 0..=AHEAD {
+        queue.push(&key(&format!("c{number}")), Urgency::New);
+    }
+    let mut taken = Vec::new();
+    for _ in 0..AHEAD {
+        taken.push(clusters.next().now_or_never().flatten().unwrap());
+    }
+    assert!(clusters.next().now_or_never().is_none(), "none of them has begun");
+
+    let mut waiting = Vec::new();
+    for mut running in taken {
+        let mut turn = Box::pin(queue.turn());
+        assert!((&mut turn).now_or_never().is_none());
+        running.begin();
+        waiting.push((running, turn));
+    }
+    assert!(clusters.next().now_or_never().is_none(), "all of them wait for a turn");
 
     turns.pop();
+    let (running, turn) = waiting.remove(0);
     drop(turn.await);
-    assert_eq!(clusters.next().now_or_never().flatten(), Some(ObjectRef::new("c4").within("team")));
+
+    let next = clusters.next().now_or_never().flatten();
+    assert_eq!(next.map(|running| running.cluster().clone()), Some(key("c4")));
     drop(running);
 }
 
 #[tokio::test]
-async fn one_that_is_gone_before_it_begins_makes_room() {
+async fn one_that_ends_before_it_begins_makes_room() {
     let queue = queue();
     let mut clusters = std::pin::pin!(queue.clone().clusters());
     for number in 0..=AHEAD {
         queue.push(&key(&format!("c{number}")), Urgency::New);
     }
+    let mut taken = Vec::new();
     for _ in 0..AHEAD {
-        clusters.next().await;
+        taken.push(clusters.next().await);
     }
+    assert!(clusters.next().now_or_never().is_none());
 
-    queue.gone(&key("c1"));
+    taken.pop();
 
-    assert_eq!(clusters.next().now_or_never().flatten(), Some(ObjectRef::new("c4").within("team")));
+    let next = clusters.next().now_or_never().flatten();
+    assert_eq!(next.map(|running| running.cluster().clone()), Some(key("c4")));
+}
+
+#[tokio::test]
+async fn what_comes_back_by_itself_waits_for_its_time_and_then_behind_all_others() {
+    let queue = queue();
+    let mut clusters = std::pin::pin!(queue.clone().clusters());
+    assert!(clusters.next().now_or_never().is_none());
+    queue.push_after(&key("hall"), Duration::from_hours(1));
+    assert!(clusters.next().now_or_never().is_none());
+
+    queue.push_after(&key("lobby"), Duration::from_millis(20));
+    let lobby = clusters.next().await.unwrap();
+    assert_eq!(lobby.cluster(), &key("lobby"));
+
+    drop(lobby);
+    queue.push_after(&key("lobby"), Duration::ZERO);
+    queue.push(&key("soon"), Urgency::Soon);
+    assert_eq!(order(&queue), ["soon", "lobby"]);
 }
 
 #[test]
-fn what_comes_back_by_itself_gets_in_line_behind_new_ones() {
+fn only_the_last_time_counts_and_none_once_it_is_taken() {
     let queue = queue();
-    assert!(queue.begin(&key("lobby")).is_some(), "nobody waits");
+    queue.push_after(&key("lobby"), Duration::ZERO);
+    queue.push_after(&key("lobby"), Duration::from_hours(1));
+    assert_eq!(order(&queue), [""; 0]);
+    queue.push_after(&key("lobby"), Duration::ZERO);
+    assert_eq!(order(&queue), ["lobby"]);
 
-    queue.push(&key("new"), Urgency::New);
-    assert!(!*queue.calm().borrow());
-    assert!(queue.begin(&key("lobby")).is_none());
+    queue.push_after(&key("lobby"), Duration::from_hours(1));
+    queue.push(&key("lobby"), Urgency::Now);
+    assert_eq!(order(&queue), ["lobby"]);
 
-    assert_eq!(order(&queue), ["new", "lobby"]);
-    assert!(*queue.calm().borrow());
+    assert_eq!(queue.lock().timers.next(), None);
 }
 
 #[test]
