@@ -44,7 +44,7 @@ pub enum OverlayError {
     },
 }
 
-/// `template` with `overlay` on top. `protected`: what must be in the result as it stands there. `field`: where the
+/// `template` with `overlay` on top. `protected`: gives what must be in the result as it stands there. `field`: where the
 /// overlay stands in the spec.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub enum OverlayError {
 pub fn lay(
     template: PodTemplateSpec,
     overlay: Option<&Overlay>,
-    protected: &Value,
+    protected: impl FnOnce() -> Value,
     field: &'static str,
 ) -> Result<PodTemplateSpec, OverlayError> {
     let Some(Overlay(overlay)) = overlay else { return Ok(template) };
@@ -66,7 +66,7 @@ pub fn lay(
     if let Some(lost) = difference(&merged, &understood) {
         return Err(OverlayError::Unknown { field, path: lost.path });
     }
-    match difference(protected, &understood) {
+    match difference(&protected(), &understood) {
         Some(changed) => Err(OverlayError::Protected { field, path: changed.path }),
         None => Ok(template),
     }
@@ -190,7 +190,7 @@ mod tests {
 
     fn lay_over(overlay: Value, protected: &Value) -> Result<Value, OverlayError> {
         let overlay: Overlay = serde_json::from_value(overlay).unwrap();
-        let laid = lay(ours(), Some(&overlay), protected, "hub.podTemplate")?;
+        let laid = lay(ours(), Some(&overlay), || protected.clone(), "hub.podTemplate")?;
         Ok(serde_json::to_value(laid).unwrap())
     }
 

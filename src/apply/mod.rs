@@ -94,9 +94,22 @@ pub struct Applier<'a> {
 impl Applier<'_> {
     /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
     /// what depends on it and nothing else.
-    pub async fn apply(&self, children: Children, growth: Growth) -> Vec<Result<Applied, ApplyError>> {
-        let Stages { foundation, redis_service, redis, hubs, scaling, public } =
-            stages(children, self.caches, &self.cluster.name, &Writing(*self));
+    pub fn apply(
+        &self,
+        children: Children,
+        growth: Growth,
+    ) -> impl Future<Output = Vec<Result<Applied, ApplyError>>> {
+        // The children are in none of the futures that follow: these would have room for them all, all the time.
+        let stages = stages(children, self.caches, &self.cluster.name, &Writing(*self));
+        self.in_order(stages, growth)
+    }
+
+    async fn in_order(
+        &self,
+        stages: Stages<BoxFuture<'_, Result<Applied, ApplyError>>>,
+        growth: Growth,
+    ) -> Vec<Result<Applied, ApplyError>> {
+        let Stages { foundation, redis_service, redis, hubs, scaling, public } = stages;
         let founded = async {
             let mut results = join_all(foundation).await;
             // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
@@ -122,12 +135,8 @@ impl Applier<'_> {
         results
     }
 
-    async fn ensure<K: Child>(&self, cache: &Cache<K>, desired: K) -> Result<Applied, ApplyError> {
-        let mark = Mark::of(&desired);
-        if cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark) {
-            return Ok(applied(&desired, Outcome::Unchanged));
-        }
-        let wanted = Wanted::new(desired, mark);
+    /// One that has not been found to be as desired already.
+    async fn ensure<K: Child>(&self, cache: &Cache<K>, wanted: Wanted<K>) -> Result<Applied, ApplyError> {
         let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
         let read =
@@ -144,7 +153,7 @@ impl Applier<'_> {
         };
         match decision {
             Decision::Nothing => {
-                cache.found(&*actual, mark);
+                cache.found(&*actual, wanted.mark);
                 Ok(applied(&*actual, Outcome::Unchanged))
             }
             Decision::Create => self.make(&api, cache, &wanted).await,
@@ -296,7 +305,12 @@ impl<'a> Each<'a> for Writing<'a> {
 
     fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
         let Self(applier) = *self;
-        async move { applier.ensure(cache, desired).await }.boxed()
+        let mark = Mark::of(&desired);
+        if cache.satisfies(&applier.cluster.namespace, &desired.name_any(), mark) {
+            // So it is most often, and takes none of the room that doing something would.
+            return future::ready(Ok(applied(&desired, Outcome::Unchanged))).boxed();
+        }
+        async move { applier.ensure(cache, Wanted::new(desired, mark)).await }.boxed()
     }
 
     fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done {

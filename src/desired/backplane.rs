@@ -91,7 +91,7 @@ pub(super) fn stateful_set(
     };
     // By the labels the Services, the policies and the operator find the pod.
     let protected =
-        json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": REDIS_CONTAINER}]}});
+        || json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": REDIS_CONTAINER}]}});
     let overlay = cluster.spec.redis.pod_template.as_ref();
     Ok(StatefulSet {
         metadata: meta(cluster, names::redis(&cluster.name), Component::Backplane),
@@ -102,7 +102,7 @@ pub(super) fn stateful_set(
             pod_management_policy: Some("Parallel".to_owned()),
             service_name: Some(names::redis_nodes(&cluster.name)),
             selector: names::selector(&cluster.name, Component::Backplane),
-            template: overlay::lay(template, overlay, &protected, "redis.podTemplate")?,
+            template: overlay::lay(template, overlay, protected, "redis.podTemplate")?,
             volume_claim_templates: has_volume(cluster).then(|| vec![claim(cluster)]),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some(

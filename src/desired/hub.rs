@@ -55,7 +55,7 @@ pub(super) fn deployment(
             template: overlay::lay(
                 template(cluster, auth, keys),
                 hub.pod_template.as_ref(),
-                &protected(cluster),
+                || protected(cluster),
                 "hub.podTemplate",
             )?,
             ..DeploymentSpec::default()
