@@ -56,7 +56,7 @@ impl Api {
 
     /// Server-side apply, as the operator's.
     pub(crate) async fn apply(&self, path: &str, object: &Value) -> Result<()> {
-        let path = format!("{path}?fieldManager={AGENT}&force=true");
+        let path = format!("{path}?fieldManager={AGENT}&force=true&fieldValidation=Ignore");
         let body = object.to_string().into_bytes();
         self.send(Method::PATCH, &path, "application/apply-patch+yaml", body).await.map(drop)
     }

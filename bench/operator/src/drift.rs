@@ -4,7 +4,7 @@ use crate::api::{AGENT, for_each};
 use crate::audit::{Agent, Entry, now};
 use crate::figures::{milliseconds, seconds};
 use crate::names::{Set, name};
-use crate::objects::Template;
+use crate::objects::{Names, Template};
 use crate::run::{Bench, until};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ const SPOILT: [&str; 4] = ["configmaps", "services", "networkpolicies", "poddisr
 /// Between two of them while nothing else happens.
 const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How many round trips of a write are measured, and how many are not, before these.
+const ROUNDS: usize = 300;
+const WARM_UP: usize = 10;
 
 /// One after the other, while nothing else happens.
 pub(crate) async fn idle(bench: &mut Bench) -> Result<Value> {
@@ -107,22 +110,27 @@ fn repairs(entries: &[Entry]) -> HashMap<String, i64> {
     repaired
 }
 
-/// How long a write like the operator's takes, seen by the client that asks for it.
+/// How long a write of the operator takes while nothing else happens, seen by the client that asks for it: a change to the public
+/// Service, here of no cluster.
 pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
-    let path = format!("/api/v1/namespaces/default/configmaps/{AGENT}");
+    let service =
+        bench.templates.iter().find(|child| child.is_public).context("no public Service is known")?;
+    let nobody = Names { namespace: "default".to_owned(), name: AGENT.to_owned(), uid: String::new() };
+    let (collection, body) = service.render(&nobody);
+    let mut object: Value = serde_json::from_slice(&body)?;
+    // By these the operator and the garbage collector would know it.
+    for field in ["labels", "ownerReferences"] {
+        object["metadata"][field].take();
+    }
     let mut times = Vec::new();
-    for round in 0..60 {
-        let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AGENT},
-            "data": {"round": round.to_string()},
-        });
+    for round in 0..WARM_UP + ROUNDS {
+        object["metadata"]["annotations"]["bench.chatcluster.dev/change"] = round.to_string().into();
         let start = Instant::now();
-        bench.api.apply(&path, &object).await?;
+        bench.api.apply(&format!("{collection}/{AGENT}"), &object).await?;
         times.push(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The first ones make the object, and warm up.
-    Ok(milliseconds(times.into_iter().skip(10)))
+    Ok(milliseconds(times.into_iter().skip(WARM_UP)))
 }
 
 #[cfg(test)]
