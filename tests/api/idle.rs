@@ -18,6 +18,8 @@ async fn settled<'a>(ns: &'a Namespace, name: &str) -> (Chat<'a>, Redis, Vec<Tcp
     let redis = Redis::of(&chat).await;
     let subscribers = redis.subscribe_all(&chat).await;
     chat.becomes("Ready", "True", "Ready", SOON).await;
+    // Events wait while other tests keep the operator busy, or until it ends.
+    chat.tells("Published", &[]).await;
     ns.eventually(SOON, "the operator is done with it", async || {
         let audit = Audit::from_now();
         tokio::time::sleep(A_WHILE).await;
