@@ -103,6 +103,11 @@ pub fn start(
     Clusters { store, malformed, task: task.abort_handle() }
 }
 
+/// The cluster of that namespace and name.
+pub(crate) fn find_cluster(store: &Store<Known>, (namespace, name): &Key) -> Option<Arc<Known>> {
+    store.get(&ObjectRef::new(name).within(namespace))
+}
+
 struct Seen {
     store: Store<Known>,
     writer: Writer<Known>,
@@ -177,8 +182,8 @@ impl Seen {
         Some(known)
     }
 
-    fn known(&self, (namespace, name): &Key) -> Option<Arc<Known>> {
-        self.store.get(&ObjectRef::new(name).within(namespace))
+    fn known(&self, cluster: &Key) -> Option<Arc<Known>> {
+        find_cluster(&self.store, cluster)
     }
 
     /// A list is complete: what it lacks is gone.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, Store};
 use kube::{Client, ResourceExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -64,7 +64,6 @@ pub struct Operator {
 struct Work {
     context: Context,
     queue: Arc<Queue>,
-    clusters: Store<Known>,
     /// True once all that reconciles read is known.
     synced: watch::Receiver<bool>,
 }
@@ -90,7 +89,7 @@ impl Operator {
             queue.clone(),
             store.clone(),
         );
-        let work = Arc::new(Work { context, queue: queue.clone(), clusters: store.clone(), synced });
+        let work = Arc::new(Work { context, queue: queue.clone(), synced });
         let (wrote, gone) = (work.clone(), work.clone());
         let clusters = clusters::start(
             client,
@@ -235,9 +234,8 @@ async fn reconcile_all(work: &Arc<Work>, ending: impl Future<Output = ()>) {
 
 async fn reconcile(mut running: Running, work: Arc<Work>) {
     running.begin();
-    let (namespace, name) = running.cluster();
     // Where it was deleted meanwhile, nothing is left to do.
-    if let Some(object) = work.clusters.get(&ObjectRef::new(name).within(namespace)) {
+    if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
         let again = reconcile_once(&object, &work.context).instrument(span).await;
         if let Some(again) = again {

@@ -54,9 +54,8 @@ struct State {
     /// In the order in which they came, by urgency. One that is waiting with another urgency, or no longer, is passed over.
     lines: [VecDeque<Key>; 4],
     running: HashSet<Key>,
-    /// How many of these are about to begin, and how many wait for a turn.
-    beginning: usize,
-    before_turns: usize,
+    /// How many of these are about to begin, or wait for a turn.
+    ahead: usize,
     /// How often one was taken.
     count: usize,
     timers: Timers,
@@ -191,7 +190,7 @@ impl State {
     }
 
     fn has_room(&self) -> bool {
-        self.beginning + self.before_turns < AHEAD
+        self.ahead < AHEAD
     }
 
     fn take(&mut self, now: Instant) -> Option<Key> {
@@ -212,7 +211,7 @@ impl State {
         self.count = self.count.wrapping_add(1);
         self.timers.stop(&cluster);
         self.running.insert(cluster.clone());
-        self.beginning += 1;
+        self.ahead += 1;
         Some(cluster)
     }
 
@@ -268,7 +267,7 @@ impl Running {
     /// Its reconcile begins: until then it counts as one that waits for a turn.
     pub fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.queue.change(|state| state.beginning -= 1);
+            self.queue.change(|state| state.ahead -= 1);
         }
     }
 }
@@ -282,14 +281,14 @@ impl Drop for Running {
 
 impl<'a> BeforeTurn<'a> {
     fn new(queue: &'a Queue) -> Self {
-        queue.change(|state| state.before_turns += 1);
+        queue.change(|state| state.ahead += 1);
         Self(queue)
     }
 }
 
 impl Drop for BeforeTurn<'_> {
     fn drop(&mut self) {
-        self.0.change(|state| state.before_turns -= 1);
+        self.0.change(|state| state.ahead -= 1);
     }
 }
 

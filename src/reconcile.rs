@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
@@ -15,6 +15,8 @@ use tracing::{debug, info};
 use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
 use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
+use crate::cache::{Key, key};
+use crate::clusters::find_cluster;
 use crate::desired::children;
 use crate::events::{self, Former};
 use crate::hub_keys;
@@ -133,6 +135,11 @@ impl Context {
         }
     }
 
+    /// The cluster of that namespace and name, as it is known.
+    pub fn cluster(&self, cluster: &Key) -> Option<Arc<Known>> {
+        find_cluster(&self.clusters, cluster)
+    }
+
     /// Brings one cluster closer to what its spec says. Returns after how long it is to be looked at again, if nothing happens to it
     /// before; `None`: it need not be.
     pub async fn reconcile(&self, object: &ChatCluster) -> Result<Option<Duration>, ReconcileError> {
@@ -230,9 +237,7 @@ impl Context {
 
     /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
     fn is_superseded(&self, object: &ChatCluster) -> bool {
-        let now = self
-            .clusters
-            .get(&ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default()));
+        let now = self.cluster(&key(object));
         now.is_none_or(|now| now.uid() != object.uid() || now.meta().generation != object.metadata.generation)
     }
 

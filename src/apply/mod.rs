@@ -135,6 +135,12 @@ impl Applier<'_> {
         results
     }
 
+    /// The mark of what is desired; none, if the child has been found to be so already.
+    fn unsatisfied<K: Child>(&self, cache: &Cache<K>, desired: &K) -> Option<Mark> {
+        let mark = Mark::of(desired);
+        (!cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark)).then_some(mark)
+    }
+
     /// One that has not been found to be as desired already.
     async fn ensure<K: Child>(&self, cache: &Cache<K>, wanted: Wanted<K>) -> Result<Applied, ApplyError> {
         let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
@@ -305,11 +311,10 @@ impl<'a> Each<'a> for Writing<'a> {
 
     fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
         let Self(applier) = *self;
-        let mark = Mark::of(&desired);
-        if cache.satisfies(&applier.cluster.namespace, &desired.name_any(), mark) {
+        let Some(mark) = applier.unsatisfied(cache, &desired) else {
             // So it is most often, and takes none of the room that doing something would.
             return future::ready(Ok(applied(&desired, Outcome::Unchanged))).boxed();
-        }
+        };
         async move { applier.ensure(cache, Wanted::new(desired, mark)).await }.boxed()
     }
 

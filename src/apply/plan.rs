@@ -6,7 +6,7 @@ use super::Applier;
 use super::decide::{Child, Decision, Wanted};
 use super::stages::{Each, Stages, stages};
 use crate::api::{Pending, PendingAction, Restarts};
-use crate::cache::{Cache, Mark};
+use crate::cache::Cache;
 use crate::desired::{Children, WorkloadError};
 use crate::names::{COMPONENT, Component};
 use crate::storage::Growth;
@@ -41,13 +41,9 @@ impl<'a> Each<'a> for Planning<'a> {
 
     fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
         let Self(applier) = self;
-        let namespace = &applier.cluster.namespace;
-        let mark = Mark::of(&desired);
-        if cache.satisfies(namespace, &desired.name_any(), mark) {
-            return None;
-        }
+        let mark = applier.unsatisfied(cache, &desired)?;
         let wanted = Wanted::new(desired, mark);
-        let actual = cache.get(namespace, &wanted.name);
+        let actual = cache.get(&applier.cluster.namespace, &wanted.name);
         let (action, found) = match applier.decide(&wanted, actual.as_deref()) {
             Decision::Nothing => {
                 if let Some(actual) = actual {

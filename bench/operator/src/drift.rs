@@ -117,6 +117,7 @@ pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
         bench.templates.iter().find(|child| child.is_public).context("no public Service is known")?;
     let nobody = Names { namespace: "default".to_owned(), name: AGENT.to_owned(), uid: String::new() };
     let (collection, body) = service.render(&nobody);
+    let path = format!("{collection}/{AGENT}");
     let mut object: Value = serde_json::from_slice(&body)?;
     // By these the operator and the garbage collector would know it.
     for field in ["labels", "ownerReferences"] {
@@ -126,7 +127,7 @@ pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
     for round in 0..WARM_UP + ROUNDS {
         object["metadata"]["annotations"]["bench.chatcluster.dev/change"] = round.to_string().into();
         let start = Instant::now();
-        bench.api.apply(&format!("{collection}/{AGENT}"), &object).await?;
+        bench.api.apply(&path, &object).await?;
         times.push(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
