@@ -5,7 +5,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{Reason, find, was_verified};
+use super::{Reason, find, held, was_verified};
 use crate::api::{ChatClusterStatus, ConditionType, Persistence, VerifyMode};
 use crate::backplane::Report;
 use crate::diagnose::{Trouble, trouble};
@@ -58,12 +58,10 @@ pub fn judge(
     auth: Result<&Auth, &AuthError>,
     before: &ChatClusterStatus,
 ) -> Verdicts {
-    let was_unreachable = find(before, ConditionType::BackplaneReady)
-        .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
     let password = password_current(observed, auth);
-    let backplane = backplane_ready(cluster, observed, auth.ok(), was_unreachable);
+    let backplane = backplane_ready(cluster, observed, auth.ok(), before);
     let hub = hub_ready(cluster, observed);
-    let verified = verified(cluster, observed, &backplane, &hub, was_verified(before));
+    let verified = verified(cluster, observed, &backplane, &hub, before);
     Verdicts { password, backplane, hub, verified }
 }
 
@@ -107,9 +105,17 @@ fn backplane_ready(
     cluster: &Cluster,
     observed: &Observed,
     auth: Option<&Auth>,
-    was_unreachable: bool,
+    before: &ChatClusterStatus,
 ) -> Verdict {
     let name = names::redis_pod(&cluster.name);
+    // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
+    let was_unreachable = find(before, ConditionType::BackplaneReady)
+        .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
+    let answers = match observed.report {
+        Report::Answers(_) => true,
+        Report::Unreachable { .. } => held(before, ConditionType::BackplaneReady),
+        Report::Rejected | Report::NotAsked => false,
+    };
     let Some(pod) = &observed.redis_pod else {
         let set = names::redis(&cluster.name);
         return no(
@@ -137,7 +143,6 @@ fn backplane_ready(
                 names::redis_auth(&cluster.name)
             ),
         ),
-        // A new operator begins to count anew.
         Report::Unreachable { error, times }
             if is_ready(pod) && (was_unreachable || *times >= PERSISTENT) =>
         {
@@ -149,7 +154,7 @@ fn backplane_ready(
                 ),
             )
         }
-        Report::Answers(_) if is_ready(pod) => {
+        _ if answers && is_ready(pod) => {
             let grows = observed.claim.as_deref().and_then(still_grows);
             let grows = grows.map(|grows| format!("; {grows}")).unwrap_or_default();
             yes(Reason::Ready, format!("Redis takes the password and answers{grows}"))
@@ -287,26 +292,28 @@ fn verified(
     observed: &Observed,
     backplane: &Verdict,
     hub: &Verdict,
-    was_verified: bool,
+    before: &ChatClusterStatus,
 ) -> Verdict {
     if !backplane.holds {
         return no(Reason::WaitingForBackplane, "Redis is not ready");
     }
     let ready = observed.hub_pods.iter().filter(|pod| is_ready(pod)).count();
-    if ready == 0 || !(hub.holds || was_verified) {
+    if ready == 0 || !(hub.holds || was_verified(before)) {
         return no(Reason::WaitingForHubs, hub.message.clone());
     }
     if cluster.spec.hub.verify == VerifyMode::Readiness {
         return yes(Reason::Verified, "Redis answers and the hubs are ready");
     }
+    let stays =
+        matches!(observed.report, Report::Unreachable { .. }) && held(before, ConditionType::Verified);
     match observed.unseen.first() {
-        None => yes(Reason::Verified, "every ready hub is subscribed on Redis"),
-        Some(pod) => no(
+        Some(pod) if !stays => no(
             Reason::HubNotSubscribed,
             format!(
                 "hub pod {pod} is ready but not subscribed on Redis; if its image subscribes only when a client comes, set \
                  hub.verify to Readiness"
             ),
         ),
+        _ => yes(Reason::Verified, "every ready hub is subscribed on Redis"),
     }
 }

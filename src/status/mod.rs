@@ -26,7 +26,12 @@ pub fn was_published(status: &ChatClusterStatus) -> bool {
 
 /// Whether the cluster has been verified before.
 pub fn was_verified(status: &ChatClusterStatus) -> bool {
-    find(status, ConditionType::Verified).is_some_and(|c| c.status == "True") || was_published(status)
+    held(status, ConditionType::Verified) || was_published(status)
+}
+
+/// Whether the condition of that type was true.
+fn held(status: &ChatClusterStatus, type_: ConditionType) -> bool {
+    find(status, type_).is_some_and(|condition| condition.status == "True")
 }
 
 /// The condition of that type.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::*;
@@ -167,6 +168,22 @@ fn a_redis_out_of_reach_is_a_problem_only_if_that_lasts() {
         Reason::Unreachable,
         "what it said stays until there is news"
     );
+}
+
+#[test]
+fn who_is_ready_stays_so_while_redis_is_out_of_reach_for_a_moment() {
+    let cluster = cluster(json!({}));
+    let before = judged(&cluster, &well(), &[]);
+    let hubs: Vec<_> = well().hub_pods.iter().map(|pod| pod.name_any()).collect();
+    let verdicts = |times| {
+        let report = Report::Unreachable { error: "timed out".into(), times };
+        let observed = Observed { report, unseen: hubs.clone(), ..well() };
+        judge(&cluster, &observed, Ok(&auth()), &before)
+    };
+
+    assert_eq!(verdicts(1), judge(&cluster, &well(), Ok(&auth()), &before));
+    assert_eq!(verdicts(5).backplane.reason, Reason::Unreachable);
+    assert_eq!(verdicts(5).verified.reason, Reason::WaitingForBackplane);
 }
 
 #[test]
