@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if let Err(e) = &result {
             eprintln!("\n{} failed: {e:#}", stage.name());
         }
-        report.add(stage.name(), result.is_ok(), start.elapsed());
+        report.add(stage.name(), result, start.elapsed());
         if interrupt::asked() {
             break;
         }

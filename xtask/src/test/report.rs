@@ -1,30 +1,37 @@
 //! What was run, how it went and how long it took.
 
+use anyhow::{Error, Result};
 use std::fmt;
 use std::time::Duration;
 
 #[derive(Default)]
 pub(super) struct Report {
-    lines: Vec<(&'static str, bool, Duration)>,
+    lines: Vec<(&'static str, Option<Error>, Duration)>,
 }
 
 impl Report {
-    pub(super) fn add(&mut self, stage: &'static str, passed: bool, took: Duration) {
-        self.lines.push((stage, passed, took));
+    pub(super) fn add(&mut self, stage: &'static str, result: Result<()>, took: Duration) {
+        self.lines.push((stage, result.err(), took));
     }
 
     pub(super) fn all_passed(&self) -> bool {
-        self.lines.iter().all(|(_, passed, _)| *passed)
+        self.lines.iter().all(|(_, error, _)| error.is_none())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "stage   result   time")?;
-        for (stage, passed, took) in &self.lines {
-            writeln!(f, "{stage:<7} {:<8} {}", if *passed { "passed" } else { "FAILED" }, minutes(*took))?;
+        writeln!(f, "stage    result   time")?;
+        for (stage, error, took) in &self.lines {
+            let result = if error.is_none() { "passed" } else { "FAILED" };
+            writeln!(f, "{stage:<8} {result:<8} {}", minutes(*took))?;
         }
-        write!(f, "total            {}", minutes(self.lines.iter().map(|l| l.2).sum()))
+        write!(f, "total             {}", minutes(self.lines.iter().map(|l| l.2).sum()))?;
+        // Once more, where it is seen: what was printed when it happened is far above.
+        self.lines.iter().try_for_each(|(stage, error, _)| match error {
+            Some(error) => write!(f, "\n{stage} failed: {error:#}"),
+            None => Ok(()),
+        })
     }
 }
 
@@ -37,17 +44,18 @@ pub(super) fn minutes(d: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anyhow::anyhow;
 
     #[test]
-    fn one_failure_fails_the_whole() {
+    fn one_failure_fails_the_whole_and_is_named_last() {
         let mut r = Report::default();
-        r.add("lint", true, Duration::from_secs(65));
+        r.add("lint", Ok(()), Duration::from_secs(65));
         assert!(r.all_passed());
-        r.add("unit", false, Duration::from_secs(5));
+        r.add("unit", Err(anyhow!("no").context("tests")), Duration::from_secs(5));
         assert!(!r.all_passed());
         assert_eq!(
             r.to_string(),
-            "stage   result   time\nlint    passed   1 min 05 s\nunit    FAILED   5 s\ntotal            1 min 10 s"
+            "stage    result   time\nlint     passed   1 min 05 s\nunit     FAILED   5 s\ntotal             1 min 10 s\nunit failed: tests: no"
         );
     }
 }
