@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What `cargo xtask bench operator` does to an operator
 #[derive(clap::Parser, Clone)]
+#[allow(clippy::struct_excessive_bools)] // flags, each of which means something by itself
 #[command(name = "chatcluster-bench-operator", version)]
 pub(crate) struct Options {
     /// The operator's program
@@ -40,6 +41,9 @@ pub(crate) struct Options {
     /// Only what is counted: no floor, nothing spoilt or deleted
     #[arg(long)]
     pub(crate) counts_only: bool,
+    /// No floor, and nothing deleted
+    #[arg(long)]
+    pub(crate) without_floor: bool,
     /// Clusters are made and deleted, and nothing else is done to them
     #[arg(long)]
     pub(crate) create_only: bool,
@@ -110,10 +114,12 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         redis::serve(bench.pods.clone()).await?;
     }
     let bench = &mut bench;
-    let is_compared = !options.counts_only;
+    if !options.counts_only {
+        floor::capture(bench).await?;
+    }
+    let is_compared = !options.counts_only && !options.without_floor;
     if is_compared {
         bench.make_namespaces(Set::Floor.namespaces(bench.clusters())).await?;
-        floor::capture(bench).await?;
         measure_floor(bench).await?;
     }
     bench.make_namespaces(Set::Operator.namespaces(bench.clusters())).await?;
@@ -140,10 +146,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 
 /// All that is done to clusters that are there. Returns the operator that runs then.
 async fn look_after(bench: &mut Bench, operator: Operator) -> Result<Operator> {
-    let is_compared = !bench.options.counts_only;
+    let is_spoilt = !bench.options.counts_only;
     let rested = rest::rest(bench, &operator).await?;
     bench.print("rest", rested);
-    if is_compared {
+    if is_spoilt {
         let drifted = drift::idle(bench).await?;
         bench.print("drift", drifted);
         let drifted = drift::many(bench).await?;
@@ -151,7 +157,7 @@ async fn look_after(bench: &mut Bench, operator: Operator) -> Result<Operator> {
     }
     let (restarted, operator) = restart::restart(bench, operator).await?;
     bench.print("restart", restarted);
-    if is_compared {
+    if is_spoilt {
         let churned = churn::churn(bench, &operator).await?;
         bench.print("churn", churned);
     }

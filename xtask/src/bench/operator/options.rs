@@ -57,9 +57,9 @@ pub(crate) struct Operator {
     /// Only create and delete, to compare builds of the operator
     #[arg(long, conflicts_with_all = ["check", "document"])]
     pub(super) create_only: bool,
-    /// Only what is counted, and memory: no floor, and nothing is spoilt or deleted
+    /// No floor, and nothing is deleted in the end: with many clusters these take most of the time
     #[arg(long, conflicts_with_all = ["check", "create_only"])]
-    pub(super) counts_only: bool,
+    pub(super) without_floor: bool,
     /// Leave the last control plane up, to look at
     #[arg(long)]
     pub(super) keep: bool,
@@ -89,7 +89,7 @@ impl Operator {
     }
 
     pub(super) fn real_rounds(&self) -> usize {
-        if self.check || self.create_only || self.counts_only { 0 } else { self.real_rounds }
+        if self.check || self.create_only || self.without_floor { 0 } else { self.real_rounds }
     }
 
     /// What the program in `bench/operator` is told of these.
@@ -101,7 +101,7 @@ impl Operator {
         let numbers =
             [("rest-seconds", *rest_seconds), ("drifts", *drifts), ("churn-seconds", *churn_seconds)];
         let numbers = numbers.map(|(name, number)| format!("--{name}={number}"));
-        let only = [(self.create_only, "--create-only"), (self.counts_only, "--counts-only")];
+        let only = [(self.create_only, "--create-only"), (self.without_floor, "--without-floor")];
         let only = only.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag.to_owned());
         numbers.into_iter().chain(only).collect()
     }
@@ -137,7 +137,7 @@ mod tests {
             |arguments: &[&str]| Only::parse_from([&["bench"], arguments].concat()).operator.real_rounds();
 
         assert_eq!(rounds(&[]), 10);
-        for part in ["--check", "--create-only", "--counts-only"] {
+        for part in ["--check", "--create-only", "--without-floor"] {
             assert_eq!(rounds(&[part]), 0, "{part}");
         }
     }
