@@ -238,7 +238,7 @@ async fn reconcile(mut running: Running, work: Arc<Work>) {
     if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
         let again = reconcile_once(&object, &work.context).instrument(span).await;
-        if work.context.cluster(running.cluster()).is_none_or(|now| now.uid() != object.uid()) {
+        if work.context.still(&*object).is_none() {
             // It was deleted meanwhile: what has been remembered of it since is of no use.
             work.context.forget(&*object);
         } else if let Some(again) = again {

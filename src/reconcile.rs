@@ -140,6 +140,11 @@ impl Context {
         find_cluster(&self.clusters, cluster)
     }
 
+    /// `object` as it is known now; `None` if it is gone, even if another one has its name.
+    pub fn still<K: Resource<DynamicType = ()>>(&self, object: &K) -> Option<Arc<Known>> {
+        self.cluster(&key(object)).filter(|now| now.uid() == object.uid())
+    }
+
     /// Brings one cluster closer to what its spec says. Returns after how long it is to be looked at again, if nothing happens to it
     /// before; `None`: it need not be.
     pub async fn reconcile(&self, object: &ChatCluster) -> Result<Option<Duration>, ReconcileError> {
@@ -237,8 +242,7 @@ impl Context {
 
     /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
     fn is_superseded(&self, object: &ChatCluster) -> bool {
-        let now = self.cluster(&key(object));
-        now.is_none_or(|now| now.uid() != object.uid() || now.meta().generation != object.metadata.generation)
+        self.still(object).is_none_or(|now| now.meta().generation != object.metadata.generation)
     }
 
     /// The status as it is now: what the watch delivered, or what we wrote since.

@@ -108,14 +108,6 @@ fn backplane_ready(
     before: &ChatClusterStatus,
 ) -> Verdict {
     let name = names::redis_pod(&cluster.name);
-    // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
-    let was_unreachable = find(before, ConditionType::BackplaneReady)
-        .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
-    let answers = match observed.report {
-        Report::Answers(_) => true,
-        Report::Unreachable { .. } => held(before, ConditionType::BackplaneReady),
-        Report::Rejected | Report::NotAsked => false,
-    };
     let Some(pod) = &observed.redis_pod else {
         let set = names::redis(&cluster.name);
         return no(
@@ -131,6 +123,14 @@ fn backplane_ready(
     if let Some(trouble) = trouble(pod, REDIS_CONTAINER, "spec.redis.image") {
         return trouble_verdict(trouble, Reason::RedisCrashing);
     }
+    // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
+    let was_unreachable = find(before, ConditionType::BackplaneReady)
+        .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
+    let answers = match observed.report {
+        Report::Answers(_) => true,
+        Report::Unreachable { .. } => held(before, ConditionType::BackplaneReady),
+        Report::Rejected | Report::NotAsked => false,
+    };
     match &observed.report {
         _ if auth.is_some_and(|auth| is_rotating(observed, auth)) => {
             no(Reason::RedisStarting, format!("pod {name} restarts with the new password"))
