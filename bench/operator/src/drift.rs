@@ -129,6 +129,7 @@ pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
         let start = Instant::now();
         bench.api.apply(&path, &object).await?;
         times.push(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
+        // No write meets what the one before it has set off: the server is idle.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(milliseconds(times.into_iter().skip(WARM_UP)))

@@ -107,6 +107,7 @@ async fn make_later(
         waiting = still;
         left -= ready.len();
         for_each(ready, |names| async move { make(bench, children, &names).await }).await?;
+        // Pods become ready meanwhile, which nobody tells us of.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
