@@ -177,6 +177,7 @@ impl Metrics {
             // Nothing was written.
             ApplyError::Overlooked { .. }
             | ApplyError::Superseded(_)
+            | ApplyError::Ownerless
             | ApplyError::PodTemplate(_)
             | ApplyError::HubAuth(_)
             | ApplyError::VolumeNotExpandable { .. } => {}

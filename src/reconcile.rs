@@ -158,7 +158,11 @@ impl Context {
             }
             result => result,
         };
-        again.map(Some)
+        match again {
+            // The watch will tell.
+            Err(ReconcileError::Apply(ApplyError::Ownerless)) => Ok(None),
+            again => again.map(Some),
+        }
     }
 
     async fn attempt(&self, object: &ChatCluster) -> Result<Duration, ReconcileError> {
@@ -210,6 +214,7 @@ impl Context {
                     Err(
                         error @ (ApplyError::Overlooked { .. }
                         | ApplyError::Superseded(_)
+                        | ApplyError::Ownerless
                         | ApplyError::Transient { .. }),
                     ) => passing = Some(error),
                     Err(error) => failures.push(error),

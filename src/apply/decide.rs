@@ -1,6 +1,7 @@
 //! What is to be done about one child: pure, from what is desired and what is there.
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,6 +36,13 @@ pub(super) enum Decision {
     Repair(Vec<Difference>),
     /// A field has to change that Kubernetes does not let change. Never empty.
     Recreate(Vec<Difference>),
+}
+
+impl Decision {
+    /// Whether it changes a child that is there.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Update(_) | Self::Repair(_) | Self::Recreate(_))
+    }
 }
 
 /// A child as it should be, as it is sent to the API server: with its fingerprint.
@@ -97,7 +105,7 @@ impl<K: Child> Wanted<K> {
 /// Whether `object` is a child of `cluster`: by its controller or, where someone took that away, by what we wrote on it.
 pub fn owns<K: Resource>(cluster: &Cluster, object: &K) -> bool {
     let label = |name| object.labels().get(name).map(String::as_str);
-    match object.owner_references().iter().find(|owner| owner.controller == Some(true)) {
+    match controller(object) {
         Some(controller) => controller.uid == cluster.uid,
         None => {
             label(MANAGED_BY) == Some(OPERATOR)
@@ -105,6 +113,11 @@ pub fn owns<K: Resource>(cluster: &Cluster, object: &K) -> bool {
                 && object.annotations().contains_key(APPLIED)
         }
     }
+}
+
+/// The one that `object` is a child of.
+pub(super) fn controller<K: Resource>(object: &K) -> Option<&OwnerReference> {
+    object.owner_references().iter().find(|owner| owner.controller == Some(true))
 }
 
 /// The fields that Kubernetes does not let change: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.

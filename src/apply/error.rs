@@ -3,6 +3,7 @@
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
+use super::decide::controller;
 use crate::desired::WorkloadError;
 use crate::hub_keys::HubAuthError;
 use crate::overlay::OverlayError;
@@ -46,6 +47,10 @@ pub enum ApplyError {
     /// is not to come back. The reconcile starts over, and now knows it.
     #[error("the Secret {0} was changed or deleted meanwhile")]
     Superseded(String),
+    /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, of which the watch has not told yet. The child is
+    /// left behind, as was asked for.
+    #[error("the ChatCluster is being deleted, and what it has made is left behind")]
+    Ownerless,
     /// What the user lays over its pod template cannot be used. Waits for the spec to change.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),
@@ -89,7 +94,7 @@ impl From<WorkloadError> for ApplyError {
 }
 
 pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
-    let owner = match object.owner_references().iter().find(|o| o.controller == Some(true)) {
+    let owner = match controller(object) {
         Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
             "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
         }

@@ -17,11 +17,13 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
-use kube::api::{DeleteParams, Preconditions};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::Value;
 use tracing::debug;
 
+use crate::api::ChatCluster;
 use crate::cache::{Cache, Mark};
 use crate::compare::{Difference, differences};
 use crate::desired::{Children, WorkloadError};
@@ -35,7 +37,7 @@ pub use decide::owns;
 pub use error::ApplyError;
 pub use kept::Kept;
 
-use decide::{Child, Decision, Wanted, to_value};
+use decide::{Child, Decision, Wanted, controller, to_value};
 use error::{failure, taken};
 use stages::{Each, Stages, stages};
 
@@ -157,6 +159,9 @@ impl Applier<'_> {
         let Some(actual) = actual else {
             return self.make(&api, cache, &wanted).await;
         };
+        if decision.writes() && controller(&*actual).is_none() {
+            Box::pin(self.may_adopt::<K>(&wanted.name)).await?;
+        }
         match decision {
             Decision::Nothing => {
                 cache.found(&*actual, wanted.mark);
@@ -178,6 +183,23 @@ impl Applier<'_> {
                 delete(&api, &wanted.name, &only_this).await?;
                 Ok(applied(&*actual, Outcome::Recreating(first(&found))))
             }
+        }
+    }
+
+    /// Whether a child that has lost its owner may have it again. Kubernetes takes the owner away from what a `ChatCluster` leaves
+    /// behind (`kubectl delete --cascade=orphan`), and deletes what has one that is gone. The watch may tell of the deletion later
+    /// than of that, so the API server is asked: by a list, which the operator has the right to.
+    async fn may_adopt<K: Child>(&self, child: &str) -> Result<(), ApplyError> {
+        let Cluster { namespace, name, uid, .. } = self.cluster;
+        let api: Api<ChatCluster> = Api::namespaced(self.client.clone(), namespace);
+        let this = ListParams::default().fields(&format!("metadata.name={name}"));
+        let found = api.list_metadata(&this).await.map_err(|error| failure::<K>(child, error))?;
+        let stays =
+            |found: &ObjectMeta| found.uid.as_ref() == Some(uid) && found.deletion_timestamp.is_none();
+        if found.items.iter().any(|found| stays(&found.metadata)) {
+            Ok(())
+        } else {
+            Err(ApplyError::Ownerless)
         }
     }
 

@@ -153,14 +153,7 @@ async fn a_chatcluster_made_anew_takes_back_what_its_former_self_left_behind() {
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
 
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
-    let uid = lobby.get().await.metadata.uid;
-    for child in lobby.children() {
-        ns.eventually(SOON, &format!("{child} has its owner again"), async || {
-            let owner = child.seen().await?["metadata"]["ownerReferences"][0]["uid"].clone();
-            if owner.as_str() == uid.as_deref() { Ok(()) } else { Err(format!("its owner is {owner}")) }
-        })
-        .await;
-    }
+    lobby.owns_all_children().await;
     assert_eq!(redis.uid().await, before, "Redis is the same one");
     assert_eq!(lobby.password().await, password);
 }

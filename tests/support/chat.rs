@@ -188,6 +188,23 @@ impl<'a> Chat<'a> {
         }
     }
 
+    /// Waits until all children are there and its own, and not those of one that had its name before.
+    pub(crate) async fn owns_all_children(&self) {
+        let uid = self.get().await.metadata.uid;
+        for child in self.children() {
+            self.ns
+                .eventually(SOON, &format!("{child} has its owner"), async || {
+                    let owner = child.seen().await?["metadata"]["ownerReferences"][0]["uid"].clone();
+                    if owner.as_str() == uid.as_deref() {
+                        Ok(())
+                    } else {
+                        Err(format!("its owner is {owner}"))
+                    }
+                })
+                .await;
+        }
+    }
+
     /// The password of its Redis, as the Secret has it.
     pub(crate) async fn password(&self) -> String {
         self.secret_key("redis.password").await

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,6 +32,8 @@ struct Shared {
     /// By what its requests are told from others in the audit log.
     name: String,
     rules: Mutex<Rules>,
+    /// Watches whose paths end so are silent; `None`: no watch is.
+    silent: watch::Sender<Option<&'static str>>,
     seen: watch::Sender<Seen>,
 }
 
@@ -54,6 +57,8 @@ pub(super) struct Limit {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) requests: usize,
+    /// Lists and what else is read: `path?query`. Watches are not among them.
+    pub(super) reads: Vec<String>,
     /// Those that the API server has answered, as `METHOD path`; the election's are not among them.
     pub(super) writes: Vec<String>,
     begun: usize,
@@ -70,6 +75,7 @@ impl Proxy {
             namespace: ns.name.clone(),
             name: name.to_owned(),
             rules: Mutex::default(),
+            silent: watch::Sender::default(),
             seen: watch::Sender::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -105,6 +111,16 @@ impl Proxy {
     pub(super) fn answer(&self, path: &'static str, status: StatusCode) {
         self.state.rules.lock().unwrap().answers.insert(path, status);
         self.gate.break_all();
+    }
+
+    /// From now on watches whose paths end so tell nothing: the connection is well, and what they have to tell comes afterwards.
+    pub(super) fn silence(&self, path: &'static str) {
+        self.state.silent.send_replace(Some(path));
+    }
+
+    /// Watches tell again, and what they have not told first.
+    pub(super) fn silence_nothing(&self) {
+        self.state.silent.send_replace(None);
     }
 
     /// How many connections were tried.
@@ -147,7 +163,15 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
             "message": "by the test's proxy", "reason": status.canonical_reason().unwrap_or_default()});
         return (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response();
     }
-    if request.method() == Method::GET || path.contains("/leases") {
+    if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+        return state.watch(path, request).await;
+    }
+    if request.method() == Method::GET {
+        let read = request.uri().to_string();
+        state.seen.send_modify(|seen| seen.reads.push(read));
+        return state.forward(request).await;
+    }
+    if path.contains("/leases") {
         return state.forward(request).await;
     }
     let mut number = 0;
@@ -184,6 +208,20 @@ impl Shared {
             Ok(response) => response.map(Body::new),
             Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
         }
+    }
+
+    async fn watch(&self, path: String, request: Request) -> Response {
+        let silent = self.silent.subscribe();
+        self.forward(request).await.map(|body| {
+            Body::from_stream(body.into_data_stream().then(move |told| {
+                let (mut silent, path) = (silent.clone(), path.clone());
+                async move {
+                    // The proxy lives as long as its responses do.
+                    let _ = silent.wait_for(|silent| silent.is_none_or(|end| !path.ends_with(end))).await;
+                    told
+                }
+            }))
+        })
     }
 
     /// The URI of the same list or watch, of our namespace alone.

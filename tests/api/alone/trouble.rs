@@ -188,6 +188,32 @@ async fn a_malformed_chatcluster_is_named_and_stalls_no_other() {
     poisoned.says("Ready", SOON, "is read again", |condition| condition.reason != "Malformed").await;
 }
 
+#[tokio::test]
+async fn what_a_chatcluster_leaves_behind_stays_even_if_the_operator_hears_late_of_its_deletion() {
+    let ns = super::namespace("left-behind").await;
+    let proxy = Proxy::new(&ns, "alone").await;
+    let _operator = Operator::start(&ns, "operator", &proxy);
+    let lobby = ns.chat("lobby", spec()).await;
+    lobby.has_all_children().await;
+    let redis = lobby.child(Kind::StatefulSet, "-redis");
+    let before = redis.uid().await;
+
+    proxy.silence("/chatclusters");
+    let delete = ["delete", "chatcluster", "lobby", "--namespace", &ns.name, "--cascade=orphan"];
+    kubectl(&delete).await.unwrap_or_else(|error| panic!("{error}"));
+    let asked = |read: &String| read.contains("/chatclusters?") && read.contains("metadata.name%3Dlobby");
+    ns.eventually(SOON, "the operator has asked whether the ChatCluster is there", async || {
+        let reads = proxy.seen().borrow().reads.clone();
+        if reads.iter().any(asked) { Ok(()) } else { Err(format!("{reads:?}")) }
+    })
+    .await;
+    let lobby = ns.chat("lobby", spec()).await;
+    proxy.silence_nothing();
+
+    lobby.owns_all_children().await;
+    assert_eq!(redis.uid().await, before, "Redis is the same one");
+}
+
 /// Does something that the CRD does not allow, as an older CRD might have.
 async fn loosened<T>(ns: &Namespace, wrong: impl AsyncFn() -> kube::Result<T>) {
     let field =
