@@ -1,8 +1,8 @@
 //! Specs change all the time: until each change has reached the child that it is about.
 
 use crate::audit::{Agent, Entry, now};
-use crate::drift::round_trip;
 use crate::figures::{by_kind, milliseconds};
+use crate::like::LikeWrite;
 use crate::names::{Set, cluster_of, name, path};
 use crate::operator::Operator;
 use crate::run::{Bench, until};
@@ -13,15 +13,16 @@ use std::time::Duration;
 use tokio::time::{Instant, interval_at};
 
 pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Value> {
-    let round_trip = round_trip(bench).await?;
+    let mut like = LikeWrite::new(bench)?;
+    let round_trip = like.round_trip(&bench.api).await?;
     bench.audit.catch_up(&bench.api).await?;
     let (place, before) = (bench.audit.len(), operator.usage()?);
     let (rate, seconds, clusters) = (bench.options.churn_rate, bench.options.churn_seconds, bench.clusters());
-    let mut queue = Vec::new();
-    {
-        let bench = &*bench;
+    let (mut queue, mut meanwhile) = (Vec::new(), Vec::new());
+    let (start, pause) = (Instant::now(), Duration::from_secs(1) / u32::try_from(rate)?);
+    let changing = async {
         let mut changes = tokio::task::JoinSet::new();
-        let mut due = interval_at(Instant::now(), Duration::from_secs(1) / u32::try_from(rate)?);
+        let mut due = interval_at(start, pause);
         for change in 0..rate * seconds {
             due.tick().await;
             let (api, cluster) = (bench.api.clone(), usize::try_from(change)? % clusters);
@@ -36,7 +37,18 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
         while let Some(changed) = changes.join_next().await {
             changed??;
         }
-    }
+        anyhow::Ok(())
+    };
+    // Halfway between two changes.
+    let beside = async {
+        let mut due = interval_at(start + pause / 2, pause);
+        for _ in 0..rate * seconds {
+            due.tick().await;
+            meanwhile.push(like.make(&bench.api).await?);
+        }
+        Ok(())
+    };
+    tokio::try_join!(changing, beside)?;
     let wanted = usize::try_from(rate * seconds)?;
     let what = "every change has reached its child";
     let took = until(what, Duration::from_mins(2), Duration::from_millis(100), async || {
@@ -52,7 +64,10 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
     Ok(json!({
         "changes": wanted,
         "round_trip_ms": round_trip,
-        "ms": milliseconds(took),
+        "round_trip_meanwhile_ms": milliseconds(meanwhile),
+        "ms": milliseconds(took.iter().map(Followed::took)),
+        "reached_ms": milliseconds(took.iter().map(|followed| followed.received - followed.changed)),
+        "write_ms": milliseconds(took.iter().map(|followed| followed.answered - followed.received)),
         "queue_most": queue.iter().copied().fold(0.0, f64::max),
         "queue_last": queue.last(),
         "requests": by_kind(requests),
@@ -61,9 +76,26 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
     }))
 }
 
-/// How long after each change of a spec the operator had changed that cluster's public Service. Changes that were overtaken by
-/// another one of the same cluster count as followed when that is.
-fn followed(entries: &[Entry]) -> Vec<i64> {
+/// A change of a spec that has reached its child. Times are those of [`Entry`].
+#[derive(Debug, PartialEq, Eq)]
+struct Followed {
+    /// When that change was answered
+    changed: i64,
+    /// When the API server had the operator's write
+    received: i64,
+    /// When it had answered it
+    answered: i64,
+}
+
+impl Followed {
+    fn took(&self) -> i64 {
+        self.answered - self.changed
+    }
+}
+
+/// For each change of a spec, when the operator changed that cluster's public Service. Changes that were overtaken by another one of
+/// the same cluster count as followed when that is.
+fn followed(entries: &[Entry]) -> Vec<Followed> {
     let mut open: HashMap<usize, Vec<i64>> = HashMap::new();
     let mut took = Vec::new();
     let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write()).collect();
@@ -77,7 +109,8 @@ fn followed(entries: &[Entry]) -> Vec<i64> {
             (Agent::Bench, "chatclusters") => open.entry(cluster).or_default().push(entry.answered),
             (Agent::Operator, "services") if entry.code < 300 => {
                 let changes = open.remove(&cluster).unwrap_or_default();
-                took.extend(changes.into_iter().map(|at| entry.answered - at));
+                let Entry { received, answered, .. } = *entry;
+                took.extend(changes.into_iter().map(|changed| Followed { changed, received, answered }));
             }
             _ => {}
         }
@@ -114,6 +147,9 @@ mod tests {
             entry(Agent::Operator, "chatclusters/status", "c00001", 30),
         ];
 
-        assert_eq!(followed(&entries), [8, 15]);
+        let first = Followed { changed: 12, received: 19, answered: 20 };
+        let second = Followed { changed: 10, received: 24, answered: 25 };
+        assert_eq!(first.took(), 8);
+        assert_eq!(followed(&entries), [first, second]);
     }
 }

@@ -1,28 +1,26 @@
 //! Children are deleted and changed behind the operator's back: until they are repaired.
 
-use crate::api::{AGENT, for_each};
+use crate::api::for_each;
 use crate::audit::{Agent, Entry, now};
 use crate::figures::{milliseconds, seconds};
+use crate::like::LikeWrite;
 use crate::names::{Set, name};
-use crate::objects::{Names, Template};
+use crate::objects::Template;
 use crate::run::{Bench, until};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Whose loss or change moves no pod.
 const SPOILT: [&str; 4] = ["configmaps", "services", "networkpolicies", "poddisruptionbudgets"];
 /// Between two of them while nothing else happens.
 const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How many round trips of a write are measured, and how many are not, before these.
-const ROUNDS: usize = 300;
-const WARM_UP: usize = 10;
 
 /// One after the other, while nothing else happens.
 pub(crate) async fn idle(bench: &mut Bench) -> Result<Value> {
-    let round_trip = round_trip(bench).await?;
+    let round_trip = LikeWrite::new(bench)?.round_trip(&bench.api).await?;
     let (mut deleted, mut changed) = (Vec::new(), Vec::new());
     for round in 0..bench.options.drifts {
         let cluster = round * 7919 % bench.clusters();
@@ -108,31 +106,6 @@ fn repairs(entries: &[Entry]) -> HashMap<String, i64> {
         }
     }
     repaired
-}
-
-/// How long a write of the operator takes while nothing else happens, seen by the client that asks for it: a change to the public
-/// Service, here of no cluster.
-pub(crate) async fn round_trip(bench: &Bench) -> Result<Value> {
-    let service =
-        bench.templates.iter().find(|child| child.is_public).context("no public Service is known")?;
-    let nobody = Names { namespace: "default".to_owned(), name: AGENT.to_owned(), uid: String::new() };
-    let (collection, body) = service.render(&nobody);
-    let path = format!("{collection}/{AGENT}");
-    let mut object: Value = serde_json::from_slice(&body)?;
-    // By these the operator and the garbage collector would know it.
-    for field in ["labels", "ownerReferences"] {
-        object["metadata"][field].take();
-    }
-    let mut times = Vec::new();
-    for round in 0..WARM_UP + ROUNDS {
-        object["metadata"]["annotations"]["bench.chatcluster.dev/change"] = round.to_string().into();
-        let start = Instant::now();
-        bench.api.apply(&path, &object).await?;
-        times.push(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
-        // No write meets what the one before it has set off: the server is idle.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(milliseconds(times.into_iter().skip(WARM_UP)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod delete;
 mod drift;
 mod figures;
 mod floor;
+mod like;
 mod names;
 mod objects;
 mod operator;

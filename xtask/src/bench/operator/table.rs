@@ -81,7 +81,7 @@ impl Of<'_> {
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
-const ROWS: [Row; 34] = [
+const ROWS: [Row; 37] = [
     ("create", "all children but the public Service, s (operator / floor)", |of| {
         of.beside("unconditional_s")
     }),
@@ -112,7 +112,14 @@ const ROWS: [Row; 34] = [
     ("restart", "memory, MiB", |of| of.show("restart", "/after/rss_mib", 1)),
     ("restart", "most memory, MiB", |of| of.show("restart", "/after/peak_mib", 1)),
     ("churn", "round trip of a write, ms p50 / p99", |of| of.percentiles("churn", "/round_trip_ms")),
+    ("churn", "round trip of a write meanwhile, ms p50 / p99", |of| {
+        of.percentiles("churn", "/round_trip_meanwhile_ms")
+    }),
     ("churn", "from spec to child, ms p50 / p99", |of| of.percentiles("churn", "/ms")),
+    ("churn", "of that, until the API server is asked, ms p50 / p99", |of| {
+        of.percentiles("churn", "/reached_ms")
+    }),
+    ("churn", "of that, until it has answered, ms p50 / p99", |of| of.percentiles("churn", "/write_ms")),
     ("churn", "longest queue", |of| of.show("churn", "/queue_most", 0)),
     ("churn", "requests for each change", |of| {
         Some(shown(sum(of.requests("churn")?) / of.number("churn", "/changes")?, 2))
