@@ -7,9 +7,12 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kube::Api;
+use kube::runtime::conditions;
+use kube::runtime::wait::await_condition;
 use tokio::sync::OnceCell;
 
-use crate::support::{Namespace, env, kubectl, operator_logs_are_in, repo};
+use crate::support::{Namespace, SOON, env, kubectl, operator_logs_are_in, repo};
 
 /// What the chart gives the operator to end in.
 const GRACE: Duration = Duration::from_secs(10);
@@ -41,16 +44,17 @@ async fn set_up() {
 
 /// The committed CRD, ready for use.
 pub(crate) async fn install_crds() {
-    crate::support::client().await;
+    let client = crate::support::client().await;
     let crds = repo().join("crds");
     // A test may have changed it.
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", &crds.display().to_string()];
     let applied = kubectl(&apply).await;
     applied.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
-    let established = "--for=condition=Established";
+    // Not `kubectl wait`, which fails if it comes before the first of the CRD's conditions.
     let established =
-        kubectl(&["wait", established, "crd/chatclusters.chatcluster.dev", "--timeout=30s"]).await;
-    established.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
+        await_condition(Api::all(client), "chatclusters.chatcluster.dev", conditions::is_crd_established());
+    let established = tokio::time::timeout(SOON, established).await;
+    established.expect("the committed CRD is established").expect("it can be watched");
 }
 
 /// Ends the operator as Kubernetes would, and starts it anew.

@@ -4,11 +4,29 @@ use crate::sh;
 use crate::target::Target;
 use anyhow::Result;
 use serde_json::Value;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the API server may take to serve a new kind: far longer than it does.
+const SERVED: Duration = Duration::from_mins(1);
 
 /// `kubectl get … -o json`
 pub(crate) fn get(target: &Target, args: &[&str]) -> Result<Value> {
     let text = sh::output(target.kubectl()?.arg("get").args(args).args(["-o", "json"]))?;
     Ok(serde_json::from_str(&text)?)
+}
+
+/// Waits until `ChatClusters` are served. `kubectl wait` alone fails if it comes before the first of the CRD's conditions.
+pub(crate) fn established(kubectl: impl Fn() -> Result<Command>) -> Result<()> {
+    let start = Instant::now();
+    let wait = ["wait", "--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=60s"];
+    loop {
+        match sh::quiet(kubectl()?.args(wait)) {
+            Err(_) if start.elapsed() < SERVED => sleep(Duration::from_millis(100)),
+            result => return result,
+        }
+    }
 }
 
 /// A condition of an object's status.

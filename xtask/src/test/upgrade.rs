@@ -21,10 +21,7 @@ pub(super) fn run(target: &Target, values: &[String]) -> Result<()> {
     let folder = repo::root().join("tests/previous");
     // This version's operator under that version's role: it may not even look, and so does nothing.
     install::release(target, &folder.join(format!("chatcluster-{PREVIOUS}.tgz")), values, &[])?;
-    kubectl(
-        target,
-        &["wait", "--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=30s"],
-    )?;
+    kube::established(|| target.kubectl())?;
     ensure!(crd_version(target)? == PREVIOUS, "the CRD of {PREVIOUS} is not there");
     let former = fs::read_to_string(folder.join(format!("objects-{PREVIOUS}.json")))?;
     let images = (value(values, "defaults.hubImage=")?, value(values, "defaults.redisImage=")?);

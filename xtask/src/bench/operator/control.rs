@@ -2,7 +2,7 @@
 
 use super::options::Run;
 use crate::target::Target;
-use crate::{chart, install, repo, sh};
+use crate::{chart, install, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
@@ -91,9 +91,7 @@ impl Control {
         for file in [repo::root().join("crds"), file] {
             sh::quiet(self.exec("kubectl").args(["apply", "--server-side", "--filename"]).arg(file))?;
         }
-        let established =
-            ["--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=60s"];
-        sh::quiet(self.exec("kubectl").arg("wait").args(established))
+        kube::established(|| Ok(self.exec("kubectl")))
     }
 
     /// A kubeconfig of the operator's account.
