@@ -12,10 +12,12 @@ use kube::runtime::conditions;
 use kube::runtime::wait::await_condition;
 use tokio::sync::OnceCell;
 
-use crate::support::{Namespace, SOON, env, kubectl, operator_logs_are_in, repo};
+use crate::support::{Namespace, env, kubectl, operator_logs_are_in, repo};
 
 /// What the chart gives the operator to end in.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the API server may take to serve a new kind: far longer than it does.
+const SERVED: Duration = Duration::from_secs(30);
 
 static SET_UP: OnceCell<()> = OnceCell::const_new();
 static RUNNING: Mutex<Option<Process>> = Mutex::new(None);
@@ -53,7 +55,7 @@ pub(crate) async fn install_crds() {
     // Not `kubectl wait`, which fails if it comes before the first of the CRD's conditions.
     let established =
         await_condition(Api::all(client), "chatclusters.chatcluster.dev", conditions::is_crd_established());
-    let established = tokio::time::timeout(SOON, established).await;
+    let established = tokio::time::timeout(SERVED, established).await;
     established.expect("the committed CRD is established").expect("it can be watched");
 }
 

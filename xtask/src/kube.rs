@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long the API server may take to serve a new kind: far longer than it does.
-const SERVED: Duration = Duration::from_mins(1);
+const SERVED: Duration = Duration::from_secs(30);
 
 /// `kubectl get … -o json`
 pub(crate) fn get(target: &Target, args: &[&str]) -> Result<Value> {
@@ -20,7 +20,7 @@ pub(crate) fn get(target: &Target, args: &[&str]) -> Result<Value> {
 /// Waits until `ChatClusters` are served. `kubectl wait` alone fails if it comes before the first of the CRD's conditions.
 pub(crate) fn established(kubectl: impl Fn() -> Result<Command>) -> Result<()> {
     let start = Instant::now();
-    let wait = ["wait", "--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=60s"];
+    let wait = ["wait", "--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=1s"];
     loop {
         match sh::quiet(kubectl()?.args(wait)) {
             Err(_) if start.elapsed() < SERVED => sleep(Duration::from_millis(100)),

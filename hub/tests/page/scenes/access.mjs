@@ -50,7 +50,7 @@ export async function allCanBeDoneByKeyboard({ a, b }) {
   await reach("people");
   await keyboard.press("Escape");
   await people.waitFor({ state: "detached" });
-  await focuses(ada, "people-button");
+  assert.equal(await focused(ada), "people-button");
   await reach("leave");
   await keyboard.press("Enter");
   // Enter brings one back.
