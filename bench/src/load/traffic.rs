@@ -2,49 +2,50 @@
 
 use super::connections::subscriptions;
 use super::driver::{Driver, Load};
+use super::figures::{Measured, figures, rounded};
 use super::histogram::Histogram;
 use super::meter::{Meter, Used};
+use super::options::{Mode, Options};
 use super::text::Stamp;
 use super::track::{Track, Verdict};
-use super::{Measured, Mode, Options, figures};
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// For late duplicates.
+/// The wait for late duplicates.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 
 struct Traffic<'a> {
     options: &'a Options,
     text: Vec<u8>,
     payload: Vec<u8>,
-    /// Where texts are in records.
+    /// The place of the text in records.
     place: usize,
-    /// By publisher and number: how many members do not have it yet.
+    /// By publisher and number: how many members do not have the message yet.
     left: Vec<Vec<u32>>,
     /// By member, then publisher.
     tracks: Vec<Track>,
-    /// Publishers whose turn it is.
+    /// Publishers that are to send a message now.
     turns: Vec<usize>,
     on_way: usize,
-    /// Of the whole run.
+    /// Deliveries of the whole run, duplicates aside.
     unique: u64,
     duplicated: u64,
     out_of_order: u64,
     phase: Phase,
 }
 
-/// Since the warm-up, or since the measurement began.
+/// Figures since the start of the warm-up, or of the measurement.
 struct Phase {
     latency: Histogram,
-    /// How late the generator itself was.
+    /// The delay of the generator itself, behind its schedule.
     lateness: Histogram,
     published: u64,
     delivered: u64,
-    /// Of the schedule.
+    /// The number of the next message of the schedule.
     next: u64,
-    /// What the driver will wake up for.
+    /// The time for which the driver's timer is set.
     alarm: u64,
     start: u64,
     end: u64,
@@ -73,7 +74,7 @@ impl Load for Traffic<'_> {
         let said =
             self.left.get_mut(stamp.publisher).and_then(|numbers| numbers.get_mut(stamp.number as usize));
         let Some(left) = said else {
-            self.duplicated += 1; // of nothing that was said here
+            self.duplicated += 1; // a message that was never sent here
             return;
         };
         match self.tracks[member * self.options.publishers + stamp.publisher].see(stamp.number) {
@@ -137,12 +138,13 @@ impl<'a> Traffic<'a> {
         driver.say(publisher, &self.text, &mut self.payload);
     }
 
-    /// When the next message of the schedule is.
+    /// The time at which the next message of the schedule is due.
     fn due(&self) -> u64 {
         self.phase.start + (self.phase.next as f64 * 1e9 / self.options.rate) as u64
     }
 
-    /// Says what is due. Latency counts from when it was due: who is late is charged with it.
+    /// Publishes the messages that are due. Latency counts from the time at which a message was due, so that
+    /// it includes a delay of the generator.
     fn keep_schedule(&mut self, driver: &mut Driver) -> Result<()> {
         loop {
             let (due, now) = (self.due(), driver.now());
@@ -163,18 +165,18 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// Publishes for a while, then waits until everyone has everything; says whether that came to pass.
+    /// Publishes for a while, then waits until everyone has everything. Returns false if something is lost.
     fn run_phase(&mut self, driver: &mut Driver, length: f64) -> Result<bool> {
         self.phase = Phase::new(driver.now(), length);
         if self.options.mode == Mode::Broadcast {
-            // A publisher's messages are said by it, one after the other.
+            // Each publisher always has the same number of messages in flight.
             self.turns.extend((0..self.options.window).map(|i| i % self.options.publishers));
         }
         loop {
             self.between(driver)?;
             let now = driver.now();
             let said = match self.options.mode {
-                // All of it, also if the generator itself was held up until after the end.
+                // The whole schedule is sent, even if the generator itself was held up beyond its end.
                 Mode::Rate => self.due() >= self.phase.end,
                 _ => now >= self.phase.end,
             };
@@ -194,7 +196,7 @@ impl<'a> Traffic<'a> {
     }
 }
 
-/// What a run came to; the counts that have to be 0 include the warm-up.
+/// Figures of a run; the counts that have to be 0 include the warm-up.
 #[derive(Serialize)]
 struct Flow {
     publishers: usize,
@@ -226,8 +228,9 @@ struct Flow {
 
 pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> Result<Measured> {
     if options.mode == Mode::Rate {
-        // There is time to spare, so the generator goes first, as on a machine of its own. Under full load it takes its
-        // turn: it would preempt the servers at every frame. Without the right to it, lateness tells.
+        // At a fixed rate there is time to spare, so the generator gets priority, as if it had a machine of
+        // its own. Under full load it takes its turn, or it would preempt the servers at every frame. Without
+        // the right to raise its priority, the figure for lateness shows it.
         let _ = rustix::process::nice(-10);
     }
     driver.connect(options.connections, options.width, Duration::from_mins(1))?;
@@ -247,7 +250,7 @@ pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> 
     match options.mode {
         Mode::Rate => {
             all.insert("rate".into(), options.rate.into());
-            all.insert("late_p99_ms".into(), json!(super::rounded(traffic.phase.lateness.at(0.99))));
+            all.insert("late_p99_ms".into(), json!(rounded(traffic.phase.lateness.at(0.99))));
         }
         _ => drop(all.insert("window".into(), options.window.into())),
     }
