@@ -45,14 +45,3 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Bridge(bridge::Options),
 }
-
-/// Which cluster: asked for here, in the environment, or found out by `Target::choose`.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub(crate) struct Where {
-    /// Use the cluster of this kube-context
-    #[arg(long, env = "CHATCLUSTER_CONTEXT", value_name = "NAME", global = true)]
-    pub(crate) context: Option<String>,
-    /// own, kind or context [default: the context if one is named, kind if it and Docker work, else own]
-    #[arg(long, env = "CHATCLUSTER_TARGET", value_name = "TARGET", global = true)]
-    pub(crate) target: Option<crate::target::Choice>,
-}

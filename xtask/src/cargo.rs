@@ -1,8 +1,13 @@
-//! What `cargo … --message-format=json` says of the programs that it made.
+//! Programs and test runners that cargo builds, as `cargo … --message-format=json` reports them.
 
-use anyhow::{Context, Result};
+use crate::sh;
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Makes cargo report what it builds in a form that [`build`] reads. Errors and warnings are still shown to people.
+pub(crate) const REPORT: &str = "--message-format=json-render-diagnostics";
 
 /// An executable that cargo made.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,8 +20,22 @@ pub(crate) struct Program {
     pub(crate) kind: String,
 }
 
+/// cargo at the root of the workspace. Always for the whole of it, picking by target: with `--package` the crates below
+/// would get other features, and be compiled once more.
+pub(crate) fn workspace(subcommand: &str) -> Command {
+    sh::cargo([subcommand, "--locked", "--workspace"])
+}
+
+/// Runs a cargo command that has [`REPORT`] among its arguments. Returns the executables that it built.
+pub(crate) fn build(command: &mut Command) -> Result<Vec<Program>> {
+    let output =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "`{}` failed", sh::line(command));
+    Ok(programs(&String::from_utf8_lossy(&output.stdout)))
+}
+
 /// All executables named in cargo's messages, one JSON object a line; other lines are skipped.
-pub(crate) fn programs(messages: &str) -> Vec<Program> {
+fn programs(messages: &str) -> Vec<Program> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

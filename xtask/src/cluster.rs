@@ -1,7 +1,6 @@
 //! `cargo xtask cluster …`
 
-use crate::args::Where;
-use crate::target::Target;
+use crate::target::{SHARED_NAME, Target, TargetOptions};
 use crate::{interrupt, sh};
 use anyhow::Result;
 use clap::Subcommand;
@@ -9,13 +8,10 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
-/// The name of the cluster that `cluster` and `demo` share.
-pub(crate) const OWN_NAME: &str = "chatcluster-cluster";
-
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    at: Where,
+    at: TargetOptions,
     #[command(subcommand)]
     action: Action,
 }
@@ -55,7 +51,7 @@ struct Rest {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let target = Target::choose(&options.at, OWN_NAME)?;
+    let target = Target::choose(&options.at, SHARED_NAME)?;
     match &options.action {
         Action::Up { nodes } => {
             interrupt::catch()?;

@@ -2,7 +2,7 @@
 
 use crate::images::{self, Image};
 use crate::target::Target;
-use crate::{chart, kube, repo, sh};
+use crate::{chart, repo, sh};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
@@ -58,7 +58,7 @@ fn pushed(images: &[Image], registry: &str) -> Result<Vec<String>> {
 fn loaded(target: &Target, images: &[Image]) -> Result<Vec<String>> {
     let mut values = Vec::new();
     for image in images {
-        load(target, image)?;
+        images::load(target, image)?;
         values.extend(value(image, &image.reference)?);
     }
     Ok(values)
@@ -71,28 +71,6 @@ fn value(image: &Image, reference: &str) -> Result<Vec<String>> {
     }
     let (repository, tag) = reference.rsplit_once(':').context("an image has a tag")?;
     Ok(vec![format!("image.repository={repository}"), format!("image.tag={tag}")])
-}
-
-/// Loads an image. Where another of the same tag was loaded before, its pods are made anew. What was loaded is written
-/// down in the cluster itself, since several clones may work on one.
-pub(crate) fn load(target: &Target, image: &Image) -> Result<()> {
-    target.load(&image.archive)?;
-    let note = format!("xtask.chatcluster.dev/{}", image.name);
-    let system = kube::get(target, &["namespace", "kube-system"])?;
-    let before = system["metadata"]["annotations"][&note].as_str();
-    if before.is_some_and(|digest| digest != image.digest) {
-        let pods = ["-A", "-l", selector(image), "--ignore-not-found", "--wait=false"];
-        sh::quiet(target.kubectl()?.args(["delete", "pods"]).args(pods))?;
-    }
-    let note = format!("{note}={}", image.digest);
-    sh::quiet(target.kubectl()?.args(["annotate", "namespace", "kube-system", "--overwrite", &note]))
-}
-
-fn selector(image: &Image) -> &'static str {
-    match image.name {
-        "chatcluster-hub" => "app.kubernetes.io/part-of=chatcluster,app.kubernetes.io/component=hub",
-        _ => "app.kubernetes.io/name=chatcluster-operator",
-    }
 }
 
 /// The Redis to use in place of the chart's default, where there is one to load.

@@ -3,7 +3,7 @@
 mod args;
 mod bench;
 mod bridge;
-mod cargo_json;
+mod cargo;
 mod chart;
 mod cluster;
 mod crds;
@@ -15,6 +15,7 @@ mod images;
 mod install;
 mod interrupt;
 mod kube;
+mod plugin;
 mod reference;
 mod repo;
 mod sh;

@@ -1,6 +1,5 @@
 //! The cluster that commands act on: the project's own, one of kind, or that of a kube-context.
 
-use crate::args::Where;
 use crate::{repo, sh};
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
@@ -13,7 +12,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fs};
 
-/// What `--target` takes.
+/// The name of the cluster that `cluster` and `demo` share.
+pub(crate) const SHARED_NAME: &str = "chatcluster-cluster";
+
+/// The values of `--target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Choice {
     /// The project's own cluster (`cluster/`)
@@ -22,6 +24,17 @@ pub(crate) enum Choice {
     Kind,
     /// The cluster of a kube-context
     Context,
+}
+
+/// The cluster that the command line or the environment asks for; without either, [`Target::choose`] finds one.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct TargetOptions {
+    /// Use the cluster of this kube-context
+    #[arg(long, env = "CHATCLUSTER_CONTEXT", value_name = "NAME", global = true)]
+    pub(crate) context: Option<String>,
+    /// own, kind or context [default: the context if one is named, kind if it and Docker work, else own]
+    #[arg(long, env = "CHATCLUSTER_TARGET", value_name = "TARGET", global = true)]
+    pub(crate) target: Option<Choice>,
 }
 
 /// A cluster, and how to reach it.
@@ -37,11 +50,11 @@ pub(crate) enum Target {
 
 impl Target {
     /// The one that was asked for; else kind where it works; else our own.
-    pub(crate) fn choose(wish: &Where, own_name: &str) -> Result<Self> {
+    pub(crate) fn choose(wish: &TargetOptions, own_name: &str) -> Result<Self> {
         Self::pick(wish, own_name, kind_works)
     }
 
-    fn pick(wish: &Where, own_name: &str, kind_works: impl FnOnce() -> bool) -> Result<Self> {
+    fn pick(wish: &TargetOptions, own_name: &str, kind_works: impl FnOnce() -> bool) -> Result<Self> {
         let named = |variable, default: &str| env::var(variable).unwrap_or_else(|_| default.to_owned());
         let choice = match (wish.target, &wish.context) {
             (Some(Choice::Context), None) => {
@@ -175,7 +188,7 @@ impl Target {
         c
     }
 
-    /// Where our own cluster keeps logs and state, as its script computes it.
+    /// TargetOptions our own cluster keeps logs and state, as its script computes it.
     pub(crate) fn state(&self) -> Option<PathBuf> {
         let Self::Own { name } = self else { return None };
         Some(env::var_os("CLUSTER_STATE").map_or_else(|| Path::new("/run").join(name), PathBuf::from))
@@ -247,8 +260,8 @@ fn path_with_ours() -> OsString {
 mod tests {
     use super::*;
 
-    fn wish(target: Option<Choice>, context: Option<&str>) -> Where {
-        Where { target, context: context.map(str::to_owned) }
+    fn wish(target: Option<Choice>, context: Option<&str>) -> TargetOptions {
+        TargetOptions { target, context: context.map(str::to_owned) }
     }
 
     #[test]

@@ -3,16 +3,16 @@
 //! figures.
 
 pub(crate) mod hub;
+mod lines;
 mod machine;
 mod markdown;
 pub(crate) mod operator;
 mod options;
 mod page;
 
-use crate::{interrupt, repo};
+use crate::interrupt;
 use anyhow::Result;
 pub(crate) use options::Options;
-use std::path::PathBuf;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
@@ -20,9 +20,4 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Options::Hub(hub) => hub::bench(hub),
         Options::Operator(operator) => operator::bench(operator),
     }
-}
-
-/// Where logs and the like of a bench are.
-fn scratch() -> Result<PathBuf> {
-    repo::scratch("bench")
 }

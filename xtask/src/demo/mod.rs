@@ -2,19 +2,18 @@
 
 mod way;
 
-use crate::args::Where;
 use crate::kube::{self, Condition};
-use crate::target::Target;
-use crate::{chart, cluster, deps, images, install, interrupt, sh};
+use crate::target::{SHARED_NAME, Target, TargetOptions};
+use crate::{chart, deps, images, install, interrupt, sh};
 use anyhow::{Result, bail};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use way::Way;
+use way::{CHAT, NAMESPACE, Way};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    at: Where,
+    at: TargetOptions,
     /// End after the proof, without waiting for a browser
     #[arg(long)]
     once: bool,
@@ -29,14 +28,11 @@ pub(crate) struct Options {
     port: u16,
 }
 
-/// The sample's name and, as it is applied without one, its namespace.
-const CHAT: &str = "lobby";
-const NAMESPACE: &str = "default";
 const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
-    let target = Target::choose(&options.at, cluster::OWN_NAME)?;
+    let target = Target::choose(&options.at, SHARED_NAME)?;
     if options.down {
         return down(&target);
     }

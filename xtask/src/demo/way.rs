@@ -1,6 +1,5 @@
 //! How one gets from outside to the hubs: by the load balancer's address, or where there is none by kubectl.
 
-use super::{CHAT, NAMESPACE};
 use crate::bridge::{Bridge, free_port_number};
 use crate::target::Target;
 use crate::{kube, sh};
@@ -9,6 +8,11 @@ use std::env;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::thread;
+
+/// The name of the sample that the demo applies.
+pub(super) const CHAT: &str = "lobby";
+/// The sample's namespace: its manifest names none.
+pub(super) const NAMESPACE: &str = "default";
 
 /// How a client from outside gets to the hubs.
 pub(super) enum Way {

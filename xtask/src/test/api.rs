@@ -1,8 +1,9 @@
 //! The operator, outside any cluster, against a real API server with fake nodes: no container ever runs.
 
-use super::{Options, rust};
+use super::options::{Options, cluster_name};
+use super::rust;
 use crate::target::Target;
-use crate::{cargo_json, interrupt, repo, sh};
+use crate::{cargo, interrupt, plugin, repo, sh};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -15,11 +16,11 @@ const THREADS_ALONE: &str = "4";
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let programs = rust::build_test("api")?;
-    let runner = cargo_json::test_runner(&programs, "api")?;
-    let operator = cargo_json::binary(&programs, "chatcluster-operator")?;
-    let plugin = rust::build_plugin()?;
+    let runner = cargo::test_runner(&programs, "api")?;
+    let operator = cargo::binary(&programs, "chatcluster-operator")?;
+    let plugin = plugin::build()?;
 
-    let sim = Sim { target: Target::Own { name: super::e2e::own_name() }, keep: options.keep };
+    let sim = Sim { target: Target::Own { name: cluster_name() }, keep: options.keep };
     sh::run(&mut sim.target.script("build"))?;
     sh::run_shielded(&mut sim.target.script("sim-down"))?;
     sh::run(sim.target.script("sim").arg(NODES))?;

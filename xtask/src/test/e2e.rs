@@ -1,18 +1,14 @@
 //! Whole clusters end to end: images, chart, load balancer, browsers.
 
-use super::{Options, npm, rbac, rust, socketio, upgrade};
+use super::options::{Options, cluster_name};
+use super::{npm, rbac, rust, socketio, upgrade};
 use crate::images::{self, Image};
 use crate::target::{Choice, Target};
-use crate::{cargo_json, chart, install, interrupt, repo, sh};
+use crate::{cargo, chart, install, interrupt, plugin, repo, sh};
 use anyhow::Result;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
-
-/// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
-pub(super) fn own_name() -> String {
-    std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-test".to_owned())
-}
 
 /// How many tests at once: each has pods that start and end.
 const THREADS: &str = "2";
@@ -22,8 +18,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         npm::install(&folder)?;
     }
     let programs = rust::build_test("e2e")?;
-    let runner = cargo_json::test_runner(&programs, "e2e")?;
-    let plugin = rust::build_plugin()?;
+    let runner = cargo::test_runner(&programs, "e2e")?;
+    let plugin = plugin::build()?;
     let images = images::build()?;
     let socketio = socketio::image()?;
 
@@ -42,7 +38,7 @@ fn target(options: &Options) -> Result<Target> {
     if wish.context.is_none() {
         wish.target = wish.target.or(Some(Choice::Own));
     }
-    Target::choose(&wish, &own_name())
+    Target::choose(&wish, &cluster_name())
 }
 
 /// The operator's log.

@@ -1,7 +1,7 @@
 //! What can be said of the sources without running them.
 
 use super::{chart, npm, report, rust};
-use crate::{crds, interrupt, repo, sh};
+use crate::{cargo, crds, interrupt, repo, sh};
 use anyhow::{Result, ensure};
 use std::process::Command;
 use std::time::Instant;
@@ -52,8 +52,8 @@ fn rustfmt() -> Result<()> {
 
 fn clippy() -> Result<()> {
     let warnings = ["--", "-D", "warnings"];
-    sh::run(rust::cargo("clippy").args(["--quiet", "--all-targets"]).args(warnings))?;
-    let mut others = rust::cargo("clippy");
+    sh::run(cargo::workspace("clippy").args(["--quiet", "--all-targets"]).args(warnings))?;
+    let mut others = cargo::workspace("clippy");
     others.arg("--quiet");
     for test in rust::cluster_tests()? {
         others.args(["--test", &test]);

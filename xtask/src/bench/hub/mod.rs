@@ -4,22 +4,24 @@
 //! made of their figures.
 
 mod check;
-pub(super) mod node;
+mod listener;
+mod node;
 pub(crate) mod options;
 mod plan;
+pub(super) mod programs;
 mod redis;
 mod table;
 
+use super::lines::Results;
 use super::machine::{self, Quiet};
 use super::page;
-use crate::{cargo_json, interrupt, sh};
+use crate::{interrupt, sh};
 use anyhow::{Context, Result, ensure};
 use options::Hub;
 use plan::{Run, System};
+use programs::Programs;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -35,12 +37,6 @@ pub(crate) fn check() -> Result<()> {
     bench(&hub)
 }
 
-/// The programs that take part.
-struct Programs {
-    hub_command: String,
-    bench: PathBuf,
-}
-
 pub(super) fn bench(options: &Hub) -> Result<()> {
     let small;
     let options = if options.check {
@@ -50,15 +46,10 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
         options
     };
     machine::allow_descriptors(plan::most_connections(options) as u64 + 300)?;
-    let programs = build(options)?;
+    let programs = programs::build(options)?;
     let machine = machine::describe()?;
-    let mut lines =
-        options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut keep = |line: &Value| match &mut lines {
-        Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
-        None => Ok(()),
-    };
-    keep(&json!({"machine": machine.clone(), "redis": machine::redis()}))?;
+    let mut kept = Results::create(options.json.as_deref())?;
+    kept.keep(&json!({"machine": machine.clone(), "redis": machine::redis()}))?;
 
     let mut quiet = Quiet::new(options.max_other);
     let (mut results, mut wrong) = (Vec::new(), Vec::new());
@@ -71,11 +62,11 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
             eprintln!("  WRONG: {fault}");
             wrong.push(fault);
         }
-        keep(&result)?;
+        kept.keep(&result)?;
         results.push(result);
     }
     for line in table::medians(&results) {
-        keep(&line)?;
+        kept.keep(&line)?;
     }
     let tables = table::all(&results);
     if !options.check {
@@ -153,36 +144,3 @@ fn output(load: &mut Command) -> Result<String> {
     process.stdout.context("its output is a pipe")?.read_to_string(&mut line)?;
     Ok(line)
 }
-
-/// Compiles what takes part, optimised unless only counts matter.
-fn build(options: &Hub) -> Result<Programs> {
-    let mut cargo = if options.check {
-        sh::cargo(["build", "--locked", "--workspace"]) // as the other stages of the tests do
-    } else {
-        sh::cargo([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "chatcluster-hub",
-            "--package",
-            "chatcluster-bench",
-        ])
-    };
-    cargo.args(["--bin", "chatcluster-bench", "--message-format=json-render-diagnostics"]);
-    if options.command.is_none() {
-        cargo.args(["--bin", HUB]);
-    }
-    let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
-    let built = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
-    let hub_command = if let Some(command) = &options.command {
-        command.clone()
-    } else {
-        let path = cargo_json::binary(&built, HUB)?;
-        node::HUB_COMMAND.replace(node::HUB_PROGRAM, &path.to_string_lossy())
-    };
-    Ok(Programs { hub_command, bench: cargo_json::binary(&built, "chatcluster-bench")? })
-}
-
-const HUB: &str = "chatcluster-hub";

@@ -1,6 +1,6 @@
 //! The command line of `cargo xtask bench hub`.
 
-use super::plan::{Mode, Protocol};
+use clap::ValueEnum;
 use std::path::PathBuf;
 
 pub(crate) const MODES: &str = "\
@@ -17,6 +17,34 @@ once (floor-batch). In brackets, a hub's figure is divided by the floor's. docs/
 
 Fails when a message is lost, comes twice or out of order, when a connection is closed, or when Redis has more to do than it
 should. It never fails because of times.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Mode {
+    Broadcast,
+    Rate,
+    Connect,
+    Idle,
+}
+
+impl Mode {
+    pub(super) const ALL: [Self; 4] = [Self::Broadcast, Self::Rate, Self::Connect, Self::Idle];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Broadcast => "broadcast",
+            Self::Rate => "rate",
+            Self::Connect => "connect",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Protocol {
+    Json,
+    Messagepack,
+    Mixed,
+}
 
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools)] // flags, each of which means something by itself

@@ -1,35 +1,7 @@
 //! What is run, in which order, and with what arguments. Pure.
 
-use super::options::Hub;
+use super::options::{Hub, Mode, Protocol};
 use clap::ValueEnum;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Mode {
-    Broadcast,
-    Rate,
-    Connect,
-    Idle,
-}
-
-impl Mode {
-    pub(super) const ALL: [Self; 4] = [Self::Broadcast, Self::Rate, Self::Connect, Self::Idle];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Broadcast => "broadcast",
-            Self::Rate => "rate",
-            Self::Connect => "connect",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Protocol {
-    Json,
-    Messagepack,
-    Mixed,
-}
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

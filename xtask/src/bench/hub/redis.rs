@@ -1,8 +1,7 @@
 //! A Redis with a password, on loopback, for one run.
 
-use super::node;
-use crate::bench::scratch;
-use crate::sh;
+use super::listener;
+use crate::{repo, sh};
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -19,8 +18,8 @@ pub(super) struct Redis {
 impl Redis {
     /// One that answers. It keeps nothing on disk but, if asked to, its log.
     pub(super) fn start(append_only: bool) -> Result<Self> {
-        let port = node::free_port()?;
-        let folder = scratch()?.join(format!("redis-{port}"));
+        let port = listener::free_port()?;
+        let folder = repo::scratch("bench")?.join(format!("redis-{port}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
@@ -40,7 +39,7 @@ impl Redis {
         let input = process.stdin.take();
         let mut redis = Self { process, port, folder };
         input.context("Redis's input is a pipe")?.write_all(configuration.as_bytes())?;
-        node::await_listener(port, &mut redis.process, "Redis")?;
+        listener::await_listener(port, &mut redis.process, "Redis")?;
         Ok(redis)
     }
 

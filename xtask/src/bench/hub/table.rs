@@ -1,6 +1,7 @@
 //! Medians, and their ratios to the null server's, as Markdown and as JSON. Pure.
 
-use super::plan::{Mode, System};
+use super::options::Mode;
+use super::plan::System;
 use crate::bench::markdown::{table as markdown, thousands};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;

@@ -8,15 +8,15 @@ mod plot;
 mod real;
 mod table;
 
+use super::lines::{Results, tail};
 use super::machine::{self, Machine};
-use super::{page, scratch};
-use crate::{cargo_json, images, interrupt, sh};
+use super::page;
+use crate::{cargo, images, interrupt, repo, sh};
 use anyhow::{Context, Result, ensure};
 use control::Control;
 use options::{Operator, Run};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -59,20 +59,15 @@ pub(super) fn bench(options: &Operator) -> Result<()> {
 fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     let programs = build(options)?;
     let machine = machine::describe()?;
-    let mut lines =
-        options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut keep = |line: &Value| match &mut lines {
-        Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
-        None => Ok(()),
-    };
-    keep(&json!({"machine": machine.clone()}))?;
+    let mut kept = Results::create(options.json.as_deref())?;
+    kept.keep(&json!({"machine": machine.clone()}))?;
     let mut results = Vec::new();
     let mut each = |result: Value| {
         println!("  {}", table::progress(&result));
         for fault in check::faults(&result) {
             eprintln!("  WRONG: {fault}");
         }
-        keep(&result)?;
+        kept.keep(&result)?;
         results.push(result);
         Ok(())
     };
@@ -105,7 +100,7 @@ fn measure(
     each: &mut impl FnMut(Value) -> Result<()>,
 ) -> Result<()> {
     let control = Control::start(run, options.keep)?;
-    let log = scratch()?.join(format!("operator-{}.log", run.clusters));
+    let log = repo::scratch("bench")?.join(format!("operator-{}.log", run.clusters));
     let _ = std::fs::remove_file(&log);
     let mut driver = control.exec(&programs.bench);
     driver.args(["--clusters", &run.clusters.to_string()]);
@@ -117,7 +112,7 @@ fn measure(
     if !run.pods {
         driver.arg("--without-pods");
     }
-    follow(&mut driver, each).with_context(|| last_words(&log))
+    follow(&mut driver, each).with_context(|| tail(&log, 5))
 }
 
 /// Runs it to its end, and takes each of its lines. A signal to us ends it.
@@ -158,32 +153,23 @@ fn follow(driver: &mut Command, each: &mut impl FnMut(Value) -> Result<()>) -> R
     Ok(())
 }
 
-/// The end of the operator's log.
-fn last_words(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
-    format!("{}:\n{}\n", log.display(), lines[lines.len().saturating_sub(5)..].join("\n"))
-}
-
 /// Compiles what takes part: as for the image, or, if only counts matter, as the tests do.
 fn build(options: &Operator) -> Result<Programs> {
-    let mut cargo = if options.check {
-        let mut cargo = sh::cargo(["build", "--locked", "--workspace"]);
-        cargo.args(["--bin", OPERATOR]);
-        cargo
+    let mut command = if options.check {
+        let mut command = cargo::workspace("build");
+        command.args(["--bin", OPERATOR]);
+        command
     } else {
         sh::cargo(["build", "--locked", "--release", "--package", BENCH])
     };
-    cargo.args(["--bin", BENCH, "--message-format=json-render-diagnostics"]);
-    let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
-    let made = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
+    command.args(["--bin", BENCH, cargo::REPORT]);
+    let made = cargo::build(&mut command)?;
     let operator = match &options.program {
         Some(program) => std::fs::canonicalize(program).context("the operator's program")?,
-        None if options.check => cargo_json::binary(&made, OPERATOR)?,
+        None if options.check => cargo::binary(&made, OPERATOR)?,
         None => images::binaries()?.join(OPERATOR),
     };
-    Ok(Programs { operator, bench: cargo_json::binary(&made, BENCH)? })
+    Ok(Programs { operator, bench: cargo::binary(&made, BENCH)? })
 }
 
 /// The version that `cluster/` builds.

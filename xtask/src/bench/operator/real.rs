@@ -2,7 +2,7 @@
 //! balancer's address, beside `kubectl apply` of the same objects by hand. The two take turns.
 
 use crate::target::Target;
-use crate::{images, install, interrupt, kube, sh};
+use crate::{images, install, interrupt, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -115,7 +115,7 @@ impl<'a> Place<'a> {
     }
 
     fn file(&self, objects: &Value) -> Result<PathBuf> {
-        let file = crate::bench::scratch()?.join(format!("{}.json", self.namespace));
+        let file = repo::scratch("bench")?.join(format!("{}.json", self.namespace));
         std::fs::write(&file, objects.to_string())?;
         Ok(file)
     }
