@@ -18,7 +18,7 @@ use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::forward::ready_hubs;
 use crate::model::{Chat, condition, current};
-use crate::status::Format;
+use crate::output::Format;
 use crate::text::{Paint, print};
 use report::{Messages, OperatorSays, Report};
 use token::Token;
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// The ChatCluster
     name: String,
     /// How long to wait for the operator to say that it is verified
-    #[arg(long, value_parser = crate::cli::duration, default_value = "60s", value_name = "DURATION")]
+    #[arg(long, value_parser = crate::text::duration, default_value = "60s", value_name = "DURATION")]
     timeout: Duration,
     /// Where the hub speaks SignalR
     #[arg(long, default_value = "/hub")]
