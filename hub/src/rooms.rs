@@ -12,6 +12,8 @@ pub mod timeline;
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
+use signalr::encoding::{Encoding, Once, Say};
+
 pub use self::entry::{Entered, Entry, Hold};
 use self::gossip::Gossip;
 pub use self::members::{ConnectionKey, Member, Members, Who};
@@ -23,7 +25,6 @@ use crate::metrics::Metrics;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::{Event, Typing};
-use crate::protocol::record::{Encoding, Once, Say};
 use crate::protocol::room::RoomName;
 use crate::protocol::said::{Origin, Said};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use signalr::record::{JsonText, Outcome, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::chat::{Connection, Joined, Participant};
@@ -13,7 +14,6 @@ use crate::guards::Identity;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, JoinOptions};
-use crate::protocol::record::{JsonText, Outcome, Record};
 use crate::protocol::room::{MemberName, RoomName};
 
 /// The most streams of one connection in each direction.

@@ -10,13 +10,13 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use signalr::negotiate::Negotiation;
 
 use crate::connection::Conversation;
 use crate::forward;
 use crate::guards::{Identity, Refusal};
 use crate::handover;
 use crate::hub::Hub;
-use crate::protocol::negotiate::Negotiation;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Token};
 use crate::transports::{events, polls, resumable};
@@ -278,7 +278,7 @@ pub(super) async fn send(
     };
     // Records have a bound of their own; this one is for those that come together.
     let Ok(bytes) = to_bytes(request.into_body(), 2 * hub.settings.most_message_bytes + 1024).await else {
-        let error = crate::protocol::ProtocolError::TooLarge { most_bytes: hub.settings.most_message_bytes };
+        let error = signalr::error::ProtocolError::TooLarge { most_bytes: hub.settings.most_message_bytes };
         session.outbox.end(crate::ending::Ending::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
