@@ -11,8 +11,8 @@ use redis::{
     RedisError,
 };
 
-use crate::names::{OPERATOR, REDIS_PORT};
 use crate::password::Password;
+use chatcluster_api::names::{OPERATOR, REDIS_PORT};
 
 /// How long a connection and each answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -18,10 +18,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::names::INSTANCE;
 use crate::packed::{Packed, Packer};
 use crate::queue::Urgency;
 use crate::raw::Raw;
+use chatcluster_api::names::INSTANCE;
 
 /// Namespace and name.
 pub type Key = (String, String);

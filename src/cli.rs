@@ -8,19 +8,19 @@ use kube::{Client, Config};
 use tracing::{error, info};
 
 use crate::access::{Access, Guard, wire};
-use crate::api::crd;
 use crate::check::check;
 use crate::controller::Operator;
 use crate::ending;
 use crate::http::{self, Health};
 use crate::lease::{LeaseLock, Tenure};
 use crate::metrics::Metrics;
-use crate::names::OPERATOR;
 use crate::password::random_hex;
 use crate::requests::Counting;
 use crate::scope::Scope;
 use crate::telemetry::{LogFormat, Telemetry};
 use crate::validate::Defaults;
+use chatcluster_api::crd;
+use chatcluster_api::names::OPERATOR;
 
 #[derive(Debug, Parser)]
 #[command(name = OPERATOR, version, about = "Turns ChatCluster objects into running real-time chat services")]

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::{debug, error, warn};
 
-use crate::api::{ChatCluster, ChatClusterSpec};
 use crate::cache::{Key, key};
 use crate::known::Known;
 use crate::lean::Lean;
@@ -24,6 +23,7 @@ use crate::packed::Packer;
 use crate::queue::Queue;
 use crate::scope::Scope;
 use crate::watches::{events_within, mapped};
+use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
 #[derive(Clone, Debug, Deserialize, Resource, Serialize)]

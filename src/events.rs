@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::api::{ChatClusterStatus, ConditionType};
 use crate::apply::{Applied, Outcome};
-use crate::status::{Reason, find};
+use crate::status::find;
+use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
 /// What is to be said about a cluster.
 #[derive(Clone, Debug, PartialEq)]

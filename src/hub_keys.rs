@@ -12,10 +12,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::public_key::PublicKey;
-use crate::api::TokenAlgorithm;
-use crate::names::hub_key;
 use crate::password::random_hex;
 use crate::validate::{Cluster, UserSecret};
+use chatcluster_api::names::hub_key;
+use chatcluster_api::{Reason, TokenAlgorithm};
 
 /// The fewest bytes of a key that signs: as many as a SHA-256 (RFC 7518, 3.2).
 const SHORTEST: usize = 32;
@@ -91,6 +91,16 @@ pub enum HubAuthError {
         /// What is wrong with it.
         error: KeyError,
     },
+}
+
+impl From<&HubAuthError> for Reason {
+    fn from(error: &HubAuthError) -> Self {
+        match error {
+            HubAuthError::SecretMissing { .. } => Reason::AuthSecretMissing,
+            HubAuthError::KeyMissing { .. } => Reason::AuthSecretKeyMissing,
+            HubAuthError::Invalid { .. } => Reason::AuthKeyInvalid,
+        }
+    }
 }
 
 /// Why bytes are no key for an algorithm.

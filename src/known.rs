@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
 
-use crate::api::ChatCluster;
 use crate::packed::{Packed, Packer};
 use crate::queue::Urgency;
+use chatcluster_api::ChatCluster;
 
 /// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, its version and its generation.
 #[derive(Clone, Debug, Resource)]
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_without_a_status_has_no_conditions() {
-        let cluster = ChatCluster::new("lobby", crate::api::ChatClusterSpec::default());
+        let cluster = ChatCluster::new("lobby", chatcluster_api::ChatClusterSpec::default());
 
         Known::new(&cluster, &Packer::default()).conditions(|condition| panic!("{condition:?}"));
     }

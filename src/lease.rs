@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::names::OPERATOR;
+use chatcluster_api::names::OPERATOR;
 use elector::{Elector, Step};
 pub use moment::Moment;
 pub use tenure::{NotLeading, Tenure};

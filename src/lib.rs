@@ -5,7 +5,6 @@
 //! and [`controller`] says when.
 
 pub mod access;
-pub mod api;
 pub mod apply;
 pub mod backplane;
 pub mod cache;
@@ -16,7 +15,6 @@ pub mod clusters;
 pub mod compare;
 pub mod controller;
 pub mod desired;
-pub mod diagnose;
 pub mod ending;
 pub mod events;
 pub mod http;
@@ -27,7 +25,6 @@ pub mod lease;
 pub mod lists;
 pub mod malformed;
 pub mod metrics;
-pub mod names;
 pub mod observe;
 pub mod overlay;
 mod pace;

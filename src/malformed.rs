@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::api::{ChatCluster, ConditionType};
 use crate::clusters::{Malformed, MalformedClusters, Stored};
 use crate::events::Notice;
 use crate::publisher::Publisher;
-use crate::status::Reason;
+use chatcluster_api::{ChatCluster, ConditionType, Reason};
 
 /// Before a status that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(30);

@@ -13,9 +13,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::api::ConditionType;
 use crate::apply::{ApplyError, Outcome};
 use crate::known::Known;
+use chatcluster_api::ConditionType;
 
 /// From a reconcile of caches alone to one that waits for an answer up to its time limit.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Resource, ResourceExt};
 
@@ -13,11 +13,12 @@ use tokio::sync::SemaphorePermit;
 
 use crate::apply::owns;
 use crate::backplane::{Backplane, Question, Report};
-use crate::names::{self, COMPONENT, Component, REDIS_CONTAINER};
 use crate::queue::Queue;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, SecretKey, UserSecret, auth_of};
 use crate::watches::Caches;
+use chatcluster_api::names::{self, COMPONENT, Component, REDIS_CONTAINER};
+use chatcluster_api::pods::{container_status, is_ready};
 
 /// What is known of one cluster.
 #[derive(Clone, Debug)]
@@ -137,18 +138,6 @@ fn question(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<Question
         revision,
         hubs: hubs.iter().filter(|hub| is_ready(hub)).map(|hub| (hub.name_any(), address(hub))).collect(),
     })
-}
-
-/// The status of one of a pod's containers.
-pub fn container_status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
-    pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|status| status.name == container)
-}
-
-/// Whether the pod is ready and not being deleted.
-pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    pod.metadata.deletion_timestamp.is_none()
-        && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 fn address(pod: &Pod) -> Option<IpAddr> {

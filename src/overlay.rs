@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::api::Overlay;
 use crate::compare::difference;
 use crate::lists;
+use chatcluster_api::Overlay;
 
 /// The directive of a strategic merge that deletes or replaces.
 const PATCH: &str = "$patch";

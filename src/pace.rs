@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::api::{ChatClusterStatus, ConditionType};
-use crate::status::Reason;
+use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
 /// Between two statuses of which one has a condition that holds, and the other has not.
 const STEP: Duration = Duration::from_secs(2);

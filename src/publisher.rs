@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::ending;
 use crate::events::Notice;
 use crate::lean::Lean;
-use crate::names::OPERATOR;
+use chatcluster_api::names::OPERATOR;
 
 /// The same event about the same cluster is said again after this time at the earliest.
 const QUIET: Duration = Duration::from_mins(1);

@@ -12,7 +12,6 @@ use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
 
-use crate::api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode};
 use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
 use crate::backplane::{Backplane, Report};
 use crate::cache::{Key, key};
@@ -27,11 +26,12 @@ use crate::observe::{Observed, observe};
 use crate::pace::Pace;
 use crate::publisher::Publisher;
 use crate::queue::Queue;
-use crate::status::{Done, Reason, find, judge, status, was_published};
+use crate::status::{Done, find, judge, status, was_published};
 use crate::storage::growth;
 use crate::user_secrets::{NoAnswer, UserSecrets};
 use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
 use crate::watches::Caches;
+use chatcluster_api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode, Reason};
 
 /// When to look again at what nobody tells us of: an object that is not ours, a quota.
 const RETRY_BLOCKED: Duration = Duration::from_secs(5);
@@ -440,7 +440,7 @@ fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) ->
         Report::NotAsked => false,
         Report::Unreachable { .. } | Report::Rejected => true,
         Report::Answers(_) => {
-            !observed.unseen.is_empty() && cluster.spec.hub.verify == crate::api::VerifyMode::Backplane
+            !observed.unseen.is_empty() && cluster.spec.hub.verify == chatcluster_api::VerifyMode::Backplane
         }
     };
     let wait = if !failures.is_empty() {

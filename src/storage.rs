@@ -4,9 +4,9 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
 
-use crate::api::Persistence;
 use crate::compare::quantity;
 use crate::validate::Cluster;
+use chatcluster_api::Persistence;
 
 /// What is to be done about the volume's size.
 #[derive(Clone, Debug, PartialEq, Eq)]

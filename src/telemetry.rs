@@ -20,7 +20,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::names::OPERATOR;
+use chatcluster_api::names::OPERATOR;
 
 /// How long the last spans may take to be sent when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
-use crate::api::{ChatCluster, ChatClusterSpec, ExistingSecret, KeySecret};
-use crate::names;
+use chatcluster_api::names;
+use chatcluster_api::{ChatCluster, ChatClusterSpec, ExistingSecret, KeySecret};
 
 pub use auth::{Auth, AuthError, auth_of, resolve_auth};
 
@@ -170,10 +170,10 @@ pub fn hub_selector(cluster: &Cluster) -> String {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::{Auth, Cluster, Defaults, UserSecret};
-    use crate::api::{ChatCluster, ChatClusterSpec};
     use crate::hub_keys::{HubKeys, resolve};
-    use crate::names::hub_key;
     use crate::password::Password;
+    use chatcluster_api::names::hub_key;
+    use chatcluster_api::{ChatCluster, ChatClusterSpec};
     use k8s_openapi::ByteString;
     use k8s_openapi::api::core::v1::Secret;
     use kube::core::ObjectMeta;

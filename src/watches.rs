@@ -23,10 +23,10 @@ use tracing::warn;
 
 use crate::cache::{Cache, Concerned};
 use crate::metrics::Metrics;
-use crate::names::{MANAGED_BY, OPERATOR};
 use crate::queue::{Queue, Urgency};
 use crate::raw::Raw;
 use crate::scope::{Scope, merged};
+use chatcluster_api::names::{MANAGED_BY, OPERATOR};
 
 /// Everything that reconciles read, by kind.
 #[derive(Debug, Default)]

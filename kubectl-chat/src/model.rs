@@ -2,9 +2,8 @@
 //! plugin meets operators of other versions, and an unknown field or value must not keep it from showing the
 //! rest.
 
-use chatcluster::api::{ChatCluster, ConditionType};
-use chatcluster::names::{RESTART_HUB, RESTART_REDIS};
-use chatcluster::status::Reason;
+use chatcluster_api::names::{RESTART_HUB, RESTART_REDIS};
+use chatcluster_api::{ChatCluster, ConditionType, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::core::{ApiResource, Object};
@@ -141,7 +140,7 @@ pub(crate) fn held(chat: &Chat) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chatcluster::api::ChatClusterSpec;
+    use chatcluster_api::ChatClusterSpec;
 
     #[test]
     fn what_the_operator_writes_is_what_is_read_here() {

@@ -1,6 +1,6 @@
 //! The operator, as its Deployment says.
 
-use chatcluster::names::OPERATOR;
+use chatcluster_api::names::OPERATOR;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::Mark;
 use crate::compare::{Difference, differences};
-use crate::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
 use crate::password::hex;
 use crate::validate::Cluster;
 use crate::watches::Watched;
+use chatcluster_api::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
 
 /// A kind of child: what can be applied in a namespace, and read again.
 pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}

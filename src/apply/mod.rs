@@ -23,15 +23,15 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::Value;
 use tracing::debug;
 
-use crate::api::ChatCluster;
 use crate::cache::{Cache, Mark};
 use crate::compare::{Difference, differences};
 use crate::desired::{Children, WorkloadError};
-use crate::names;
 use crate::raw::Raw;
 use crate::storage::Growth;
 use crate::validate::Cluster;
 use crate::watches::Caches;
+use chatcluster_api::ChatCluster;
+use chatcluster_api::names;
 
 pub use decide::owns;
 pub use error::ApplyError;

@@ -5,11 +5,11 @@ use kube::ResourceExt;
 use super::Applier;
 use super::decide::{Child, Decision, Wanted};
 use super::stages::{Each, Stages, stages};
-use crate::api::{Pending, PendingAction, Restarts};
 use crate::cache::Cache;
 use crate::desired::{Children, WorkloadError};
-use crate::names::{COMPONENT, Component};
 use crate::storage::Growth;
+use chatcluster_api::names::{COMPONENT, Component};
+use chatcluster_api::{Pending, PendingAction, Restarts};
 
 /// How many fields of one child `status.pending` names.
 const FIELDS_NAMED: usize = 20;

@@ -3,8 +3,8 @@
 
 use crate::cache::Cache;
 use crate::desired::{Children, WorkloadError};
-use crate::names;
 use crate::watches::Caches;
+use chatcluster_api::names;
 
 use super::decide::Child;
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decide::Child;
-use crate::names::OPERATOR;
 use crate::raw::Raw;
+use chatcluster_api::names::OPERATOR;
 
 /// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never
 /// again, so that the number is no longer ours and yet does not go with our ownership.

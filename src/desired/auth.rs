@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::meta;
-use crate::names::{self, Component, REDIS_PORT, key};
 use crate::validate::{Auth, Cluster};
+use chatcluster_api::names::{self, Component, REDIS_PORT, key};
 
 /// The Secret that Redis and the hubs mount. With a Secret of the user it holds a copy, so that no pod ever waits for a
 /// Secret that was deleted, and a bad one never replaces a good one.

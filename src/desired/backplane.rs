@@ -17,10 +17,10 @@ use serde_json::json;
 
 use super::config::{ACL_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, REDIS_CONF};
 use super::{WorkloadError, meta, pod};
-use crate::api::Persistence;
-use crate::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
 use crate::overlay;
 use crate::validate::{Auth, Cluster};
+use chatcluster_api::Persistence;
+use chatcluster_api::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
 
 /// The user and group of Redis in its official images.
 const REDIS_USER: i64 = 999;

@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use sha2::{Digest, Sha256};
 
 use super::meta;
-use crate::api::Persistence;
-use crate::names::{self, Component, REDIS_PORT};
 use crate::password::hex;
 use crate::validate::Cluster;
+use chatcluster_api::Persistence;
+use chatcluster_api::names::{self, Component, REDIS_PORT};
 
 /// The key of redis.conf.
 pub(super) const REDIS_CONF: &str = "redis.conf";

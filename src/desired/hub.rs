@@ -10,11 +10,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
 use super::{WorkloadError, meta, pod, settings};
-use crate::api::Drain;
 use crate::hub_keys::HubKeys;
-use crate::names::{self, Component, HUB_CONTAINER, REDIS_PORT, hub_key, key};
 use crate::overlay;
 use crate::validate::{Auth, Cluster};
+use chatcluster_api::Drain;
+use chatcluster_api::names::{self, Component, HUB_CONTAINER, REDIS_PORT, hub_key, key};
 
 const PASSWORD_VOLUME: &str = "redis-password";
 const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";

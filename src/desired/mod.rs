@@ -21,9 +21,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use thiserror::Error;
 
 use crate::hub_keys::{HubAuthError, HubKeys};
-use crate::names::{self, Component};
 use crate::overlay::OverlayError;
 use crate::validate::{Auth, Cluster, Defaults};
+use chatcluster_api::names::{self, Component};
 
 /// Every child of a `ChatCluster`. Where it is applied it is destructured without `..`, so that a forgotten child does
 /// not compile. `None`: there should be none.

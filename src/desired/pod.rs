@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
     SecurityContext, TopologySpreadConstraint, Volume, VolumeMount,
 };
 
-use crate::names::{self, Component};
+use chatcluster_api::names::{self, Component};
 
 /// The pod's half of `restricted`. See <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>.
 pub(super) fn restricted_pod() -> PodSecurityContext {

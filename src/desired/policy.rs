@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::meta;
-use crate::names::{self, Component, OPERATOR, REDIS_PORT};
 use crate::validate::Cluster;
+use chatcluster_api::names::{self, Component, OPERATOR, REDIS_PORT};
 
 /// Redis answers the hubs of this cluster and the operator and no one else, and itself calls no one.
 pub(super) fn redis(cluster: &Cluster, operator_namespace: Option<&str>) -> NetworkPolicy {

@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::hub::PORT_NAME;
 use super::meta;
-use crate::api::{ExternalTrafficPolicy, ServiceType};
-use crate::names::{self, Component};
 use crate::validate::Cluster;
+use chatcluster_api::names::{self, Component};
+use chatcluster_api::{ExternalTrafficPolicy, ServiceType};
 
 pub(super) fn service(cluster: &Cluster) -> Service {
     let wanted = &cluster.spec.service;

@@ -8,8 +8,8 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::meta;
-use crate::names::{self, Component};
 use crate::validate::Cluster;
+use chatcluster_api::names::{self, Component};
 
 /// The autoscaler, if one is asked for.
 pub(super) fn autoscaler(cluster: &Cluster) -> Option<HorizontalPodAutoscaler> {

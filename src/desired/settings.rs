@@ -4,8 +4,8 @@
 use k8s_openapi::api::core::v1::EnvVar;
 
 use super::hub::value;
-use crate::api::{HubHistory, HubLimits, HubSpec};
 use crate::hub_keys;
+use chatcluster_api::{HubHistory, HubLimits, HubSpec};
 
 /// Who gets in. `directory`: where the hubs' keys are mounted.
 pub(super) fn auth(hub: &HubSpec, directory: &str) -> Vec<EnvVar> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::Children;
 use crate::hub_keys::HubKeys;
-use crate::names::hub_key;
 use crate::validate::testing::{auth, cluster, defaults, keys, secret};
 use crate::validate::{Auth, Cluster, Restart, SecretKey, UserSecret};
+use chatcluster_api::names::hub_key;
 
 /// As the operator would have them, with a key of the user's where the spec names one.
 fn children(cluster: &Cluster, auth: &Auth, public: bool) -> Children {

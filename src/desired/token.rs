@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::meta;
 use crate::hub_keys::HubKeys;
-use crate::names::{self, Component, hub_key};
 use crate::validate::Cluster;
+use chatcluster_api::names::{self, Component, hub_key};
 
 /// The Secret that the hubs mount. Of the user's key it holds a copy, so that no pod ever waits for a Secret that was
 /// deleted, and a bad one never replaces a good one.

@@ -5,15 +5,16 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{Reason, find, held, was_verified};
-use crate::api::{ChatClusterStatus, ConditionType, Persistence, VerifyMode};
+use super::{find, held, was_verified};
 use crate::backplane::Report;
-use crate::diagnose::{Trouble, trouble};
 use crate::hub_keys::client_key;
-use crate::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
-use crate::observe::{Observed, is_ready};
+use crate::observe::Observed;
 use crate::storage::still_grows;
 use crate::validate::{Auth, AuthError, Cluster, UserSecret};
+use chatcluster_api::diagnose::{Trouble, trouble};
+use chatcluster_api::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
+use chatcluster_api::pods::is_ready;
+use chatcluster_api::{ChatClusterStatus, ConditionType, Persistence, Reason, VerifyMode};
 
 /// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
 const PERSISTENT: u32 = 5;

@@ -2,19 +2,17 @@
 //! makes the whole of it.
 
 mod judge;
-mod reason;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{ChatClusterStatus, ConditionType, HubStatus, Pending, ServiceType};
 use crate::apply::ApplyError;
 use crate::observe::Observed;
 use crate::validate::{Cluster, Held, hub_selector};
+use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reason, ServiceType};
 
 pub use judge::{Verdict, Verdicts, judge};
-pub use reason::Reason;
 
 use judge::{hubs_wanted, no, yes};
 

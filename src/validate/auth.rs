@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use thiserror::Error;
 
 use super::{SecretKey, UserSecret, has};
-use crate::names::key;
 use crate::password::{Password, PasswordError, random_hex};
+use chatcluster_api::names::key;
 
 /// The password in force, and a number that changes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! All `ChatCluster`s as a table: the columns of `kubectl get chat`, and the number of held changes.
 
-use chatcluster::api::ConditionType;
+use chatcluster_api::ConditionType;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! The status of one `ChatCluster` as a plain value, which `-o json` prints as it is.
 
-use chatcluster::api::ConditionType;
-use chatcluster::names::redis_auth;
+use chatcluster_api::ConditionType;
+use chatcluster_api::names::redis_auth;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;

@@ -6,7 +6,9 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Overlay, hub::requests, overlay_schema, rule};
+use super::overlay::{Overlay, overlay_schema};
+use super::resources::requests;
+use super::rule::rule;
 
 /// The backplane: one Redis that only the hubs of this cluster and the operator can reach.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]

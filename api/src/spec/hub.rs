@@ -1,14 +1,13 @@
 //! `spec.hub`: the servers that clients connect to.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, LocalObjectReference, ResourceRequirements};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clients::{HubAuth, HubHistory, HubLimits, variables_of_fields};
-use super::{Overlay, overlay_schema, rule};
+use super::overlay::{Overlay, overlay_schema};
+use super::resources::requests;
+use super::rule::rule;
 
 /// The hubs: the servers that clients connect to.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -178,17 +177,6 @@ pub struct Drain {
 impl Default for Drain {
     fn default() -> Self {
         Self { grace_period_seconds: 30 }
-    }
-}
-
-/// Requests for CPU and memory, without limits.
-pub(super) fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
-    ResourceRequirements {
-        requests: Some(BTreeMap::from([
-            ("cpu".to_owned(), Quantity(cpu.to_owned())),
-            ("memory".to_owned(), Quantity(memory.to_owned())),
-        ])),
-        ..ResourceRequirements::default()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Why a condition is as it is.
 
-use crate::hub_keys::HubAuthError;
-
 /// Why a condition is as it is, in the form that `status.conditions[].reason` takes. Every reason has a paragraph in
 /// `docs/operations.md`, and a test that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +50,6 @@ pub enum Reason {
     Published,
     NotVerified,
     AddressPending,
-}
-
-impl From<&HubAuthError> for Reason {
-    fn from(error: &HubAuthError) -> Self {
-        match error {
-            HubAuthError::SecretMissing { .. } => Self::AuthSecretMissing,
-            HubAuthError::KeyMissing { .. } => Self::AuthSecretKeyMissing,
-            HubAuthError::Invalid { .. } => Self::AuthKeyInvalid,
-        }
-    }
 }
 
 impl Reason {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::ResourceExt;
 
-use crate::observe::container_status;
+use crate::pods::container_status;
 
 /// How much of a container's last words a message takes up, in bytes.
 const LAST_WORDS: usize = 300;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule;
+use super::rule::rule;
 
 /// Labels and annotations of every object that the operator makes for this cluster. Those of pods are
 /// `hub.podTemplate.metadata` and `redis.podTemplate.metadata`, since changing them restarts the pods.

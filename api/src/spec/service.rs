@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule;
+use super::rule::rule;
 
 /// The public address of the hubs: a Service with the name of the ChatCluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
