@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::process::Command;
 
 pub(super) fn unit() -> Result<()> {
-    sh::run(cargo::workspace("test").args(["--lib", "--bins"]))
+    sh::run(cargo::workspace("test").args(["--lib", "--bins", "--test", "house"]))
 }
 
 /// The hub's integration tests.
