@@ -26,7 +26,7 @@ pub(crate) struct Paint(bool);
 const NTH: [&str; 6] = ["36", "35", "34", "33", "32", "96"];
 
 impl Paint {
-    /// Colours on a terminal, unless `--no-color` or NO_COLOR (<https://no-color.org>) says otherwise.
+    /// Colours on a terminal, unless `--no-color` or `NO_COLOR` (<https://no-color.org>) says otherwise.
     pub(crate) fn choose(no_color: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

@@ -102,3 +102,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let _ = self.stream.close(None).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn credentials_are_shown_in_a_header_and_never_in_the_address() {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let server = tokio::spawn(async move {
+            let mut request = vec![0; 4096];
+            let length = far.read(&mut request).await.unwrap();
+            far.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let endpoint =
+            Endpoint::new("chat", "/hub").with_authorization(HeaderValue::from_static("Bearer eyJh"));
+
+        let refused = Socket::open(near, &endpoint, Some("abc")).await;
+
+        let error = refused.unwrap_err().to_string();
+        assert!(error.starts_with("no WebSocket: ") && error.contains("401"), "{error}");
+        let request = server.await.unwrap();
+        assert!(request.starts_with("GET /hub?id=abc HTTP/1.1\r\n"), "{request}");
+        assert_eq!(request.to_lowercase().matches("host: chat\r\n").count(), 1, "{request}");
+        assert!(request.contains("uthorization: Bearer eyJh\r\n"), "{request}");
+    }
+}

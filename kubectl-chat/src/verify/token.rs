@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hyper::header::HeaderValue;
+use http::HeaderValue;
 
 use crate::fault::Fault;
 
