@@ -1,6 +1,6 @@
 //! The command line, and nothing but its shape.
 
-use crate::{bench, bridge, cluster, crossing, demo, fuzz, images, test};
+use crate::{bench, bridge, cluster, demo, fuzz, images, test};
 use clap::{Parser, Subcommand};
 
 /// What developers of chatcluster run.
@@ -38,9 +38,6 @@ pub(crate) enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// One chat client for each hub pod; what one says is to arrive at every other
-    #[command(hide = true)]
-    Crossing(crossing::Options),
     /// Carry connections from a Unix socket to an address of this network namespace
     #[command(hide = true)]
     Bridge(bridge::Options),

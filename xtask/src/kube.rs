@@ -66,15 +66,6 @@ pub(crate) fn address(service: &Value) -> Option<String> {
     given["ip"].as_str().or(given["hostname"].as_str()).map(str::to_owned)
 }
 
-/// The names of the pods of a list that are ready and stay.
-pub(crate) fn ready_pods(list: &Value) -> Vec<String> {
-    let pods = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    pods.iter()
-        .filter(|p| p["metadata"]["deletionTimestamp"].is_null() && is_true(&conditions(p), "Ready"))
-        .filter_map(|p| p["metadata"]["name"].as_str().map(str::to_owned))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,16 +95,5 @@ mod tests {
         assert_eq!(address(&with(json!({"ip": "198.18.128.1"}))).as_deref(), Some("198.18.128.1"));
         assert_eq!(address(&with(json!({"hostname": "lb.example"}))).as_deref(), Some("lb.example"));
         assert_eq!(address(&json!({"status": {"loadBalancer": {}}})), None);
-    }
-
-    #[test]
-    fn a_pod_that_leaves_does_not_count() {
-        let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-        let list = json!({"items": [
-            {"metadata": {"name": "a"}, "status": ready},
-            {"metadata": {"name": "b", "deletionTimestamp": "now"}, "status": ready},
-            {"metadata": {"name": "c"}, "status": {}},
-        ]});
-        assert_eq!(ready_pods(&list), ["a"]);
     }
 }

@@ -7,7 +7,6 @@ mod cargo;
 mod chart;
 mod cluster;
 mod crds;
-mod crossing;
 mod demo;
 mod deps;
 mod fuzz;
@@ -19,7 +18,6 @@ mod plugin;
 mod reference;
 mod repo;
 mod sh;
-mod signalr;
 mod target;
 mod test;
 
@@ -47,7 +45,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(f) => fuzz::run(&f),
         Command::Test(t) => test::run(&t),
         Command::Bench(b) => bench::run(&b),
-        Command::Crossing(c) => crossing::run(&c),
         Command::Bridge(b) => bridge::run(&b),
     }
 }

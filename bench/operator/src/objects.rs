@@ -70,6 +70,17 @@ impl Template {
     }
 }
 
+/// The objects of a List as a person would have written them: without an owner, too.
+pub(crate) fn by_hand(mut list: Value) -> Value {
+    for object in list["items"].as_array_mut().into_iter().flatten() {
+        *object = without_the_servers(object.take());
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("ownerReferences");
+        }
+    }
+    list
+}
+
 /// The object without the fields that the API server, or a controller of Kubernetes, fills in and would fill
 /// in again.
 fn without_the_servers(mut object: Value) -> Value {
@@ -153,5 +164,19 @@ mod tests {
 
         let object: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(object["spec"], json!({"clusterIP": "None", "clusterIPs": ["None"]}));
+    }
+
+    #[test]
+    fn objects_as_written_by_hand_have_no_owner() {
+        let list = json!({"kind": "List", "items": [service(&json!({"clusterIP": "198.18.64.7"}))]});
+
+        assert_eq!(
+            by_hand(list),
+            json!({"kind": "List", "items": [{
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "captured", "namespace": "captured-in"},
+                "spec": {},
+            }]})
+        );
     }
 }

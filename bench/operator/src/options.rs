@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-/// What `cargo xtask bench operator` does to an operator
-#[derive(clap::Parser, Clone)]
+/// The options of one run.
+#[derive(clap::Args, Clone)]
 #[allow(clippy::struct_excessive_bools)] // flags, each with a meaning of its own
-#[command(name = "chatcluster-bench-operator", version)]
 pub(crate) struct Options {
     /// The operator's program
     #[arg(long)]

@@ -1,14 +1,17 @@
 //! README's first command: from nothing to messages that cross hubs, and a chat to open in a browser.
 
-mod way;
+mod door;
+mod sample;
 
 use crate::kube::{self, Condition};
 use crate::target::{SHARED_NAME, Target, TargetOptions};
-use crate::{chart, deps, images, install, interrupt, sh};
+use crate::{chart, deps, images, install, interrupt, plugin, sh};
 use anyhow::{Result, bail};
+use door::Door;
+use sample::{CHAT, NAMESPACE};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use way::{CHAT, NAMESPACE, Way};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -47,21 +50,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "Compiling Kubernetes (ten minutes, once), and starting the cluster"
     });
     target.up(2)?;
-    step("Building the operator's and the hub's image");
+    step("Building the operator's and the hub's image, and kubectl chat");
     let images = images::build()?;
+    let plugin = plugin::build()?;
     step("Installing the operator by its Helm chart");
     install::install(&target, &install::values(&target, &images, options.registry.as_deref())?)?;
     step("kubectl apply -f manifests/samples/lobby.yaml");
     sh::run(target.kubectl()?.args(["apply", "-n", NAMESPACE, "-f"]).arg(install::sample(CHAT)))?;
     watch(&target)?;
-    let way = Way::find(&target)?;
-    step(&format!("One client for each hub pod, {}", way.describe()));
-    way.prove(&target)?;
+    step(&format!("kubectl chat verify {CHAT}"));
+    verify(&target, &plugin)?;
+    let door = Door::open(&target, options.port)?;
+    door.await_page()?;
     step("It works: whichever hub a client lands on, it hears everyone.");
+    println!("  The chat page is served {}.", door.describe());
     if options.once {
         return Ok(());
     }
-    serve(&target, &way, options.port)
+    serve(&door)
+}
+
+/// Sends a message through each hub, and checks that every other receives it.
+fn verify(target: &Target, plugin: &Path) -> Result<()> {
+    sh::run(target.exec(plugin)?.args(["verify", CHAT, "--namespace", NAMESPACE]))
 }
 
 fn down(target: &Target) -> Result<()> {
@@ -121,8 +132,7 @@ fn tell_why(target: &Target) {
 }
 
 /// Keeps the chat reachable from a browser until Ctrl-C.
-fn serve(target: &Target, way: &Way, first: u16) -> Result<()> {
-    let door = way.open(target, first)?;
+fn serve(door: &Door) -> Result<()> {
     println!("\nOpen the chat:  http://127.0.0.1:{}/   (twice, and talk to yourself)", door.port());
     println!("Look around:    cargo xtask cluster kubectl get chatclusters,pods");
     println!("Stop this:      Ctrl-C; the cluster stays, and the next demo takes seconds");

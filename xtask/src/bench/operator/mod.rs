@@ -77,7 +77,7 @@ fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     }
     if options.real_rounds() > 0 {
         println!("real pods");
-        real::measure(options.real_rounds(), &mut each)?;
+        real::measure(&programs.bench, options.real_rounds(), &mut each)?;
     }
     Ok((machine, results))
 }
@@ -103,7 +103,7 @@ fn measure(
     let log = repo::scratch("bench")?.join(format!("operator-{}.log", run.clusters));
     let _ = std::fs::remove_file(&log);
     let mut driver = control.exec(&programs.bench);
-    driver.args(["--clusters", &run.clusters.to_string()]);
+    driver.args(["run", "--clusters", &run.clusters.to_string()]);
     driver.arg("--operator").arg(&programs.operator).arg("--operator-log").arg(&log);
     driver.arg("--operator-kubeconfig").arg(control.operators_kubeconfig()?);
     driver.arg("--kubeconfig").arg(control.kubeconfig_of_bench()?);

@@ -5,7 +5,7 @@ use crate::target::Target;
 use crate::{images, install, interrupt, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
@@ -14,26 +14,22 @@ const NODES: u8 = 2;
 /// What a cluster is made of.
 const CHILDREN: &str =
     "secrets,configmaps,services,statefulsets,deployments,networkpolicies,poddisruptionbudgets";
-/// What the API server puts into metadata, and the owner, whom objects made by hand do not have.
-const NOT_OURS: [&str; 6] =
-    ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"];
-
 /// Measures each of the two so often, on a cluster of its own.
-pub(super) fn measure(rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
+pub(super) fn measure(bench: &Path, rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
     let name = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-bench".to_owned());
     let cluster = Cluster(Target::Own { name });
     let target = &cluster.0;
     target.up(NODES)?;
     install::install(target, &install::values(target, &images::build()?, None)?)?;
     // This one does not count: images are unpacked, and programs read from disk.
-    let first = Place::new(target, 0)?;
+    let first = Place::new(target, bench, 0)?;
     first.run(&first.chat_cluster())?;
     let children = first.children()?;
     first.end()?;
     for round in 1..=rounds {
         for by_hand in [false, true] {
             interrupt::check()?;
-            let place = Place::new(target, 2 * round + usize::from(by_hand))?;
+            let place = Place::new(target, bench, 2 * round + usize::from(by_hand))?;
             let objects = if by_hand { place.moved(&children, &first)? } else { place.chat_cluster() };
             let seconds = place.run(&objects)?;
             place.end()?;
@@ -58,16 +54,18 @@ impl Drop for Cluster {
 /// A namespace and an address, for one round.
 struct Place<'a> {
     target: &'a Target,
+    /// The program of `bench/operator`
+    bench: &'a Path,
     namespace: String,
     address: String,
 }
 
 impl<'a> Place<'a> {
-    fn new(target: &'a Target, index: usize) -> Result<Self> {
+    fn new(target: &'a Target, bench: &'a Path, index: usize) -> Result<Self> {
         // Known beforehand, so that no one has to ask for it. Of equal length, so that no text gets longer.
         let (namespace, address) = (format!("real-{index:03}"), format!("198.18.128.{}", 100 + index));
         sh::quiet(target.kubectl()?.args(["create", "namespace", &namespace]))?;
-        Ok(Self { target, namespace, address })
+        Ok(Self { target, bench, namespace, address })
     }
 
     /// A complete cluster, but for the address.
@@ -82,9 +80,10 @@ impl<'a> Place<'a> {
     fn children(&self) -> Result<Value> {
         let selector = format!("app.kubernetes.io/instance={NAME}");
         let list = kube::get(self.target, &[CHILDREN, "-n", &self.namespace, "-l", &selector])?;
-        let items: Vec<Value> = list["items"].as_array().into_iter().flatten().map(by_hand).collect();
-        ensure!(items.len() > 9, "only {} objects were found", items.len());
-        Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
+        let count = list["items"].as_array().map_or(0, Vec::len);
+        ensure!(count > 9, "only {count} objects were found");
+        let by_hand = sh::output(sh::cmd(self.bench, ["by-hand"]).arg(self.file(&list)?))?;
+        Ok(serde_json::from_str(&by_hand)?)
     }
 
     /// Objects of another place, for this one.
@@ -120,61 +119,16 @@ impl<'a> Place<'a> {
         Ok(file)
     }
 
-    /// Clients outside, who try until they are served, and then talk.
+    /// Starts clients outside of the cluster, which end once a message has crossed.
     fn crossing(&self) -> Result<Child> {
-        let mut crossing = self.target.exec(std::env::current_exe()?)?;
-        let url = format!("http://{}/hub", self.address);
-        crossing.args(["crossing", "--await-listener", "--first", "--pods", "2", "--url", &url]);
-        crossing.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start the clients")
+        let mut crossing = self.target.exec(self.bench)?;
+        crossing.args(["crossing", "--hubs", "2", "--address", &format!("{}:80", self.address)]);
+        crossing.stdin(Stdio::null()).spawn().context("cannot start the clients")
     }
 
     /// Takes it away, volumes included, before the next one.
     fn end(&self) -> Result<()> {
         let wait = ["--wait=true", "--timeout=180s"];
         sh::quiet(self.target.kubectl()?.args(["delete", "namespace", &self.namespace]).args(wait))
-    }
-}
-
-/// An object without what others than its author put into it.
-fn by_hand(object: &Value) -> Value {
-    let mut object = object.clone();
-    let remove = |value: Option<&mut Value>, fields: &[&str]| {
-        if let Some(map) = value.and_then(Value::as_object_mut) {
-            map.retain(|field, _| !fields.contains(&field.as_str()));
-        }
-    };
-    remove(Some(&mut object), &["status"]);
-    remove(object.get_mut("metadata"), &NOT_OURS);
-    remove(object.pointer_mut("/metadata/annotations"), &["deployment.kubernetes.io/revision"]);
-    if object["kind"] == "Service" {
-        if object["spec"]["clusterIP"] != "None" {
-            remove(object.get_mut("spec"), &["clusterIP", "clusterIPs"]);
-        }
-        for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            remove(Some(port), &["nodePort"]);
-        }
-    }
-    object
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_by_hand_has_nothing_of_the_servers() {
-        let service = json!({
-            "kind": "Service",
-            "metadata": {"name": "lobby", "uid": "1", "ownerReferences": [{}], "labels": {"a": "b"}},
-            "spec": {"clusterIP": "198.18.64.2", "clusterIPs": [], "ports": [{"port": 80, "nodePort": 30001}]},
-            "status": {"loadBalancer": {}},
-        });
-
-        let by_hand = by_hand(&service);
-
-        assert_eq!(
-            by_hand,
-            json!({"kind": "Service", "metadata": {"name": "lobby", "labels": {"a": "b"}}, "spec": {"ports": [{"port": 80}]}})
-        );
     }
 }
