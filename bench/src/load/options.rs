@@ -4,6 +4,7 @@ use super::dialect::Wire;
 use super::text;
 use clap::ValueEnum;
 use serde::Serialize;
+use signalr::encoding::Encoding;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -71,7 +72,7 @@ pub(crate) enum Mode {
 pub(crate) enum Protocol {
     Json,
     Messagepack,
-    /// JSON for half of the members of each node, and of the publishers; MessagePack for the others
+    /// Each of the two for half of the members of each node, and for half of the publishers
     Mixed,
     /// The null server's
     Raw,
@@ -80,9 +81,9 @@ pub(crate) enum Protocol {
 impl Protocol {
     pub(super) fn wires(self) -> &'static [Wire] {
         match self {
-            Self::Json => &[Wire::Json],
-            Self::Messagepack => &[Wire::MessagePack],
-            Self::Mixed => &[Wire::Json, Wire::MessagePack],
+            Self::Json => &[Wire::SignalR(Encoding::Json)],
+            Self::Messagepack => &[Wire::SignalR(Encoding::MessagePack)],
+            Self::Mixed => &[Wire::SignalR(Encoding::Json), Wire::SignalR(Encoding::MessagePack)],
             Self::Raw => &[Wire::Raw],
         }
     }

@@ -1,7 +1,7 @@
 //! Messages to everyone in a room: as fast as they come back, or on a schedule.
 
 use super::connections::subscriptions;
-use super::driver::{Driver, Load};
+use super::driver::{Counts, Driver, Load};
 use super::figures::{Measured, figures, rounded};
 use super::histogram::Histogram;
 use super::meter::{Meter, Used};
@@ -236,17 +236,17 @@ pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> 
     driver.connect(options.connections, options.width, Duration::from_mins(1))?;
     let mut traffic = Traffic::new(options);
     let mut complete = traffic.run_phase(driver, options.warm_up)?;
-    (driver.frames, driver.bytes, driver.reads) = (0, 0, 0);
+    driver.counts = Counts::default();
     let before = meter.read()?;
     complete = complete && traffic.run_phase(driver, options.seconds)?;
     let used = before.until(&meter.read()?);
-    let counted = (driver.frames, driver.bytes, driver.reads);
+    let counts = driver.counts;
     if complete {
         driver.listen(AFTERWARDS, &mut traffic)?;
     }
 
     let room_subscriptions = subscriptions(meter, options)?;
-    let mut all = figures(flow(&traffic, &used, counted, room_subscriptions))?;
+    let mut all = figures(flow(&traffic, &used, counts, room_subscriptions))?;
     match options.mode {
         Mode::Rate => {
             all.insert("rate".into(), options.rate.into());
@@ -257,12 +257,7 @@ pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> 
     Ok((used, all))
 }
 
-fn flow(
-    traffic: &Traffic,
-    used: &Used,
-    (frames, bytes, reads): (u64, u64, u64),
-    room_subscriptions: u64,
-) -> Flow {
+fn flow(traffic: &Traffic, used: &Used, counts: Counts, room_subscriptions: u64) -> Flow {
     let (options, phase) = (traffic.options, &traffic.phase);
     let delivered = phase.delivered.max(1) as f64;
     let messages = phase.published.max(1) as f64;
@@ -286,9 +281,9 @@ fn flow(
         generator_cpu_us_per_delivery: used.own * 1e6 / delivered,
         generator_cpu_percent: used.own / used.seconds * 100.0,
         cores_busy: used.busy(),
-        deliveries_per_frame: delivered / frames.max(1) as f64,
-        deliveries_per_read: delivered / reads.max(1) as f64,
-        bytes_per_delivery: bytes as f64 / delivered,
+        deliveries_per_frame: delivered / counts.messages.max(1) as f64,
+        deliveries_per_read: delivered / counts.reads.max(1) as f64,
+        bytes_per_delivery: counts.bytes as f64 / delivered,
         segments_per_delivery: used.segments as f64 / delivered,
         redis_commands_per_message: used.commands.values().sum::<u64>() as f64 / messages,
         redis_commands: used.commands.iter().map(|(name, count)| (name.clone(), (*count).into())).collect(),
