@@ -12,7 +12,7 @@ mod websocket;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// What `cargo xtask bench` runs beside the hubs
+/// The programs that `cargo xtask bench` runs beside the hubs
 #[derive(Parser)]
 #[command(name = "chatcluster-bench", version)]
 enum Command {

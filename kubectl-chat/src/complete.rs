@@ -16,15 +16,15 @@ use crate::text::print;
 const NO_FILES: &str = ":4";
 
 const FOR_KUBECTL: &str = "#!/bin/sh
-# What may follow `kubectl chat`: kubectl's own completion asks this program. Make it executable, and put it in the PATH
-# under the name kubectl_complete-chat.
+# kubectl's own completion asks this program for the words that may follow `kubectl chat`. Make it executable, and put
+# it in the PATH under the name kubectl_complete-chat.
 exec kubectl-chat __complete -- \"$@\"
 ";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// kubectl: save it as an executable kubectl_complete-chat in the PATH, and `kubectl chat` is completed, names and all;
-    /// the shells: for the command kubectl-chat
+    /// kubectl: a program for kubectl's own completion, to save in the PATH as kubectl_complete-chat; the
+    /// shells: for the command kubectl-chat
     what: What,
 }
 

@@ -1,4 +1,4 @@
-//! What a hub sends to a client after the handshake.
+//! The messages of a hub that a client may wait for.
 
 use serde_json::Value;
 use signalr::client::message::{HubMessage, read};

@@ -1,10 +1,12 @@
-//! A SignalR client for tests and tools: negotiation, handshake, invocations of the hub's methods, and the hub's calls.
+//! A SignalR client for tests and tools: negotiation, handshake, invocations of the hub's methods, and the
+//! hub's calls.
 //!
-//! It runs over any connection, such as TCP or a port-forward to a pod, and speaks WebSocket. The caller opens the
-//! connections: one for [`negotiate`], and another one for [`Client::connect`]. A hub without authentication can be
-//! reached without negotiation, too.
+//! It runs over any connection, such as TCP or a port-forward to a pod, and speaks WebSocket. The caller
+//! opens the connections: one for [`negotiate`], and another one for [`Client::connect`]. A hub without
+//! authentication can be reached without negotiation, too.
 //!
-//! A [`Client`] sends pings by itself. A [`Socket`] is the layer below: records as they are, for tests of a hub.
+//! A [`Client`] sends pings by itself. A [`Socket`] is the layer below: records as they are, for tests of a
+//! hub.
 
 mod client;
 mod endpoint;

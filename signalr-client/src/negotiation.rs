@@ -13,7 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
-/// Asks a hub for a connection, over `stream`, which is closed afterwards. Returns the token of the connection.
+/// Asks a hub for a connection, over `stream`, which is closed afterwards. Returns the token of the
+/// connection.
 ///
 /// # Errors
 /// [`Error::Http`], [`Error::Refused`], [`Error::NoConnection`] or [`Error::Timeout`].

@@ -26,8 +26,8 @@ pub struct Socket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// Upgrades `stream` to a WebSocket of the hub, for the connection with the token that [`negotiate`](crate::negotiate)
-    /// has returned. Without a token the negotiation is skipped.
+    /// Upgrades `stream` to a WebSocket of the hub, for the connection with the token that
+    /// [`negotiate`](crate::negotiate) has returned. Without a token the negotiation is skipped.
     ///
     /// # Errors
     /// [`Error::Upgrade`].
@@ -71,8 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.stream.send(message).await.map_err(|error| Error::Broken(error.to_string()))
     }
 
-    /// Waits for the next record, pings included, without its separator or length. No record is lost if the wait is
-    /// abandoned.
+    /// Waits for the next record, pings included, without its separator or length. No record is lost if the
+    /// wait is abandoned.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Broken`] or [`Error::Protocol`]: the connection has ended.

@@ -1,4 +1,5 @@
-//! Splits a WebSocket message into its records, without copying: for a reader that has the message as a whole.
+//! Splits a WebSocket message into its records, without copying: for a reader that has the message as a
+//! whole.
 
 use crate::encoding::Encoding;
 use crate::error::ProtocolError;

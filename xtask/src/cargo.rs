@@ -6,21 +6,22 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Makes cargo report what it builds in a form that [`build`] reads. Errors and warnings are still shown to people.
+/// The argument with which cargo reports what it builds in a form that [`build`] reads. Errors and warnings
+/// are still shown to people.
 pub(crate) const REPORT: &str = "--message-format=json-render-diagnostics";
 
-/// An executable that cargo made.
+/// An executable that cargo has built.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// A test runner, rather than the program itself
+    /// Whether it is a test runner, rather than the program itself
     pub(crate) test: bool,
     /// `bin`, `test`, `lib`, …
     pub(crate) kind: String,
 }
 
-/// cargo at the root of the workspace. Always for the whole of it, picking by target: with `--package` the crates below
+/// A cargo command for the whole workspace; the caller selects targets. With `--package` the dependencies
 /// would get other features, and be compiled once more.
 pub(crate) fn workspace(subcommand: &str) -> Command {
     sh::cargo([subcommand, "--locked", "--workspace"])
@@ -34,7 +35,7 @@ pub(crate) fn build(command: &mut Command) -> Result<Vec<Program>> {
     Ok(programs(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// All executables named in cargo's messages, one JSON object a line; other lines are skipped.
+/// All executables in cargo's messages, one JSON object on each line; other lines are skipped.
 fn programs(messages: &str) -> Vec<Program> {
     messages
         .lines()

@@ -1,4 +1,5 @@
-//! `cargo xtask …`: what developers of chatcluster run. Each subcommand has a module; tools are talked to as processes.
+//! `cargo xtask …`: the commands for developers of chatcluster. Each has a module, and runs other tools as
+//! processes.
 
 mod args;
 mod bench;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("xtask: {e:#}"); // for a person: no backtrace, whatever the environment asks for
+            eprintln!("xtask: {e:#}"); // for a person: without a backtrace, whatever the environment says
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 const NAME: &str = "kubectl-chat";
 
-/// Compiles the plugin as a part of the whole workspace, as tests are compiled: the crates that they share are compiled once.
+/// Compiles the plugin as part of the whole workspace, as tests are compiled, so that shared crates are
+/// compiled once.
 pub(crate) fn build() -> Result<PathBuf> {
     let mut command = cargo::workspace("build");
     command.args([cargo::REPORT, "--bin", NAME]);

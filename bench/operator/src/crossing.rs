@@ -1,5 +1,5 @@
-//! Clients outside of a cluster with real pods: from the first connection that the load balancer's address takes to the
-//! first message that crosses two hubs.
+//! Clients outside of a cluster with real pods: from the first connection that the load balancer's address
+//! takes to the first message that crosses two hubs.
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use signalr_client::{Client, Encoding, Endpoint};
@@ -48,7 +48,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Tries briefly and often: the kernel would repeat a connection request that is lost, not refused, only after a second.
+/// Tries briefly and often: the kernel would repeat a connection request that is lost, not refused, only
+/// after a second.
 async fn await_listener(address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + LISTENER;
     while !matches!(timeout(Duration::from_millis(100), TcpStream::connect(address)).await, Ok(Ok(_))) {
@@ -58,8 +59,8 @@ async fn await_listener(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Connects until each hub serves one client: the load balancer picks a hub for every connection. A new address may take
-/// a moment to be known on every node.
+/// Connects until each hub serves one client: the load balancer picks a hub for every connection. A new
+/// address may take a moment to be known on every node.
 async fn one_for_each_hub(options: &Options) -> Result<Vec<Client>> {
     let mut met: Vec<(String, Client)> = Vec::new();
     let deadline = Instant::now() + PATIENCE;

@@ -98,7 +98,7 @@ fn usage(stat: &str, status: &str) -> Option<Usage> {
     })
 }
 
-/// What the operator reports of its work.
+/// The operator's own figures of its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
     /// Clusters that the operator has reconciled at least once

@@ -1,4 +1,5 @@
-//! The bytes that members and servers exchange, from the handshake to texts: SignalR's, or the null server's raw texts. Pure.
+//! The bytes that members and servers exchange, from the handshake to texts: SignalR's, or the null server's
+//! raw texts. Pure.
 
 use crate::websocket::Opcode;
 use signalr::client::handshake;
@@ -126,8 +127,8 @@ fn bytes(record: &Record) -> Vec<u8> {
     record.to_vec()
 }
 
-/// The bytes of the invocation that sends a text, before and after the text. Neither encoding escapes a text's letters,
-/// so that a text of the same length can take the place of another one.
+/// The bytes of the invocation that sends a text, before and after the text. Neither encoding escapes a
+/// text's letters, so that a text of the same length can take the place of another one.
 fn around_text(encoding: Encoding, room: &str, text_bytes: usize) -> (Vec<u8>, Vec<u8>) {
     let text = "x".repeat(text_bytes);
     let record = encoding.invocation(None, "Send", &[room, &text]);

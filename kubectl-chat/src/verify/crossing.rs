@@ -43,7 +43,8 @@ async fn enter(hubs: &Hubs<'_>, pod: &str, room: &str) -> Result<Client, Refusal
     let mut client = hubs.connect(pod).await.map_err(Refusal::Failed)?;
     match client.invoke("Join", &(room, "kubectl chat verify"), Instant::now() + PATIENCE).await {
         Ok(_) => Ok(client),
-        // A chatcluster hub welcomes each client first. It may still refuse, such as a token for certain rooms only.
+        // A chatcluster hub welcomes each client first. It may still refuse, such as a token for certain
+        // rooms only.
         Err(error) if client.was_called("welcome") => Err(Refusal::Failed(error.to_string())),
         Err(error) => Err(Refusal::Untestable(format!(
             "the hubs speak SignalR, but are not chatcluster's own, which take Join and Send: {error}"

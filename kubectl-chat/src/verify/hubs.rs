@@ -36,7 +36,7 @@ pub(super) enum Refusal {
 }
 
 impl<'a> Hubs<'a> {
-    /// Hubs that speak SignalR at `path` of `port`. Those that want a token are shown this one.
+    /// Hubs that speak SignalR at `path` of `port`. A hub that wants a token is shown this one.
     pub(super) fn new(cluster: &'a Cluster, port: u16, path: &'a str, token: Option<&'a Token>) -> Self {
         let endpoint = Endpoint::new("localhost", path);
         let endpoint = match token {
@@ -77,7 +77,8 @@ impl<'a> Hubs<'a> {
 /// The meaning of a failed negotiation for the test.
 fn refusal(error: Error, path: &str, token: Option<&Token>) -> Refusal {
     match (error, token) {
-        // With a token the test is wanted: if the hub refuses it, that is a failure, and not a reason to trust the operator.
+        // With a token the test is wanted: if the hub refuses it, that is a failure, and not a reason to
+        // trust the operator.
         (Error::Refused { status: StatusCode::UNAUTHORIZED, body, .. }, Some(token)) => {
             Refusal::Failed(refused_token(token, &body))
         }

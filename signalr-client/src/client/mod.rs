@@ -19,10 +19,12 @@ use crate::error::Error;
 use crate::event::{Call, Event, event};
 use crate::socket::Socket;
 
-/// The interval of pings, as of the npm client: hubs end a connection that is silent for longer than twice that time.
+/// The interval of pings, as of the npm client: hubs end a connection that is silent for longer than twice
+/// that time.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A connection to a hub, past its handshake. A task of its own reads and writes, until the client is dropped.
+/// A connection to a hub, past its handshake. A task of its own reads and writes, until the client is
+/// dropped.
 #[derive(Debug)]
 pub struct Client {
     encoding: Encoding,
@@ -36,7 +38,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to a hub over `stream`; `token` is that of [`negotiate`](crate::negotiate), if there was a negotiation.
+    /// Connects to a hub over `stream`; `token` is that of [`negotiate`](crate::negotiate), if there was a
+    /// negotiation.
     ///
     /// # Errors
     /// [`Error::Upgrade`], [`Error::Handshake`], [`Error::Timeout`], or the reason why the connection ended.
@@ -65,7 +68,8 @@ impl Client {
     /// Invokes a method of the hub with arguments, a tuple or an array, and waits for its result.
     ///
     /// # Errors
-    /// [`Error::Invocation`] if the method failed, [`Error::Timeout`], or the reason why the connection ended.
+    /// [`Error::Invocation`] if the method failed, [`Error::Timeout`], or the reason why the connection
+    /// ended.
     pub async fn invoke<A: Serialize>(
         &mut self,
         method: &str,

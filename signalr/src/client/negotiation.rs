@@ -1,4 +1,5 @@
-//! Negotiation (`TransportProtocols.md`), as a client begins it: a request by HTTP, whose answer names the connection.
+//! Negotiation (`TransportProtocols.md`), as a client begins it: a request by HTTP, whose answer names the
+//! connection.
 
 use serde::Deserialize;
 
@@ -7,8 +8,8 @@ pub fn request_target(path: &str) -> String {
     format!("{path}/negotiate?negotiateVersion=1")
 }
 
-/// The path and query of a WebSocket of the hub at `path`, for the connection with this token. Without a token the
-/// client skips the negotiation.
+/// The path and query of a WebSocket of the hub at `path`, for the connection with this token. Without a
+/// token the client skips the negotiation.
 pub fn connection_target(path: &str, token: Option<&str>) -> String {
     match token {
         Some(token) => format!("{path}?id={token}"),

@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: what the hub and the operator can do on this machine, each beside the least that could be done in its
-//! place. What puts load on them are programs of their own, in `bench/`; here is what starts these, and what is made of their
-//! figures.
+//! `cargo xtask bench`: the performance of the hub and of the operator on this machine, each beside the least
+//! that could be done in its place. The programs in `bench/` put load on them; the code here starts these
+//! programs, and makes tables of their figures.
 
 pub(crate) mod hub;
 mod lines;

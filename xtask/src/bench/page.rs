@@ -1,4 +1,5 @@
-//! The figures in `docs/performance.md`, between two marks for each part; the rest of the page is written by hand.
+//! The figures in `docs/performance.md`, which stand between two marks for each part; the rest of the page is
+//! written by hand.
 
 use crate::repo;
 use anyhow::{Context, Result};

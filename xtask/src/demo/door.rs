@@ -1,4 +1,5 @@
-//! A loopback port that leads to the chat: by the load balancer's address or, where there is none, by kubectl.
+//! A loopback port that leads to the chat: by the load balancer's address or, where there is none, by
+//! kubectl.
 
 use super::sample::{CHAT, NAMESPACE};
 use crate::bridge::{Bridge, free_port_number};

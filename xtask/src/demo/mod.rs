@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 pub(crate) struct Options {
     #[command(flatten)]
     at: TargetOptions,
-    /// End after the proof, without waiting for a browser
+    /// End after the test, without waiting for a browser
     #[arg(long)]
     once: bool,
-    /// Take it all away again
+    /// Take everything away again
     #[arg(long, conflicts_with = "once")]
     down: bool,
     /// Push the images to this registry instead of loading them on the nodes (needed with --context)
     #[arg(long, env = "CHATCLUSTER_REGISTRY", value_name = "HOST/PATH")]
     registry: Option<String>,
-    /// The loopback port for the browser; the next free one is taken
+    /// The loopback port for the browser; if it is taken, the next free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
@@ -84,7 +84,7 @@ fn down(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Shows each condition as it changes, until the chat is ready, or as ready as it gets where no load balancer is.
+/// Shows each condition as it changes, until the chat is ready, or verified where there is no load balancer.
 fn watch(target: &Target) -> Result<()> {
     let start = Instant::now();
     let mut before: Vec<Condition> = Vec::new();
@@ -92,7 +92,7 @@ fn watch(target: &Target) -> Result<()> {
     while start.elapsed() < PATIENCE {
         let chat = kube::get(target, &["chatcluster", CHAT, "-n", NAMESPACE])?;
         let now = kube::conditions(&chat);
-        // Until Ready is true it repeats one of the others.
+        // Until Ready is true it repeats one of the other conditions.
         for c in kube::changed(&before, &now).into_iter().filter(|c| c.kind != "Ready" || c.status == "True")
         {
             let mark = if c.status == "True" { "✓" } else { "…" };

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The programs, each of them an image of its own name.
+/// The programs; each becomes an image of the same name.
 const NAMES: [&str; 2] = ["chatcluster-operator", "chatcluster-hub"];
 
 /// An image in an archive.
@@ -17,11 +17,11 @@ pub(crate) struct Image {
     pub(crate) reference: String,
     /// A docker archive
     pub(crate) archive: PathBuf,
-    /// Of all that went into it
+    /// A digest of all inputs
     pub(crate) digest: String,
 }
 
-/// Builds what is not built from the same inputs already.
+/// Builds the images whose inputs have changed.
 pub(crate) fn build() -> Result<Vec<Image>> {
     let binaries = binaries()?;
     let builder = Builder::find()?;
@@ -49,7 +49,7 @@ pub(crate) fn build() -> Result<Vec<Image>> {
         .collect()
 }
 
-/// The folder with the static release binaries, up to date.
+/// The folder with the static release binaries, which are built first.
 pub(crate) fn binaries() -> Result<PathBuf> {
     let triple = deps::musl_target();
     deps::rustup_target()?;
@@ -62,7 +62,7 @@ pub(crate) fn binaries() -> Result<PathBuf> {
     Ok(repo::target_dir().join(triple).join("release"))
 }
 
-/// Of these files and the name that they go by.
+/// A digest of these files and of the image's reference.
 pub(crate) fn digest(files: &[&Path], reference: &str) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(reference);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What makes images here.
+/// The program that builds images here.
 pub(crate) enum Builder {
     Docker,
     Buildah,
@@ -41,7 +41,7 @@ impl Builder {
                 sh::quiet(docker().args(["save", reference, "-o"]).arg(archive))
             }
             Self::Buildah => {
-                let _ = fs::remove_file(archive); // buildah adds to an archive, and refuses one that has the image
+                let _ = fs::remove_file(archive); // buildah refuses an archive that has the image
                 sh::quiet(
                     buildah()?.args(["bud", "-q", "-t", reference, "-f"]).arg(dockerfile).arg(context),
                 )?;
@@ -62,7 +62,7 @@ impl Builder {
             Self::Buildah => {
                 let from = format!("docker-archive:{}", archive.display());
                 let id = sh::output(buildah()?.args(["pull", "-q", &from]))?;
-                // As Docker has it: a registry on this machine needs no certificate.
+                // As with Docker, a registry on this machine needs no certificate.
                 let local = there.starts_with("localhost:") || there.starts_with("127.0.0.1:");
                 let tls = format!("--tls-verify={}", !local);
                 sh::run(buildah()?.args(["push", &tls, id.trim(), &format!("docker://{there}")]))
@@ -75,7 +75,7 @@ fn docker() -> Command {
     Command::new("docker")
 }
 
-/// buildah with a store of its own: plain copies, which any file system takes.
+/// buildah with a store of its own, of plain copies, which work on any file system.
 fn buildah() -> Result<Command> {
     let store = repo::scratch("images/store")?;
     let mut c = sh::cmd("buildah", ["--storage-driver", "vfs", "--root"]);

@@ -1,4 +1,4 @@
-//! Images on their way to a cluster: onto its nodes, or into the registry that they pull from.
+//! Delivers images to a cluster: onto its nodes, or into the registry that they pull from.
 
 use super::build::Image;
 use super::builder::Builder;
@@ -6,15 +6,16 @@ use crate::target::Target;
 use crate::{kube, repo, sh};
 use anyhow::Result;
 
-/// Pushes an image to a registry; what it is called there.
+/// Pushes an image to a registry. Returns its reference there.
 pub(crate) fn push(image: &Image, registry: &str) -> Result<String> {
     let there = format!("{}/{}:{}", registry.trim_end_matches('/'), image.name, repo::VERSION);
     Builder::find()?.push(&image.archive, &image.reference, &there)?;
     Ok(there)
 }
 
-/// Loads an image. Where another of the same tag was loaded before, its pods are made anew. What was loaded is written
-/// down in the cluster itself, since several clones may work on one.
+/// Loads an image on the nodes. If another image had the same tag before, the pods that run it are deleted,
+/// and so recreated. A note in the cluster itself says which image was loaded, since several clones of the
+/// repository may use one cluster.
 pub(crate) fn load(target: &Target, image: &Image) -> Result<()> {
     target.load(&image.archive)?;
     let note = format!("xtask.chatcluster.dev/{}", image.name);

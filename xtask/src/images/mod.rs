@@ -1,4 +1,5 @@
-//! The operator's and the hub's image: static musl binaries on nothing, by Docker or buildah, whichever is there.
+//! The operator's and the hub's image: static musl binaries on nothing, by Docker or buildah, whichever is
+//! there.
 
 mod build;
 mod builder;
@@ -17,7 +18,7 @@ pub(crate) struct Options {
     /// Push them to REGISTRY/chatcluster-operator and REGISTRY/chatcluster-hub, tagged with the version
     #[arg(long, value_name = "REGISTRY")]
     push: Option<String>,
-    /// Give them to every node of the cluster
+    /// Load them on every node of the cluster
     #[arg(long)]
     load: bool,
     #[command(flatten)]

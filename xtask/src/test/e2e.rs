@@ -1,4 +1,4 @@
-//! Whole clusters end to end: images, chart, load balancer, browsers.
+//! Stage "e2e": whole clusters end to end, with images, chart, load balancer and browsers.
 
 use super::options::{Options, cluster_name};
 use super::{npm, rbac, rust, socketio, upgrade};
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 
-/// How many tests at once: each has pods that start and end.
+/// The number of concurrent tests, each of which starts and ends pods.
 const THREADS: &str = "2";
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -32,7 +32,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     result
 }
 
-/// The tests want load balancer addresses and nodes whose power they may cut: our own cluster, unless another is asked for.
+/// The cluster to test on: our own unless another is asked for. The tests use load balancer addresses, and
+/// power off nodes.
 fn target(options: &Options) -> Result<Target> {
     let mut wish = options.at.clone();
     if wish.context.is_none() {
@@ -41,10 +42,10 @@ fn target(options: &Options) -> Result<Target> {
     Target::choose(&wish, &cluster_name())
 }
 
-/// The operator's log.
+/// kubectl's arguments for the operator's log.
 const LOGS: &str = "logs -n chatcluster-system -l app.kubernetes.io/name=chatcluster-operator --prefix";
 
-/// What is kept of a cluster on which tests failed: file, and kubectl's arguments.
+/// Files that are kept of a cluster on which tests failed, with kubectl's arguments for each.
 const DUMPS: [(&str, &str); 5] = [
     (
         "objects.yaml",
@@ -59,7 +60,7 @@ const DUMPS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The cluster under test; ended when dropped.
+/// The cluster under test, which is ended when dropped.
 struct Cluster {
     target: Target,
     keep: bool,
@@ -101,14 +102,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether nothing of ours is installed yet; a cluster that was kept has this version.
+    /// True if the chart is not installed yet. A cluster that was kept from an earlier run already has this
+    /// version.
     fn is_new(&self) -> bool {
         let status = ["status", "chatcluster", "--namespace", chart::NAMESPACE];
         !matches!(self.target, Target::Context { .. })
             && self.target.helm().is_ok_and(|mut helm| !sh::works(helm.args(status)))
     }
 
-    /// Makes an image that is not the operator's own known to the nodes; what they know it as.
+    /// Makes an additional image available to the nodes. Returns its reference there.
     fn provide(&self, image: &Image, registry: Option<&str>) -> Result<String> {
         match registry {
             Some(registry) => images::push(image, registry),
@@ -116,7 +118,7 @@ impl Cluster {
         }
     }
 
-    /// Shows what is there and what the operator said last; writes down the whole of it.
+    /// Shows objects and the end of the operator's log, and writes everything to files.
     fn explain(&self) {
         let Ok(folder) = repo::scratch("e2e-failure") else { return };
         for (name, args) in DUMPS {

@@ -54,7 +54,7 @@ fn run_stage(stage: Stage, options: &Options) -> Result<()> {
     }
 }
 
-/// In their own order, however they were named; all when none is.
+/// The chosen stages in their own order, however they were named; all stages if none was named.
 fn chosen(only: &[Stage]) -> Vec<Stage> {
     Stage::value_variants().iter().copied().filter(|s| only.is_empty() || only.contains(s)).collect()
 }

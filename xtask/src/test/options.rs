@@ -8,7 +8,7 @@ pub(crate) struct Options {
     /// Only these stages
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STAGES")]
     pub(super) only: Vec<Stage>,
-    /// Leave the clusters up, to look at
+    /// Leave the clusters running, to look at them
     #[arg(long)]
     pub(super) keep: bool,
     /// Only end-to-end and API tests whose name contains this
@@ -29,11 +29,11 @@ pub(super) enum Stage {
     Unit,
     /// The hub against a real Redis
     Hub,
-    /// Hubs under load, in small: nothing is lost, and Redis has no more to do than it should
+    /// Hubs under a small load: nothing is lost, and Redis does no more than it should
     Load,
     /// The operator against a real API server, without containers
     Api,
-    /// Fifty clusters, and what the operator asks of the API server for them: no more than it should
+    /// Fifty clusters: the operator sends no more requests than it should
     Requests,
     /// Everything, end to end, on a real cluster
     E2e,
@@ -53,7 +53,8 @@ impl Stage {
     }
 }
 
-/// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
+/// The name of the test cluster, which differs from that of `cluster` and `demo`, so that tests leave theirs
+/// alone.
 pub(super) fn cluster_name() -> String {
     std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-test".to_owned())
 }

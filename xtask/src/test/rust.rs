@@ -11,7 +11,7 @@ pub(super) fn unit() -> Result<()> {
     sh::run(cargo::workspace("test").args(["--lib", "--bins", "--test", "house"]))
 }
 
-/// The hub's integration tests.
+/// Stage "hub": the hub's integration tests.
 pub(super) fn hub() -> Result<()> {
     let tests = integration_tests(&metadata()?, |package, _| package == "chatcluster-hub");
     anyhow::ensure!(!tests.is_empty(), "the hub has no integration tests");
@@ -22,14 +22,14 @@ pub(super) fn hub() -> Result<()> {
     sh::run(&mut c)
 }
 
-/// Compiles an integration test of the workspace, and with it the programs of its package.
+/// Compiles an integration test of the workspace, and the programs of its package.
 pub(super) fn build_test(name: &str) -> Result<Vec<Program>> {
     let mut c = cargo::workspace("test");
     c.args(["--no-run", cargo::REPORT, "--test", name]);
     cargo::build(&mut c)
 }
 
-/// What `tests/README.md` promises to both runners.
+/// Sets the variables that `tests/README.md` promises to both test runners.
 pub(super) fn test_environment(runner: &mut Command, options: &Options, threads: &str) {
     runner.env("CHATCLUSTER_REPO", repo::root()).env("CHATCLUSTER_CLUSTER", repo::cluster_script());
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
@@ -40,7 +40,7 @@ pub(super) fn test_environment(runner: &mut Command, options: &Options, threads:
     }
 }
 
-/// The integration tests that `--all-targets` leaves out, as they need a cluster.
+/// The integration tests that `--all-targets` leaves out, because they need a cluster.
 pub(super) fn cluster_tests() -> Result<Vec<String>> {
     Ok(integration_tests(&metadata()?, |_, target| target["test"] == false))
 }
@@ -50,7 +50,7 @@ fn metadata() -> Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The names of the integration tests that are wanted, by their package and by what cargo says of them.
+/// The names of the integration tests that are wanted, by their package and cargo's metadata of them.
 fn integration_tests(metadata: &Value, wanted: impl Fn(&str, &Value) -> bool) -> Vec<String> {
     let list = |v: &'_ Value| v.as_array().cloned().unwrap_or_default();
     let mut names = Vec::new();

@@ -1,6 +1,6 @@
-//! The chart of the version before is installed, and upgraded to this one. The operator of that version is not built again: what it
-//! made of a `ChatCluster` is there (`tests/previous/`), with pods that run. Its Redis must run on; its hubs are made anew, as the
-//! changelog says.
+//! Installs the chart of the previous version, and upgrades it to this one. The operator of that version is
+//! not built again: the objects that it created for a `ChatCluster` are recorded in `tests/previous/`, and
+//! are created with running pods. Redis must keep running; the hubs are recreated, as the changelog says.
 
 use crate::target::Target;
 use crate::{install, kube, repo, sh};
@@ -11,15 +11,15 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-/// Where the former ChatCluster is, and its name there.
+/// The namespace of the former ChatCluster, and in [`NAME`] its name there.
 const NAMESPACE: &str = "from-before";
 const NAME: &str = "plain";
 const PREVIOUS: &str = "0.1.0";
 
-/// Installs the former chart and upgrades it. Whatever else is tested needs no more than the upgraded one.
+/// Installs the former chart and upgrades it. All other tests need only the upgraded one.
 pub(super) fn run(target: &Target, values: &[String]) -> Result<()> {
     let folder = repo::root().join("tests/previous");
-    // This version's operator under that version's role: it may not even look, and so does nothing.
+    // This version's operator under that version's role may not even list objects, and so does nothing.
     install::release(target, &folder.join(format!("chatcluster-{PREVIOUS}.tgz")), values, &[])?;
     kube::established(|| target.kubectl())?;
     ensure!(crd_version(target)? == PREVIOUS, "the CRD of {PREVIOUS} is not there");
@@ -45,7 +45,7 @@ pub(super) fn run(target: &Target, values: &[String]) -> Result<()> {
     kubectl(target, &["delete", "namespace", NAMESPACE, "--wait=false"])
 }
 
-/// The ChatCluster and its children, by the field manager that they had.
+/// Creates the ChatCluster and its children, with the field manager that they had.
 fn make_former(target: &Target, objects: &str) -> Result<()> {
     kubectl(target, &["create", "namespace", NAMESPACE])?;
     let objects: Value = serde_json::from_str(objects)?;
@@ -78,7 +78,7 @@ fn apply(target: &Target, manager: &str, objects: &str) -> Result<()> {
     Ok(())
 }
 
-/// Redis's pod of the former ChatCluster, and how often its container was restarted.
+/// The Redis pods of the former ChatCluster, each with its UID and the number of its restarts.
 fn redis(target: &Target) -> Result<BTreeMap<String, String>> {
     let list = kube::get(
         target,

@@ -1,4 +1,5 @@
-//! One member: its connection, the bytes that wait to be sent, and the frames, messages and records that arrive.
+//! One member: its connection, the bytes that wait to be sent, and the frames, messages and records that
+//! arrive.
 
 use crate::load::dialect::{Answer, Dialect};
 use crate::websocket::{self, Frame, Opcode};
@@ -68,7 +69,8 @@ impl Member {
         websocket::put_masked(&mut self.unsent, opcode, payload);
     }
 
-    /// Takes bytes that have arrived. Each record after joining goes to `record`; answers are left to be sent.
+    /// Takes bytes that have arrived. Each record after joining goes to `record`; answers are left to be
+    /// sent.
     ///
     /// # Errors
     /// The reason why the connection cannot go on.

@@ -1,6 +1,6 @@
-//! All members of a run, on one thread and one epoll instance: one read(2) for each socket that is ready, no task and no
-//! timer for a member, nothing allocated for a delivery. The generator shares its cores with the servers that it measures,
-//! so it has to use little of them.
+//! All members of a run, on one thread and one epoll instance: one read(2) for each socket that is ready, no
+//! task and no timer for a member, nothing allocated for a delivery. The generator shares its cores with the
+//! servers that it measures, so it has to use little of them.
 
 mod member;
 #[cfg(test)]
@@ -84,7 +84,8 @@ impl Driver {
         nanoseconds(self.base)
     }
 
-    /// Opens `more` connections, at most `width` of them on their way at a time. Returns once all have joined.
+    /// Opens `more` connections, at most `width` of them on their way at a time. Returns once all have
+    /// joined.
     pub(super) fn connect(&mut self, more: usize, width: usize, limit: Duration) -> Result<()> {
         let all = self.members.len() + more;
         let end = Instant::now() + limit;
@@ -106,7 +107,8 @@ impl Driver {
 
     fn dial(&mut self) -> Result<()> {
         let index = self.members.len();
-        // Nodes take turns, and so do dialects on each node; the first members, which publish, differ in both.
+        // Nodes take turns, and so do dialects on each node; the first members, which publish, differ in
+        // both.
         let node = index % self.nodes.len();
         let dialect = (index + index / self.nodes.len()) % self.dialects.len();
         let began = self.now();
@@ -242,7 +244,8 @@ impl Driver {
         }
     }
 
-    /// Sends a message for every member that has been silent for long: servers close connections that seem dead.
+    /// Sends a message for every member that has been silent for long: servers close connections that seem
+    /// dead.
     fn keep_alive(&mut self) {
         let now = self.now();
         if now - self.checked < 1_000_000_000 {

@@ -8,18 +8,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// For a server to be ready.
+/// The longest time until a server is ready.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
-/// To choose from.
+/// The number of ports to choose from.
 const PORTS: u32 = 10_000;
 
-/// The next one that is given out; never the same twice, for the kernel may hold one back for a while after its use.
+/// Counts ports, so that none is used twice: the kernel may hold a port back for a while after its use.
 static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
-/// Below the range that the kernel takes source ports from: no connection of ours can come upon it.
+/// A free port, below the range from which the kernel takes source ports, so that no connection of ours can
+/// take it.
 pub(super) fn free_port() -> Result<u16> {
     for _ in 0..PORTS {
-        // Processes that run side by side start at different ones.
+        // Processes that run side by side start at different ports.
         let next =
             std::process::id().wrapping_mul(97).wrapping_add(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(20_000 + next % PORTS)?;
@@ -30,12 +31,12 @@ pub(super) fn free_port() -> Result<u16> {
     bail!("no port from 20000 on is free")
 }
 
-/// Waits until someone listens.
+/// Waits until something listens on the port.
 pub(super) fn await_listener(port: u16, process: &mut Child, what: &str) -> Result<()> {
     until(process, what, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
 }
 
-/// Waits until this holds; fails when the process ends before, or after [`PATIENCE`].
+/// Waits until `done` holds. Fails if the process ends, or after [`PATIENCE`].
 pub(super) fn until(process: &mut Child, what: &str, done: impl Fn() -> bool) -> Result<()> {
     let patience = Instant::now() + PATIENCE;
     while !done() {

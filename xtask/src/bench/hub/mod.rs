@@ -1,7 +1,9 @@
-//! `cargo xtask bench hub`: what hubs can do on this machine, beside the least that a server can do on it.
+//! `cargo xtask bench hub`: the performance of hubs on this machine, beside the least that a server can do on
+//! it.
 //!
-//! The load generator and the null server are programs of their own, in `bench/`. Here is what starts them, and what is
-//! made of their figures.
+//!
+//! The load generator and the null server are programs of their own, in `bench/`. The code here starts them,
+//! and makes tables of their figures.
 
 mod check;
 mod listener;
@@ -26,7 +28,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The stage of `cargo xtask test`.
+/// Stage "load" of `cargo xtask test`.
 pub(crate) fn check() -> Result<()> {
     #[derive(clap::Parser)]
     struct Only {
@@ -80,7 +82,7 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
     Ok(())
 }
 
-/// One run, repeated while other work disturbs it.
+/// One run, which is repeated if other work disturbs it.
 fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> Result<Value> {
     if options.check {
         return once(options, programs, run);
@@ -91,7 +93,7 @@ fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> 
         let result = once(options, programs, run)?;
         tries -= 1;
         let other = result["other_cores"].as_f64().unwrap_or_default();
-        // A fault is kept, however busy the machine was.
+        // A faulty result is kept, however busy the machine was.
         if tries == 0 || !quiet.again(other) || !check::faults(&result).is_empty() {
             return Ok(result);
         }
@@ -99,7 +101,7 @@ fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> 
     }
 }
 
-/// Fresh processes for each run: no run pays for the memory or the history of another one.
+/// Each run has fresh processes, so that it does not pay for the memory or the history of another one.
 fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
     let redis = match run.system {
         System::Hub(_) => Some(redis::Redis::start(options.append_only)?),
@@ -125,7 +127,7 @@ fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
     Ok(result)
 }
 
-/// What the generator printed, a line that fits into a pipe. A signal to us ends it.
+/// Runs the generator, and returns its output, a line that fits into a pipe. A signal to us ends it.
 fn output(load: &mut Command) -> Result<String> {
     let mut process =
         load.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the generator")?;

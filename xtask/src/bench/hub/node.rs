@@ -40,7 +40,7 @@ impl Drop for Node {
     }
 }
 
-/// Both, ready.
+/// Starts both servers, and waits until they are ready.
 pub(super) fn start(programs: &Programs, system: System, redis: Option<&Redis>) -> Result<Vec<Node>> {
     let ports = [free_port()?, free_port()?];
     let mut nodes = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn start(programs: &Programs, system: System, redis: Option<&Redis>) 
     Ok(nodes)
 }
 
-/// The shell becomes the hub, so that the process that we end and look at is the hub's.
+/// The command for a hub. The shell becomes the hub, so that the process id is the hub's.
 fn hub(template: &str, port: u16, index: usize, redis: &Redis) -> Command {
     let command = template
         .replace("{port}", &port.to_string())
@@ -83,7 +83,7 @@ fn floor(programs: &Programs, port: u16, peer: u16, batch: usize) -> Command {
     command
 }
 
-/// Waits until a hub says that it hears itself on Redis.
+/// Waits until a hub reports that it receives its own messages through Redis.
 fn await_ready(node: &mut Node) -> Result<()> {
     let address = node.address();
     until(&mut node.process, "the hub", || ready(address).unwrap_or(false))

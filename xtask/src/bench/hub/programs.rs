@@ -1,23 +1,23 @@
-//! The programs that take part: the hub and the load generator.
+//! The programs of a run: the hub and the load generator.
 
 use super::options::Hub;
 use crate::{cargo, sh};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// How one hub is started, from the root of the repository; docs/performance.md tells others of it.
+/// The command that starts a hub, from the root of the repository; docs/performance.md shows it, too.
 pub(crate) const HUB_COMMAND: &str = "HUB_LISTEN=127.0.0.1:{port} POD_NAME=hub-{node} target/release/chatcluster-hub \
      --redis 127.0.0.1:{redis_port} --redis-password-file {redis_password_file}";
-/// The program in it.
+/// The program in [`HUB_COMMAND`].
 pub(crate) const HUB_PROGRAM: &str = "target/release/chatcluster-hub";
 
-/// The programs that take part.
+/// The programs of a run.
 pub(super) struct Programs {
     pub(super) hub_command: String,
     pub(super) bench: PathBuf,
 }
 
-/// Compiles what takes part, optimised unless only counts matter.
+/// Compiles the programs, with optimisations unless only counts matter.
 pub(super) fn build(options: &Hub) -> Result<Programs> {
     let mut command = if options.check {
         cargo::workspace("build") // as the other stages of the tests do

@@ -16,7 +16,8 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// One that answers. It keeps nothing on disk but, if asked to, its log.
+    /// Starts a Redis and waits until it listens. It keeps nothing on disk but, if asked to, its append-only
+    /// file.
     pub(super) fn start(append_only: bool) -> Result<Self> {
         let port = listener::free_port()?;
         let folder = repo::scratch("bench")?.join(format!("redis-{port}"));
@@ -29,7 +30,7 @@ impl Redis {
         file.write_all(password.as_bytes())?;
 
         let mut command = program(&folder)?;
-        // Its configuration comes on standard input: no argument shows the password.
+        // The configuration comes on standard input, so that no argument shows the password.
         command.arg("-").current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut process = command.spawn().context("cannot start redis-server")?;
         let configuration = format!(
@@ -69,7 +70,7 @@ fn password() -> Result<String> {
     Ok(random.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect())
 }
 
-/// `redis-server`, or the same program under the name that Debian's redis-tools gives it.
+/// The command for `redis-server`, or for the same program under the name that Debian's redis-tools gives it.
 fn program(folder: &Path) -> Result<Command> {
     if sh::in_path("redis-server") {
         return Ok(Command::new("redis-server"));

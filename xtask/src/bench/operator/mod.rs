@@ -1,5 +1,5 @@
-//! `cargo xtask bench operator`: what the operator asks of the API server, how long that takes, and what it keeps in memory, beside
-//! the least that a client could do in its place. What is done to it is in `bench/operator`.
+//! `cargo xtask bench operator`: the operator's requests to the API server, their time, and its memory,
+//! beside the least that a client could do in its place. The phases themselves are in `bench/operator`.
 
 mod check;
 mod control;
@@ -22,7 +22,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// The stage of `cargo xtask test`.
+/// Stage "requests" of `cargo xtask test`.
 pub(crate) fn check() -> Result<()> {
     #[derive(clap::Parser)]
     struct Only {
@@ -33,7 +33,7 @@ pub(crate) fn check() -> Result<()> {
     bench(&operator)
 }
 
-/// The programs that take part.
+/// The programs of a run.
 struct Programs {
     operator: PathBuf,
     bench: PathBuf,
@@ -82,7 +82,7 @@ fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     Ok((machine, results))
 }
 
-/// What was measured before. Files may be appended to each other: the first one's machine counts.
+/// Reads earlier results. Files may have been appended to each other: the machine of the first one counts.
 fn read(file: &Path) -> Result<(Machine, Vec<Value>)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -92,7 +92,7 @@ fn read(file: &Path) -> Result<(Machine, Vec<Value>)> {
     Ok((serde_json::from_value(machine["machine"].clone())?, results))
 }
 
-/// A run on a control plane of its own.
+/// One run, on a control plane of its own.
 fn measure(
     options: &Operator,
     programs: &Programs,
@@ -115,7 +115,7 @@ fn measure(
     follow(&mut driver, each).with_context(|| tail(&log, 5))
 }
 
-/// Runs it to its end, and takes each of its lines. A signal to us ends it.
+/// Runs the driver to its end, and passes on each line of its output. A signal to us ends it.
 fn follow(driver: &mut Command, each: &mut impl FnMut(Value) -> Result<()>) -> Result<()> {
     let mut process = driver
         .stdin(Stdio::null())
@@ -153,7 +153,7 @@ fn follow(driver: &mut Command, each: &mut impl FnMut(Value) -> Result<()>) -> R
     Ok(())
 }
 
-/// Compiles what takes part: as for the image, or, if only counts matter, as the tests do.
+/// Compiles the programs: as for the image or, if only counts matter, as the tests do.
 fn build(options: &Operator) -> Result<Programs> {
     let mut command = if options.check {
         let mut command = cargo::workspace("build");

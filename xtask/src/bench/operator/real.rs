@@ -1,5 +1,6 @@
-//! With real pods: from `kubectl apply` of a `ChatCluster` to the first message that crosses its two hubs through the load
-//! balancer's address, beside `kubectl apply` of the same objects by hand. The two take turns.
+//! Real pods: the time from `kubectl apply` of a `ChatCluster` to the first message that crosses its two hubs
+//! through the load balancer's address, beside `kubectl apply` of the same objects by hand. The two take
+//! turns.
 
 use crate::target::Target;
 use crate::{images, install, interrupt, kube, repo, sh};
@@ -11,17 +12,17 @@ use std::time::Instant;
 
 const NAME: &str = "lobby";
 const NODES: u8 = 2;
-/// What a cluster is made of.
+/// The kinds of a cluster's children.
 const CHILDREN: &str =
     "secrets,configmaps,services,statefulsets,deployments,networkpolicies,poddisruptionbudgets";
-/// Measures each of the two so often, on a cluster of its own.
+/// Measures each of the two this many times, on a cluster of its own.
 pub(super) fn measure(bench: &Path, rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
     let name = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-bench".to_owned());
     let cluster = Cluster(Target::Own { name });
     let target = &cluster.0;
     target.up(NODES)?;
     install::install(target, &install::values(target, &images::build()?, None)?)?;
-    // This one does not count: images are unpacked, and programs read from disk.
+    // The first round does not count: images are unpacked, and programs are read from disk.
     let first = Place::new(target, bench, 0)?;
     first.run(&first.chat_cluster())?;
     let children = first.children()?;
@@ -40,7 +41,7 @@ pub(super) fn measure(bench: &Path, rounds: usize, mut each: impl FnMut(Value) -
     Ok(())
 }
 
-/// Ended when dropped.
+/// A cluster, which is ended when dropped.
 struct Cluster(Target);
 
 impl Drop for Cluster {
@@ -51,7 +52,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A namespace and an address, for one round.
+/// The namespace and the address of one round.
 struct Place<'a> {
     target: &'a Target,
     /// The program of `bench/operator`
@@ -62,13 +63,14 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(target: &'a Target, bench: &'a Path, index: usize) -> Result<Self> {
-        // Known beforehand, so that no one has to ask for it. Of equal length, so that no text gets longer.
+        // The address is known beforehand, so that nothing has to ask for it. All names have one length, so
+        // that objects stay equally long.
         let (namespace, address) = (format!("real-{index:03}"), format!("198.18.128.{}", 100 + index));
         sh::quiet(target.kubectl()?.args(["create", "namespace", &namespace]))?;
         Ok(Self { target, bench, namespace, address })
     }
 
-    /// A complete cluster, but for the address.
+    /// A ChatCluster with this address, and defaults for everything else.
     fn chat_cluster(&self) -> Value {
         json!({
             "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster", "metadata": {"name": NAME},
@@ -76,7 +78,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// What the operator has made here, as one would write it by hand.
+    /// The children that the operator has created here, as a person would have written them.
     fn children(&self) -> Result<Value> {
         let selector = format!("app.kubernetes.io/instance={NAME}");
         let list = kube::get(self.target, &[CHILDREN, "-n", &self.namespace, "-l", &selector])?;
@@ -86,14 +88,14 @@ impl<'a> Place<'a> {
         Ok(serde_json::from_str(&by_hand)?)
     }
 
-    /// Objects of another place, for this one.
+    /// Objects of another place, moved to this one.
     fn moved(&self, objects: &Value, from: &Self) -> Result<Value> {
         let text = objects.to_string();
         let text = text.replace(&from.namespace, &self.namespace).replace(&from.address, &self.address);
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Seconds from `kubectl apply` of these objects until a message has crossed.
+    /// The seconds from `kubectl apply` of these objects until a message has crossed.
     fn run(&self, objects: &Value) -> Result<f64> {
         let file = self.file(objects)?;
         let mut crossing = self.crossing()?;
@@ -126,7 +128,7 @@ impl<'a> Place<'a> {
         crossing.stdin(Stdio::null()).spawn().context("cannot start the clients")
     }
 
-    /// Takes it away, volumes included, before the next one.
+    /// Deletes the namespace, with its volumes, before the next round.
     fn end(&self) -> Result<()> {
         let wait = ["--wait=true", "--timeout=180s"];
         sh::quiet(self.target.kubectl()?.args(["delete", "namespace", &self.namespace]).args(wait))
