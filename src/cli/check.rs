@@ -23,7 +23,7 @@ const LONGEST_ANSWER: usize = 1 << 24;
 ///
 /// # Errors
 /// What came instead, when the patience is at its end.
-pub async fn check(url: &str) -> Result<String, String> {
+pub(super) async fn check(url: &str) -> Result<String, String> {
     check_within(url, PATIENCE).await
 }
 

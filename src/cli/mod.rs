@@ -1,5 +1,7 @@
 //! The command line of `chatcluster-operator`. Every option is an environment variable too.
 
+mod check;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,20 +9,21 @@ use clap::{Args, Parser, Subcommand};
 use kube::{Client, Config};
 use tracing::{error, info};
 
-use crate::access::{Access, Guard, wire};
-use crate::check::check;
+use crate::client::access::{Access, Guard};
+use crate::client::requests::Counting;
+use crate::client::wire;
 use crate::controller::Operator;
-use crate::ending;
+use crate::hex::random_hex;
 use crate::http::{self, Health};
 use crate::lease::{LeaseLock, Tenure};
 use crate::metrics::Metrics;
-use crate::password::random_hex;
-use crate::requests::Counting;
-use crate::scope::Scope;
+use crate::reconcile::validate::Defaults;
+use crate::shutdown;
+use crate::store::scope::Scope;
 use crate::telemetry::{LogFormat, Telemetry};
-use crate::validate::Defaults;
 use chatcluster_api::crd;
 use chatcluster_api::names::OPERATOR;
+use check::check;
 
 #[derive(Debug, Parser)]
 #[command(name = OPERATOR, version, about = "Turns ChatCluster objects into running real-time chat services")]
@@ -121,7 +124,7 @@ impl Run {
 
     async fn operate(self) -> ExitCode {
         // First of all: what is not listened for is not heard.
-        let ending = match ending::asked() {
+        let ending = match shutdown::asked() {
             Ok(ending) => ending,
             Err(error) => {
                 error!("cannot listen for signals: {error}");

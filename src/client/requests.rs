@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use axum::http::{Method, Request, Response};
 use tower::{Layer, Service};
 
+use crate::client::path::Path;
 use crate::metrics::Metrics;
-use crate::path::Path;
 
 /// Counts the requests of the service that it is laid around.
 #[derive(Clone, Debug)]

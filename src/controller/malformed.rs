@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::clusters::{Malformed, MalformedClusters, Stored};
-use crate::events::Notice;
-use crate::publisher::Publisher;
+use crate::reconcile::events::Notice;
+use crate::reconcile::publisher::Publisher;
+use crate::store::clusters::{Malformed, MalformedClusters, Stored};
 use chatcluster_api::{ChatCluster, ConditionType, Reason};
 
 /// Before a status that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Reports each malformed cluster once, for as long as this is polled.
-pub async fn report(
+pub(super) async fn report(
     client: Client,
     publisher: &Publisher,
     mut malformed: watch::Receiver<MalformedClusters>,

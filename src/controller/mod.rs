@@ -1,6 +1,8 @@
 //! The wiring: watches trigger reconciles, many at a time, and a failed one is tried again. Watches run from the start;
 //! reconciles only while this operator leads.
 
+mod malformed;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,22 +14,21 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, info, warn};
 
-use crate::access::Access;
-use crate::cache::key;
-use crate::clusters::{self, Clusters};
-use crate::ending;
+use crate::client::access::Access;
 use crate::http::Health;
-use crate::known::Known;
+use crate::key::key;
 use crate::lease::{LeaseError, LeaseLock};
-use crate::malformed;
 use crate::metrics::Metrics;
-use crate::publisher::{Publisher, Publishing};
 use crate::queue::{Queue, Running, Urgency};
+use crate::reconcile::publisher::{Publisher, Publishing};
+use crate::reconcile::validate::Defaults;
 use crate::reconcile::{Context, ReconcileError};
-use crate::scope::Scope;
+use crate::shutdown;
+use crate::store::clusters::{self, Clusters};
+use crate::store::known::Known;
+use crate::store::scope::Scope;
+use crate::store::watches;
 use crate::telemetry;
-use crate::validate::Defaults;
-use crate::watches;
 
 /// How many clusters are reconciled at a time, those among them that wait for Redis.
 const CONCURRENCY: usize = 64;
@@ -112,7 +113,7 @@ impl Operator {
         };
         let (done, is_done) = watch::channel(false);
         // A task of its own: renewals must not wait for reconciles.
-        let mut keeper = tokio::spawn(leadership.keep(ending::wait(is_done)));
+        let mut keeper = tokio::spawn(leadership.keep(shutdown::wait(is_done)));
         let kept = tokio::select! {
             kept = &mut keeper => kept,
             () = self.lead(&work, clusters, (publisher, publishing)) => {
@@ -136,7 +137,7 @@ impl Operator {
         tokio::select! {
             () = self.beat() => {}
             () = listed => {}
-            () = ending::wait(self.ending.clone()) => info!("the operator ends; it did not lead"),
+            () = shutdown::wait(self.ending.clone()) => info!("the operator ends; it did not lead"),
         }
     }
 
@@ -164,7 +165,7 @@ impl Operator {
             let mut synced = work.synced.clone();
             // The sender lives as long as the watches do.
             let _ = synced.wait_for(|synced| *synced).await;
-            reconcile_all(work, ending::wait(self.ending.clone())).await;
+            reconcile_all(work, shutdown::wait(self.ending.clone())).await;
         };
         let beside = async {
             tokio::join!(
@@ -205,7 +206,7 @@ impl Operator {
     }
 
     async fn too_long(&self) {
-        ending::wait(self.ending.clone()).await;
+        shutdown::wait(self.ending.clone()).await;
         // Before the first lists are complete nothing is under way.
         if self.health.knows_all() {
             tokio::time::sleep(LAST_RECONCILES).await;

@@ -13,8 +13,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::apply::{ApplyError, Outcome};
-use crate::known::Known;
 use chatcluster_api::ConditionType;
 
 /// From a reconcile of caches alone to one that waits for an answer up to its time limit.
@@ -62,11 +60,15 @@ struct Request {
     code: String,
 }
 
+/// The labels under which a cluster is counted for one of its conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InCondition {
-    condition: String,
-    status: String,
-    reason: String,
+pub(crate) struct InCondition {
+    /// The type of the condition.
+    pub(crate) condition: String,
+    /// Whether it holds.
+    pub(crate) status: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 impl Default for Metrics {
@@ -149,42 +151,13 @@ impl Metrics {
         }
     }
 
-    /// A child of that kind was written.
-    pub fn wrote(&self, kind: &str, outcome: &Outcome) {
-        let done = match outcome {
-            Outcome::Created => "created",
-            Outcome::Updated => "updated",
-            Outcome::Repaired(_) => "repaired",
-            Outcome::Removed => "removed",
-            Outcome::Recreating(_) => "recreated",
-            Outcome::Grown { .. } => "grown",
-            Outcome::Unchanged | Outcome::Absent | Outcome::Leaving => return,
-        };
-        self.written(kind, done);
-    }
-
     /// The status of a cluster was written.
     pub fn wrote_status(&self) {
-        self.written("ChatCluster", "status");
+        self.wrote("ChatCluster", "status");
     }
 
-    /// A child could not be written.
-    pub fn failed_to_write(&self, error: &ApplyError) {
-        match error {
-            ApplyError::NameTaken { kind, .. } => self.written(kind, "name_taken"),
-            ApplyError::Refused { kind, .. } => self.written(kind, "refused"),
-            ApplyError::Transient { kind, .. } => self.written(kind, "failed"),
-            // Nothing was written.
-            ApplyError::Overlooked { .. }
-            | ApplyError::Superseded(_)
-            | ApplyError::Ownerless
-            | ApplyError::PodTemplate(_)
-            | ApplyError::HubAuth(_)
-            | ApplyError::VolumeNotExpandable { .. } => {}
-        }
-    }
-
-    fn written(&self, kind: &str, outcome: &'static str) {
+    /// A child of that kind was written, or an attempt to write it failed; the outcome is one of few words.
+    pub fn wrote(&self, kind: &str, outcome: &'static str) {
         self.writes.get_or_create(&Write { kind: kind.to_owned(), outcome }).inc();
     }
 
@@ -209,13 +182,14 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// Where there was the cluster `before`, there is `after` now.
-    pub(crate) fn cluster_changed(&self, before: Option<&Known>, after: Option<&Known>) {
+    /// Where there was a cluster with the conditions `before`, there is one with the conditions `after` now. `None`: there is
+    /// no cluster.
+    pub(crate) fn cluster_changed(&self, before: Option<Vec<InCondition>>, after: Option<Vec<InCondition>>) {
         // Held to the end, so that nobody is shown one that is counted in part.
         let _registry = lock(&self.registry);
-        for (cluster, by) in [(before, -1), (after, 1)] {
-            if let Some(cluster) = cluster {
-                self.count_conditions(cluster, by);
+        for (conditions, by) in [(before, -1), (after, 1)] {
+            if let Some(conditions) = conditions {
+                self.count_conditions(conditions, by);
             }
         }
     }
@@ -229,15 +203,11 @@ impl Metrics {
         text
     }
 
-    fn count_conditions(&self, cluster: &Known, by: i64) {
-        let in_condition = |condition: &str, status: &str, reason: &str| {
-            let [condition, status, reason] = [condition, status, reason].map(str::to_owned);
-            InCondition { condition, status, reason }
-        };
-        let mut conditions = Vec::new();
-        cluster.conditions(|c| conditions.push(in_condition(&c.type_, &c.status, &c.reason)));
+    fn count_conditions(&self, mut conditions: Vec<InCondition>, by: i64) {
         if conditions.is_empty() {
-            conditions.push(in_condition(ConditionType::Ready.as_str(), "Unknown", "NotReconciled"));
+            let [condition, status, reason] =
+                [ConditionType::Ready.as_str(), "Unknown", "NotReconciled"].map(str::to_owned);
+            conditions.push(InCondition { condition, status, reason });
         }
         for condition in conditions {
             let before = self.clusters.get_or_create(&condition).inc_by(by);

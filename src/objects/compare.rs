@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::lists;
+use crate::objects::lists;
 
 /// The first place where an object differs from what we want. It names the field and no value: that may be a password.
 #[derive(Clone, Debug, PartialEq, Eq)]

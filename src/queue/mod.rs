@@ -2,6 +2,8 @@
 //! 3 ms after it could. Here they wait in four lines, and no more of them are taken than can have a turn soon: a thousand new
 //! clusters do not keep a deleted Service of another one waiting, and all of them are made before much is told about any.
 
+mod urgency;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,8 +12,10 @@ use futures::{Stream, stream};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::cache::Key;
+use crate::key::Key;
 use crate::metrics::Metrics;
+
+pub(crate) use urgency::Urgency;
 
 /// How many reconciles compare and write at a time. More wait for Redis.
 const TURNS: usize = 32;
@@ -22,19 +26,6 @@ const LONG: usize = 16;
 /// One of so many is taken from those that can wait, the last two lines in turn, so that these wait long, but not for ever. Who
 /// waits long is reconciled once for all that has happened to it.
 const SHARE: usize = 8;
-
-/// How soon a cluster is to be reconciled, the soonest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// Its spec has changed, or someone may have changed or deleted a child.
-    Now,
-    /// Nothing has been said about it yet: it may have to be made.
-    New,
-    /// What the operator made has come about: it may have to make more.
-    Soon,
-    /// What it wrote is there, or time has passed: there may be something to tell.
-    Later,
-}
 
 /// The clusters that wait, and the turns that they wait for.
 #[derive(Debug)]

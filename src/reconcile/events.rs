@@ -1,10 +1,9 @@
-//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::publisher`] says it).
+//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::reconcile::publisher`] says it).
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::apply::{Applied, Outcome};
-use crate::status::find;
+use crate::reconcile::apply::{Applied, Outcome};
 use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
 /// What is to be said about a cluster.
@@ -140,8 +139,8 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
         notices[published].note = format!("{verified}; {}", notices[published].note);
         notices.retain(|notice| notice.reason != ConditionType::Verified.as_str());
     }
-    let held = |status| {
-        let reason = find(status, ConditionType::Ready).map(|ready| ready.reason.as_str())?;
+    let held = |status: &ChatClusterStatus| {
+        let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason.as_str())?;
         [Reason::Paused, Reason::Held].into_iter().find(|held| held.as_str() == reason)
     };
     if held(after) != held(before) {
@@ -163,7 +162,7 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Difference;
+    use crate::objects::compare::Difference;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
 

@@ -1,4 +1,19 @@
-//! One reconcile: the five steps in a row, and what is shared by all reconciles.
+//! One reconcile: the six steps in a row, and what is shared by all reconciles.
+
+pub mod validate;
+
+pub mod observe;
+
+pub mod judge;
+
+pub mod desired;
+
+pub mod apply;
+
+pub mod status;
+
+pub mod events;
+pub mod publisher;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,26 +27,23 @@ use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{debug, info};
 
-use crate::apply::{Applied, Applier, ApplyError, Kept, Outcome};
-use crate::backplane::{Backplane, Report};
-use crate::cache::{Key, key};
-use crate::clusters::find_cluster;
-use crate::desired::children;
-use crate::events::{self, Former};
-use crate::hub_keys;
-use crate::known::Known;
-use crate::lean::Lean;
+use crate::key::{Key, key};
 use crate::metrics::Metrics;
-use crate::observe::{Observed, observe};
-use crate::pace::Pace;
-use crate::publisher::Publisher;
 use crate::queue::Queue;
-use crate::status::{Done, find, judge, status, was_published};
-use crate::storage::growth;
-use crate::user_secrets::{NoAnswer, UserSecrets};
-use crate::validate::{Cluster, Defaults, Incomplete, auth_of, resolve_auth};
-use crate::watches::Caches;
+use crate::store::Lean;
+use crate::store::clusters::find_cluster;
+use crate::store::known::Known;
+use crate::store::watches::Caches;
 use chatcluster_api::{ChatCluster, ChatClusterStatus, ConditionType, PublishMode, Reason};
+
+use apply::{Applied, Applier, ApplyError, Kept, Outcome};
+use desired::children;
+use events::Former;
+use judge::{growth, judge};
+use observe::{Backplane, NoAnswer, Observed, Report, UserSecrets, observe};
+use publisher::Publisher;
+use status::{Done, Failure, Pace, status};
+use validate::{Cluster, Defaults, Incomplete, auth_of, hub_keys, resolve_auth};
 
 /// When to look again at what nobody tells us of: an object that is not ours, a quota.
 const RETRY_BLOCKED: Duration = Duration::from_secs(5);
@@ -178,7 +190,7 @@ impl Context {
         let verdicts = judge(&cluster, &observed, auth.as_ref(), &before);
         let public = cluster.spec.service.publish == PublishMode::Immediately
             || verdicts.verified.holds
-            || was_published(&before);
+            || before.is_published();
 
         // A password that cannot be used holds nothing up that runs already with the one before it.
         let in_force = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of));
@@ -206,8 +218,10 @@ impl Context {
                 Box::pin(writer.apply(children, growth)).await
             };
             for result in results {
-                if let Err(error) = &result {
-                    self.metrics.failed_to_write(error);
+                if let Err(error) = &result
+                    && let Some((kind, word)) = error.write()
+                {
+                    self.metrics.wrote(kind, word);
                 }
                 match result {
                     Ok(done) => applied.push(done),
@@ -217,7 +231,9 @@ impl Context {
                         | ApplyError::Ownerless
                         | ApplyError::Transient { .. }),
                     ) => passing = Some(error),
-                    Err(error) => failures.push(error),
+                    Err(error) => {
+                        failures.push(Failure { reason: error.reason(), message: error.to_string() })
+                    }
                 }
             }
         }
@@ -289,7 +305,9 @@ impl Context {
                 let (kind, name) =
                     (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
                 info!(kind, name, outcome = ?done.outcome, "wrote a child");
-                self.metrics.wrote(kind, &done.outcome);
+                if let Some(word) = done.outcome.word() {
+                    self.metrics.wrote(kind, word);
+                }
             }
         }
         let settled = is_settled(object, before);
@@ -298,7 +316,7 @@ impl Context {
             let former = |child: &ObjectReference| match &memory.children {
                 Some(children) if children.contains(&number_of(child)) => Former::There,
                 // A new process has seen nothing yet, but the status tells that all had been made.
-                None if settled && (was_published(before) || child.name != object.metadata.name) => {
+                None if settled && (before.is_published() || child.name != object.metadata.name) => {
                     Former::Made
                 }
                 _ => Former::Unmade,
@@ -420,7 +438,9 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
     ];
     before.observed_generation == object.metadata.generation
         && before.observed_generation.is_some()
-        && find(before, ConditionType::Ready).is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
+        && before
+            .condition(ConditionType::Ready)
+            .is_some_and(|c| unmade.iter().all(|r| r.as_str() != c.reason))
 }
 
 /// The child's kind and name as one number.
@@ -435,7 +455,7 @@ fn is_news(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Created | Outcome::Updated | Outcome::Recreating(_) | Outcome::Grown { .. })
 }
 
-fn next_look(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Duration {
+fn next_look(cluster: &Cluster, observed: &Observed, failures: &[Failure]) -> Duration {
     let waits_for_redis = match &observed.report {
         Report::NotAsked => false,
         Report::Unreachable { .. } | Report::Rejected => true,

@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::ending;
-use crate::events::Notice;
-use crate::lean::Lean;
+use crate::reconcile::events::Notice;
+use crate::shutdown;
+use crate::store::Lean;
 use chatcluster_api::names::OPERATOR;
 
 /// The same event about the same cluster is said again after this time at the earliest.
@@ -141,7 +141,7 @@ async fn write_all(
     let events = stream::unfold((queue, calm), |(mut queue, mut calm)| async {
         let event = tokio::select! {
             event = queue.recv() => event,
-            () = ending::wait(ending.clone()) => {
+            () = shutdown::wait(ending.clone()) => {
                 queue.close();
                 queue.recv().await
             }
@@ -150,7 +150,7 @@ async fn write_all(
         if queue.len() < PATIENT {
             tokio::select! {
                 _ = tokio::time::timeout(PATIENCE, calm.wait_for(|calm| *calm)) => {}
-                () = ending::wait(ending.clone()) => {}
+                () = shutdown::wait(ending.clone()) => {}
             }
         }
         Some((event, (queue, calm)))

@@ -15,14 +15,14 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::{debug, error, warn};
 
-use crate::cache::{Key, key};
-use crate::known::Known;
-use crate::lean::Lean;
+use crate::key::{Key, key};
 use crate::metrics::Metrics;
-use crate::packed::Packer;
 use crate::queue::Queue;
-use crate::scope::Scope;
-use crate::watches::{events_within, mapped};
+use crate::store::known::Known;
+use crate::store::lean::Lean;
+use crate::store::packed::Packer;
+use crate::store::scope::Scope;
+use crate::store::watches::{events_within, mapped};
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
@@ -153,7 +153,8 @@ impl Seen {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
                 // Not as a part of a list, which would show in the store only as a whole.
                 let cluster = Known::new(&cluster, &self.packer);
-                self.metrics.cluster_changed(self.known(&key).as_deref(), Some(&cluster));
+                let before = self.known(&key).map(|known| known.conditions());
+                self.metrics.cluster_changed(before, Some(cluster.conditions()));
                 self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
                 News::Changed(Box::new(cluster))
             }
@@ -177,7 +178,7 @@ impl Seen {
     fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
         self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
         let known = self.known(key)?;
-        self.metrics.cluster_changed(Some(&known), None);
+        self.metrics.cluster_changed(Some(known.conditions()), None);
         self.writer.apply_watcher_event(&Event::Delete((*known).clone()));
         Some(known)
     }

@@ -6,8 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
 
-use crate::packed::{Packed, Packer};
+use crate::metrics::InCondition;
 use crate::queue::Urgency;
+use crate::store::packed::{Packed, Packer};
 use chatcluster_api::ChatCluster;
 
 /// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, its version and its generation.
@@ -18,17 +19,6 @@ pub struct Known {
     /// Which generation its status speaks of.
     observed_generation: Option<i64>,
     json: Packed,
-}
-
-/// What is counted of a condition.
-#[derive(Debug, Deserialize)]
-pub(crate) struct InBrief<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(crate) type_: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(crate) status: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(crate) reason: Cow<'a, str>,
 }
 
 impl Known {
@@ -63,8 +53,8 @@ impl Known {
         self.json.object()
     }
 
-    /// Calls `each` with its conditions. Nothing else of it is decoded: there are many clusters to count.
-    pub(crate) fn conditions(&self, mut each: impl FnMut(InBrief<'_>)) {
+    /// What is counted of its conditions. Nothing else of it is decoded: there are many clusters to count.
+    pub(crate) fn conditions(&self) -> Vec<InCondition> {
         #[derive(Deserialize)]
         struct Cluster<'a> {
             #[serde(borrow, default)]
@@ -73,12 +63,27 @@ impl Known {
         #[derive(Deserialize)]
         struct Status<'a> {
             #[serde(borrow, default)]
-            conditions: Vec<InBrief<'a>>,
+            conditions: Vec<Condition<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Condition<'a> {
+            #[serde(borrow, rename = "type")]
+            type_: Cow<'a, str>,
+            #[serde(borrow)]
+            status: Cow<'a, str>,
+            #[serde(borrow)]
+            reason: Cow<'a, str>,
         }
 
         let json = self.json.text();
         let cluster: Cluster<'_> = serde_json::from_slice(&json).expect("it was written by its own type");
-        cluster.status.into_iter().flat_map(|status| status.conditions).for_each(&mut each);
+        let conditions = cluster.status.into_iter().flat_map(|status| status.conditions);
+        let labels = |condition: Condition<'_>| InCondition {
+            condition: condition.type_.into_owned(),
+            status: condition.status.into_owned(),
+            reason: condition.reason.into_owned(),
+        };
+        conditions.map(labels).collect()
     }
 }
 
@@ -105,8 +110,8 @@ mod tests {
         let known = Known::new(&cluster, &Packer::default());
 
         assert_eq!(serde_json::to_value(known.cluster()).unwrap(), serde_json::to_value(&cluster).unwrap());
-        let mut conditions = Vec::new();
-        known.conditions(|c| conditions.push(format!("{} {} {}", c.type_, c.status, c.reason)));
+        let in_words = |c: InCondition| format!("{} {} {}", c.condition, c.status, c.reason);
+        let conditions: Vec<String> = known.conditions().into_iter().map(in_words).collect();
         assert_eq!(conditions, ["Ready False Paused", "HubReady False Paused"]);
         assert_eq!((known.metadata.name, known.metadata.generation), (Some("lobby".to_owned()), Some(7)));
     }
@@ -115,6 +120,6 @@ mod tests {
     fn one_without_a_status_has_no_conditions() {
         let cluster = ChatCluster::new("lobby", chatcluster_api::ChatClusterSpec::default());
 
-        Known::new(&cluster, &Packer::default()).conditions(|condition| panic!("{condition:?}"));
+        assert_eq!(Known::new(&cluster, &Packer::default()).conditions(), []);
     }
 }

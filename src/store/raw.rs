@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::lean::of_its_kind;
+use crate::store::lean::of_its_kind;
 
 /// The JSON of an object, without managed fields, which the operator reads of none. Its metadata here is the least of it: by what it
 /// is found and whose it is, its version and its generation.

@@ -11,8 +11,8 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cache::{Key, key};
-use crate::packed::{Packed, Packer};
+use crate::key::{Key, key};
+use crate::store::packed::{Packed, Packer};
 
 /// The namespaces that the operator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]

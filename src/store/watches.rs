@@ -21,11 +21,11 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-use crate::cache::{Cache, Concerned};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
-use crate::raw::Raw;
-use crate::scope::{Scope, merged};
+use crate::store::cache::{Cache, Concerned};
+use crate::store::raw::Raw;
+use crate::store::scope::{Scope, merged};
 use chatcluster_api::names::{MANAGED_BY, OPERATOR};
 
 /// Everything that reconciles read, by kind.

@@ -1,8 +1,6 @@
 //! A layer around the client of the API server: it refuses writes of an operator that does not lead, and knows what the API
 //! server answers no longer.
 
-pub mod wire;
-
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -16,8 +14,8 @@ use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
 use crate::causes::Causes;
+use crate::client::path::Path;
 use crate::lease::{Moment, NotLeading, Tenure};
-use crate::path::Path;
 
 /// What the API server fails to answer, by what was asked for: kept for as long as it fails.
 #[derive(Debug)]

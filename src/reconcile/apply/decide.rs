@@ -1,18 +1,17 @@
 //! What is to be done about one child: pure, from what is desired and what is there.
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::cache::Mark;
-use crate::compare::{Difference, differences};
-use crate::password::hex;
-use crate::validate::Cluster;
-use crate::watches::Watched;
-use chatcluster_api::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
+use crate::hex::hex;
+use crate::objects::compare::{Difference, differences};
+use crate::reconcile::validate::{Cluster, owns};
+use crate::store::cache::Mark;
+use crate::store::watches::Watched;
+use chatcluster_api::names::APPLIED;
 
 /// A kind of child: what can be applied in a namespace, and read again.
 pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
@@ -102,24 +101,6 @@ impl<K: Child> Wanted<K> {
     }
 }
 
-/// Whether `object` is a child of `cluster`: by its controller or, where someone took that away, by what we wrote on it.
-pub fn owns<K: Resource>(cluster: &Cluster, object: &K) -> bool {
-    let label = |name| object.labels().get(name).map(String::as_str);
-    match controller(object) {
-        Some(controller) => controller.uid == cluster.uid,
-        None => {
-            label(MANAGED_BY) == Some(OPERATOR)
-                && label(INSTANCE) == Some(cluster.name.as_str())
-                && object.annotations().contains_key(APPLIED)
-        }
-    }
-}
-
-/// The one that `object` is a child of.
-pub(super) fn controller<K: Resource>(object: &K) -> Option<&OwnerReference> {
-    object.owner_references().iter().find(|owner| owner.controller == Some(true))
-}
-
 /// The fields that Kubernetes does not let change: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
 fn is_immutable(kind: &str, path: &str) -> bool {
     let fields: &[&str] = match kind {
@@ -152,9 +133,9 @@ pub(super) fn to_value<K: Serialize>(object: &K) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Children, children};
-    use crate::validate::UserSecret;
-    use crate::validate::testing::{auth, cluster, defaults, keys};
+    use crate::reconcile::desired::{Children, children};
+    use crate::reconcile::validate::UserSecret;
+    use crate::reconcile::validate::testing::{auth, cluster, defaults, keys};
     use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
     use serde_json::json;
 

@@ -1,13 +1,13 @@
 //! Why a child could not be written.
 
+use chatcluster_api::Reason;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
-use super::decide::controller;
-use crate::desired::WorkloadError;
-use crate::hub_keys::HubAuthError;
-use crate::overlay::OverlayError;
-use crate::validate::Cluster;
+use crate::reconcile::desired::WorkloadError;
+use crate::reconcile::desired::overlay::OverlayError;
+use crate::reconcile::validate::HubAuthError;
+use crate::reconcile::validate::{Cluster, controller};
 
 /// Why a child could not be written.
 #[derive(Debug, Error)]
@@ -82,6 +82,39 @@ pub enum ApplyError {
         #[source]
         source: Box<kube::Error>,
     },
+}
+
+impl ApplyError {
+    /// The kind of the child and, in one word, by which writes are counted, what the attempt to write it came to; `None` where
+    /// nothing was attempted.
+    pub fn write(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::NameTaken { kind, .. } => Some((kind, "name_taken")),
+            Self::Refused { kind, .. } => Some((kind, "refused")),
+            Self::Transient { kind, .. } => Some((kind, "failed")),
+            Self::Overlooked { .. }
+            | Self::Superseded(_)
+            | Self::Ownerless
+            | Self::PodTemplate(_)
+            | Self::HubAuth(_)
+            | Self::VolumeNotExpandable { .. } => None,
+        }
+    }
+
+    /// Why the cluster is not ready while this lasts.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NameTaken { .. } => Reason::NameTaken,
+            Self::PodTemplate(_) => Reason::PodTemplateInvalid,
+            Self::HubAuth(error) => error.into(),
+            Self::VolumeNotExpandable { .. } => Reason::VolumeNotExpandable,
+            Self::Refused { .. }
+            | Self::Overlooked { .. }
+            | Self::Superseded(_)
+            | Self::Ownerless
+            | Self::Transient { .. } => Reason::ApplyFailed,
+        }
+    }
 }
 
 impl From<WorkloadError> for ApplyError {

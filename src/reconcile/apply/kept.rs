@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::compare::Difference;
+use crate::objects::compare::Difference;
 
 /// What was learnt from answers to our writes, by the cluster's uid and the child's. It can be lost: then it is learnt
 /// again, by a write that changes nothing.

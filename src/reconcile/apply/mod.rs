@@ -7,6 +7,7 @@
 mod decide;
 mod error;
 mod kept;
+mod outcome;
 mod plan;
 mod stages;
 mod write;
@@ -23,60 +24,23 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::Value;
 use tracing::debug;
 
-use crate::cache::{Cache, Mark};
-use crate::compare::{Difference, differences};
-use crate::desired::{Children, WorkloadError};
-use crate::raw::Raw;
-use crate::storage::Growth;
-use crate::validate::Cluster;
-use crate::watches::Caches;
+use crate::objects::compare::{Difference, differences};
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::reconcile::judge::Growth;
+use crate::reconcile::validate::{Cluster, controller, owns};
+use crate::store::cache::{Cache, Mark};
+use crate::store::raw::Raw;
+use crate::store::watches::Caches;
 use chatcluster_api::ChatCluster;
 use chatcluster_api::names;
 
-pub use decide::owns;
 pub use error::ApplyError;
 pub use kept::Kept;
+pub use outcome::{Applied, Outcome};
 
-use decide::{Child, Decision, Wanted, controller, to_value};
+use decide::{Child, Decision, Wanted, to_value};
 use error::{failure, taken};
 use stages::{Each, Stages, stages};
-
-/// What became of one child.
-#[derive(Clone, Debug)]
-pub struct Applied {
-    /// The child.
-    pub child: ObjectReference,
-    /// What was done.
-    pub outcome: Outcome,
-}
-
-/// What was done to a child.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing: it is as it should be. No request was made.
-    Unchanged,
-    /// There should be none, and there is none. No request was made.
-    Absent,
-    /// It was missing.
-    Created,
-    /// The spec, or this version of the operator, wants something else than before.
-    Updated,
-    /// Someone had changed a field of ours.
-    Repaired(Difference),
-    /// It is being deleted without its pods, to be made anew around them: Kubernetes does not let that field change.
-    Recreating(Difference),
-    /// The claim now asks for more.
-    Grown {
-        /// What it asked for.
-        from: String,
-        /// What it asks for.
-        to: String,
-    },
-    /// It should no longer be there.
-    Removed,
-    /// It is being deleted; it is made anew when it is gone.
-    Leaving,
-}
 
 /// Writes children of one cluster.
 #[derive(Clone, Copy)]

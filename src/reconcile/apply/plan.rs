@@ -5,9 +5,9 @@ use kube::ResourceExt;
 use super::Applier;
 use super::decide::{Child, Decision, Wanted};
 use super::stages::{Each, Stages, stages};
-use crate::cache::Cache;
-use crate::desired::{Children, WorkloadError};
-use crate::storage::Growth;
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::reconcile::judge::Growth;
+use crate::store::cache::Cache;
 use chatcluster_api::names::{COMPONENT, Component};
 use chatcluster_api::{Pending, PendingAction, Restarts};
 

@@ -1,9 +1,9 @@
 //! Every child of a cluster, in the order in which they depend on each other: for those who write them, and for those who
 //! only say what they would write.
 
-use crate::cache::Cache;
-use crate::desired::{Children, WorkloadError};
-use crate::watches::Caches;
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::store::cache::Cache;
+use crate::store::watches::Caches;
 use chatcluster_api::names;
 
 use super::decide::Child;

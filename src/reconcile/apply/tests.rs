@@ -7,9 +7,9 @@ use serde_json::json;
 use tower::service_fn;
 
 use super::*;
-use crate::desired::children;
-use crate::validate::UserSecret;
-use crate::validate::testing::{auth, cluster, defaults, keys};
+use crate::reconcile::desired::children;
+use crate::reconcile::validate::UserSecret;
+use crate::reconcile::validate::testing::{auth, cluster, defaults, keys};
 
 #[tokio::test]
 async fn a_secret_that_went_while_its_content_was_read_does_not_come_back_with_it() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decide::Child;
-use crate::raw::Raw;
+use crate::store::raw::Raw;
 use chatcluster_api::names::OPERATOR;
 
 /// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never

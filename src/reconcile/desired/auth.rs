@@ -3,8 +3,8 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::meta;
-use crate::validate::{Auth, Cluster};
+use super::meta::meta;
+use crate::reconcile::validate::{Auth, Cluster};
 use chatcluster_api::names::{self, Component, REDIS_PORT, key};
 
 /// The Secret that Redis and the hubs mount. With a Secret of the user it holds a copy, so that no pod ever waits for a

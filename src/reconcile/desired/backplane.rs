@@ -16,9 +16,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::json;
 
 use super::config::{ACL_DIRECTORY, CONFIG_DIRECTORY, DATA_DIRECTORY, REDIS_CONF};
-use super::{WorkloadError, meta, pod};
-use crate::overlay;
-use crate::validate::{Auth, Cluster};
+use super::error::WorkloadError;
+use super::meta::meta;
+use super::overlay;
+use super::pod;
+use crate::reconcile::validate::{Auth, Cluster};
 use chatcluster_api::Persistence;
 use chatcluster_api::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
 

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 use sha2::{Digest, Sha256};
 
-use super::meta;
-use crate::password::hex;
-use crate::validate::Cluster;
+use super::meta::meta;
+use crate::hex::hex;
+use crate::reconcile::validate::Cluster;
 use chatcluster_api::Persistence;
 use chatcluster_api::names::{self, Component, REDIS_PORT};
 

@@ -9,10 +9,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
-use super::{WorkloadError, meta, pod, settings};
-use crate::hub_keys::HubKeys;
-use crate::overlay;
-use crate::validate::{Auth, Cluster};
+use super::error::WorkloadError;
+use super::meta::meta;
+use super::overlay;
+use super::pod::{self, value};
+use super::settings;
+use crate::reconcile::validate::hub_keys::HubKeys;
+use crate::reconcile::validate::{Auth, Cluster};
 use chatcluster_api::Drain;
 use chatcluster_api::names::{self, Component, HUB_CONTAINER, REDIS_PORT, hub_key, key};
 
@@ -217,11 +220,6 @@ fn drain(cluster: &Cluster) -> Option<EnvVar> {
         return None;
     }
     Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
-}
-
-/// A variable that has this value.
-pub(super) fn value(name: &str, value: String) -> EnvVar {
-    EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
 }
 
 fn field(name: &str, path: &str) -> EnvVar {

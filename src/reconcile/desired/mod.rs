@@ -4,7 +4,10 @@
 mod auth;
 mod backplane;
 mod config;
+mod error;
 mod hub;
+mod meta;
+pub mod overlay;
 mod pod;
 mod policy;
 mod public;
@@ -17,13 +20,10 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use thiserror::Error;
 
-use crate::hub_keys::{HubAuthError, HubKeys};
-use crate::overlay::OverlayError;
-use crate::validate::{Auth, Cluster, Defaults};
-use chatcluster_api::names::{self, Component};
+use crate::reconcile::validate::{Auth, Cluster, Defaults, HubKeys};
+
+pub use error::WorkloadError;
 
 /// Every child of a `ChatCluster`. Where it is applied it is destructured without `..`, so that a forgotten child does
 /// not compile. `None`: there should be none.
@@ -55,17 +55,6 @@ pub struct Children {
     pub public_service: Option<Service>,
 }
 
-/// Why it cannot be said what a workload is to be like. Waits for the person.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum WorkloadError {
-    /// What the user lays over its pod template cannot be used.
-    #[error(transparent)]
-    PodTemplate(#[from] OverlayError),
-    /// The key that clients' tokens are to be checked with cannot be used.
-    #[error(transparent)]
-    HubAuth(#[from] HubAuthError),
-}
-
 /// All children of `cluster`. `public`: whether the cluster may have its public address by now.
 pub fn children(
     cluster: &Cluster,
@@ -89,21 +78,6 @@ pub fn children(
         hub_autoscaler: scale::autoscaler(cluster),
         public_service: public.then(|| public::service(cluster)),
         redis_config,
-    }
-}
-
-/// The metadata of the child `name`.
-fn meta(cluster: &Cluster, name: String, component: Component) -> ObjectMeta {
-    let theirs = &cluster.spec.child_metadata;
-    let mut labels = theirs.labels.clone();
-    labels.extend(names::labels(&cluster.name, component));
-    ObjectMeta {
-        name: Some(name),
-        namespace: Some(cluster.namespace.clone()),
-        labels: Some(labels),
-        annotations: (!theirs.annotations.is_empty()).then(|| theirs.annotations.clone()),
-        owner_references: Some(vec![cluster.owner.clone()]),
-        ..ObjectMeta::default()
     }
 }
 

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::compare::difference;
-use crate::lists;
+use crate::objects::compare::difference;
+use crate::objects::lists;
 use chatcluster_api::Overlay;
 
 /// The directive of a strategic merge that deletes or replaces.

@@ -8,8 +8,8 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::meta;
-use crate::validate::Cluster;
+use super::meta::meta;
+use crate::reconcile::validate::Cluster;
 use chatcluster_api::names::{self, Component, OPERATOR, REDIS_PORT};
 
 /// Redis answers the hubs of this cluster and the operator and no one else, and itself calls no one.

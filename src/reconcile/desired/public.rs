@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::hub::PORT_NAME;
-use super::meta;
-use crate::validate::Cluster;
+use super::meta::meta;
+use crate::reconcile::validate::Cluster;
 use chatcluster_api::names::{self, Component};
 use chatcluster_api::{ExternalTrafficPolicy, ServiceType};
 

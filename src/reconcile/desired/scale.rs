@@ -7,8 +7,8 @@ use k8s_openapi::api::autoscaling::v2::{
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::meta;
-use crate::validate::Cluster;
+use super::meta::meta;
+use crate::reconcile::validate::Cluster;
 use chatcluster_api::names::{self, Component};
 
 /// The autoscaler, if one is asked for.

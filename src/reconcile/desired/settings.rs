@@ -3,8 +3,8 @@
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use super::hub::value;
-use crate::hub_keys;
+use super::pod::value;
+use crate::reconcile::validate::hub_keys;
 use chatcluster_api::{HubHistory, HubLimits, HubSpec};
 
 /// Who gets in. `directory`: where the hubs' keys are mounted.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::Children;
-use crate::hub_keys::HubKeys;
-use crate::validate::testing::{auth, cluster, defaults, keys, secret};
-use crate::validate::{Auth, Cluster, Restart, SecretKey, UserSecret};
+use crate::reconcile::validate::hub_keys::HubKeys;
+use crate::reconcile::validate::testing::{auth, cluster, defaults, keys, secret};
+use crate::reconcile::validate::{Auth, Cluster, Restart, SecretKey, UserSecret};
 use chatcluster_api::names::hub_key;
 
 /// As the operator would have them, with a key of the user's where the spec names one.
@@ -59,7 +59,7 @@ fn documents(children: Children) -> String {
 
 #[track_caller]
 fn expect(name: &str, found: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/desired/expected").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/reconcile/desired/expected").join(name);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         std::fs::write(&path, found).unwrap();
     }

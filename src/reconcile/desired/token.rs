@@ -3,9 +3,9 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::meta;
-use crate::hub_keys::HubKeys;
-use crate::validate::Cluster;
+use super::meta::meta;
+use crate::reconcile::validate::Cluster;
+use crate::reconcile::validate::hub_keys::HubKeys;
 use chatcluster_api::names::{self, Component, hub_key};
 
 /// The Secret that the hubs mount. Of the user's key it holds a copy, so that no pod ever waits for a Secret that was

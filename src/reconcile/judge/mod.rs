@@ -1,42 +1,29 @@
-//! From what was observed to a verdict for each condition: one function each, whose message names the object and what a
+//! The third step, pure: from what was observed to a verdict for each condition, one function each, whose message names the object and what a
 //! person can do.
+
+mod verdict;
+mod volume;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{find, held, was_verified};
-use crate::backplane::Report;
-use crate::hub_keys::client_key;
-use crate::observe::Observed;
-use crate::storage::still_grows;
-use crate::validate::{Auth, AuthError, Cluster, UserSecret};
+use crate::reconcile::observe::{Observed, Report};
+use crate::reconcile::validate::hub_keys::client_key;
+use crate::reconcile::validate::{Auth, AuthError, Cluster, UserSecret};
 use chatcluster_api::diagnose::{Trouble, trouble};
 use chatcluster_api::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
 use chatcluster_api::pods::is_ready;
 use chatcluster_api::{ChatClusterStatus, ConditionType, Persistence, Reason, VerifyMode};
 
+pub use verdict::Verdict;
+pub use volume::{Growth, growth};
+
+pub(super) use verdict::{no, yes};
+use volume::still_grows;
+
 /// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
 const PERSISTENT: u32 = 5;
-
-/// A condition before it has a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// `status`.
-    pub holds: bool,
-    /// `reason`.
-    pub reason: Reason,
-    /// `message`.
-    pub message: String,
-}
-
-pub(super) fn yes(reason: Reason, message: impl Into<String>) -> Verdict {
-    Verdict { holds: true, reason, message: message.into() }
-}
-
-pub(super) fn no(reason: Reason, message: impl Into<String>) -> Verdict {
-    Verdict { holds: false, reason, message: message.into() }
-}
 
 /// The verdicts on one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,11 +112,12 @@ fn backplane_ready(
         return trouble_verdict(trouble, Reason::RedisCrashing);
     }
     // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
-    let was_unreachable = find(before, ConditionType::BackplaneReady)
+    let was_unreachable = before
+        .condition(ConditionType::BackplaneReady)
         .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
     let answers = match observed.report {
         Report::Answers(_) => true,
-        Report::Unreachable { .. } => held(before, ConditionType::BackplaneReady),
+        Report::Unreachable { .. } => before.holds(ConditionType::BackplaneReady),
         Report::Rejected | Report::NotAsked => false,
     };
     match &observed.report {
@@ -299,14 +287,14 @@ fn verified(
         return no(Reason::WaitingForBackplane, "Redis is not ready");
     }
     let ready = observed.hub_pods.iter().filter(|pod| is_ready(pod)).count();
-    if ready == 0 || !(hub.holds || was_verified(before)) {
+    if ready == 0 || !(hub.holds || before.was_verified()) {
         return no(Reason::WaitingForHubs, hub.message.clone());
     }
     if cluster.spec.hub.verify == VerifyMode::Readiness {
         return yes(Reason::Verified, "Redis answers and the hubs are ready");
     }
     let stays =
-        matches!(observed.report, Report::Unreachable { .. }) && held(before, ConditionType::Verified);
+        matches!(observed.report, Report::Unreachable { .. }) && before.holds(ConditionType::Verified);
     match observed.unseen.first() {
         Some(pod) if !stays => no(
             Reason::HubNotSubscribed,

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
 
-use crate::compare::quantity;
-use crate::validate::Cluster;
+use crate::objects::compare::quantity;
+use crate::reconcile::validate::Cluster;
 use chatcluster_api::Persistence;
 
 /// What is to be done about the volume's size.
@@ -88,7 +88,7 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
 }
 
 /// In words: that the volume is still smaller than its claim asks, and why, if the claim says.
-pub fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
+pub(super) fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
     let status = claim.status.as_ref()?;
     let (has, asked) = (status.capacity.as_ref()?.get("storage")?.0.clone(), requested(claim)?);
     if quantity(&has)? >= quantity(&asked)? {
@@ -104,7 +104,7 @@ pub fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::testing::cluster;
+    use crate::reconcile::validate::testing::cluster;
     use serde_json::json;
 
     fn claim(size: &str, phase: &str) -> PersistentVolumeClaim {

@@ -1,67 +1,29 @@
-//! Reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads again.
+//! The second step, which reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads
+//! again.
+
+mod observed;
+mod redis;
+mod user_secrets;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
 use tokio::sync::SemaphorePermit;
 
-use crate::apply::owns;
-use crate::backplane::{Backplane, Question, Report};
 use crate::queue::Queue;
-use crate::user_secrets::{NoAnswer, UserSecrets};
-use crate::validate::{Cluster, SecretKey, UserSecret, auth_of};
-use crate::watches::Caches;
+use crate::reconcile::validate::{Cluster, SecretKey, auth_of, owns};
+use crate::store::watches::Caches;
 use chatcluster_api::names::{self, COMPONENT, Component, REDIS_CONTAINER};
 use chatcluster_api::pods::{container_status, is_ready};
 
-/// What is known of one cluster.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// `<name>-redis-auth`, if it is ours.
-    pub auth: Option<Arc<Secret>>,
-    /// The Secret with the password that the spec refers to.
-    pub user_secret: UserSecret,
-    /// `<name>-hub-token`, if it is ours.
-    pub hub_token: Option<Arc<Secret>>,
-    /// The Secret that the spec refers to for the key of clients' tokens.
-    pub hub_secret: UserSecret,
-    /// `<name>-redis`.
-    pub redis_set: Option<Arc<StatefulSet>>,
-    /// `<name>-hub`.
-    pub hub_deployment: Option<Arc<Deployment>>,
-    /// `<name>-hub`.
-    pub hub_autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
-    /// `<name>`.
-    pub public_service: Option<Arc<Service>>,
-    /// Redis's pod.
-    pub redis_pod: Option<Arc<Pod>>,
-    /// The hubs' pods that are not being deleted.
-    pub hub_pods: Vec<Arc<Pod>>,
-    /// The claim of Redis's volume.
-    pub claim: Option<Arc<PersistentVolumeClaim>>,
-    /// The claim's storage class, if it exists.
-    pub storage_class: Option<Arc<StorageClass>>,
-    /// Whether the operator cannot look at storage classes, so that one may exist that it does not know.
-    pub without_storage_classes: bool,
-    /// What Redis said.
-    pub report: Report,
-    /// The ready hubs that Redis does not show subscribed.
-    pub unseen: Vec<String>,
-}
+pub use observed::Observed;
+pub use redis::{Backplane, Report, Subscriber};
+pub use user_secrets::{NoAnswer, UserSecrets};
 
-impl Observed {
-    /// Our Secrets that are there: their names and versions.
-    pub fn own_secrets(&self) -> Vec<(String, Option<String>)> {
-        let secrets = [&self.auth, &self.hub_token].into_iter().flatten();
-        secrets.map(|secret| (secret.name_any(), secret.resource_version())).collect()
-    }
-}
+use redis::Question;
 
 /// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
 /// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.

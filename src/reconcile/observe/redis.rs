@@ -11,7 +11,7 @@ use redis::{
     RedisError,
 };
 
-use crate::password::Password;
+use crate::reconcile::validate::Password;
 use chatcluster_api::names::{OPERATOR, REDIS_PORT};
 
 /// How long a connection and each answer may take.

@@ -13,12 +13,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::cache::Key;
-use crate::lean::Lean;
+use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
-use crate::validate::{SecretKey, UserSecret};
-use crate::watches::{events, mapped};
+use crate::reconcile::validate::{SecretKey, UserSecret};
+use crate::store::Lean;
+use crate::store::watches::{events, mapped};
 
 /// How long the first answer of a new watch may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);

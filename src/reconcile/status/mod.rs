@@ -1,41 +1,20 @@
-//! From what was observed and done to the status: pure. [`judge()`] comes to a verdict for each condition, and [`status`]
-//! makes the whole of it.
+//! The last step, pure but for the patch that [`super`] sends: from the verdicts, and from what was done to the children, to the
+//! whole status.
 
-mod judge;
+mod failure;
+mod pace;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::apply::ApplyError;
-use crate::observe::Observed;
-use crate::validate::{Cluster, Held, hub_selector};
+use crate::reconcile::judge::{Verdict, Verdicts, hubs_wanted, no, yes};
+use crate::reconcile::observe::Observed;
+use crate::reconcile::validate::{Cluster, Held, hub_selector};
 use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reason, ServiceType};
 
-pub use judge::{Verdict, Verdicts, judge};
-
-use judge::{hubs_wanted, no, yes};
-
-/// Whether the public Service has been there before: then a hiccup does not take it away.
-pub fn was_published(status: &ChatClusterStatus) -> bool {
-    let reasons = [Reason::Published.as_str(), Reason::AddressPending.as_str()];
-    find(status, ConditionType::Published).is_some_and(|published| reasons.contains(&published.reason))
-}
-
-/// Whether the cluster has been verified before.
-pub fn was_verified(status: &ChatClusterStatus) -> bool {
-    held(status, ConditionType::Verified) || was_published(status)
-}
-
-/// Whether the condition of that type was true.
-fn held(status: &ChatClusterStatus, type_: ConditionType) -> bool {
-    find(status, type_).is_some_and(|condition| condition.status == "True")
-}
-
-/// The condition of that type.
-pub fn find(status: &ChatClusterStatus, type_: ConditionType) -> Option<&Condition> {
-    status.conditions.iter().find(|c| c.type_ == type_.as_str())
-}
+pub use failure::Failure;
+pub(super) use pace::Pace;
 
 /// Where the clients of the public Service connect; `None` until that is known.
 fn address(cluster: &Cluster, service: &Service) -> Option<String> {
@@ -87,7 +66,7 @@ fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Ver
 #[derive(Debug)]
 pub struct Done<'a> {
     /// What could not be written.
-    pub failures: &'a [ApplyError],
+    pub failures: &'a [Failure],
     /// What was held back.
     pub pending: Vec<Pending>,
 }
@@ -113,7 +92,7 @@ pub fn status(
     );
     let condition = |type_: ConditionType, verdict: &Verdict| {
         let status = if verdict.holds { "True" } else { "False" };
-        let unchanged = find(before, type_).filter(|c| c.status == status);
+        let unchanged = before.condition(type_).filter(|c| c.status == status);
         Condition {
             type_: type_.as_str().to_owned(),
             status: status.to_owned(),
@@ -150,18 +129,12 @@ pub fn status(
 fn ready(
     cluster: &Cluster,
     observed: &Observed,
-    failures: &[ApplyError],
+    failures: &[Failure],
     conditions: [&Verdict; 5],
     address: Option<&str>,
 ) -> Verdict {
     let summary = match (failures.first(), conditions.into_iter().find(|verdict| !verdict.holds)) {
-        (Some(error @ ApplyError::NameTaken { .. }), _) => no(Reason::NameTaken, error.to_string()),
-        (Some(error @ ApplyError::PodTemplate(_)), _) => no(Reason::PodTemplateInvalid, error.to_string()),
-        (Some(ApplyError::HubAuth(error)), _) => no(error.into(), error.to_string()),
-        (Some(error @ ApplyError::VolumeNotExpandable { .. }), _) => {
-            no(Reason::VolumeNotExpandable, error.to_string())
-        }
-        (Some(error), _) => no(Reason::ApplyFailed, error.to_string()),
+        (Some(failure), _) => no(failure.reason, failure.message.clone()),
         (None, Some(first)) => first.clone(),
         (None, None) => yes(
             Reason::Ready,

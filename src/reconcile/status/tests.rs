@@ -6,10 +6,12 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backplane::Report;
-use crate::overlay::OverlayError;
-use crate::validate::testing::{auth, cluster};
-use crate::validate::{Auth, AuthError, SecretKey, UserSecret};
+use crate::reconcile::apply::ApplyError;
+use crate::reconcile::desired::overlay::OverlayError;
+use crate::reconcile::judge::judge;
+use crate::reconcile::observe::Report;
+use crate::reconcile::validate::testing::{auth, cluster};
+use crate::reconcile::validate::{Auth, AuthError, SecretKey, UserSecret};
 
 fn of<K: serde::de::DeserializeOwned>(value: Value) -> Arc<K> {
     Arc::new(serde_json::from_value(value).unwrap())
@@ -57,7 +59,11 @@ fn well() -> Observed {
     }
 }
 
-fn judged(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> ChatClusterStatus {
+fn failure(error: &ApplyError) -> Failure {
+    Failure { reason: error.reason(), message: error.to_string() }
+}
+
+fn judged(cluster: &Cluster, observed: &Observed, failures: &[Failure]) -> ChatClusterStatus {
     let before = ChatClusterStatus::default();
     let verdicts = judge(cluster, observed, Ok(&auth()), &before);
     let done = Done { failures, pending: Vec::new() };
@@ -65,7 +71,7 @@ fn judged(cluster: &Cluster, observed: &Observed, failures: &[ApplyError]) -> Ch
 }
 
 fn condition(status: &ChatClusterStatus, type_: ConditionType) -> (String, String, String) {
-    let found = find(status, type_).unwrap();
+    let found = status.condition(type_).unwrap();
     (found.status.clone(), found.reason.clone(), found.message.clone())
 }
 
@@ -275,7 +281,8 @@ fn what_could_not_be_written_comes_first_in_the_summary() {
         owner: "belongs to Deployment web".into(),
     };
 
-    let status = judged(&cluster(json!({})), &Observed { report: Report::Rejected, ..well() }, &[taken]);
+    let status =
+        judged(&cluster(json!({})), &Observed { report: Report::Rejected, ..well() }, &[failure(&taken)]);
 
     let (_, reason, message) = condition(&status, ConditionType::Ready);
     assert_eq!(reason, "NameTaken");
@@ -346,7 +353,7 @@ fn a_pod_template_that_cannot_be_used_is_the_first_thing_said() {
     });
 
     let (value, reason, message) =
-        condition(&judged(&cluster(json!({})), &well(), &[wrong]), ConditionType::Ready);
+        condition(&judged(&cluster(json!({})), &well(), &[failure(&wrong)]), ConditionType::Ready);
 
     assert_eq!((value.as_str(), reason.as_str()), ("False", "PodTemplateInvalid"));
     assert!(message.contains("hub.podTemplate has a field spec.nodeSelektor"), "{message}");
@@ -356,9 +363,10 @@ fn a_pod_template_that_cannot_be_used_is_the_first_thing_said() {
 fn a_missing_key_for_clients_tokens_is_said_and_that_hubs_run_on() {
     let with_auth = cluster(json!({"hub": {"auth": {"keySecret": {"name": "mine"}}}}));
     let unmade = Observed { hub_deployment: None, ..well() };
-    let error = crate::hub_keys::client_key(&with_auth, &UserSecret::NotNamed).unwrap_err();
+    let error =
+        crate::reconcile::validate::hub_keys::client_key(&with_auth, &UserSecret::NotNamed).unwrap_err();
 
-    let status = judged(&with_auth, &well(), &[ApplyError::HubAuth(error)]);
+    let status = judged(&with_auth, &well(), &[failure(&ApplyError::HubAuth(error))]);
 
     not_ready(&status, ConditionType::HubReady, Reason::AuthSecretMissing, "the Secret mine");
     let (_, _, message) = condition(&status, ConditionType::HubReady);
@@ -380,16 +388,16 @@ fn a_transition_time_stays_until_the_status_changes() {
 
     assert_eq!(again(&well()), first);
     let rejected = again(&Observed { report: Report::Rejected, ..well() });
-    assert_eq!(find(&rejected, ConditionType::BackplaneReady).unwrap().last_transition_time, Time(later));
+    assert_eq!(rejected.condition(ConditionType::BackplaneReady).unwrap().last_transition_time, Time(later));
     assert_eq!(
-        find(&rejected, ConditionType::HubReady).unwrap().last_transition_time,
+        rejected.condition(ConditionType::HubReady).unwrap().last_transition_time,
         Time(Timestamp::UNIX_EPOCH)
     );
 }
 
 #[test]
 fn every_reason_has_its_paragraph_in_the_operations_page() {
-    let page = include_str!("../../docs/operations.md");
+    let page = include_str!("../../../docs/operations.md");
 
     let missing: Vec<_> =
         Reason::ALL.iter().filter(|reason| !page.contains(&format!("### {}\n", reason.as_str()))).collect();

@@ -4,8 +4,9 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use thiserror::Error;
 
-use super::{SecretKey, UserSecret, has};
-use crate::password::{Password, PasswordError, random_hex};
+use super::password::{Password, PasswordError};
+use super::secret::{SecretKey, UserSecret, has};
+use crate::hex::random_hex;
 use chatcluster_api::names::key;
 
 /// The password in force, and a number that changes with it.
@@ -102,7 +103,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::validate::testing::secret;
+    use crate::reconcile::validate::testing::secret;
 
     fn wanted() -> SecretKey {
         SecretKey { name: "mine".to_owned(), key: "pw".to_owned() }

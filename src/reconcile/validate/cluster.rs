@@ -1,19 +1,12 @@
-//! From an observed `ChatCluster` to values that hold: after this step nothing is checked again.
-
-mod auth;
+//! A `ChatCluster` with every default filled in.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
-use chatcluster_api::names;
-use chatcluster_api::{ChatCluster, ChatClusterSpec, ExistingSecret, KeySecret};
-
-pub use auth::{Auth, AuthError, auth_of, resolve_auth};
+use chatcluster_api::{ChatCluster, ChatClusterSpec, names};
 
 /// What the operator was started with and every cluster shares.
 #[derive(Clone, Debug)]
@@ -124,95 +117,7 @@ impl Cluster {
     }
 }
 
-/// A Secret of the user, as far as it is known.
-#[derive(Clone, Debug)]
-pub enum UserSecret {
-    /// The spec names none.
-    NotNamed,
-    /// The spec names one that does not exist.
-    Missing(SecretKey),
-    /// It exists.
-    Found(SecretKey, Arc<Secret>),
-}
-
-/// What a spec names of a Secret of the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretKey {
-    /// The Secret's name.
-    pub name: String,
-    /// The key in it.
-    pub key: String,
-}
-
-impl From<&ExistingSecret> for SecretKey {
-    fn from(named: &ExistingSecret) -> Self {
-        Self { name: named.name.clone(), key: named.key.clone() }
-    }
-}
-
-impl From<&KeySecret> for SecretKey {
-    fn from(named: &KeySecret) -> Self {
-        Self { name: named.name.clone(), key: named.key.clone() }
-    }
-}
-
-/// What a Secret has instead of the key that is asked for.
-pub(crate) fn has(present: &[String]) -> String {
-    if present.is_empty() { String::new() } else { format!(" (it has {})", present.join(", ")) }
-}
-
 /// The selector of the hub pods for `status.hub.selector`.
 pub fn hub_selector(cluster: &Cluster) -> String {
     names::selector_string(&cluster.name, names::Component::Hub)
-}
-
-/// For tests of the steps that follow.
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::{Auth, Cluster, Defaults, UserSecret};
-    use crate::hub_keys::{HubKeys, resolve};
-    use crate::password::Password;
-    use chatcluster_api::names::hub_key;
-    use chatcluster_api::{ChatCluster, ChatClusterSpec};
-    use k8s_openapi::ByteString;
-    use k8s_openapi::api::core::v1::Secret;
-    use kube::core::ObjectMeta;
-
-    pub(crate) fn defaults() -> Defaults {
-        Defaults {
-            hub_image: "example/hub:1".to_owned(),
-            redis_image: "example/redis:7".to_owned(),
-            operator_namespace: Some("chatcluster-system".to_owned()),
-            hold: false,
-        }
-    }
-
-    pub(crate) fn auth() -> Auth {
-        Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
-    }
-
-    /// A Secret with these keys.
-    pub(crate) fn secret(pairs: &[(&str, &str)]) -> Secret {
-        let data = pairs.iter().map(|(k, v)| ((*k).to_owned(), ByteString(v.as_bytes().to_vec())));
-        Secret { data: Some(data.collect()), ..Secret::default() }
-    }
-
-    /// The hubs' keys where the spec's Secret is this one.
-    pub(crate) fn keys(cluster: &Cluster, user: &UserSecret) -> HubKeys {
-        let there =
-            secret(&[(hub_key::TOKEN, "t0ken-key-of-at-least-32-bytes-in-all"), (hub_key::REVISION, "k1")]);
-        resolve(cluster, Some(&there), user)
-    }
-
-    /// The cluster `lobby` in the namespace `team`.
-    pub(crate) fn cluster(spec: serde_json::Value) -> Cluster {
-        let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
-        let metadata = ObjectMeta {
-            name: Some("lobby".to_owned()),
-            namespace: Some("team".to_owned()),
-            uid: Some("0-1-2".to_owned()),
-            ..ObjectMeta::default()
-        };
-        Cluster::new(&ChatCluster { metadata, spec, status: None }, &defaults()).unwrap()
-    }
 }

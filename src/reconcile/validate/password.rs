@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rand::{TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::hex::{hex, random_hex};
 
 /// How many characters a password may have.
 const MAX_LENGTH: usize = 512;
@@ -99,23 +100,6 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(hidden)")
     }
-}
-
-/// `N` bytes from the system's random source as hexadecimal digits.
-///
-/// # Panics
-/// If the system has no random source.
-pub fn random_hex<const N: usize>() -> String {
-    let mut bytes = [0; N];
-    OsRng.try_fill_bytes(&mut bytes).expect("the system's random source must work to make a password");
-    hex(&bytes)
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -18,13 +18,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::packed::{Packed, Packer};
+use crate::key::Key;
 use crate::queue::Urgency;
-use crate::raw::Raw;
+use crate::store::packed::{Packed, Packer};
+use crate::store::raw::Raw;
 use chatcluster_api::names::INSTANCE;
-
-/// Namespace and name.
-pub type Key = (String, String);
 
 /// The objects of one kind.
 #[derive(Debug)]
@@ -277,11 +275,6 @@ fn path(namespace: &str, name: &str) -> Path {
 fn path_of<K: Resource>(object: &K) -> Path {
     let meta = object.meta();
     path(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-}
-
-/// The object's.
-pub(crate) fn key<K: Resource>(object: &K) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 fn cluster_of<K: Resource>(object: &K) -> Option<Key> {

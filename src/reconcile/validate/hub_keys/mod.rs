@@ -12,8 +12,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::public_key::PublicKey;
-use crate::password::random_hex;
-use crate::validate::{Cluster, UserSecret};
+use crate::hex::random_hex;
+use crate::reconcile::validate::cluster::Cluster;
+use crate::reconcile::validate::secret::{UserSecret, has};
 use chatcluster_api::names::hub_key;
 use chatcluster_api::{Reason, TokenAlgorithm};
 
@@ -69,7 +70,7 @@ pub enum HubAuthError {
     /// The Secret has no such key.
     #[error(
         "the Secret {name} has no key {key}: add it, or name another in hub.auth.keySecret.key{}",
-        crate::validate::has(.present)
+        has(.present)
     )]
     KeyMissing {
         /// The Secret's name.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::validate::SecretKey;
-use crate::validate::testing::{cluster, keys, secret};
+use crate::reconcile::validate::SecretKey;
+use crate::reconcile::validate::testing::{cluster, keys, secret};
 
 const SECRET: &str = "a secret of at least 32 bytes, shared";
 const PEM: &str = "\
