@@ -21,6 +21,7 @@ use crate::lease::{LeaseError, LeaseLock};
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Running, Urgency};
 use crate::reconcile::publisher::{Publisher, Publishing};
+use crate::reconcile::schedule::{self, Ended};
 use crate::reconcile::validate::Defaults;
 use crate::reconcile::{Context, ReconcileError};
 use crate::shutdown;
@@ -34,10 +35,6 @@ use crate::telemetry;
 const CONCURRENCY: usize = 64;
 /// How long reconciles under way may take when the operator is asked to end.
 const LAST_RECONCILES: Duration = Duration::from_secs(5);
-/// The longest wait after failures.
-const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
-/// How often at most an API server that answers again makes those reconciles run anew that failed.
-const RECOVERY: Duration = Duration::from_secs(5);
 /// How often the loop that reconciles shows that it is not stuck.
 const BEAT: Duration = Duration::from_secs(5);
 
@@ -65,6 +62,7 @@ pub struct Operator {
 struct Work {
     context: Context,
     queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     /// True once all that reconciles read is known.
     synced: watch::Receiver<bool>,
 }
@@ -86,11 +84,11 @@ impl Operator {
             defaults.clone(),
             publisher.clone(),
             caches,
-            metrics,
+            metrics.clone(),
             queue.clone(),
             store.clone(),
         );
-        let work = Arc::new(Work { context, queue: queue.clone(), synced });
+        let work = Arc::new(Work { context, queue: queue.clone(), metrics, synced });
         let (wrote, gone) = (work.clone(), work.clone());
         let clusters = clusters::start(
             client,
@@ -201,7 +199,7 @@ impl Operator {
                     work.queue.push(&key(&*cluster), Urgency::Now);
                 }
             }
-            tokio::time::sleep(RECOVERY).await;
+            tokio::time::sleep(schedule::RECOVERY).await;
         }
     }
 
@@ -238,31 +236,31 @@ async fn reconcile(mut running: Running, work: Arc<Work>) {
     // Where it was deleted meanwhile, nothing is left to do.
     if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
-        let again = reconcile_once(&object, &work.context).instrument(span).await;
+        let ended = reconcile_once(&object, &work).instrument(span).await;
         if work.context.still(&*object).is_none() {
             // It was deleted meanwhile: what has been remembered of it since is of no use.
             work.context.forget(&*object);
-        } else if let Some(again) = again {
+        } else if let Some(again) = schedule::next(ended, rand::random()) {
             work.queue.push_after(running.cluster(), again);
         }
     }
 }
 
-/// After how long it is to be looked at again, if it does not change.
-async fn reconcile_once(object: &Known, context: &Context) -> Option<Duration> {
+/// Reconciles one cluster, and returns how that ended.
+async fn reconcile_once(object: &Known, work: &Work) -> Ended {
     let started = Instant::now();
-    let reconcile = Box::pin(async { context.reconcile(&object.cluster()).await });
+    let reconcile = Box::pin(async { work.context.reconcile(&object.cluster()).await });
     let result = survive(reconcile).await;
-    context.metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
+    work.metrics.reconciled(started.elapsed(), result.as_ref().err().map(ReconcileError::reason));
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match result {
-        Ok(again) => {
-            context.succeeded(object);
-            again
+        Ok(ended) => {
+            work.context.succeeded(object);
+            ended
         }
         Err(error) => {
             warn!(%error, "the reconcile failed; it is tried again");
-            Some(back_off(context.failed(object)))
+            Ended::Failed(work.context.failed(object))
         }
     }
 }
@@ -275,12 +273,6 @@ async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) 
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
         Err(ReconcileError::Panicked(said.to_owned()))
     })
-}
-
-/// After so many failures: 0.5 s, doubled with each up to [`LONGEST_BACKOFF`], of which a random half is left out.
-fn back_off(failures: u32) -> Duration {
-    let longest = Duration::from_millis(500).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
-    longest.mul_f64(rand::random_range(0.5..1.0))
 }
 
 #[cfg(test)]

@@ -31,11 +31,11 @@ pub enum Former {
     Unmade,
 }
 
-/// What to say of the writes: of the first making of a cluster once, of each repair, and not of what the spec asked for.
-pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Former) -> Vec<Notice> {
+/// What to say of the writes, given what was known of each child before: of the first making of a cluster once, of each repair, and not of what the spec asked for.
+pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut created = Vec::new();
-    for Applied { child, outcome } in applied {
+    for (Applied { child, outcome }, former) in applied.iter().zip(formers) {
         let name = format!(
             "{} {}",
             child.kind.as_deref().unwrap_or("object"),
@@ -47,7 +47,7 @@ pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Forme
                 "Repaired",
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created => match former(child) {
+            Outcome::Created => match former {
                 Former::There => {
                     let note = format!("{name} was deleted by someone else: it is back");
                     notices.push(about(child, "Repaired", note));
@@ -89,10 +89,10 @@ pub fn of_writes(applied: &[Applied], former: impl Fn(&ObjectReference) -> Forme
 }
 
 /// Whether someone else had changed or deleted the child.
-pub fn is_drift(applied: &Applied, former: impl Fn(&ObjectReference) -> Former) -> bool {
-    match applied.outcome {
+pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
+    match outcome {
         Outcome::Repaired(_) => true,
-        Outcome::Created => former(&applied.child) != Former::Unmade,
+        Outcome::Created => former != Former::Unmade,
         Outcome::Unchanged
         | Outcome::Absent
         | Outcome::Updated
@@ -198,7 +198,7 @@ mod tests {
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, |_| Former::Unmade);
+        let notices = of_writes(&made, &[Former::Unmade; 2]);
 
         assert_eq!(reasons(&notices), ["Created"]);
         assert_eq!(notices[0].note, "made Service a, Service b");
@@ -208,7 +208,7 @@ mod tests {
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], |_| Former::There);
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[Former::There; 2]);
 
         assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
         assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));

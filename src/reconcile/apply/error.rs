@@ -85,6 +85,18 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether it passes by itself, so that the reconcile is tried again; otherwise it waits for a person.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Overlooked { .. } | Self::Superseded(_) | Self::Ownerless | Self::Transient { .. } => true,
+            Self::NameTaken { .. }
+            | Self::Refused { .. }
+            | Self::PodTemplate(_)
+            | Self::HubAuth(_)
+            | Self::VolumeNotExpandable { .. } => false,
+        }
+    }
+
     /// The kind of the child and, in one word, by which writes are counted, what the attempt to write it came to; `None` where
     /// nothing was attempted.
     pub fn write(&self) -> Option<(&str, &'static str)> {

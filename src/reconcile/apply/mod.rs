@@ -36,7 +36,7 @@ use chatcluster_api::names;
 
 pub use error::ApplyError;
 pub use kept::Kept;
-pub use outcome::{Applied, Outcome};
+pub use outcome::{Applied, Outcome, Work};
 
 use decide::{Child, Decision, Wanted, to_value};
 use error::{failure, taken};
@@ -57,21 +57,21 @@ pub struct Applier<'a> {
     pub read: &'a [(String, Option<String>)],
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
     /// what depends on it and nothing else.
     pub fn apply(
-        &self,
+        self,
         children: Children,
         growth: Growth,
-    ) -> impl Future<Output = Vec<Result<Applied, ApplyError>>> {
+    ) -> impl Future<Output = Vec<Result<Applied, ApplyError>>> + use<'a> {
         // The children are in none of the futures that follow: these would have room for them all, all the time.
-        let stages = stages(children, self.caches, &self.cluster.name, &Writing(*self));
+        let stages = stages(children, self.caches, &self.cluster.name, &Writing(self));
         self.in_order(stages, growth)
     }
 
     async fn in_order(
-        &self,
+        self,
         stages: Stages<BoxFuture<'_, Result<Applied, ApplyError>>>,
         growth: Growth,
     ) -> Vec<Result<Applied, ApplyError>> {
