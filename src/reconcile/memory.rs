@@ -194,3 +194,77 @@ fn number_of(child: &ObjectReference) -> u64 {
     (&child.kind, &child.name).hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A cluster whose children have all been made, as its status says.
+    fn settled() -> ChatCluster {
+        let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "",
+                           "lastTransitionTime": "2026-01-02T03:04:05Z"});
+        serde_json::from_value(json!({
+            "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+            "metadata": {"name": "lobby", "namespace": "team", "uid": "u", "generation": 1, "resourceVersion": "7"},
+            "spec": {}, "status": {"observedGeneration": 1, "conditions": [ready]},
+        }))
+        .unwrap()
+    }
+
+    fn applied(name: &str, outcome: Outcome) -> Applied {
+        let child = ObjectReference { name: Some(name.to_owned()), ..ObjectReference::default() };
+        Applied { child, outcome }
+    }
+
+    fn formers(memories: &Memories, before: &ChatClusterStatus, outcome: Outcome) -> Vec<Former> {
+        let applied = [applied("lobby-hub", outcome.clone()), applied("lobby", outcome)];
+        memories.children_applied(&settled(), before, &applied)
+    }
+
+    #[test]
+    fn a_new_process_takes_for_made_what_the_status_tells_of() {
+        let before = settled().status.unwrap();
+
+        let settled = formers(&Memories::default(), &before, Outcome::Created);
+        let unsettled = formers(&Memories::default(), &ChatClusterStatus::default(), Outcome::Created);
+
+        assert_eq!(settled, [Former::Made, Former::Unmade], "the public Service may not have been made yet");
+        assert_eq!(unsettled, [Former::Unmade; 2]);
+    }
+
+    #[test]
+    fn what_was_there_is_known_until_the_operator_removes_it() {
+        let (memories, before) = (Memories::default(), ChatClusterStatus::default());
+        formers(&memories, &before, Outcome::Unchanged);
+
+        assert_eq!(formers(&memories, &before, Outcome::Removed), [Former::There; 2]);
+        assert_eq!(formers(&memories, &before, Outcome::Created), [Former::Unmade; 2]);
+    }
+
+    #[test]
+    fn a_status_that_was_written_counts_until_the_watch_has_told_of_it() {
+        let (memories, read) = (Memories::default(), settled());
+        let (before, after) = (read.status.clone().unwrap(), ChatClusterStatus::default());
+        let mut written = read.clone();
+        written.metadata.resource_version = Some("8".to_owned());
+        written.status = Some(after.clone());
+        memories.status_written(&read, &before, &after, written.clone());
+
+        assert!(memories.wrote(&written) && !memories.wrote(&read));
+        assert_eq!(memories.status_so_far(&read), after);
+        written.status = Some(before.clone());
+        assert_eq!(memories.status_so_far(&written), before);
+    }
+
+    #[test]
+    fn failures_are_counted_in_a_row() {
+        let (memories, cluster) = (Memories::default(), settled());
+
+        assert_eq!([memories.failed(&cluster), memories.failed(&cluster)], [1, 2]);
+        assert!(memories.is_failing(&cluster));
+        memories.succeeded(&cluster);
+        assert!(!memories.is_failing(&cluster));
+        assert_eq!(memories.failed(&cluster), 1);
+    }
+}

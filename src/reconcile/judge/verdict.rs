@@ -13,10 +13,10 @@ pub struct Verdict {
     pub message: String,
 }
 
-pub(in crate::reconcile) fn yes(reason: Reason, message: impl Into<String>) -> Verdict {
+pub(crate) fn yes(reason: Reason, message: impl Into<String>) -> Verdict {
     Verdict { holds: true, reason, message: message.into() }
 }
 
-pub(in crate::reconcile) fn no(reason: Reason, message: impl Into<String>) -> Verdict {
+pub(crate) fn no(reason: Reason, message: impl Into<String>) -> Verdict {
     Verdict { holds: false, reason, message: message.into() }
 }
