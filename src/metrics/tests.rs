@@ -15,17 +15,17 @@ fn used() -> Metrics {
     metrics.watch_failed("Pod");
     metrics.requested("patch", "services".to_owned(), Some(200));
     metrics.leads(true);
-    metrics.cluster_changed(None, cluster(&[]));
+    metrics.cluster_changed(None, Some(cluster(&[])));
     metrics
 }
 
 /// A cluster that is, or is not, what these conditions say.
-fn cluster(conditions: &[(&str, &str, &str)]) -> Option<Vec<InCondition>> {
+fn cluster(conditions: &[(&str, &str, &str)]) -> Vec<InCondition> {
     let condition = |&(condition, status, reason): &(&str, &str, &str)| {
         let [condition, status, reason] = [condition, status, reason].map(str::to_owned);
         InCondition { condition, status, reason }
     };
-    Some(conditions.iter().map(condition).collect())
+    conditions.iter().map(condition).collect()
 }
 
 /// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for a sample.
@@ -97,9 +97,9 @@ fn a_cluster_is_counted_as_what_it_is_now() {
     let metrics = used();
     let starting = cluster(&[("Ready", "False", "HubsStarting"), ("HubReady", "False", "HubsStarting")]);
     let ready = cluster(&[("Ready", "True", "Ready")]);
-    metrics.cluster_changed(cluster(&[]), starting.clone());
-    metrics.cluster_changed(None, ready.clone());
-    metrics.cluster_changed(starting, ready.clone());
+    metrics.cluster_changed(Some(cluster(&[])), Some(starting.clone()));
+    metrics.cluster_changed(None, Some(ready.clone()));
+    metrics.cluster_changed(Some(starting), Some(ready.clone()));
 
     let counted = |metrics: &Metrics| -> Vec<String> {
         let text = metrics.render();
@@ -108,7 +108,7 @@ fn a_cluster_is_counted_as_what_it_is_now() {
     let both = r#"chatcluster_clusters{condition="Ready",status="True",reason="Ready"} 2"#;
     assert_eq!(counted(&metrics), [both]);
 
-    metrics.cluster_changed(ready.clone(), None);
-    metrics.cluster_changed(ready, None);
+    metrics.cluster_changed(Some(ready.clone()), None);
+    metrics.cluster_changed(Some(ready), None);
     assert_eq!(counted(&metrics), [""; 0]);
 }
