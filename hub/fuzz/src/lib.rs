@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chatcluster_hub::protocol::frame::{self, Decoder, Event, Fault, Opcode};
 use chatcluster_hub::token::{ConnectionId, LEAST_KEY, Owner, Signer, Token};
-use chatcluster_hub::websocket::frame::{self, Decoder, Event, Fault, Opcode};
 use serde_json::Value;
 use signalr::encoding::Encoding;
 use signalr::error::ProtocolError;
