@@ -1,5 +1,7 @@
-//! What has to hold for any bytes of a client. libFuzzer drives these by `fuzz_targets/`, and `../tests/fuzz/` with bytes that
-//! it makes of the corpus.
+//! Rules that hold for any bytes of a client. libFuzzer drives these by `../fuzz/fuzz_targets/`, and
+//! `../tests/fuzz/` with bytes that it makes of the corpus.
+
+#![allow(clippy::missing_panics_doc)] // a panic is how a target says that a rule does not hold
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
