@@ -1,6 +1,6 @@
 //! What would be done, said before it is done: `status.pending` of a paused cluster.
 
-use chatcluster::api::{Pending, PendingAction, Restarts};
+use chatcluster_api::{Pending, PendingAction, Restarts};
 use serde_json::json;
 
 use crate::operator;

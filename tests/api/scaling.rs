@@ -99,7 +99,7 @@ async fn an_autoscaler_of_ones_own_acts_on_the_scale_of_the_chatcluster() {
     assert!(selector.contains("app.kubernetes.io/component=hub"), "{selector}");
 
     let number = json!({"spec": {"replicas": 5}});
-    let api: Api<chatcluster::api::ChatCluster> = lobby.api();
+    let api: Api<chatcluster_api::ChatCluster> = lobby.api();
     api.patch_scale("lobby", &PatchParams::default(), &Patch::Merge(number)).await.expect("scaling");
 
     has_replicas(&ns, &lobby, 5).await;
