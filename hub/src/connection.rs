@@ -136,7 +136,7 @@ impl Conversation {
     }
 
     async fn carry_out(&mut self, record: &[u8]) -> Result<(), Ending> {
-        self.hub.metrics.records_in.add(1);
+        self.hub.metrics.records_received.inc();
         let message = match self.outbox.encoding() {
             Encoding::Json => json::read(record),
             Encoding::MessagePack => messagepack::read(record),

@@ -13,6 +13,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
 use crate::hub::Hub;
+use crate::metrics::RefusedRequest;
 use crate::token::Token;
 
 /// Shows that another hub of this cluster passed the request on.
@@ -36,19 +37,20 @@ pub(crate) async fn pass_on(hub: &Arc<Hub>, text: &str, token: &Token, request: 
     let pass = hub.signer.pass(text);
     if request.headers().get(&PASSED).is_some_and(|value| value == pass.as_str()) {
         // It was for an earlier hub at our address.
-        return gone();
+        return gone(hub);
     }
-    hub.metrics.passed_on.add(1);
+    hub.metrics.requests_passed_on.inc();
     match exchange(token, &pass, request).await {
         Ok(response) => response,
         Err(error) => {
             tracing::debug!(owner = %token.owner.address, %error, "cannot pass a request on");
-            gone()
+            gone(hub)
         }
     }
 }
 
-fn gone() -> Response {
+fn gone(hub: &Hub) -> Response {
+    hub.metrics.refused(RefusedRequest::HubGone);
     (StatusCode::NOT_FOUND, "the hub that had this connection is gone: negotiate anew\n").into_response()
 }
 

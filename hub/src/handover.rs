@@ -58,7 +58,9 @@ pub(crate) async fn give(hub: Arc<Hub>, id: ConnectionId, question: String) {
     if let Some(moving) = session.depart().await {
         let rooms: Vec<_> = moving.rooms.iter().map(|moving| moving.room.clone()).collect();
         match reply(&hub, &question, Fate::Moved(Box::new(moving))).await {
-            Ok(()) => hub.metrics.moved_away.add(1),
+            Ok(()) => {
+                hub.metrics.moved_away.inc();
+            }
             Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
         }
         join_all(rooms.iter().map(|room| hub.rooms.gone(room, key))).await;
@@ -83,6 +85,6 @@ pub(crate) async fn take(hub: &Arc<Hub>, admission: Admission) -> Option<Arc<Ses
     conversation.expect(hears).await;
     hub.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
     let moving = question.moved().await?;
-    hub.metrics.moved_here.add(1);
+    hub.metrics.moved_here.inc();
     Sessions::take_over(hub, conversation, moving).await
 }

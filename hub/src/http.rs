@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::hub::Hub;
+use crate::metrics::CONTENT_TYPE;
 use crate::page;
 
 /// All routes.
@@ -38,7 +39,7 @@ async fn cross_origin(State(hub): State<Arc<Hub>>, request: Request, next: Next)
     let mut response = if request.method() == Method::OPTIONS {
         match hub.guards.origins.check(&headers) {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => signalr::refuse(&refusal),
+            Err(refusal) => signalr::refuse(&hub, &refusal),
         }
     } else {
         next.run(request).await
@@ -56,5 +57,5 @@ async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], hub.scrape())
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], hub.scrape())
 }

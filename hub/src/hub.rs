@@ -166,7 +166,7 @@ impl Hub {
             owner: Owner { address: config.reached_at(port), instance: number },
             sessions: Sessions::default(),
             departures: TaskTracker::new(),
-            flusher: Flusher::start(),
+            flusher: Flusher::start(&metrics.flush_seconds),
             start: Instant::now(),
             rooms,
             audiences,
@@ -230,7 +230,7 @@ impl Hub {
     ) -> Result<Admission, Refusal> {
         let admitted = self.try_admit(id, identity, address);
         if admitted.is_err() {
-            self.metrics.refused_connections.add(1);
+            self.metrics.connections_refused.inc();
         }
         admitted
     }
@@ -265,7 +265,7 @@ impl Hub {
         if self.is_draining() {
             outbox.end(Ending::Draining);
         }
-        self.metrics.connections.add(1);
+        self.metrics.connections.inc();
         Ok(Admission { hub: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
     }
 
@@ -326,7 +326,11 @@ impl Drop for Admission {
         connections.remove(&self.key);
         let none_left = connections.is_empty();
         drop(connections);
-        self.hub.metrics.connections.subtract(1);
+        // A connection without an ending never began: no other hub has handed it over.
+        if let Some(ending) = self.outbox.ending() {
+            self.hub.metrics.disconnected(&ending);
+        }
+        self.hub.metrics.connections.dec();
         if none_left {
             self.hub.none_left.notify_waiters();
         }

@@ -12,15 +12,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::connection::Conversation;
+use crate::ending::Ending;
 use crate::forward;
 use crate::guards::{Identity, Refusal};
 use crate::handover;
 use crate::hub::Hub;
+use crate::metrics::RefusedRequest;
 use crate::protocol::negotiate::Negotiation;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Token};
 use crate::transports::{events, polls, resumable};
-use crate::websocket;
+use crate::websocket::{self, NotUpgradable};
 
 /// A token that is older does not begin a connection any more.
 const FRESH: Duration = Duration::from_secs(45);
@@ -45,7 +47,8 @@ pub(super) struct NegotiateQuery {
 }
 
 /// A refusal as an answer.
-pub(super) fn refuse(refusal: &Refusal) -> Response {
+pub(super) fn refuse(hub: &Hub, refusal: &Refusal) -> Response {
+    hub.metrics.refused(refusal);
     let mut response = (refusal.status(), format!("{refusal}\n")).into_response();
     if matches!(refusal, Refusal::Token(_)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
@@ -60,7 +63,7 @@ pub(super) async fn negotiate(
     headers: HeaderMap,
 ) -> Response {
     if let Err(refusal) = hub.guards.identify(&headers, query.access_token.as_deref()) {
-        return refuse(&refusal);
+        return refuse(&hub, &refusal);
     }
     let token = Token {
         id: ConnectionId::random(),
@@ -116,7 +119,7 @@ pub(super) async fn connect(
 ) -> Response {
     let identity = match hub.guards.identify(request.headers(), query.access_token.as_deref()) {
         Ok(identity) => identity,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(&hub, &refusal),
     };
     let transport = Transport::of(request.headers());
     let token = query.id.as_deref().and_then(|text| hub.signer.read(text));
@@ -136,12 +139,12 @@ pub(super) async fn connect(
         (Transport::WebSocket, token) => {
             if token.is_some_and(|token| hub.has(token.id)) {
                 let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
-                return (StatusCode::CONFLICT, text).into_response();
+                return in_use(&hub, text);
             }
             websocket(hub, address, identity, token.map(|token| token.id), request)
         }
-        (_, None) if text.is_empty() => without_token(),
-        (_, None) => unknown(),
+        (_, None) if text.is_empty() => without_token(&hub),
+        (_, None) => unknown(&hub),
         (_, Some(token)) if token.owner != hub.owner => forward::pass_on(&hub, &text, &token, request).await,
         (transport, Some(token)) => {
             let kind = if transport == Transport::Events { Kind::Events } else { Kind::Polls };
@@ -152,7 +155,7 @@ pub(super) async fn connect(
             match kind {
                 Kind::Events if is_new => events::serve(session),
                 Kind::Polls => polls::serve(session, is_new).await,
-                _ => (StatusCode::CONFLICT, "this connection has another request already\n").into_response(),
+                _ => in_use(&hub, "this connection has another request already\n"),
             }
         }
     }
@@ -168,28 +171,39 @@ fn session(
 ) -> Result<(Arc<Session>, bool), Box<Response>> {
     match hub.sessions.find(token.id) {
         Found::Live(session) if session.kind == kind => Ok((session, false)),
-        Found::Live(_) => {
-            Err(Box::new((StatusCode::CONFLICT, "this connection has another transport\n").into_response()))
-        }
+        Found::Live(_) => Err(Box::new(in_use(hub, "this connection has another transport\n"))),
         // Who polls is told so that the client stops.
         Found::Ended if kind == Kind::Polls => Err(Box::new(StatusCode::NO_CONTENT.into_response())),
         Found::Nothing if is_fresh(token) => {
-            let admission = hub.admit(token.id, identity, address.ip()).map_err(|r| Box::new(refuse(&r)))?;
+            let admission =
+                hub.admit(token.id, identity, address.ip()).map_err(|r| Box::new(refuse(hub, &r)))?;
             Ok((Sessions::begin(hub, admission, kind), true))
         }
-        Found::Ended | Found::Nothing => Err(Box::new(unknown())),
+        Found::Ended | Found::Nothing => Err(Box::new(unknown(hub))),
     }
 }
 
-fn unknown() -> Response {
+fn in_use(hub: &Hub, text: &'static str) -> Response {
+    hub.metrics.refused(RefusedRequest::ConnectionInUse);
+    (StatusCode::CONFLICT, text).into_response()
+}
+
+fn unknown(hub: &Hub) -> Response {
+    hub.metrics.refused(RefusedRequest::UnknownConnection);
     let text = "there is no such connection: negotiate anew. Hubs know each other's connections only if all have the same key \
         (HUB_TOKEN_KEY_FILE)\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
-fn without_token() -> Response {
+fn without_token(hub: &Hub) -> Response {
+    hub.metrics.refused(RefusedRequest::NoConnectionToken);
     (StatusCode::BAD_REQUEST, "the connection token is missing: negotiate, and give it as `id`\n")
         .into_response()
+}
+
+fn not_upgradable(hub: &Hub, error: NotUpgradable) -> Response {
+    hub.metrics.refused(RefusedRequest::NotWebSocket);
+    (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
 }
 
 fn websocket(
@@ -201,17 +215,19 @@ fn websocket(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(&hub, error),
     };
     let admission = match hub.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
         Ok(admission) => admission,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(&hub, &refusal),
     };
     let upgrade = hyper::upgrade::on(&mut request);
     // Everything of the request goes before the connection begins.
     drop(request);
     tokio::spawn(async move {
-        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else { return };
+        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
+            return admission.outbox.end(Ending::Gone);
+        };
         let outbox = Arc::clone(&admission.outbox);
         let mut conversation = Box::new(Conversation::new(admission, false, None));
         let (ending, rest) = websocket::serve(socket, early, &outbox, &mut *conversation).await;
@@ -233,7 +249,7 @@ async fn resume(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(&hub, error),
     };
     let is_elsewhere = match hub.sessions.find(token.id) {
         Found::Live(_) => false,
@@ -243,10 +259,10 @@ async fn resume(
     let session = if is_elsewhere {
         let admission = match hub.admit(token.id, identity, address.ip()) {
             Ok(admission) => admission,
-            Err(refusal) => return refuse(&refusal),
+            Err(refusal) => return refuse(&hub, &refusal),
         };
         // Boxed, for hardly any request comes to this.
-        let Some(session) = Box::pin(handover::take(&hub, admission)).await else { return unknown() };
+        let Some(session) = Box::pin(handover::take(&hub, admission)).await else { return unknown(&hub) };
         session
     } else {
         match session(&hub, address, identity, token, Kind::Stateful) {
@@ -279,11 +295,11 @@ pub(super) async fn send(
     // Records have a bound of their own; this one is for those that come together.
     let Ok(bytes) = to_bytes(request.into_body(), 2 * hub.settings.most_message_bytes + 1024).await else {
         let error = crate::protocol::ProtocolError::TooLarge { most_bytes: hub.settings.most_message_bytes };
-        session.outbox.end(crate::ending::Ending::Protocol(error));
+        session.outbox.end(Ending::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     // With any other answer, clients take the connection for ended.
-    if session.hear(bytes).await { StatusCode::OK.into_response() } else { unknown() }
+    if session.hear(bytes).await { StatusCode::OK.into_response() } else { unknown(&hub) }
 }
 
 /// `DELETE /hub`: a client that polls says goodbye.
@@ -294,7 +310,7 @@ pub(super) async fn end(
 ) -> Response {
     match own_session(&hub, &query, request.headers(), None) {
         Ok((_, Some(session))) => {
-            session.outbox.end(crate::ending::Ending::Farewell);
+            session.outbox.end(Ending::Farewell);
             (StatusCode::ACCEPTED, Body::empty()).into_response()
         }
         Ok((token, None)) => {
@@ -313,11 +329,11 @@ fn own_session(
     begins_from: Option<SocketAddr>,
 ) -> Result<(Token, Option<Arc<Session>>), Box<Response>> {
     let identified = hub.guards.identify(headers, query.access_token.as_deref());
-    let identity = identified.map_err(|refusal| Box::new(refuse(&refusal)))?;
+    let identity = identified.map_err(|refusal| Box::new(refuse(hub, &refusal)))?;
     let Some(text) = query.id.as_deref().filter(|text| !text.is_empty()) else {
-        return Err(Box::new(without_token()));
+        return Err(Box::new(without_token(hub)));
     };
-    let token = hub.signer.read(text).ok_or_else(|| Box::new(unknown()))?;
+    let token = hub.signer.read(text).ok_or_else(|| Box::new(unknown(hub)))?;
     if token.owner != hub.owner {
         return Ok((token, None));
     }
@@ -327,6 +343,6 @@ fn own_session(
             let (session, _) = session(hub, address, identity, &token, Kind::Polls)?;
             Ok((token, Some(session)))
         }
-        _ => Err(Box::new(unknown())),
+        _ => Err(Box::new(unknown(hub))),
     }
 }
