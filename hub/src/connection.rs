@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use signalr::encoding::Encoding;
+use signalr::framing::Framer;
+use signalr::handshake::{self, HandshakeError};
+use signalr::message::ClientMessage;
+use signalr::record::Record;
+use signalr::{json, messagepack};
 
 use self::caller::Caller;
 use crate::ending::Ending;
 use crate::guards::Bucket;
 use crate::hub::{Admission, Hub, VERSION};
 use crate::outbox::Outbox;
-use crate::protocol::framing::Framer;
-use crate::protocol::handshake::{self, HandshakeError};
-use crate::protocol::message::ClientMessage;
 use crate::protocol::moving::{Hears, Moving};
 use crate::protocol::notices::Welcome;
-use crate::protocol::record::{Encoding, Record};
-use crate::protocol::{json, messagepack};
 use crate::session::Stateful;
 use crate::websocket::Listener;
 

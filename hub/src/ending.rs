@@ -1,8 +1,10 @@
 //! Why a connection ends, and what its client is told.
 
-use crate::protocol::ProtocolError;
-use crate::protocol::handshake::{self, HandshakeError};
-use crate::protocol::record::{Encoding, Record};
+use signalr::encoding::Encoding;
+use signalr::error::ProtocolError;
+use signalr::handshake::{self, HandshakeError};
+use signalr::record::Record;
+
 use crate::websocket::frame::Fault;
 
 /// The reason of an end. The first one counts.

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use signalr::handshake::HandshakeError;
+
 use crate::ending::Ending;
 use crate::hub::{Hub, Timing};
 use crate::outbox::Outbox;
-use crate::protocol::handshake::HandshakeError;
 
 /// Between two looks: what is late by less than that does not matter to anyone.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -11,15 +11,15 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use self::wire::{Wire, Written};
 use crate::ending::Ending;
 use crate::flusher::Flusher;
-use crate::protocol::record::{Encoding, Record};
 use crate::pulse::Pulse;
-
-use self::wire::{Wire, Written};
 
 /// How much may wait for a client.
 #[derive(Debug, Clone, Copy)]

@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
+use signalr::encoding::{Encoding, Once, Say};
+
 pub use self::entry::{Entered, Entry, Hold};
 use self::gossip::Gossip;
 pub use self::members::{ConnectionKey, Member, Members, Who};
@@ -24,7 +26,6 @@ use crate::metrics::Metrics;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::{Event, Typing};
-use crate::protocol::record::{Encoding, Once, Say};
 use crate::protocol::room::RoomName;
 use crate::protocol::said::{Origin, Said};
 

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use signalr::record::Record;
+use signalr::stateful::{Received, Unconfirmed};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +19,6 @@ use crate::ending::Ending;
 use crate::hub::{Admission, Hub};
 use crate::outbox::Outbox;
 use crate::protocol::moving::{Hears, Moving};
-use crate::protocol::record::Record;
-use crate::protocol::stateful::{Received, Unconfirmed};
 use crate::token::ConnectionId;
 use crate::websocket::Listener;
 

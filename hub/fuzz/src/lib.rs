@@ -5,13 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chatcluster_hub::protocol::framing::Framer;
-use chatcluster_hub::protocol::message::{ClientMessage, Invocation};
-use chatcluster_hub::protocol::record::{Encoding, JsonText, Outcome, Record};
-use chatcluster_hub::protocol::{ProtocolError, handshake, json, messagepack};
 use chatcluster_hub::token::{ConnectionId, LEAST_KEY, Owner, Signer, Token};
 use chatcluster_hub::websocket::frame::{self, Decoder, Event, Fault, Opcode};
 use serde_json::Value;
+use signalr::encoding::Encoding;
+use signalr::error::ProtocolError;
+use signalr::framing::Framer;
+use signalr::message::{ClientMessage, Invocation};
+use signalr::record::{JsonText, Outcome, Record};
+use signalr::{handshake, json, messagepack};
 
 /// The most bytes that a record may have here.
 const MOST_BYTES: usize = 4096;

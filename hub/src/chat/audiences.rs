@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
+use signalr::encoding::Once;
+
 use super::Questions;
 use crate::backplane::{Changes, Topic};
 use crate::metrics::Metrics;
-use crate::protocol::record::Once;
 use crate::protocol::said::Origin;
 use crate::protocol::word::{Claim, Reply, Word};
 use crate::rooms::{ConnectionKey, Member, Members};

@@ -23,12 +23,12 @@ use crate::outbox::Outbox;
 use crate::protocol::methods::JoinOptions;
 use crate::protocol::moving::{Hears, Moving, MovingRoom};
 use crate::protocol::notices::Gap;
-use crate::protocol::record::{Encoding, Say};
 use crate::protocol::room::{GroupName, MemberName, RoomName};
 use crate::protocol::said::Origin;
 #[cfg(doc)]
 use crate::protocol::word::Claim;
 use crate::rooms::{ConnectionKey, Member, Rooms, Who};
+use signalr::encoding::{Encoding, Say};
 
 /// Tells other pods who comes and goes, as long as the hub runs.
 pub async fn gossip(rooms: Arc<Rooms>, hub: Weak<Hub>) {

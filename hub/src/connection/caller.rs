@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use signalr::message::Invocation;
+use signalr::record::{JsonText, Outcome};
 
 use super::streams::Streams;
 use crate::chat::{Audience, Connection, Joined, Participant};
 use crate::guards::Identity;
 use crate::hub::Admission;
-use crate::protocol::message::Invocation;
 use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
 use crate::protocol::moving::{Hears, Moving};
-use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
 /// See the module.

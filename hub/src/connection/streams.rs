@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use signalr::record::{JsonText, Outcome, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::chat::{Connection, Joined, Participant};
@@ -14,7 +15,6 @@ use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, JoinOptions};
-use crate::protocol::record::{JsonText, Outcome, Record};
 use crate::protocol::room::{MemberName, RoomName};
 
 /// The most streams of one connection in each direction.

@@ -10,6 +10,8 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use signalr::error::ProtocolError;
+use signalr::negotiate::Negotiation;
 
 use crate::connection::Conversation;
 use crate::ending::Ending;
@@ -18,7 +20,6 @@ use crate::guards::{Identity, Refusal};
 use crate::handover;
 use crate::hub::Hub;
 use crate::metrics::RefusedRequest;
-use crate::protocol::negotiate::Negotiation;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Token};
 use crate::transports::{events, polls, resumable};
@@ -294,7 +295,7 @@ pub(super) async fn send(
     };
     // Records have a bound of their own; this one is for those that come together.
     let Ok(bytes) = to_bytes(request.into_body(), 2 * hub.settings.most_message_bytes + 1024).await else {
-        let error = crate::protocol::ProtocolError::TooLarge { most_bytes: hub.settings.most_message_bytes };
+        let error = ProtocolError::TooLarge { most_bytes: hub.settings.most_message_bytes };
         session.outbox.end(Ending::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };

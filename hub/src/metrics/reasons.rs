@@ -4,10 +4,10 @@ use std::fmt;
 use std::hash::Hash;
 
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+use signalr::error::ProtocolError;
 
 use crate::ending::Ending;
 use crate::guards::Refusal;
-use crate::protocol::ProtocolError;
 use crate::protocol::methods::CallError;
 
 /// A closed set of reasons.

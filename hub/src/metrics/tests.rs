@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use signalr::error::ProtocolError;
+
 use super::*;
-use crate::protocol::ProtocolError;
 
 fn scraped(metrics: &Metrics) -> String {
     metrics.text(&Scrape {

@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 use tokio::net::TcpStream;
 
-use crate::protocol::record::{Encoding, Record};
 use crate::websocket::frame::{self, Opcode};
 
 /// A buffer that a thread keeps for the next connection, if it is no larger than this.

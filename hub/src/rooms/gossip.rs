@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use signalr::encoding::Once;
 use tokio::sync::Notify;
 
 use super::{Room, Rooms, State, crowd};
-use crate::protocol::record::Once;
 use crate::protocol::room::RoomName;
 
 /// Each room has its changes told to the other pods at most so often.

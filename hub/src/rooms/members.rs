@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Pushed};
-use crate::protocol::record::{Encoding, Record};
 use crate::protocol::room::MemberName;
 #[cfg(doc)]
 use crate::protocol::said::Origin;
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 
 /// Tells this pod's connections apart; never used twice in a process.
 pub type ConnectionKey = u64;

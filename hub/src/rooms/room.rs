@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use signalr::encoding::{Encoding, Once};
+use signalr::record::Record;
 use tokio::sync::Notify;
 
 use super::Home;
@@ -14,7 +16,6 @@ use crate::metrics::Metrics;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::Person;
-use crate::protocol::record::{Encoding, Once, Record};
 use crate::protocol::room::RoomName;
 use crate::protocol::said::Said;
 

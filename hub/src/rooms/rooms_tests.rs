@@ -120,12 +120,12 @@ async fn who_enters_is_answered_before_it_hears_anything() {
 
     hold.enter(&ada, Entry::Latest(5), |_| {
         rooms.hear("a", r#"17-1 {"text":"meanwhile"}"#);
-        ada.outbox.push(crate::protocol::record::Encoding::Json.ping());
+        ada.outbox.push(signalr::encoding::Encoding::Json.ping());
     });
 
     let mut batch = Vec::new();
     ada.outbox.take(&mut batch).await;
-    assert_eq!(batch[0], crate::protocol::record::Encoding::Json.ping());
+    assert_eq!(batch[0], signalr::encoding::Encoding::Json.ping());
     assert!(batch[1].windows(9).any(|window| window == b"meanwhile"));
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use signalr::record::Record;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::ending::Ending;
-use crate::protocol::record::Record;
 use crate::session::{Session, Stateful};
 use crate::websocket::frame::{self, Decoder, Event};
 

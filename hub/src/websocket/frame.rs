@@ -3,7 +3,8 @@
 //! The hub's message path, so it is our own: what has gathered for a client becomes one frame in one buffer, and what a client
 //! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way.
 
-use crate::protocol::record::{Encoding, Record};
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 
 /// The most bytes of a frame that holds several records: more would only make the client wait for the first one.
 const FRAME: usize = 16 * 1024;

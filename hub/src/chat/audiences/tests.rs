@@ -23,7 +23,7 @@ fn member(key: ConnectionKey) -> Member {
 }
 
 async fn heard(member: &Member) -> usize {
-    member.outbox.push(crate::protocol::record::Encoding::Json.ping());
+    member.outbox.push(signalr::encoding::Encoding::Json.ping());
     let mut batch = Vec::new();
     member.outbox.take(&mut batch).await;
     batch.len() - 1

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Encoding, Record};
+use crate::encoding::Encoding;
+use crate::json;
+use crate::record::Record;
 
 /// What the hub answers when it agrees, with its separator, in every encoding.
 pub const ACCEPTED: &[u8] = b"{}\x1e";
@@ -64,7 +66,7 @@ pub fn refused(error: &HandshakeError) -> Record {
     struct Response {
         error: String,
     }
-    Record::uncounted(super::json::text(&Response { error: error.to_string() }))
+    Record::uncounted(json::text(&Response { error: error.to_string() }))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::record::Record;
+use crate::record::Record;
 
 /// What was sent and is not confirmed.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Received {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::record::Encoding;
+    use crate::encoding::Encoding;
 
     fn message(text: &str) -> Record {
         Encoding::Json.invocation(None, text, &[(); 0])

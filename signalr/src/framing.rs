@@ -4,8 +4,10 @@
 
 use bytes::Bytes;
 
-use super::record::Encoding;
-use super::{ProtocolError, RECORD_SEPARATOR, messagepack};
+use crate::encoding::Encoding;
+use crate::error::ProtocolError;
+use crate::json::RECORD_SEPARATOR;
+use crate::messagepack;
 
 /// Collects bytes and gives back whole records, without their separators or lengths.
 #[derive(Debug)]

@@ -1,12 +1,11 @@
-//! What the hub says, as it goes over the wire: whole records in the encoding that a client chose.
+//! The two encodings of the hub protocol, and the records of a server in either.
 
 use std::cell::OnceCell;
-use std::ops::Deref;
 
-use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::{json, messagepack};
+use crate::record::{Outcome, Record};
+use crate::{json, messagepack};
 
 /// How a client wants its messages encoded; it says so in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,55 +14,6 @@ pub enum Encoding {
     Json,
     /// Bytes, each record behind its length.
     MessagePack,
-}
-
-/// One whole record, ready to be written. The bytes are shared by all who get them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    bytes: Bytes,
-    /// Whether stateful reconnect counts it (`HubProtocol.md`, "Ack"): what belongs to one WebSocket only is not sent again.
-    is_counted: bool,
-}
-
-impl Record {
-    /// `bytes` have to be one or more whole records of one encoding.
-    pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: true }
-    }
-
-    /// As [`Record::new`], for what belongs to one WebSocket only.
-    pub(crate) fn uncounted(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: false }
-    }
-
-    /// Whether stateful reconnect counts it.
-    pub fn is_counted(&self) -> bool {
-        self.is_counted
-    }
-
-    /// The bytes, shared.
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
-}
-
-impl Deref for Record {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// How a call ended, for who called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<R> {
-    /// With nothing to give back.
-    Done,
-    /// With a result.
-    Gave(R),
-    /// With an error, in words for the client.
-    Failed(String),
 }
 
 impl Encoding {
@@ -151,21 +101,5 @@ impl<'a, S: Say> Once<'a, S> {
             Encoding::MessagePack => &self.messagepack,
         };
         cell.get_or_init(|| self.said.say(encoding))
-    }
-}
-
-/// A value that is JSON text already, such as an argument that one client gives for others. It is valid JSON.
-#[derive(Debug, Clone, Copy)]
-pub struct JsonText<'a>(pub &'a str);
-
-impl Serialize for JsonText<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::Error;
-        if serializer.is_human_readable() {
-            let raw: &serde_json::value::RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
-            return raw.serialize(serializer);
-        }
-        let value: serde_json::Value = serde_json::from_str(self.0).map_err(S::Error::custom)?;
-        value.serialize(serializer)
     }
 }
