@@ -21,7 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use self::reasons::{Disconnect, FailedCall, Reason};
-use crate::ending::Ending;
+use crate::outbox::Ending;
 use crate::protocol::methods::CallError;
 
 pub use self::reasons::RefusedRequest;
@@ -213,8 +213,8 @@ impl Metrics {
     }
 
     /// Counts a request of a client that was refused.
-    pub fn refused(&self, reason: impl Into<RefusedRequest>) {
-        self.requests_refused.get_or_create(&reason.into()).inc();
+    pub fn refused(&self, reason: RefusedRequest) {
+        self.requests_refused.get_or_create(&reason).inc();
     }
 
     /// Counts a call of a client that failed.

@@ -6,8 +6,8 @@ use std::hash::Hash;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use signalr::error::ProtocolError;
 
-use crate::ending::Ending;
 use crate::guards::Refusal;
+use crate::outbox::Ending;
 use crate::protocol::methods::CallError;
 
 /// A closed set of reasons.

@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: text in, values out.
 
+pub mod frame;
 pub mod methods;
 pub mod moving;
 pub mod notices;
