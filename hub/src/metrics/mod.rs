@@ -1,12 +1,13 @@
 //! The hub's metrics: its counters, gauges and histograms, and their text for Prometheus.
 //!
-//! A metric is declared in one place, the list of [`Metrics`]: its field's name is its name after `chatcluster_hub_`, and its
-//! field's documentation is its help text. The encoder appends `_total` to the names of counters. Labels have few values by
-//! design: none is the name of a room, a user or a connection. The page for administrators is docs/hub.md; a test below holds it
-//! to this list.
+//! A metric is declared in one place, the list of [`Metrics`]: its field's name is its name after
+//! `chatcluster_hub_`, and its field's documentation is its help text. The encoder appends `_total` to the
+//! names of counters. The few values that are only read for a scrape are in [`Scrape`]. Labels have few
+//! values by design: none is the name of a room, a user or a connection. A test holds docs/hub.md to all of
+//! it.
 //!
-//! Counters and gauges are atomics: cheap enough for the path of each message and each recipient. A histogram takes a lock, so it
-//! is observed once per message or per batch, and never once per recipient.
+//! Counters and gauges are atomics: cheap enough for the path of each message and each recipient. A histogram
+//! takes a lock, so it is observed once per message or per batch, and never once per recipient.
 
 mod reasons;
 
@@ -32,8 +33,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// The first part of each metric's name.
 const PREFIX: &str = "chatcluster_hub";
 
-/// Upper bounds of a histogram's buckets, in seconds: from a message for a small room on an idle hub to a backplane that does not
-/// answer.
+/// The upper bounds of a histogram's buckets, in seconds: from a message for a small room on an idle hub to a
+/// backplane that does not answer.
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -63,7 +64,8 @@ impl Kind for Histogram {
     }
 }
 
-/// A counter for each reason. All are there from the start: a rate over a series that begins at 1 misses its first event.
+/// A counter for each reason. All are there from the start: a rate over a series that begins at 1 misses its
+/// first event.
 impl<R: Reason> Kind for Family<R, Counter> {
     fn new() -> Self {
         let family = Self::default();
@@ -86,7 +88,8 @@ fn help(documentation: &str) -> &str {
     documentation.trim().trim_end_matches('.')
 }
 
-/// Declares the struct, and registers each of its fields under the field's name with the field's documentation as help.
+/// Declares the struct, and registers each of its fields under the field's name, with the field's
+/// documentation as help.
 macro_rules! metrics {
     (
         $(#[$about:meta])*
@@ -162,17 +165,19 @@ metrics! {
         pub moved_away: Counter,
         /// Connections of others that this one went on with.
         pub moved_here: Counter,
-        /// Time from when a client's message to a room is taken until the backplane confirms that it is stored;
-        /// messages that were not stored are left out.
+        /// Time from when a client's message to a room is taken until the backplane confirms that it is
+        /// stored; messages that were not stored are left out.
         pub message_store_seconds: Histogram,
-        /// Time from when a room's message is heard from the backplane until it is queued for each member on this pod;
-        /// messages that a catch-up brings are left out.
+        /// Time from when a room's message is heard from the backplane until it is queued for each member on
+        /// this pod; messages that a catch-up brings are left out.
         pub message_delivery_seconds: Histogram,
-        /// Time from when the first connection of a batch has something to be written until all of the batch are written, as far
-        /// as their sockets take it; observed once per batch, without connections by other transports or with stateful reconnect.
+        /// Time from when the first connection of a batch has something to be written until all of the batch
+        /// are written, as far as their sockets take it; observed once per batch, without connections by
+        /// other transports or with stateful reconnect.
         pub flush_seconds: Histogram,
-        /// Time from when a catch-up with rooms begins, after a join, a gap or a reconnect, until the history of one of them is
-        /// read and queued for its members on this pod; observed once per history.
+        /// Time from when a catch-up begins, after a join, a gap or a reconnect and perhaps with many rooms,
+        /// until the history of a room is read and queued for its members on this pod; observed once per
+        /// history.
         pub catch_up_seconds: Histogram,
     }
 }

@@ -62,8 +62,8 @@ impl<Q: Flush> Flusher<Q> {
         Arc::new(Self { shards: vec![Arc::default()] })
     }
 
-    /// Starts a flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime. Each batch observes in
-    /// `seconds` how long its first queue had waited once all of them were written.
+    /// Starts a flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime. Each
+    /// batch observes in `seconds` how long its first queue had waited once all of them were written.
     pub fn start(seconds: &Histogram) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shards: Vec<Arc<Shard<Q>>> = (0..cores).map(|_| Arc::default()).collect();

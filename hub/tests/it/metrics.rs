@@ -1,4 +1,4 @@
-//! What `/metrics` says of things that really happen.
+//! `/metrics` counts and times things that really happen.
 
 use serde_json::json;
 
