@@ -58,8 +58,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub that starts to connect to its backplane, and that clients reach at `port`; and what other hubs ask of it, to be
-    /// answered by a task. Needs a Tokio runtime.
+    /// Builds a hub that clients reach at `port` and that starts to connect to its backplane. The second value gives the
+    /// requests of other hubs, for a task to answer. Needs a Tokio runtime.
     pub fn build(config: &Config, port: u16) -> (Self, Errands) {
         let number: u32 = rand::random();
         let instance = format!("{number:08x}");

@@ -3,13 +3,13 @@
 //! The modules stand on floors, and each uses only those below it; from the ground up:
 //!
 //! - [`protocol`] is pure: the hub's methods and messages, on top of the crate [`signalr`].
-//! - [`outbox`] is the queue of one connection, [`members`] are connections that hear the same, and [`rooms`] and [`audiences`]
-//!   say who hears what.
+//! - [`outbox`] is the queue of one connection, and [`members`] are connections that hear the same: those in one of
+//!   the [`rooms`], or of the [`audiences`] outside of rooms.
 //! - The [`backplane`] brings messages to the rooms and audiences of all hubs.
-//! - [`chat`] is what the methods do, [`connection`] is one client, [`session`] one that outlives a request, and [`handover`] moves it
-//!   to another hub.
-//! - [`hub`] puts these together. Clients come in by [`server`] and [`http`], past the [`guards`] and [`admission`]; [`tasks`] work in
-//!   the background until [`shutdown`].
+//! - [`chat`] is the effect of the hub's methods, [`connection`] is one client, [`session`] one that outlives a
+//!   request, and [`handover`] moves it to another hub.
+//! - [`hub`] puts these together. Clients come in by [`server`] and [`http`], past the [`guards`] and [`admission`];
+//!   [`tasks`] work in the background until [`shutdown`].
 
 pub mod admission;
 pub mod audiences;

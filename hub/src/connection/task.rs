@@ -1,4 +1,5 @@
-//! The task of a connection that outlives a request: it hears what the client says, in order, by whichever request it came.
+//! The task of a connection that outlives a request: it takes the bytes of the client in order, by whichever
+//! request they came.
 
 use std::sync::Arc;
 use std::time::Duration;

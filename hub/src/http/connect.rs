@@ -1,4 +1,5 @@
-//! `GET /hub`: a client connects, over one of the three transports (`TransportProtocols.md`); or the way to the hub whose it is.
+//! `GET /hub`: a client connects over one of the three transports (`TransportProtocols.md`), here or, by way of this
+//! hub, at the one that has its connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The chat in terms of SignalR's hub protocol: the hub's methods, what it tells clients, and what hubs tell each other.
+//! The chat in terms of SignalR's hub protocol: the hub's methods, its messages to clients, and those between hubs.
 //!
 //! Everything here is pure: text in, values out.
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::audiences::Errands;
 use crate::hub::Hub;
 
-/// Starts all of them. `rebalance`: a hub with far more clients than the others lets some go. Needs a Tokio runtime.
+/// Starts all tasks. With `rebalance`, a hub with far more clients than the others lets some go.
+/// Needs a Tokio runtime.
 pub fn start(hub: &Hub, errands: Errands, rebalance: bool) {
     let (connections, sessions) = (Arc::clone(&hub.connections), Arc::clone(&hub.sessions));
     tokio::spawn(heartbeat::run(Arc::clone(&connections), sessions, hub.timing));

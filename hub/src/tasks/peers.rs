@@ -1,4 +1,4 @@
-//! Messages from this hub to the others that nobody here waits for: who comes and goes, and answers to their questions.
+//! Messages from this hub to the others that no client waits for: presence, and answers to their questions.
 
 use std::sync::Arc;
 
