@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod lifecycle;
 mod matrix;
+mod metrics;
 mod outage;
 mod page;
 mod presence;
