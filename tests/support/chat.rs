@@ -1,4 +1,4 @@
-//! A handle on one `ChatCluster`: what a user does to it, and what it says.
+//! A handle on one `ChatCluster`: the changes that a user makes to it, and its conditions and events.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ impl<'a> Chat<'a> {
         Api::namespaced(self.ns.client.clone(), &self.ns.name)
     }
 
-    /// Creates it from raw JSON, because the typed object would fill in the defaults that the API server has to.
+    /// Creates the object from raw JSON: the typed object would fill in the defaults, which is the API
+    /// server's task.
     pub(crate) async fn create(&self, spec: Value) {
         let created = self.try_create(spec, false).await;
         created.unwrap_or_else(|error| panic!("creating ChatCluster {}: {error}", self.name));
@@ -38,13 +39,13 @@ impl<'a> Chat<'a> {
         self.raw().create(&PostParams { dry_run, ..PostParams::default() }, &object).await
     }
 
-    /// It as the API server has it, whether or not it can be read as a `ChatCluster`.
+    /// The object as the API server has it, whether or not it can be read as a `ChatCluster`.
     pub(crate) fn raw(&self) -> Api<DynamicObject> {
         let resource = ApiResource::erase::<ChatCluster>(&());
         Api::namespaced_with(self.ns.client.clone(), &self.ns.name, &resource)
     }
 
-    /// A merge patch of the spec: null removes a field.
+    /// Applies a merge patch to the spec: null removes a field.
     pub(crate) async fn set(&self, spec: Value) {
         let changed = self.try_set(spec, false).await;
         changed.unwrap_or_else(|error| panic!("changing ChatCluster {}: {error}", self.name));
@@ -55,7 +56,7 @@ impl<'a> Chat<'a> {
         self.raw().patch(&self.name, &params, &Patch::Merge(json!({"spec": spec}))).await
     }
 
-    /// Changes something that the operator has no opinion on, so that it reconciles.
+    /// Changes an annotation that means nothing to the operator, so that it reconciles.
     pub(crate) async fn touch(&self) {
         let touched =
             json!({"metadata": {"annotations": {"example.com/touched": rand::random::<u32>().to_string()}}});
@@ -72,7 +73,7 @@ impl<'a> Chat<'a> {
         deleted.unwrap_or_else(|error| panic!("deleting ChatCluster {}: {error}", self.name));
     }
 
-    /// Waits until a condition has this status and reason, for the spec as it is now.
+    /// Waits until a condition has this status and reason for the current spec.
     pub(crate) async fn becomes(
         &self,
         type_: &str,
@@ -84,13 +85,13 @@ impl<'a> Chat<'a> {
         self.says(type_, bound, &what, |c| c.status == status && c.reason == reason).await
     }
 
-    /// Pauses it, and waits until the operator has seen that.
+    /// Pauses the cluster, and waits until the operator has seen that.
     pub(crate) async fn pause(&self) {
         self.set(json!({"paused": true})).await;
         self.says("Ready", SOON, "is paused", |condition| condition.reason == "Paused").await;
     }
 
-    /// Waits until a condition of the spec as it is now is as wanted.
+    /// Waits until a condition is as wanted and describes the current spec.
     pub(crate) async fn says(
         &self,
         type_: &str,
@@ -112,12 +113,12 @@ impl<'a> Chat<'a> {
             .await
     }
 
-    /// Waits until it serves clients as its spec says.
+    /// Waits until the cluster serves clients as its spec says.
     pub(crate) async fn becomes_ready(&self) {
         self.becomes("Ready", "True", "Ready", PODS).await;
     }
 
-    /// Waits until an event of the operator has this reason and these words in its note.
+    /// Waits for an event of the operator that has this reason and these words in its note.
     pub(crate) async fn tells(&self, reason: &str, words: &[&str]) -> Event {
         let what = format!("{reason} with {words:?} in its note");
         self.tells_that(&what, |event| {
@@ -127,7 +128,7 @@ impl<'a> Chat<'a> {
         .await
     }
 
-    /// Waits until an event tells that a child was repaired: of this kind and name, and the note has these words.
+    /// Waits for the event that reports the repair of this child and has these words in its note.
     pub(crate) async fn tells_of_repair(&self, child: &Child, words: &[&str]) {
         let what = format!("Repaired, related to {child}, with {words:?} in its note");
         self.tells_that(&what, |event| {
@@ -154,7 +155,7 @@ impl<'a> Chat<'a> {
             .await
     }
 
-    /// What the operator told about it.
+    /// The events of the operator about this cluster.
     pub(crate) async fn events(&self) -> Vec<Event> {
         let api: Api<Event> = Api::namespaced(self.ns.client.clone(), &self.ns.name);
         let events =
@@ -171,24 +172,31 @@ impl<'a> Chat<'a> {
             .collect()
     }
 
-    /// The child of this kind; `suffix` is what its name has after that of the `ChatCluster`, such as `-redis`.
+    /// The child of this kind. Its name is that of the `ChatCluster` followed by `suffix`, such as `-redis`.
     pub(crate) fn child(&self, kind: Kind, suffix: &str) -> Child {
         self.ns.child(kind, &format!("{}{suffix}", self.name))
     }
 
-    /// All children, as when the Service is published.
+    /// All children of a cluster whose Service is published.
     pub(crate) fn children(&self) -> Vec<Child> {
         children(&self.name).iter().map(|(kind, name)| self.ns.child(*kind, name)).collect()
     }
 
-    /// Waits until all children are there.
+    /// Waits until all children exist.
     pub(crate) async fn has_all_children(&self) {
         for child in self.children() {
-            self.ns.eventually(SOON, &format!("{child} is made"), async || child.seen().await).await;
+            self.ns.wait_for(&child, SOON).await;
         }
     }
 
-    /// Waits until all children are there and its own, and not those of one that had its name before.
+    /// Waits until no child exists any more.
+    pub(crate) async fn has_no_children(&self, bound: Duration) {
+        for child in self.children() {
+            self.ns.wait_until_gone(&child, bound).await;
+        }
+    }
+
+    /// Waits until all children exist and belong to this cluster, and not to an earlier one of the same name.
     pub(crate) async fn owns_all_children(&self) {
         let uid = self.get().await.metadata.uid;
         for child in self.children() {
@@ -205,22 +213,22 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// The password of its Redis, as the Secret has it.
+    /// The password of the cluster's Redis, from its Secret.
     pub(crate) async fn password(&self) -> String {
         self.secret_key("redis.password").await
     }
 
-    /// The key of connection tokens, as its Secret has it.
+    /// The key that signs connection tokens, from its Secret.
     pub(crate) async fn token_key(&self) -> String {
         self.key_of("-hub-token", "token.key").await
     }
 
-    /// A key of the Secret with the password, decoded.
+    /// The decoded value of a key of the Secret with the password.
     pub(crate) async fn secret_key(&self, key: &str) -> String {
         self.key_of("-redis-auth", key).await
     }
 
-    /// A key of one of its Secrets, decoded.
+    /// The decoded value of a key of one of the cluster's Secrets.
     pub(crate) async fn key_of(&self, suffix: &str, key: &str) -> String {
         let api: Api<k8s_openapi::api::core::v1::Secret> =
             Api::namespaced(self.ns.client.clone(), &self.ns.name);

@@ -1,4 +1,4 @@
-//! The objects that the operator makes, as JSON: tests point at fields rather than at types.
+//! The objects that the operator creates, as JSON: tests point at fields rather than at types.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -58,7 +58,7 @@ pub(crate) fn children(name: &str) -> [(Kind, String); 11] {
     ]
 }
 
-/// One object of a namespace, there or not.
+/// One object of a namespace, which may or may not exist.
 #[derive(Clone)]
 pub(crate) struct Child {
     pub(crate) kind: Kind,
@@ -71,24 +71,24 @@ impl Child {
         Self { kind, name: name.to_owned(), api: Api::namespaced_with(client, namespace, &kind.resource()) }
     }
 
-    /// The object, if it is there and not on its way out.
+    /// The object, if it exists and is not being deleted.
     pub(crate) async fn find(&self) -> Option<Value> {
         let object = self.api.get_opt(&self.name).await.unwrap_or_else(|error| panic!("{self}: {error}"))?;
         let object = serde_json::to_value(object).expect("an object is JSON");
         object["metadata"]["deletionTimestamp"].is_null().then_some(object)
     }
 
-    /// The object, which must be there.
+    /// The object, which must exist.
     pub(crate) async fn get(&self) -> Value {
         self.find().await.unwrap_or_else(|| panic!("{self} is not there"))
     }
 
-    /// As `find`, for waits.
+    /// Like `find`, for waits.
     pub(crate) async fn seen(&self) -> Result<Value, String> {
         self.find().await.ok_or_else(|| format!("{self} is not there"))
     }
 
-    /// The object in place of the one that had this uid, for waits.
+    /// The object that replaced the one with this uid, for waits.
     pub(crate) async fn replaced(&self, uid: &str) -> Result<Value, String> {
         let now = self.seen().await?;
         if now["metadata"]["uid"] == uid { Err("still the old one".into()) } else { Ok(now) }
@@ -98,7 +98,7 @@ impl Child {
         self.get().await["metadata"]["uid"].as_str().expect("every object has a uid").to_owned()
     }
 
-    /// A JSON merge patch, as `kubectl edit` would send it.
+    /// Applies a JSON merge patch, as `kubectl edit` would send it.
     pub(crate) async fn merge(&self, patch: Value) {
         let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
         if let Err(error) = self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
@@ -106,14 +106,14 @@ impl Child {
         }
     }
 
-    /// A JSON patch (RFC 6902).
+    /// Applies a JSON patch (RFC 6902).
     pub(crate) async fn edit(&self, patch: Value) {
         if let Err(error) = self.try_edit(&patch).await {
             panic!("patching {self}: {error}");
         }
     }
 
-    /// As `edit`, for what may be refused; the object as it is then.
+    /// Like `edit`, for a patch that may be refused. Returns the patched object.
     pub(crate) async fn try_edit(&self, patch: &Value) -> kube::Result<Value> {
         let operations = serde_json::from_value(patch.clone()).expect("an RFC 6902 patch");
         let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };

@@ -1,7 +1,8 @@
-//! What both test binaries stand on: a client, a namespace per test, waiting with a bound and a failure message that
-//! shows what was seen, and a handle on a `ChatCluster` and its children.
+//! The foundation of both test binaries: a client, a namespace per test, waiting with a bound and a failure
+//! message that shows what was seen, and a handle on a `ChatCluster` and its children.
 //!
-//! What only one of them needs (the operator as a process, the audit log; people, browsers, pods) is in its own folder.
+//! Code that only one of them needs (the operator as a process, the audit log; people, browsers, pods) is in
+//! its own folder.
 
 #![allow(dead_code, unused_imports)] // each binary uses its own part
 
@@ -22,13 +23,13 @@ pub(crate) use namespace::{Namespace, operator_logs_are_in};
 pub(crate) use plugin::{Answer, plugin, plugin_command};
 pub(crate) use scan::objects_that_hold;
 
-/// For what takes the operator one reconcile and the API server a few requests: about a second.
+/// The bound for one reconcile and a few requests to the API server, which take about a second.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 
-/// For what takes pods to start or to end: ten seconds on two cores, more while other tests do the same.
+/// The bound for pods to start or end: it takes ten seconds on two cores, more while other tests do the same.
 pub(crate) const PODS: Duration = Duration::from_mins(3);
 
-/// How long nothing must happen to be sure that it will not. The one kind of wait that has no condition.
+/// The time in which nothing must happen to be sure that it will not: the only wait without a condition.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(3);
 
 /// An environment variable that the runner sets.
@@ -41,6 +42,7 @@ pub(crate) fn repo() -> PathBuf {
     std::env::var_os("CHATCLUSTER_REPO").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
+/// The advice to give when there is no cluster.
 pub(crate) fn how_to_run() -> String {
     let stage = env!("CARGO_CRATE_NAME");
     format!("these tests need a cluster; run them with: cargo xtask test --only {stage}")

@@ -1,4 +1,4 @@
-//! A namespace per test: made with it, deleted with it, and described when it fails.
+//! A namespace per test: created with the test, deleted with it, and described when it fails.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -14,14 +14,15 @@ use super::{Chat, Child, Kind, client};
 
 const POLL: Duration = Duration::from_millis(150);
 
-/// A namespace that admits only pods of the `restricted` standard. Dropping it deletes it, unless `CHATCLUSTER_KEEP` is set.
+/// A namespace that admits only pods of the `restricted` standard. It is deleted when dropped, unless
+/// `CHATCLUSTER_KEEP` is set.
 pub(crate) struct Namespace {
     pub(crate) name: String,
     pub(crate) client: Client,
 }
 
 impl Namespace {
-    /// Makes one whose name begins with what the test is about.
+    /// Creates a namespace whose name begins with the theme of the test.
     pub(crate) async fn new(theme: &str) -> Self {
         let client = client().await;
         let name = format!("{theme}-{:06x}", rand::rng().random_range(0..0x0100_0000));
@@ -38,7 +39,7 @@ impl Namespace {
         this
     }
 
-    /// Applies an object as a user would; in this namespace unless it has none.
+    /// Applies an object as a user would: in this namespace, unless it is a namespace itself.
     pub(crate) async fn apply(&self, object: Value) {
         self.try_apply(object).await.unwrap_or_else(|error| panic!("{error}"));
     }
@@ -53,19 +54,46 @@ impl Namespace {
         super::kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
     }
 
-    /// Makes a `ChatCluster` with exactly this spec.
+    /// Applies a Secret with these values, as a user would.
+    pub(crate) async fn apply_secret(&self, name: &str, values: Value) {
+        let metadata = json!({"name": name});
+        self.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}))
+            .await;
+    }
+
+    /// Creates a `ChatCluster` with exactly this spec.
     pub(crate) async fn chat(&self, name: &str, spec: Value) -> Chat<'_> {
         let chat = Chat::named(self, name);
         chat.create(spec).await;
         chat
     }
 
-    /// Any object of this namespace by kind and name, there or not.
+    /// The object of this namespace with this kind and name, whether or not it exists.
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Child {
         Child::new(self.client.clone(), &self.name, kind, name)
     }
 
-    /// Waits until the attempt gives a value. `Err` is what was seen instead, shown when the bound is over.
+    /// Waits until an object exists, and returns it.
+    pub(crate) async fn wait_for(&self, child: &Child, bound: Duration) -> Value {
+        self.eventually(bound, &format!("{child} is created"), async || child.seen().await).await
+    }
+
+    /// Waits until an object exists that is not the one with this uid, and returns it.
+    pub(crate) async fn wait_for_another(&self, child: &Child, uid: &str, bound: Duration) -> Value {
+        self.eventually(bound, &format!("{child} is recreated"), async || child.replaced(uid).await).await
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn wait_until_gone(&self, child: &Child, bound: Duration) {
+        self.eventually(bound, &format!("{child} is gone"), async || match child.find().await {
+            None => Ok(()),
+            Some(_) => Err("it still exists".into()),
+        })
+        .await;
+    }
+
+    /// Waits until the attempt returns a value. Its error describes what was seen instead, and the last one
+    /// is shown when the bound is over.
     pub(crate) async fn eventually<T>(
         &self,
         bound: Duration,
@@ -77,7 +105,7 @@ impl Namespace {
         })
     }
 
-    /// As `eventually`, for tests that go on: what was seen last when the bound was over.
+    /// Like `eventually`, for tests that go on afterwards: the error is the last one within the bound.
     pub(crate) async fn try_eventually<T>(
         &self,
         bound: Duration,
@@ -93,7 +121,7 @@ impl Namespace {
         }
     }
 
-    /// What a person would look at first when a test failed.
+    /// The conditions, objects, events and log lines that a person would look at first after a failure.
     pub(crate) fn report(&self) -> String {
         let mut report = format!("\n──── namespace {} ────\n", self.name);
         let conditions = "{range .items[*]}{.metadata.name}: generation {.metadata.generation}, seen \
@@ -129,12 +157,13 @@ impl Drop for Namespace {
 
 static OPERATOR_LOG: OnceLock<PathBuf> = OnceLock::new();
 
-/// Says where the operator writes its log, when the tests run it as a process. Otherwise it is asked of its Deployment.
+/// Sets the file in which the operator writes its log, when the tests run it as a process. Without it, the
+/// log is read from the operator's Deployment.
 pub(crate) fn operator_logs_are_in(path: PathBuf) {
     let _ = OPERATOR_LOG.set(path);
 }
 
-/// The last lines of the operator's log that speak of a namespace.
+/// The last lines of the operator's log that mention a namespace.
 fn operator_log(namespace: &str) -> String {
     let text = match OPERATOR_LOG.get() {
         Some(path) => std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string()),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Namespace, PODS, env};
 
-/// What it answered.
+/// The exit code and the output of a run.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: i32,
@@ -17,26 +17,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Its output, which must be that of a command that succeeded.
+    /// The output of a command that must have succeeded.
     pub(crate) fn good(self) -> String {
         assert_eq!(self.code, 0, "{self:#?}");
         self.out
     }
 
-    /// Its output as JSON.
+    /// The output as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
-/// `kubectl chat` in a test's namespace, ready to be started.
+/// A `kubectl chat` command for a test's namespace, ready to be started.
 pub(crate) fn plugin_command(ns: &Namespace, args: &[&str]) -> Command {
     let mut command = Command::new(env("CHATCLUSTER_PLUGIN_BIN"));
     command.args(args).args(["--namespace", &ns.name]).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
-/// `kubectl chat` in a test's namespace, to its end.
+/// Runs `kubectl chat` in a test's namespace to its end.
 pub(crate) async fn plugin(ns: &Namespace, args: &[&str]) -> Answer {
     let ended = timeout(2 * PODS, plugin_command(ns, args).output()).await;
     let ended = ended.unwrap_or_else(|_| panic!("kubectl-chat {args:?} does not end{}", ns.report()));
