@@ -41,7 +41,9 @@ export class Person {
   /** Errors that the page threw, and violations of its Content Security Policy. */
   problems = [];
 
-  /** Opens the page at `url` with a browser profile of its own. `options` are those of Playwright's contexts. */
+  /**
+   * Opens the page at `url` with a browser profile of its own. `options` are those of Playwright's contexts.
+   */
   static async at(url, options = {}) {
     const person = new Person();
     person.context = await browser.newContext({ viewport: { width: 1000, height: 640 }, locale: "en-GB", ...options });
@@ -97,7 +99,7 @@ export class Person {
 
   /** The message with this text. */
   message(text) {
-    return this.page.locator("#messages .said").filter({ has: this.page.getByText(text, { exact: true }) });
+    return this.page.locator("#messages .message").filter({ has: this.page.getByText(text, { exact: true }) });
   }
 
   async sees(text) {
