@@ -6,9 +6,6 @@
 //! plane. The tests start one operator as a process and share it; each test has its own namespace. The tests
 //! of `alone` have operators of their own and run after the others, by themselves.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod alone;
 mod audit;
 mod chart;
@@ -37,3 +34,5 @@ mod storage;
 mod subject;
 mod templates;
 mod verified;
+
+use chatcluster_test_support as support;

@@ -4,9 +4,6 @@
 //! runs this binary where the load balancer's addresses can be reached. Each test has its own namespace,
 //! which admits only pods of the `restricted` standard.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod any_hub;
 mod bad_input;
 mod browser;
@@ -22,3 +19,5 @@ mod repair;
 mod rights;
 mod samples;
 mod secrecy;
+
+use chatcluster_test_support as support;

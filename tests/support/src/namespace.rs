@@ -10,20 +10,24 @@ use kube::Client;
 use rand::Rng as _;
 use serde_json::{Value, json};
 
-use super::{Chat, Child, Kind, client};
+use crate::children::{Child, Kind};
+use crate::command::kubectl_with_input;
+use crate::environment::client;
 
 const POLL: Duration = Duration::from_millis(150);
 
 /// A namespace that admits only pods of the `restricted` standard. It is deleted when dropped, unless
 /// `CHATCLUSTER_KEEP` is set.
-pub(crate) struct Namespace {
-    pub(crate) name: String,
-    pub(crate) client: Client,
+pub struct Namespace {
+    /// The name, which is unique.
+    pub name: String,
+    /// A client of the cluster.
+    pub client: Client,
 }
 
 impl Namespace {
     /// Creates a namespace whose name begins with the theme of the test.
-    pub(crate) async fn new(theme: &str) -> Self {
+    pub async fn new(theme: &str) -> Self {
         let client = client().await;
         let name = format!("{theme}-{:06x}", rand::rng().random_range(0..0x0100_0000));
         let this = Self { name, client };
@@ -40,51 +44,45 @@ impl Namespace {
     }
 
     /// Applies an object as a user would: in this namespace, unless it is a namespace itself.
-    pub(crate) async fn apply(&self, object: Value) {
+    pub async fn apply(&self, object: Value) {
         self.try_apply(object).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    pub(crate) async fn try_apply(&self, object: Value) -> Result<(), String> {
+    /// Like `apply`, for an object that may be refused.
+    pub async fn try_apply(&self, object: Value) -> Result<(), String> {
         let args = ["apply", "--server-side", "--field-manager=a-user", "--force-conflicts"];
         let mut args = args.to_vec();
         if object["kind"] != "Namespace" {
             args.extend(["--namespace", &self.name]);
         }
         args.extend(["--filename", "-"]);
-        super::kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
+        kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
     }
 
     /// Applies a Secret with these values, as a user would.
-    pub(crate) async fn apply_secret(&self, name: &str, values: Value) {
+    pub async fn apply_secret(&self, name: &str, values: Value) {
         let metadata = json!({"name": name});
         self.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}))
             .await;
     }
 
-    /// Creates a `ChatCluster` with exactly this spec.
-    pub(crate) async fn chat(&self, name: &str, spec: Value) -> Chat<'_> {
-        let chat = Chat::named(self, name);
-        chat.create(spec).await;
-        chat
-    }
-
     /// The object of this namespace with this kind and name, whether or not it exists.
-    pub(crate) fn child(&self, kind: Kind, name: &str) -> Child {
+    pub fn child(&self, kind: Kind, name: &str) -> Child {
         Child::new(self.client.clone(), &self.name, kind, name)
     }
 
     /// Waits until an object exists, and returns it.
-    pub(crate) async fn wait_for(&self, child: &Child, bound: Duration) -> Value {
+    pub async fn wait_for(&self, child: &Child, bound: Duration) -> Value {
         self.eventually(bound, &format!("{child} is created"), async || child.seen().await).await
     }
 
     /// Waits until an object exists that is not the one with this uid, and returns it.
-    pub(crate) async fn wait_for_another(&self, child: &Child, uid: &str, bound: Duration) -> Value {
+    pub async fn wait_for_another(&self, child: &Child, uid: &str, bound: Duration) -> Value {
         self.eventually(bound, &format!("{child} is recreated"), async || child.replaced(uid).await).await
     }
 
     /// Waits until an object is gone.
-    pub(crate) async fn wait_until_gone(&self, child: &Child, bound: Duration) {
+    pub async fn wait_until_gone(&self, child: &Child, bound: Duration) {
         self.eventually(bound, &format!("{child} is gone"), async || match child.find().await {
             None => Ok(()),
             Some(_) => Err("it still exists".into()),
@@ -94,7 +92,7 @@ impl Namespace {
 
     /// Waits until the attempt returns a value. Its error describes what was seen instead, and the last one
     /// is shown when the bound is over.
-    pub(crate) async fn eventually<T>(
+    pub async fn eventually<T>(
         &self,
         bound: Duration,
         what: &str,
@@ -106,7 +104,7 @@ impl Namespace {
     }
 
     /// Like `eventually`, for tests that go on afterwards: the error is the last one within the bound.
-    pub(crate) async fn try_eventually<T>(
+    pub async fn try_eventually<T>(
         &self,
         bound: Duration,
         mut attempt: impl AsyncFnMut() -> Result<T, String>,
@@ -122,7 +120,7 @@ impl Namespace {
     }
 
     /// The conditions, objects, events and log lines that a person would look at first after a failure.
-    pub(crate) fn report(&self) -> String {
+    pub fn report(&self) -> String {
         let mut report = format!("\n──── namespace {} ────\n", self.name);
         let conditions = "{range .items[*]}{.metadata.name}: generation {.metadata.generation}, seen \
              {.status.observedGeneration}{'\\n'}{range .status.conditions[*]}  {.type} {.status} {.reason}: \
@@ -159,7 +157,7 @@ static OPERATOR_LOG: OnceLock<PathBuf> = OnceLock::new();
 
 /// Sets the file in which the operator writes its log, when the tests run it as a process. Without it, the
 /// log is read from the operator's Deployment.
-pub(crate) fn operator_logs_are_in(path: PathBuf) {
+pub fn operator_logs_are_in(path: PathBuf) {
     let _ = OPERATOR_LOG.set(path);
 }
 
