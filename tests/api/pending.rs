@@ -1,6 +1,6 @@
 //! The changes that the operator would make to a paused cluster, as `status.pending` lists them.
 
-use chatcluster::api::{Pending, PendingAction, Restarts};
+use chatcluster_api::{Pending, PendingAction, Restarts};
 use serde_json::json;
 
 use crate::operator;

@@ -95,7 +95,7 @@ async fn a_users_own_autoscaler_acts_on_the_scale_subresource_of_the_chatcluster
     assert!(selector.contains("app.kubernetes.io/component=hub"), "{selector}");
 
     let number = json!({"spec": {"replicas": 5}});
-    let api: Api<chatcluster::api::ChatCluster> = lobby.api();
+    let api: Api<chatcluster_api::ChatCluster> = lobby.api();
     api.patch_scale("lobby", &PatchParams::default(), &Patch::Merge(number)).await.expect("scaling");
 
     has_replicas(&ns, &lobby, 5).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatcluster::api::ChatCluster;
+use chatcluster_api::ChatCluster;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
