@@ -57,5 +57,9 @@ pub(crate) const CRATES: &[Crate] = &[
             "framing handshake stateful",
         ],
     },
+    Crate {
+        root: "tests/support/src/lib.rs",
+        floors: &["bounds children command environment", "namespace", "chat plugin scan"],
+    },
     Crate { root: "xtask/src/main.rs", floors: &[] },
 ];

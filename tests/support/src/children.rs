@@ -1,4 +1,4 @@
-//! The objects that the operator makes, as JSON: tests point at fields rather than at types.
+//! The objects that the operator creates, as JSON: tests point at fields rather than at types.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -11,21 +11,32 @@ use serde_json::Value;
 
 /// The kinds of objects that tests look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A `ConfigMap`.
     ConfigMap,
+    /// A `Deployment`.
     Deployment,
+    /// A `HorizontalPodAutoscaler`.
     HorizontalPodAutoscaler,
+    /// A `NetworkPolicy`.
     NetworkPolicy,
+    /// A `PersistentVolumeClaim`.
     PersistentVolumeClaim,
+    /// A `Pod`.
     Pod,
+    /// A `PodDisruptionBudget`.
     PodDisruptionBudget,
+    /// A `Secret`.
     Secret,
+    /// A `Service`.
     Service,
+    /// A `StatefulSet`.
     StatefulSet,
 }
 
 impl Kind {
-    pub(crate) fn resource(self) -> ApiResource {
+    /// The API resource of the kind.
+    pub fn resource(self) -> ApiResource {
         match self {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
@@ -58,70 +69,74 @@ pub(crate) fn children(name: &str) -> [(Kind, String); 11] {
     ]
 }
 
-/// One object of a namespace, there or not.
+/// One object of a namespace, which may or may not exist.
 #[derive(Clone)]
-pub(crate) struct Child {
-    pub(crate) kind: Kind,
-    pub(crate) name: String,
+pub struct Child {
+    /// The kind of the object.
+    pub kind: Kind,
+    /// The name of the object.
+    pub name: String,
     api: Api<DynamicObject>,
 }
 
 impl Child {
-    pub(super) fn new(client: Client, namespace: &str, kind: Kind, name: &str) -> Self {
+    pub(crate) fn new(client: Client, namespace: &str, kind: Kind, name: &str) -> Self {
         Self { kind, name: name.to_owned(), api: Api::namespaced_with(client, namespace, &kind.resource()) }
     }
 
-    /// The object, if it is there and not on its way out.
-    pub(crate) async fn find(&self) -> Option<Value> {
+    /// The object, if it exists and is not being deleted.
+    pub async fn find(&self) -> Option<Value> {
         let object = self.api.get_opt(&self.name).await.unwrap_or_else(|error| panic!("{self}: {error}"))?;
         let object = serde_json::to_value(object).expect("an object is JSON");
         object["metadata"]["deletionTimestamp"].is_null().then_some(object)
     }
 
-    /// The object, which must be there.
-    pub(crate) async fn get(&self) -> Value {
+    /// The object, which must exist.
+    pub async fn get(&self) -> Value {
         self.find().await.unwrap_or_else(|| panic!("{self} is not there"))
     }
 
-    /// As `find`, for waits.
-    pub(crate) async fn seen(&self) -> Result<Value, String> {
+    /// Like `find`, for waits.
+    pub async fn seen(&self) -> Result<Value, String> {
         self.find().await.ok_or_else(|| format!("{self} is not there"))
     }
 
-    /// The object in place of the one that had this uid, for waits.
-    pub(crate) async fn replaced(&self, uid: &str) -> Result<Value, String> {
+    /// The object that replaced the one with this uid, for waits.
+    pub async fn replaced(&self, uid: &str) -> Result<Value, String> {
         let now = self.seen().await?;
         if now["metadata"]["uid"] == uid { Err("still the old one".into()) } else { Ok(now) }
     }
 
-    pub(crate) async fn uid(&self) -> String {
+    /// The uid of the object, which must exist.
+    pub async fn uid(&self) -> String {
         self.get().await["metadata"]["uid"].as_str().expect("every object has a uid").to_owned()
     }
 
-    /// A JSON merge patch, as `kubectl edit` would send it.
-    pub(crate) async fn merge(&self, patch: Value) {
+    /// Applies a JSON merge patch, as `kubectl edit` would send it.
+    pub async fn merge(&self, patch: Value) {
         let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
         if let Err(error) = self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
             panic!("patching {self}: {error}");
         }
     }
 
-    /// A JSON patch (RFC 6902).
-    pub(crate) async fn edit(&self, patch: Value) {
+    /// Applies a JSON patch (RFC 6902).
+    pub async fn edit(&self, patch: Value) {
         if let Err(error) = self.try_edit(&patch).await {
             panic!("patching {self}: {error}");
         }
     }
 
-    /// As `edit`, for what may be refused; the object as it is then.
-    pub(crate) async fn try_edit(&self, patch: &Value) -> kube::Result<Value> {
+    /// Like `edit`, for a patch that may be refused. Returns the patched object.
+    pub async fn try_edit(&self, patch: &Value) -> kube::Result<Value> {
         let operations = serde_json::from_value(patch.clone()).expect("an RFC 6902 patch");
         let params = PatchParams { field_manager: Some("a-user".into()), ..PatchParams::default() };
         let object = self.api.patch(&self.name, &params, &Patch::Json::<()>(operations)).await?;
         Ok(serde_json::to_value(object).expect("an object is JSON"))
     }
 
-    pub(crate) async fn delete(&self) {
+    /// Deletes the object in the background.
+    pub async fn delete(&self) {
         let params = DeleteParams::background();
         self.api.delete(&self.name, &params).await.unwrap_or_else(|error| panic!("deleting {self}: {error}"));
     }

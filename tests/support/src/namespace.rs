@@ -1,4 +1,4 @@
-//! A namespace per test: made with it, deleted with it, and described when it fails.
+//! A namespace per test: created with the test, deleted with it, and described when it fails.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -10,19 +10,24 @@ use kube::Client;
 use rand::Rng as _;
 use serde_json::{Value, json};
 
-use super::{Chat, Child, Kind, client};
+use crate::children::{Child, Kind};
+use crate::command::kubectl_with_input;
+use crate::environment::client;
 
 const POLL: Duration = Duration::from_millis(150);
 
-/// A namespace that admits only pods of the `restricted` standard. Dropping it deletes it, unless `CHATCLUSTER_KEEP` is set.
-pub(crate) struct Namespace {
-    pub(crate) name: String,
-    pub(crate) client: Client,
+/// A namespace that admits only pods of the `restricted` standard. It is deleted when dropped, unless
+/// `CHATCLUSTER_KEEP` is set.
+pub struct Namespace {
+    /// The name, which is unique.
+    pub name: String,
+    /// A client of the cluster.
+    pub client: Client,
 }
 
 impl Namespace {
-    /// Makes one whose name begins with what the test is about.
-    pub(crate) async fn new(theme: &str) -> Self {
+    /// Creates a namespace whose name begins with the theme of the test.
+    pub async fn new(theme: &str) -> Self {
         let client = client().await;
         let name = format!("{theme}-{:06x}", rand::rng().random_range(0..0x0100_0000));
         let this = Self { name, client };
@@ -38,35 +43,56 @@ impl Namespace {
         this
     }
 
-    /// Applies an object as a user would; in this namespace unless it has none.
-    pub(crate) async fn apply(&self, object: Value) {
+    /// Applies an object as a user would: in this namespace, unless it is a namespace itself.
+    pub async fn apply(&self, object: Value) {
         self.try_apply(object).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
-    pub(crate) async fn try_apply(&self, object: Value) -> Result<(), String> {
+    /// Like `apply`, for an object that may be refused.
+    pub async fn try_apply(&self, object: Value) -> Result<(), String> {
         let args = ["apply", "--server-side", "--field-manager=a-user", "--force-conflicts"];
         let mut args = args.to_vec();
         if object["kind"] != "Namespace" {
             args.extend(["--namespace", &self.name]);
         }
         args.extend(["--filename", "-"]);
-        super::kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
+        kubectl_with_input(&args, &object.to_string()).await.map(|_| ())
     }
 
-    /// Makes a `ChatCluster` with exactly this spec.
-    pub(crate) async fn chat(&self, name: &str, spec: Value) -> Chat<'_> {
-        let chat = Chat::named(self, name);
-        chat.create(spec).await;
-        chat
+    /// Applies a Secret with these values, as a user would.
+    pub async fn apply_secret(&self, name: &str, values: Value) {
+        let metadata = json!({"name": name});
+        self.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}))
+            .await;
     }
 
-    /// Any object of this namespace by kind and name, there or not.
-    pub(crate) fn child(&self, kind: Kind, name: &str) -> Child {
+    /// The object of this namespace with this kind and name, whether or not it exists.
+    pub fn child(&self, kind: Kind, name: &str) -> Child {
         Child::new(self.client.clone(), &self.name, kind, name)
     }
 
-    /// Waits until the attempt gives a value. `Err` is what was seen instead, shown when the bound is over.
-    pub(crate) async fn eventually<T>(
+    /// Waits until an object exists, and returns it.
+    pub async fn wait_for(&self, child: &Child, bound: Duration) -> Value {
+        self.eventually(bound, &format!("{child} is created"), async || child.seen().await).await
+    }
+
+    /// Waits until an object exists that is not the one with this uid, and returns it.
+    pub async fn wait_for_another(&self, child: &Child, uid: &str, bound: Duration) -> Value {
+        self.eventually(bound, &format!("{child} is recreated"), async || child.replaced(uid).await).await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn wait_until_gone(&self, child: &Child, bound: Duration) {
+        self.eventually(bound, &format!("{child} is gone"), async || match child.find().await {
+            None => Ok(()),
+            Some(_) => Err("it still exists".into()),
+        })
+        .await;
+    }
+
+    /// Waits until the attempt returns a value. Its error describes what was seen instead, and the last one
+    /// is shown when the bound is over.
+    pub async fn eventually<T>(
         &self,
         bound: Duration,
         what: &str,
@@ -77,8 +103,8 @@ impl Namespace {
         })
     }
 
-    /// As `eventually`, for tests that go on: what was seen last when the bound was over.
-    pub(crate) async fn try_eventually<T>(
+    /// Like `eventually`, for tests that go on afterwards: the error is the last one within the bound.
+    pub async fn try_eventually<T>(
         &self,
         bound: Duration,
         mut attempt: impl AsyncFnMut() -> Result<T, String>,
@@ -93,8 +119,8 @@ impl Namespace {
         }
     }
 
-    /// What a person would look at first when a test failed.
-    pub(crate) fn report(&self) -> String {
+    /// The conditions, objects, events and log lines that a person would look at first after a failure.
+    pub fn report(&self) -> String {
         let mut report = format!("\n──── namespace {} ────\n", self.name);
         let conditions = "{range .items[*]}{.metadata.name}: generation {.metadata.generation}, seen \
              {.status.observedGeneration}{'\\n'}{range .status.conditions[*]}  {.type} {.status} {.reason}: \
@@ -129,12 +155,13 @@ impl Drop for Namespace {
 
 static OPERATOR_LOG: OnceLock<PathBuf> = OnceLock::new();
 
-/// Says where the operator writes its log, when the tests run it as a process. Otherwise it is asked of its Deployment.
-pub(crate) fn operator_logs_are_in(path: PathBuf) {
+/// Sets the file in which the operator writes its log, when the tests run it as a process. Without it, the
+/// log is read from the operator's Deployment.
+pub fn operator_logs_are_in(path: PathBuf) {
     let _ = OPERATOR_LOG.set(path);
 }
 
-/// The last lines of the operator's log that speak of a namespace.
+/// The last lines of the operator's log that mention a namespace.
 fn operator_log(namespace: &str) -> String {
     let text = match OPERATOR_LOG.get() {
         Some(path) => std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string()),

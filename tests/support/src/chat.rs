@@ -1,4 +1,4 @@
-//! A handle on one `ChatCluster`: what a user does to it, and what it says.
+//! A handle on one `ChatCluster`: the changes that a user makes to it, and its conditions and events.
 
 use std::time::Duration;
 
@@ -9,89 +9,103 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
-use super::{Child, Kind, Namespace, PODS, SOON, children};
+use crate::bounds::{PODS, SOON};
+use crate::children::{Child, Kind, children};
+use crate::namespace::Namespace;
 
 /// One `ChatCluster` of a test's namespace.
-pub(crate) struct Chat<'a> {
-    pub(crate) ns: &'a Namespace,
-    pub(crate) name: String,
+pub struct Chat<'a> {
+    /// The namespace of the object.
+    pub ns: &'a Namespace,
+    /// The name of the object.
+    pub name: String,
+}
+
+impl Namespace {
+    /// Creates a `ChatCluster` with exactly this spec.
+    pub async fn chat(&self, name: &str, spec: Value) -> Chat<'_> {
+        let chat = Chat::named(self, name);
+        chat.create(spec).await;
+        chat
+    }
 }
 
 impl<'a> Chat<'a> {
-    pub(crate) fn named(ns: &'a Namespace, name: &str) -> Self {
+    /// The `ChatCluster` of this name, whether or not it exists.
+    pub fn named(ns: &'a Namespace, name: &str) -> Self {
         Self { ns, name: name.to_owned() }
     }
 
-    pub(crate) fn api(&self) -> Api<ChatCluster> {
+    /// The API of the namespace's `ChatClusters`.
+    pub fn api(&self) -> Api<ChatCluster> {
         Api::namespaced(self.ns.client.clone(), &self.ns.name)
     }
 
-    /// Creates it from raw JSON, because the typed object would fill in the defaults that the API server has to.
-    pub(crate) async fn create(&self, spec: Value) {
+    /// Creates the object from raw JSON: the typed object would fill in the defaults, which is the API
+    /// server's task.
+    pub async fn create(&self, spec: Value) {
         let created = self.try_create(spec, false).await;
         created.unwrap_or_else(|error| panic!("creating ChatCluster {}: {error}", self.name));
     }
 
-    pub(crate) async fn try_create(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
+    /// Like `create`, for a spec that may be refused. With `dry_run` nothing is stored.
+    pub async fn try_create(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
         let resource = ApiResource::erase::<ChatCluster>(&());
         let object = DynamicObject::new(&self.name, &resource).data(json!({"spec": spec}));
         self.raw().create(&PostParams { dry_run, ..PostParams::default() }, &object).await
     }
 
-    /// It as the API server has it, whether or not it can be read as a `ChatCluster`.
-    pub(crate) fn raw(&self) -> Api<DynamicObject> {
+    /// The object as the API server has it, whether or not it can be read as a `ChatCluster`.
+    pub fn raw(&self) -> Api<DynamicObject> {
         let resource = ApiResource::erase::<ChatCluster>(&());
         Api::namespaced_with(self.ns.client.clone(), &self.ns.name, &resource)
     }
 
-    /// A merge patch of the spec: null removes a field.
-    pub(crate) async fn set(&self, spec: Value) {
+    /// Applies a merge patch to the spec: null removes a field.
+    pub async fn set(&self, spec: Value) {
         let changed = self.try_set(spec, false).await;
         changed.unwrap_or_else(|error| panic!("changing ChatCluster {}: {error}", self.name));
     }
 
-    pub(crate) async fn try_set(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
+    /// Like `set`, for a patch that may be refused. With `dry_run` nothing is stored.
+    pub async fn try_set(&self, spec: Value, dry_run: bool) -> kube::Result<DynamicObject> {
         let params = PatchParams { dry_run, ..PatchParams::default() };
         self.raw().patch(&self.name, &params, &Patch::Merge(json!({"spec": spec}))).await
     }
 
-    /// Changes something that the operator has no opinion on, so that it reconciles.
-    pub(crate) async fn touch(&self) {
+    /// Changes an annotation that means nothing to the operator, so that it reconciles.
+    pub async fn touch(&self) {
         let touched =
             json!({"metadata": {"annotations": {"example.com/touched": rand::random::<u32>().to_string()}}});
         let touched = self.api().patch(&self.name, &PatchParams::default(), &Patch::Merge(touched)).await;
         touched.unwrap_or_else(|error| panic!("annotating ChatCluster {}: {error}", self.name));
     }
 
-    pub(crate) async fn get(&self) -> ChatCluster {
+    /// The object, which must exist.
+    pub async fn get(&self) -> ChatCluster {
         self.api().get(&self.name).await.unwrap_or_else(|error| panic!("ChatCluster {}: {error}", self.name))
     }
 
-    pub(crate) async fn delete(&self) {
+    /// Deletes the object; its children follow in the background.
+    pub async fn delete(&self) {
         let deleted = self.api().delete(&self.name, &DeleteParams::background()).await;
         deleted.unwrap_or_else(|error| panic!("deleting ChatCluster {}: {error}", self.name));
     }
 
-    /// Waits until a condition has this status and reason, for the spec as it is now.
-    pub(crate) async fn becomes(
-        &self,
-        type_: &str,
-        status: &str,
-        reason: &str,
-        bound: Duration,
-    ) -> Condition {
+    /// Waits until a condition has this status and reason for the current spec.
+    pub async fn becomes(&self, type_: &str, status: &str, reason: &str, bound: Duration) -> Condition {
         let what = format!("gets {type_}={status}, {reason}");
         self.says(type_, bound, &what, |c| c.status == status && c.reason == reason).await
     }
 
-    /// Pauses it, and waits until the operator has seen that.
-    pub(crate) async fn pause(&self) {
+    /// Pauses the cluster, and waits until the operator has seen that.
+    pub async fn pause(&self) {
         self.set(json!({"paused": true})).await;
         self.says("Ready", SOON, "is paused", |condition| condition.reason == "Paused").await;
     }
 
-    /// Waits until a condition of the spec as it is now is as wanted.
-    pub(crate) async fn says(
+    /// Waits until a condition is as wanted and describes the current spec.
+    pub async fn says(
         &self,
         type_: &str,
         bound: Duration,
@@ -112,13 +126,13 @@ impl<'a> Chat<'a> {
             .await
     }
 
-    /// Waits until it serves clients as its spec says.
-    pub(crate) async fn becomes_ready(&self) {
+    /// Waits until the cluster serves clients as its spec says.
+    pub async fn becomes_ready(&self) {
         self.becomes("Ready", "True", "Ready", PODS).await;
     }
 
-    /// Waits until an event of the operator has this reason and these words in its note.
-    pub(crate) async fn tells(&self, reason: &str, words: &[&str]) -> Event {
+    /// Waits for an event of the operator that has this reason and these words in its note.
+    pub async fn tells(&self, reason: &str, words: &[&str]) -> Event {
         let what = format!("{reason} with {words:?} in its note");
         self.tells_that(&what, |event| {
             let note = event.note.as_deref().unwrap_or_default();
@@ -127,8 +141,8 @@ impl<'a> Chat<'a> {
         .await
     }
 
-    /// Waits until an event tells that a child was repaired: of this kind and name, and the note has these words.
-    pub(crate) async fn tells_of_repair(&self, child: &Child, words: &[&str]) {
+    /// Waits for the event that reports the repair of this child and has these words in its note.
+    pub async fn tells_of_repair(&self, child: &Child, words: &[&str]) {
         let what = format!("Repaired, related to {child}, with {words:?} in its note");
         self.tells_that(&what, |event| {
             let (note, related) = (event.note.as_deref().unwrap_or_default(), event.related.as_ref());
@@ -154,8 +168,8 @@ impl<'a> Chat<'a> {
             .await
     }
 
-    /// What the operator told about it.
-    pub(crate) async fn events(&self) -> Vec<Event> {
+    /// The events of the operator about this cluster.
+    pub async fn events(&self) -> Vec<Event> {
         let api: Api<Event> = Api::namespaced(self.ns.client.clone(), &self.ns.name);
         let events =
             api.list(&ListParams::default()).await.unwrap_or_else(|error| panic!("listing events: {error}"));
@@ -171,25 +185,32 @@ impl<'a> Chat<'a> {
             .collect()
     }
 
-    /// The child of this kind; `suffix` is what its name has after that of the `ChatCluster`, such as `-redis`.
-    pub(crate) fn child(&self, kind: Kind, suffix: &str) -> Child {
+    /// The child of this kind. Its name is that of the `ChatCluster` followed by `suffix`, such as `-redis`.
+    pub fn child(&self, kind: Kind, suffix: &str) -> Child {
         self.ns.child(kind, &format!("{}{suffix}", self.name))
     }
 
-    /// All children, as when the Service is published.
-    pub(crate) fn children(&self) -> Vec<Child> {
+    /// All children of a cluster whose Service is published.
+    pub fn children(&self) -> Vec<Child> {
         children(&self.name).iter().map(|(kind, name)| self.ns.child(*kind, name)).collect()
     }
 
-    /// Waits until all children are there.
-    pub(crate) async fn has_all_children(&self) {
+    /// Waits until all children exist.
+    pub async fn has_all_children(&self) {
         for child in self.children() {
-            self.ns.eventually(SOON, &format!("{child} is made"), async || child.seen().await).await;
+            self.ns.wait_for(&child, SOON).await;
         }
     }
 
-    /// Waits until all children are there and its own, and not those of one that had its name before.
-    pub(crate) async fn owns_all_children(&self) {
+    /// Waits until no child exists any more.
+    pub async fn has_no_children(&self, bound: Duration) {
+        for child in self.children() {
+            self.ns.wait_until_gone(&child, bound).await;
+        }
+    }
+
+    /// Waits until all children exist and belong to this cluster, and not to an earlier one of the same name.
+    pub async fn owns_all_children(&self) {
         let uid = self.get().await.metadata.uid;
         for child in self.children() {
             self.ns
@@ -205,23 +226,23 @@ impl<'a> Chat<'a> {
         }
     }
 
-    /// The password of its Redis, as the Secret has it.
-    pub(crate) async fn password(&self) -> String {
+    /// The password of the cluster's Redis, from its Secret.
+    pub async fn password(&self) -> String {
         self.secret_key("redis.password").await
     }
 
-    /// The key of connection tokens, as its Secret has it.
-    pub(crate) async fn token_key(&self) -> String {
+    /// The key that signs connection tokens, from its Secret.
+    pub async fn token_key(&self) -> String {
         self.key_of("-hub-token", "token.key").await
     }
 
-    /// A key of the Secret with the password, decoded.
-    pub(crate) async fn secret_key(&self, key: &str) -> String {
+    /// The decoded value of a key of the Secret with the password.
+    pub async fn secret_key(&self, key: &str) -> String {
         self.key_of("-redis-auth", key).await
     }
 
-    /// A key of one of its Secrets, decoded.
-    pub(crate) async fn key_of(&self, suffix: &str, key: &str) -> String {
+    /// The decoded value of a key of one of the cluster's Secrets.
+    pub async fn key_of(&self, suffix: &str, key: &str) -> String {
         let api: Api<k8s_openapi::api::core::v1::Secret> =
             Api::namespaced(self.ns.client.clone(), &self.ns.name);
         let secret = api.get(&format!("{}{suffix}", self.name)).await.expect("the cluster's Secret");

@@ -1,4 +1,4 @@
-//! Looking for a password where it must not be.
+//! A search for a password in places where it must not be.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,11 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{Discovery, Scope, verbs};
 use sha2::{Digest as _, Sha256};
 
-use super::Namespace;
+use crate::namespace::Namespace;
 
-/// The kinds that were looked at, and the objects that hold the password, plain, encoded or as the digest Redis takes.
-pub(crate) async fn objects_that_hold(ns: &Namespace, password: &str) -> (BTreeSet<String>, Vec<String>) {
+/// The kinds that were searched, and the objects that hold the password: plain, encoded, or as the digest of
+/// Redis's ACL file.
+pub async fn objects_that_hold(ns: &Namespace, password: &str) -> (BTreeSet<String>, Vec<String>) {
     let digest = format!("{:x}", Sha256::digest(password)); // as Redis's ACL file has it
     let forms = [password.to_owned(), base64::engine::general_purpose::STANDARD.encode(password), digest];
     let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());

@@ -1,22 +1,22 @@
-//! Programs that a user would run: kubectl, and what stands in for them.
+//! Programs that a user would run, such as kubectl.
 
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Runs kubectl; its output, or what it said when it failed.
-pub(crate) async fn kubectl(args: &[&str]) -> Result<String, String> {
+/// Runs kubectl. Returns its output, or its error message.
+pub async fn kubectl(args: &[&str]) -> Result<String, String> {
     run("kubectl", args, None).await
 }
 
-/// Runs kubectl with something on its standard input, such as a manifest for `apply -f -`.
-pub(crate) async fn kubectl_with_input(args: &[&str], input: &str) -> Result<String, String> {
+/// Runs kubectl with this text on its standard input, such as a manifest for `apply -f -`.
+pub async fn kubectl_with_input(args: &[&str], input: &str) -> Result<String, String> {
     run("kubectl", args, Some(input)).await
 }
 
-/// Runs a program to its end: its standard output, or both outputs when it failed.
-pub(crate) async fn run(program: &str, args: &[&str], input: Option<&str>) -> Result<String, String> {
+/// Runs a program to its end. Returns its standard output, or both outputs when it failed.
+pub async fn run(program: &str, args: &[&str], input: Option<&str>) -> Result<String, String> {
     let mut child = Command::new(program)
         .args(args)
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })

@@ -1,4 +1,4 @@
-// What tests say.
+// Messages, events and states for the tests.
 
 import type { Message } from "../src/hub";
 import { reduce, START } from "../src/state/state";

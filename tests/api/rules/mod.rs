@@ -1,4 +1,4 @@
-//! What the API server itself refuses, each with a message that says what to do instead.
+//! The specs that the API server itself refuses, each with a message that names the remedy.
 
 mod settings;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::operator;
 use crate::support::{Chat, kubectl};
 
-/// A spec, and a part of what the API server says of it.
+/// A spec, and a part of the API server's message about it.
 type Refused = (Value, &'static str);
 
 /// Specs that cannot be created.
@@ -150,7 +150,7 @@ fn refused_others() -> Vec<Refused> {
     ]
 }
 
-/// What the operator sets itself.
+/// Specs that set variables and directives which the operator sets itself.
 fn reserved_names() -> Vec<Refused> {
     let env = |name: &str| json!({"hub": {"env": [{"name": name, "value": "x"}]}});
     let mut cases = Vec::new();
@@ -177,7 +177,7 @@ fn reserved_names() -> Vec<Refused> {
     cases
 }
 
-/// What a cluster is, what it cannot become, and a part of what the API server says.
+/// A spec, a change that it cannot undergo, and a part of the API server's message.
 fn refused_later() -> Vec<(Value, Value, &'static str)> {
     vec![
         (json!({}), json!({"eventKey": "new"}), "eventKey can be set when the cluster is created, not added"),
@@ -224,10 +224,10 @@ fn refused_later() -> Vec<(Value, Value, &'static str)> {
     ]
 }
 
-/// What a cluster is, and what it may well become.
+/// A spec, and a change that is allowed.
 fn allowed_later() -> Vec<(Value, Value)> {
     vec![
-        (json!({}), json!({"redis": {"storage": {"size": "1024Mi"}}})), // the same size in other words
+        (json!({}), json!({"redis": {"storage": {"size": "1024Mi"}}})), // another notation of the same size
         (json!({}), json!({"redis": {"storage": {"size": "2Gi"}}})),
         (json!({}), json!({"hub": {"autoscaling": {"minReplicas": 3, "maxReplicas": 3}}})),
         (json!({}), json!({"redis": {"storage": {"retain": false}}})),
@@ -240,7 +240,7 @@ fn allowed_later() -> Vec<(Value, Value)> {
         (json!({"eventKey": "a"}), json!({"eventKey": "a", "paused": false})),
         (json!({}), json!({"hub": {"allowedOrigins": ["*"]}})),
         (json!({}), json!({"hub": {"allowedOrigins": ["https://a.b-c.example:8443", "http://[::1]:3000"]}})),
-        // A variable of a field that is not set is the user's.
+        // The user may set the variable of a field that is not set.
         (
             json!({"hub": {"rebalance": false, "limits": {"connections": 0}, "allowedOrigins": []}}),
             json!({"hub": {"env": [
@@ -261,14 +261,14 @@ fn refused_names() -> Vec<(String, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_with_its_message() {
+async fn a_spec_that_breaks_a_rule_is_refused_with_the_rules_message() {
     let ns = operator::namespace("rules").await;
     let mut wrong = Vec::new();
     let mut said = String::new();
     let mut check = |case: String, answer: Result<(), String>, expected: &str| match answer {
         Err(message) if message.contains(expected) => said.push_str(&message),
-        Err(message) => wrong.push(format!("{case}: expected “{expected}”, but it said: {message}")),
-        Ok(()) => wrong.push(format!("{case}: expected “{expected}”, but it was accepted")),
+        Err(message) => wrong.push(format!("{case}: expected “{expected}”, but the message is: {message}")),
+        Ok(()) => wrong.push(format!("{case}: expected “{expected}”, but the spec was accepted")),
     };
 
     for (spec, expected) in refused_from_the_start() {
@@ -290,7 +290,7 @@ async fn what_breaks_a_rule_is_refused_with_its_message() {
 }
 
 #[tokio::test]
-async fn what_breaks_no_rule_is_accepted() {
+async fn a_spec_that_breaks_no_rule_is_accepted() {
     let ns = operator::namespace("allowed").await;
 
     for (i, (before, change)) in allowed_later().into_iter().enumerate() {
@@ -303,13 +303,13 @@ async fn what_breaks_no_rule_is_accepted() {
     created.unwrap_or_else(|error| panic!("a name of 40 characters: {error}"));
 }
 
-/// The operator has nothing to do with these: it is the API server that is asked.
+/// The spec of a paused cluster: these tests ask the API server alone, so the operator has nothing to do.
 fn paused(mut spec: Value) -> Value {
     spec["paused"] = json!(true);
     spec
 }
 
-/// The messages of the CRD's own rules that have never been said.
+/// The messages of the CRD's own rules that do not occur in `said`.
 async fn rules_not_tried(said: &str) -> BTreeSet<String> {
     fn messages(node: &Value, into: &mut BTreeSet<String>) {
         for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {

@@ -20,11 +20,14 @@ interface Props {
   onRemove?: (() => void) | undefined;
 }
 
-/** A message. One's own keeps its place in the page from writing to storing, so that it is read out once. */
-export function Said({ from, user, text, at, pod, mine, first, mark, reason, onAgain, onRemove }: Props) {
+/**
+ * A message. The user's own keep their elements from writing to storing, so that screen readers read them out
+ * once.
+ */
+export function MessageItem({ from, user, text, at, pod, mine, first, mark, reason, onAgain, onRemove }: Props) {
   const date = new Date(at);
   return (
-    <li class={`said ${mine ? "mine" : "theirs"}${first ? " first" : ""} ${mark}`}>
+    <li class={`message ${mine ? "mine" : "theirs"}${first ? " first" : ""} ${mark}`}>
       {!mine && first && <Avatar name={from} />}
       <p class={first ? "meta" : "meta sr"}>
         <b class="from">{mine ? <span class="sr">{from} (you)</span> : from}</b>
@@ -74,7 +77,7 @@ function MarkOf({ mark }: { mark: Mark }) {
 
 function Failed({ reason, onAgain, onRemove }: Pick<Props, "reason" | "onAgain" | "onRemove">) {
   const self = useRef<HTMLDivElement>(null);
-  // Whoever pressed one of the buttons goes on writing.
+  // A user who has pressed one of the buttons gets the focus back in the field.
   useLayoutEffect(
     () => () => {
       if (self.current?.contains(document.activeElement)) document.getElementById("text")?.focus();
