@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::reason::Reason;
+
 /// What the operator has seen of a ChatCluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +32,29 @@ pub struct ChatClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+impl ChatClusterStatus {
+    /// The condition of that type.
+    pub fn condition(&self, type_: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_.as_str())
+    }
+
+    /// Whether the condition of that type is true.
+    pub fn holds(&self, type_: ConditionType) -> bool {
+        self.condition(type_).is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Whether the public Service is there.
+    pub fn is_published(&self) -> bool {
+        let reasons = [Reason::Published.as_str(), Reason::AddressPending.as_str()];
+        self.condition(ConditionType::Published).is_some_and(|published| reasons.contains(&published.reason))
+    }
+
+    /// Whether the cluster has been verified, now or before.
+    pub fn was_verified(&self) -> bool {
+        self.holds(ConditionType::Verified) || self.is_published()
+    }
 }
 
 /// The hubs as seen last.

@@ -9,7 +9,7 @@ use signalr::encoding::Encoding;
 use signalr::record::Record;
 use tokio::net::TcpStream;
 
-use crate::websocket::frame::{self, Opcode};
+use crate::protocol::frame::{self, Opcode};
 
 /// A buffer that a thread keeps for the next connection, if it is no larger than this.
 const KEPT: usize = 256 * 1024;

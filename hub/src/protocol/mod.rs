@@ -1,7 +1,8 @@
-//! The chat in terms of SignalR's hub protocol: the hub's methods, what it tells clients, and what hubs tell each other.
+//! The chat in terms of SignalR's hub protocol: the hub's methods, its messages to clients, and those between hubs.
 //!
 //! Everything here is pure: text in, values out.
 
+pub mod frame;
 pub mod methods;
 pub mod moving;
 pub mod notices;

@@ -10,7 +10,7 @@ use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use signalr::record::Record;
 
-use crate::ending::Ending;
+use crate::outbox::Ending;
 use crate::session::Session;
 
 /// Ends the session when the client lets go of its stream.

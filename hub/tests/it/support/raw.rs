@@ -1,4 +1,4 @@
-//! A WebSocket of records, for tests that send what no client sends.
+//! A WebSocket of records, for data that the real client never sends.
 
 use std::net::SocketAddr;
 
@@ -37,17 +37,17 @@ impl RawClient {
         client
     }
 
-    /// Sends a text as one WebSocket message, whatever it is.
+    /// Sends this text as one WebSocket message.
     pub(crate) async fn write(&mut self, text: &str) {
         self.send(Bytes::copy_from_slice(text.as_bytes())).await;
     }
 
     async fn send(&mut self, message: Bytes) {
-        // A connection that the hub has closed is noticed by reading.
+        // An error means that the hub has closed, which the next read shows.
         let _ = self.socket.send(message).await;
     }
 
-    /// The next record that is no ping, without its separator.
+    /// The next record that is not a ping, without its separator.
     pub(crate) async fn record(&mut self) -> String {
         loop {
             let record = self.next().await.expect("the hub sends a record before it closes");
@@ -57,12 +57,12 @@ impl RawClient {
         }
     }
 
-    /// The next record; none when the hub has closed.
+    /// The next record, or `None` when the hub has closed.
     pub(crate) async fn try_record(&mut self) -> Option<String> {
         self.next().await.ok()
     }
 
-    /// All records until the hub closes, and the code of its close, if it gives one.
+    /// All records until the hub closes, and its close code, if it sends one.
     pub(crate) async fn rest(&mut self) -> (Vec<String>, Option<u16>) {
         let mut rest = Vec::new();
         loop {
