@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chatcluster_hub::protocol::frame::{self, Decoder, Event, Fault, Opcode};
+use chatcluster_hub::protocol::frame::{self, Decoder, FrameError, FrameEvent, Opcode};
 use chatcluster_hub::token::{ConnectionId, LEAST_KEY, Owner, Signer, Token};
 use serde_json::Value;
 use signalr::encoding::Encoding;
@@ -48,22 +48,22 @@ pub fn frames(data: &[u8]) {
     assert_eq!(whole, events(data, usize::from(size)), "the portions make no difference");
 
     let sent = masked(data, size);
-    let (events, fault) = events(&sent, usize::from(size) + 1);
-    let expected = if data.is_empty() { vec![] } else { vec![Event::Data(data.to_vec())] };
-    assert_eq!((events, fault), (expected, None));
+    let (events, error) = events(&sent, usize::from(size) + 1);
+    let expected = if data.is_empty() { vec![] } else { vec![FrameEvent::Data(data.to_vec())] };
+    assert_eq!((events, error), (expected, None));
 }
 
-/// What is read before the first fault, neighbouring data joined.
-fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
+/// What is read before the first error, neighbouring data joined.
+fn events(data: &[u8], size: usize) -> (Vec<FrameEvent>, Option<FrameError>) {
     let mut decoder = Decoder::default();
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<FrameEvent> = Vec::new();
     for portion in data.chunks(size.max(1)) {
         let fed = decoder.feed(portion, |event| match (events.last_mut(), event) {
-            (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+            (Some(FrameEvent::Data(all)), FrameEvent::Data(more)) => all.extend(more),
             (_, event) => events.push(event),
         });
-        if let Err(fault) = fed {
-            return (events, Some(fault));
+        if let Err(error) = fed {
+            return (events, Some(error));
         }
     }
     (events, None)

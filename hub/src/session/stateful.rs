@@ -6,7 +6,7 @@ use signalr::record::Record;
 use signalr::stateful::{Received, Unconfirmed};
 use tokio::sync::Notify;
 
-use crate::protocol::moving::Moving;
+use crate::protocol::handover_state::HandoverState;
 use crate::sync::lock;
 
 /// What a client with stateful reconnect has and has not got.
@@ -28,12 +28,13 @@ impl Stateful {
     }
 
     /// As another hub left it.
-    pub fn going_on(moving: &Moving, most_bytes: usize) -> Option<Self> {
-        let unconfirmed = Unconfirmed::new(most_bytes).going_on(moving.first, moving.records()?);
+    pub fn going_on(state: &HandoverState, most_bytes: usize) -> Option<Self> {
+        let unconfirmed =
+            Unconfirmed::new(most_bytes).going_on(state.first_sequence, state.unacknowledged_records()?);
         Some(Self {
             unconfirmed: Mutex::new(unconfirmed),
             room: Notify::new(),
-            received: Mutex::new(Received::going_on(moving.received)),
+            received: Mutex::new(Received::going_on(state.received)),
         })
     }
 
