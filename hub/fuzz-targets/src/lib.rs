@@ -14,7 +14,7 @@ use signalr::encoding::Encoding;
 use signalr::error::ProtocolError;
 use signalr::framing::Framer;
 use signalr::message::{ClientMessage, Invocation};
-use signalr::record::{JsonText, Outcome, Record};
+use signalr::record::{CompletionResult, JsonText, Record};
 use signalr::{handshake, json, messagepack};
 
 /// The most bytes that a record may have here.
@@ -175,9 +175,9 @@ fn say(message: &ClientMessage<'_>, encoding: Encoding) -> Option<Record> {
         ClientMessage::StreamItem { id, item } => encoding.stream_item(id, &JsonText(item)),
         ClientMessage::Completion { id, outcome } => {
             let outcome = match outcome {
-                Ok(None) => Outcome::Done,
-                Ok(Some(result)) => Outcome::Gave(JsonText(result)),
-                Err(error) => Outcome::Failed(error.clone().into_owned()),
+                Ok(None) => CompletionResult::Void,
+                Ok(Some(result)) => CompletionResult::Value(JsonText(result)),
+                Err(error) => CompletionResult::Error(error.clone().into_owned()),
             };
             encoding.completion(id, &outcome)
         }

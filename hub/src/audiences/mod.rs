@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
-use signalr::encoding::Once;
+use signalr::encoding::EncodedOnce;
 
 pub use self::client_results::{ClientResults, PeerAction, PeerActions};
 use crate::members::{ConnectionKey, Member, Members};
@@ -123,10 +123,14 @@ impl Audiences {
     /// Delivers what is for one connection; `false`: this is not the hub that tells it what is said.
     pub fn deliver_to_connection(&self, payload: &str) -> bool {
         PeerInvocation::read(payload)
-            .is_some_and(|invocation| self.deliver(&invocation, &Once::new(&invocation)))
+            .is_some_and(|invocation| self.deliver(&invocation, &EncodedOnce::new(&invocation)))
     }
 
-    fn deliver(&self, invocation: &PeerInvocation<'_>, once: &Once<'_, PeerInvocation<'_>>) -> bool {
+    fn deliver(
+        &self,
+        invocation: &PeerInvocation<'_>,
+        encoded: &EncodedOnce<'_, PeerInvocation<'_>>,
+    ) -> bool {
         let all = lock(&self.all);
         let key = invocation.connection.as_deref().and_then(|id| all.by_id.get(id));
         let Some(member) = key.and_then(|key| all.members.get(*key)) else { return false };
@@ -137,7 +141,7 @@ impl Audiences {
         if invocation.invocation_id.as_ref().is_none_or(|id| self.client_results.assign(id, member.key)) {
             let mut only = Members::default();
             only.insert(member.clone());
-            only.deliver(|encoding| once.record(encoding), |_| true, &self.metrics);
+            only.deliver(|encoding| encoded.record(encoding), |_| true, &self.metrics);
         }
         true
     }
@@ -214,9 +218,9 @@ impl Audiences {
             .as_deref()
             .and_then(ConnectionRef::read)
             .and_then(|origin| origin.local_key(&self.instance));
-        let once = Once::new(&invocation);
+        let encoded = EncodedOnce::new(&invocation);
         if invocation.connection.is_some() {
-            self.deliver(&invocation, &once);
+            self.deliver(&invocation, &encoded);
             return true;
         }
         let deliver = |members: &Members| {
@@ -228,7 +232,7 @@ impl Audiences {
             let receives = |member: &Member| {
                 Some(member.key) != excluded && !sent_by_member(member) && !in_handover.contains(&member.key)
             };
-            members.deliver(|encoding| once.record(encoding), receives, &self.metrics);
+            members.deliver(|encoding| encoded.record(encoding), receives, &self.metrics);
         };
         if *topic == Topic::All {
             deliver(&lock(&self.all).members);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use signalr::encoding::{Encoding, Say};
+use signalr::encoding::{Encode, Encoding};
 
 use super::client::Client;
 use super::results::JoinResult;
@@ -88,7 +88,7 @@ impl Client {
         let encoding = outbox.encoding();
         for HandoverRoom { room, name, presence, last } in state.rooms {
             let (Ok(room), Ok(name)) = (RoomName::new(room), MemberName::new(name)) else { continue };
-            let gap = Gap { room: &room.to_string(), after: last }.say(encoding);
+            let gap = Gap { room: &room.to_string(), after: last }.encode(encoding);
             let options = JoinOptions { since: last, history: None, presence };
             let deliver = |joined: &JoinResult| {
                 if joined.gap {

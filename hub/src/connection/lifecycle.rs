@@ -109,7 +109,7 @@ impl Connection {
 
     /// The client goes on over another WebSocket.
     pub fn reconnected(&mut self) {
-        self.framer.begin_anew();
+        self.framer.reset();
         if let Some(stateful) = &self.stateful {
             stateful.received().reconnected();
         }
@@ -125,7 +125,7 @@ impl Connection {
         self.outbox.activity.handshake_done();
         self.outbox.set_encoding(encoding);
         tracing::debug!(connection = self.connection_id, "connected");
-        self.outbox.push(Record::uncounted(handshake::ACCEPTED));
+        self.outbox.push(Record::unsequenced(handshake::ACCEPTED));
         let welcome = Welcome {
             pod: &self.services.pod,
             connection_id: &self.connection_id,
@@ -146,7 +146,7 @@ impl Connection {
         };
         let message = message.map_err(CloseReason::Protocol)?;
         if let Some(stateful) = &self.stateful
-            && message.is_counted()
+            && message.is_sequenced()
             && !stateful.received().is_new()
         {
             return Ok(());
@@ -165,12 +165,12 @@ impl Connection {
             ClientMessage::Close => return Err(CloseReason::ClientClosed),
             ClientMessage::Ack(last) => {
                 if let Some(stateful) = &self.stateful {
-                    stateful.confirmed(last);
+                    stateful.acknowledged(last);
                 }
             }
             ClientMessage::Sequence(first) => {
                 if let Some(stateful) = &self.stateful
-                    && stateful.received().begins(first).is_err()
+                    && stateful.received().begin_at(first).is_err()
                 {
                     return Err(CloseReason::Gone);
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use signalr::message::Invocation;
-use signalr::record::{JsonText, Outcome};
+use signalr::record::{CompletionResult, JsonText};
 
 use super::services::ConnectionServices;
 use super::streams::Streams;
@@ -81,7 +81,7 @@ impl MethodInvoker {
                 let outbox = Arc::clone(&self.admission.outbox);
                 let answer = |joined: &JoinResult| {
                     if let Some(id) = id {
-                        outbox.push(outbox.encoding().completion(id, &Outcome::Gave(joined)));
+                        outbox.push(outbox.encoding().completion(id, &CompletionResult::Value(joined)));
                     }
                 };
                 if let Err(error) = self.client.join(room, name, &options, answer).await {
@@ -137,11 +137,11 @@ impl MethodInvoker {
             let outcome = match &answer {
                 Ok(value) => {
                     metrics.answered.add(1);
-                    Outcome::Gave(JsonText(value.get()))
+                    CompletionResult::Value(JsonText(value.get()))
                 }
                 Err(error) => {
                     metrics.not_answered.add(1);
-                    Outcome::Failed(error.to_string())
+                    CompletionResult::Error(error.to_string())
                 }
             };
             outbox.complete(outbox.encoding().completion(&id, &outcome));
@@ -187,7 +187,7 @@ impl MethodInvoker {
         }
         |outcome| {
             let Some((id, outbox)) = answer else { return };
-            outbox.complete(outbox.encoding().completion(&id, &outcome_of(outcome)));
+            outbox.complete(outbox.encoding().completion(&id, &completion_result(outcome)));
         }
     }
 
@@ -197,7 +197,7 @@ impl MethodInvoker {
         if let Err(error) = self.client.send(room, text, options, receipt).await
             && let Some(id) = id
         {
-            let outcome = Outcome::<()>::Failed(error.to_string());
+            let outcome = CompletionResult::<()>::Error(error.to_string());
             self.admission.outbox.complete(self.admission.outbox.encoding().completion(id, &outcome));
         }
     }
@@ -223,7 +223,7 @@ impl MethodInvoker {
         }
         if let Some(id) = id {
             let outbox = &self.admission.outbox;
-            outbox.push(outbox.encoding().completion(id, &outcome_of(result)));
+            outbox.push(outbox.encoding().completion(id, &completion_result(result)));
         }
     }
 
@@ -234,9 +234,9 @@ impl MethodInvoker {
     }
 }
 
-fn outcome_of<R>(result: Result<R, CallError>) -> Outcome<R> {
+fn completion_result<R>(result: Result<R, CallError>) -> CompletionResult<R> {
     match result {
-        Ok(result) => Outcome::Gave(result),
-        Err(error) => Outcome::Failed(error.to_string()),
+        Ok(result) => CompletionResult::Value(result),
+        Err(error) => CompletionResult::Error(error.to_string()),
     }
 }

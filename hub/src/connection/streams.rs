@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use signalr::record::{JsonText, Outcome, Record};
+use signalr::record::{CompletionResult, JsonText, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::services::ConnectionServices;
@@ -137,7 +137,7 @@ impl Streams {
         match error {
             None => {
                 let stored = serde_json::json!({ "stored": stored });
-                self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
+                self.outbox.push(self.outbox.encoding().completion(&id, &CompletionResult::Value(stored)));
             }
             Some(_) => self.fail(&id, &CallError::Aborted(stored)),
         }
@@ -153,7 +153,7 @@ impl Streams {
     }
 
     fn fail(&self, id: &str, error: &CallError) {
-        let outcome = Outcome::<()>::Failed(error.to_string());
+        let outcome = CompletionResult::<()>::Error(error.to_string());
         self.outbox.push(self.outbox.encoding().completion(id, &outcome));
     }
 }
@@ -186,7 +186,7 @@ impl Watch {
             }
         };
         if let Err(error) = self.client.join(room, MemberName::default(), &options, begin).await {
-            let outcome = Outcome::<()>::Failed(error.to_string());
+            let outcome = CompletionResult::<()>::Error(error.to_string());
             outbox.push(outbox.encoding().completion(id, &outcome));
             return;
         }

@@ -16,7 +16,7 @@ use crate::token::ConnectionId;
 use crate::websocket::MessageHandler;
 
 /// How often received messages are confirmed to clients with stateful reconnect (ASP.NET Core's interval).
-const CONFIRM: Duration = Duration::from_secs(1);
+const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Begins connections, and the tasks of those that outlive a request.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Runner {
 
     /// Goes on with one that another hub gave away; `None` if it makes no sense.
     pub async fn take_over(&self, mut connection: Connection, state: HandoverState) -> Option<Arc<Session>> {
-        let stateful = Arc::new(Stateful::going_on(&state, self.stateful_buffer_bytes)?);
+        let stateful = Arc::new(Stateful::resumed(&state, self.stateful_buffer_bytes)?);
         connection.take_over(state, Arc::clone(&stateful)).await;
         Some(self.start(connection, Kind::Stateful, Some(stateful)))
     }
@@ -75,10 +75,10 @@ async fn run(
     mut arriving: mpsc::Receiver<Input>,
 ) {
     let outbox = Arc::clone(&session.outbox);
-    let mut confirm_at = None;
+    let mut ack_at = None;
     loop {
-        let confirm = async {
-            match confirm_at {
+        let ack_due = async {
+            match ack_at {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -104,9 +104,9 @@ async fn run(
                 }
                 None => Err(CloseReason::Gone),
             },
-            () = confirm => {
-                confirm_at = None;
-                if let Some(last) = session.stateful.as_ref().and_then(|stateful| stateful.received().confirm()) {
+            () = ack_due => {
+                ack_at = None;
+                if let Some(last) = session.stateful.as_ref().and_then(|stateful| stateful.received().next_ack()) {
                     outbox.push(outbox.encoding().ack(last));
                 }
                 Ok(())
@@ -115,8 +115,8 @@ async fn run(
         if let Err(reason) = handled {
             outbox.end(reason);
         }
-        if confirm_at.is_none() && session.stateful.as_ref().is_some_and(|s| s.received().is_unconfirmed()) {
-            confirm_at = Some(tokio::time::Instant::now() + CONFIRM);
+        if ack_at.is_none() && session.stateful.as_ref().is_some_and(|s| s.received().needs_ack()) {
+            ack_at = Some(tokio::time::Instant::now() + ACK_INTERVAL);
         }
     }
     let reason = outbox.close_reason().unwrap_or(CloseReason::Gone);

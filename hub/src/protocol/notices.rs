@@ -1,7 +1,7 @@
 //! Invocations by which the hub itself notifies a client.
 
 use serde::Serialize;
-use signalr::encoding::{Encoding, Say};
+use signalr::encoding::{Encode, Encoding};
 use signalr::record::Record;
 
 use super::position::Position;
@@ -47,8 +47,8 @@ pub struct Gap<'a> {
     pub after: Option<Position>,
 }
 
-impl Say for Gap<'_> {
-    fn say(&self, encoding: Encoding) -> Record {
+impl Encode for Gap<'_> {
+    fn encode(&self, encoding: Encoding) -> Record {
         encoding.invocation(None, "gap", &[self])
     }
 }

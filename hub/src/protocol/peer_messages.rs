@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use signalr::encoding::{Encoding, Say};
+use signalr::encoding::{Encode, Encoding};
 use signalr::record::{JsonText, Record};
 
 use super::handover_state::{HandoverState, Subscriptions};
@@ -43,8 +43,8 @@ impl<'a> PeerInvocation<'a> {
     }
 }
 
-impl Say for PeerInvocation<'_> {
-    fn say(&self, encoding: Encoding) -> Record {
+impl Encode for PeerInvocation<'_> {
+    fn encode(&self, encoding: Encoding) -> Record {
         encoding.invocation(self.invocation_id.as_deref(), &self.target, &JsonText(self.arguments.get()))
     }
 }
@@ -148,12 +148,12 @@ mod tests {
 
         assert_eq!(invocation.json(), payload);
         assert_eq!(
-            invocation.say(Encoding::Json)[..],
+            invocation.encode(Encoding::Json)[..],
             *b"{\"type\":1,\"target\":\"draw\",\"arguments\":[{\"b\":1,\"a\":\"\\u00fc\"},null]}\x1e"
         );
         let same = serde_json::json!([{"b": 1, "a": "ü"}, null]);
         assert_eq!(
-            invocation.say(Encoding::MessagePack),
+            invocation.encode(Encoding::MessagePack),
             Encoding::MessagePack.invocation(None, "draw", &same)
         );
     }
@@ -166,7 +166,7 @@ mod tests {
 
         assert_eq!(invocation.json(), payload);
         assert_eq!(
-            invocation.say(Encoding::Json)[..],
+            invocation.encode(Encoding::Json)[..],
             *b"{\"type\":1,\"invocationId\":\"me-7-1\",\"target\":\"ask\",\"arguments\":[]}\x1e"
         );
     }

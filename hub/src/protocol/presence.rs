@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 #[cfg(doc)]
 use super::connection_ref::ConnectionRef;
-use signalr::encoding::{Encoding, Say};
+use signalr::encoding::{Encode, Encoding};
 use signalr::record::Record;
 
 /// An event of a room's presence, which hubs publish on the room's channel beside its messages.
@@ -125,8 +125,8 @@ pub struct PresenceNotice<'a> {
     pub left: Vec<MemberInfo>,
 }
 
-impl Say for PresenceNotice<'_> {
-    fn say(&self, encoding: Encoding) -> Record {
+impl Encode for PresenceNotice<'_> {
+    fn encode(&self, encoding: Encoding) -> Record {
         encoding.invocation(None, "presence", &[self])
     }
 }
@@ -140,8 +140,8 @@ pub struct TypingNotice<'a> {
     pub from: &'a str,
 }
 
-impl Say for TypingNotice<'_> {
-    fn say(&self, encoding: Encoding) -> Record {
+impl Encode for TypingNotice<'_> {
+    fn encode(&self, encoding: Encoding) -> Record {
         encoding.invocation(None, "typing", &[self])
     }
 }

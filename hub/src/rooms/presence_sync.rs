@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalr::encoding::Once;
+use signalr::encoding::EncodedOnce;
 use tokio::sync::Notify;
 
 use super::presence;
@@ -72,9 +72,9 @@ impl Rooms {
             if *watchers == 0 {
                 presence.discard_diff();
             } else if let Some(presence) = presence.next_notice(room.name.as_str(), local, now) {
-                let once = Once::new(&presence);
+                let encoded = EncodedOnce::new(&presence);
                 members.deliver(
-                    |encoding| once.record(encoding),
+                    |encoding| encoded.record(encoding),
                     |member| member.wants_presence,
                     &self.metrics,
                 );

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, RwLock};
 
-use signalr::encoding::{Encoding, Once, Say};
+use signalr::encoding::{Encode, EncodedOnce, Encoding};
 
 use super::presence_queue::PresenceQueue;
 use super::room::{BufferedNotice, LocalHub, Room, State};
@@ -105,9 +105,9 @@ impl Rooms {
                 let Some(writer) = ConnectionRef::read(connection) else { return false };
                 let excluded = writer.local_key(&self.local_hub.instance);
                 let typing = TypingNotice { room: name, from };
-                let once = Once::new(&typing);
+                let encoded = EncodedOnce::new(&typing);
                 let receives = |member: &Member| member.wants_presence && Some(member.key) != excluded;
-                room.lock().members.deliver(|encoding| once.record(encoding), receives, &self.metrics);
+                room.lock().members.deliver(|encoding| encoded.record(encoding), receives, &self.metrics);
             }
             PresenceEvent::Changed { instance, origins, .. }
             | PresenceEvent::List { instance, origins, .. }
@@ -184,10 +184,11 @@ impl Rooms {
                     tracing::warn!(room = %room.name, "messages were lost");
                     self.metrics.gaps.add(1);
                     let gap = Gap { room: room.name.as_str(), after: *after };
-                    let once = Once::new(&gap);
-                    state.members.deliver(|encoding| once.record(encoding), |_| true, &self.metrics);
+                    let encoded = EncodedOnce::new(&gap);
+                    state.members.deliver(|encoding| encoded.record(encoding), |_| true, &self.metrics);
                     for (_, buffered) in &mut state.joining {
-                        let both = [Encoding::Json, Encoding::MessagePack].map(|encoding| gap.say(encoding));
+                        let both =
+                            [Encoding::Json, Encoding::MessagePack].map(|encoding| gap.encode(encoding));
                         let [json, messagepack] = both;
                         buffered.push(BufferedNotice::Gap(json, messagepack));
                     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use signalr::encoding::{Encoding, Once};
+use signalr::encoding::{EncodedOnce, Encoding};
 use signalr::record::Record;
 use tokio::sync::Notify;
 
@@ -111,8 +111,8 @@ impl State {
             }
             metrics.gaps.add(1);
             let gap = Gap { room: room.as_str(), after };
-            let once = Once::new(&gap);
-            self.members.deliver(|encoding| once.record(encoding), |member| member.key == key, metrics);
+            let encoded = EncodedOnce::new(&gap);
+            self.members.deliver(|encoding| encoded.record(encoding), |member| member.key == key, metrics);
         }
     }
 }

@@ -115,7 +115,7 @@ impl Session {
                 break;
             }
         }
-        let (first, records) = stateful.again();
+        let (first, records) = stateful.unacknowledged();
         state.set_unacknowledged(first, &records);
         Some(state)
     }

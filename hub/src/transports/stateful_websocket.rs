@@ -87,7 +87,7 @@ async fn send_loop(
     let mut batch = Vec::new();
     let mut is_first = !is_again;
     if is_again {
-        let (first, again) = stateful.again();
+        let (first, again) = stateful.unacknowledged();
         batch.push(outbox.encoding().sequence(first));
         batch.extend(again);
         if write_records(socket, session, &batch).await.is_err() {

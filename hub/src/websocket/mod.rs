@@ -47,16 +47,16 @@ pub async fn serve(
         for bytes in std::mem::take(&mut reader.data) {
             // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
             let mut handling = Box::pin(handler.handle(bytes));
-            let handled = tokio::select! {
+            let outcome = tokio::select! {
                 // What is answered at once is written at once.
-                handled = poll_fn(|context| {
+                outcome = poll_fn(|context| {
                     let _write_batch = outbox.batch_writes();
                     handling.as_mut().poll(context)
-                }) => handled,
+                }) => outcome,
                 // While the hub is busy with what the client wants, what it is told goes on being written.
                 reason = poll_fn(|context| outbox.poll_finished(context)) => Err(reason),
             };
-            if let Err(reason) = handled {
+            if let Err(reason) = outcome {
                 outbox.end(reason);
                 break;
             }
