@@ -89,7 +89,9 @@ impl Handover {
         if let Some(state) = session.hand_over().await {
             let rooms: Vec<_> = state.rooms.iter().map(|room| room.room.clone()).collect();
             match self.reply(&request_id, ReplyOutcome::State(Box::new(state))).await {
-                Ok(()) => self.metrics.moved_away.add(1),
+                Ok(()) => {
+                    self.metrics.moved_away.inc();
+                }
                 Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
             }
             join_all(rooms.iter().map(|room| self.rooms.finish_handover(room, key))).await;
@@ -117,7 +119,7 @@ impl Handover {
         connection.prepare_take_over(subscriptions).await;
         self.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
         let state = pending.state().await?;
-        self.metrics.moved_here.add(1);
+        self.metrics.moved_here.inc();
         self.runner.take_over(connection, state).await
     }
 }

@@ -89,7 +89,7 @@ impl Hub {
             metrics: Arc::clone(&metrics),
         };
         let backplane = Arc::new(backplane(config, &instance, dispatcher, (changes, receiver)));
-        let outbox_factory = Arc::new(OutboxFactory::start(Limits::default()));
+        let outbox_factory = Arc::new(OutboxFactory::start(Limits::default(), &metrics));
         let connections = Arc::new(Connections::new(
             settings.most_connections,
             PerAddress::new(settings.connections_per_second_per_address),

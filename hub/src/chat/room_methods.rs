@@ -88,7 +88,7 @@ impl Client {
         receipt: impl FnOnce(Result<StoreAck, CallError>) + Send + 'static,
     ) -> Result<(), CallError> {
         let Some(membership) = self.rooms.get(room) else { return Err(CallError::NotJoined(room.clone())) };
-        let at = clock::now_millis();
+        let (at, began) = (clock::now_millis(), Instant::now());
         let message = MessageBody {
             room: room.as_str(),
             from: membership.identity.name.as_str(),
@@ -105,8 +105,13 @@ impl Client {
         let metrics = Arc::clone(&self.services.metrics);
         let receipt = Receipt::new(move |outcome| {
             match outcome {
-                Ok(_) => metrics.published.add(1),
-                Err(_) => metrics.not_published.add(1),
+                Ok(_) => {
+                    metrics.messages_published.inc();
+                    metrics.message_store_seconds.observe(began.elapsed().as_secs_f64());
+                }
+                Err(_) => {
+                    metrics.messages_not_published.inc();
+                }
             }
             receipt(outcome.map_err(CallError::NotSent));
         });

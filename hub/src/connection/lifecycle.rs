@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub struct Connection {
     services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
-    connection_id: String,
+    id: String,
     framer: Framer,
     invoker: MethodInvoker,
     /// The transport carries no bytes.
@@ -49,7 +49,7 @@ impl Connection {
     ) -> Self {
         Self {
             outbox: Arc::clone(&admission.outbox),
-            connection_id: admission.id.to_string(),
+            id: admission.id.to_string(),
             framer: Framer::new(services.limits.most_message_bytes),
             invoker: MethodInvoker::new(Arc::clone(&services), admission),
             text_only,
@@ -61,7 +61,7 @@ impl Connection {
 
     /// The client leaves all rooms. The admission is given back, to be kept while the client may still be busy with last words.
     pub fn end(self, reason: &CloseReason) -> Admission {
-        tracing::debug!(connection = self.connection_id, ending = reason.name(), "closed");
+        tracing::debug!(connection = self.id, ending = reason.name(), "closed");
         self.invoker.leave_all()
     }
 
@@ -124,11 +124,11 @@ impl Connection {
         self.framer.set_encoding(encoding);
         self.outbox.activity.handshake_done();
         self.outbox.set_encoding(encoding);
-        tracing::debug!(connection = self.connection_id, "connected");
+        tracing::debug!(connection = self.id, "connected");
         self.outbox.push(Record::unsequenced(handshake::ACCEPTED));
         let welcome = Welcome {
             pod: &self.services.pod,
-            connection_id: &self.connection_id,
+            connection_id: &self.id,
             version: VERSION,
             backplane: self.services.backplane,
             user: self.invoker.identity().user.as_deref(),
@@ -139,7 +139,7 @@ impl Connection {
     }
 
     async fn handle_record(&mut self, record: &[u8]) -> Result<(), CloseReason> {
-        self.services.metrics.records_in.add(1);
+        self.services.metrics.records_received.inc();
         let message = match self.outbox.encoding() {
             Encoding::Json => json::read(record),
             Encoding::MessagePack => messagepack::read(record),

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::services::{ConnectQuery, RequestServices, is_fresh, refuse, unknown, without_token};
+use super::services::{
+    ConnectQuery, RequestServices, in_use, is_fresh, refuse, refused, unknown, without_token,
+};
 use crate::guards::ClientIdentity;
+use crate::metrics::RefusedRequest;
+use crate::outbox::CloseReason;
 use crate::session::{Found, Kind};
 use crate::token::{ConnectionId, Token};
 use crate::transports::{long_polling, server_sent_events, stateful_websocket};
-use crate::websocket;
+use crate::websocket::{self, NotUpgradable};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +75,7 @@ pub(super) async fn connect(
         (Transport::WebSocket, token) => {
             if token.is_some_and(|token| services.has(token.id)) {
                 let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
-                return (StatusCode::CONFLICT, text).into_response();
+                return in_use(text);
             }
             websocket(services, address, identity, token.map(|token| token.id), request)
         }
@@ -93,10 +97,14 @@ pub(super) async fn connect(
             match kind {
                 Kind::ServerSentEvents if is_new => server_sent_events::serve(session),
                 Kind::LongPolling => long_polling::serve(session, is_new).await,
-                _ => (StatusCode::CONFLICT, "this connection has another request already\n").into_response(),
+                _ => in_use("this connection has another request already\n"),
             }
         }
     }
+}
+
+fn not_upgradable(error: NotUpgradable) -> Response {
+    refused(RefusedRequest::NotWebSocket, StatusCode::BAD_REQUEST, format!("{error}\n"))
 }
 
 fn websocket(
@@ -108,7 +116,7 @@ fn websocket(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(error),
     };
     let admission =
         match services.connections.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
@@ -119,7 +127,9 @@ fn websocket(
     // Everything of the request goes before the connection begins.
     drop(request);
     tokio::spawn(async move {
-        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else { return };
+        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
+            return admission.outbox.end(CloseReason::Gone);
+        };
         let outbox = Arc::clone(&admission.outbox);
         let mut connection = Box::new(services.runner.connection(admission));
         let (reason, socket) = websocket::serve(socket, early, &outbox, &mut *connection).await;
@@ -141,7 +151,7 @@ async fn resume(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(error),
     };
     let is_elsewhere = match services.sessions.find(token.id) {
         Found::Live(_) => false,

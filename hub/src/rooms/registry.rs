@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, RwLock};
+use std::time::Instant;
 
 use signalr::encoding::{Encode, EncodedOnce, Encoding};
 
@@ -80,14 +81,21 @@ impl Rooms {
         if payload.starts_with('{') {
             return self.receive_presence(name, payload);
         }
+        let began = Instant::now();
         let Some(message) = StoredMessage::read(payload, &self.local_hub.instance) else { return false };
-        self.metrics.heard.add(1);
+        self.metrics.messages_heard.inc();
         let Some(room) = self.find(name) else { return true };
         let message = Arc::new(message);
         let mut state = room.lock();
         match state.timeline.receive(&message) {
-            Arrival::Next => state.deliver(&message, &self.metrics),
-            Arrival::Duplicate => self.metrics.doubled.add(1),
+            Arrival::Next => {
+                state.deliver(&message, &self.metrics);
+                drop(state);
+                self.metrics.message_delivery_seconds.observe(began.elapsed().as_secs_f64());
+            }
+            Arrival::Duplicate => {
+                self.metrics.messages_doubled.inc();
+            }
             Arrival::Buffered => {}
             Arrival::Gap => {
                 drop(state);
@@ -169,7 +177,7 @@ impl Rooms {
 
     /// What the backplane has of a room. `true`: it has to be read again.
     pub fn caught_up(&self, room: &Room, page: HistoryPage) -> bool {
-        self.metrics.catch_ups.add(1);
+        self.metrics.catch_ups.inc();
         let mut state = room.lock();
         let was_loaded = state.timeline.is_loaded();
         let last = page.last;
@@ -182,7 +190,7 @@ impl Rooms {
                 Step::Message(message) => state.deliver(message, &self.metrics),
                 Step::Gap(after) => {
                     tracing::warn!(room = %room.name, "messages were lost");
-                    self.metrics.gaps.add(1);
+                    self.metrics.gaps.inc();
                     let gap = Gap { room: room.name.as_str(), after: *after };
                     let encoded = EncodedOnce::new(&gap);
                     state.members.deliver(|encoding| encoded.record(encoding), |_| true, &self.metrics);
@@ -195,7 +203,7 @@ impl Rooms {
                 }
             }
         }
-        self.metrics.not_understood.add(caught_up.invalid as u64);
+        self.metrics.messages_not_understood.inc_by(caught_up.invalid as u64);
         caught_up.again
     }
 }

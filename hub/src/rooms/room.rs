@@ -109,7 +109,7 @@ impl State {
             if last.is_none() || last == after {
                 continue;
             }
-            metrics.gaps.add(1);
+            metrics.gaps.inc();
             let gap = Gap { room: room.as_str(), after };
             let encoded = EncodedOnce::new(&gap);
             self.members.deliver(|encoding| encoded.record(encoding), |member| member.key == key, metrics);

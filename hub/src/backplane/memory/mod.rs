@@ -106,7 +106,7 @@ impl Memory {
         let log = self.log(&request.room, now);
         let mut log = lock(&log);
         if let Some(stored) = request.nonce.as_deref().and_then(|nonce| log.stored_under(nonce, now)) {
-            self.dispatcher.metrics.repeated.add(1);
+            self.dispatcher.metrics.messages_repeated.inc();
             return receipt.report(Ok(stored));
         }
         log.last = log.last.next();
@@ -137,7 +137,8 @@ impl Memory {
         if !room.is_behind() {
             return;
         }
-        let log = self.log(name, Instant::now());
+        let began = Instant::now();
+        let log = self.log(name, began);
         let log = lock(&log);
         let last = Some(log.last).filter(|last| last.number > 0);
         let read = |(position, body): &(Position, String)| {
@@ -149,6 +150,7 @@ impl Memory {
         let messages = log.messages.iter().filter(is_new).filter_map(read).collect();
         // Under the log's lock nothing is said meanwhile, so once is enough.
         self.dispatcher.rooms.caught_up(&room, HistoryPage { last, messages });
+        self.dispatcher.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
     }
 
     fn log(&self, room: &RoomName, now: Instant) -> Arc<Mutex<RoomLog>> {

@@ -213,6 +213,7 @@ impl ConnectionKeeper {
         scripts: &Scripts,
         mut rooms: Vec<Arc<Room>>,
     ) -> RedisResult<()> {
+        let began = Instant::now();
         while !rooms.is_empty() {
             let mut again = Vec::new();
             for rooms in rooms.chunks(READ_BATCH) {
@@ -241,6 +242,7 @@ impl ConnectionKeeper {
                     if self.dispatcher.rooms.caught_up(room, HistoryPage { last, messages }) {
                         again.push(Arc::clone(room));
                     }
+                    self.dispatcher.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
                 }
             }
             rooms = again;

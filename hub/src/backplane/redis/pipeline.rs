@@ -76,7 +76,7 @@ impl ConnectionKeeper {
             Command::Store { receipt, .. } => receipt.report(match answer {
                 Ok(answer) => match scripts::stored(&answer) {
                     Some((stored, repeated)) => {
-                        self.dispatcher.metrics.repeated.add(u64::from(repeated));
+                        self.dispatcher.metrics.messages_repeated.inc_by(u64::from(repeated));
                         Ok(stored)
                     }
                     None => Err(PublishError::Refused),
