@@ -29,7 +29,7 @@ pub(crate) const CRATES: &[Crate] = &[
         root: "hub/src/lib.rs",
         floors: &[
             "clock descriptors sync telemetry token",
-            "canary guards protocol",
+            "guards peers protocol",
             "outbox topics",
             "metrics",
             "members",
