@@ -1,6 +1,7 @@
-//! Upgrades from earlier versions. The objects of each, as its operator applied them (`tests/previous/objects-VERSION.json`), exist when
-//! an operator of this version starts. No pod restarts except those that CHANGELOG.md names: hubs, because of what is new in their
-//! template. (Another default image in the chart restarts hubs as well; here the image is the same.)
+//! Upgrades from earlier versions. The objects of each, as its operator applied them
+//! (`tests/previous/objects-VERSION.json`), exist when an operator of this version starts. No pod restarts
+//! except the ones that CHANGELOG.md names: hubs, because of the additions to their template. (Another
+//! default image in the chart restarts hubs as well; here the image is the same.)
 
 use serde_json::{Value, json};
 

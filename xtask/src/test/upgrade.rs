@@ -1,5 +1,6 @@
-//! Upgrades of the chart from earlier versions to this one. The operators of those versions are not built again: what each made of a
-//! `ChatCluster` is applied from `tests/previous/`, with pods that run. Redis must not restart; hubs do, as CHANGELOG.md says.
+//! Upgrades of the chart from earlier versions to this one. The operators of those versions are not built
+//! again: the objects that each made of a `ChatCluster` are applied from `tests/previous/`, with pods that
+//! run. Redis must not restart; hubs do, as CHANGELOG.md says.
 
 use crate::target::Target;
 use crate::{chart, install, kube, repo, sh};
@@ -18,17 +19,17 @@ const CRD: &str = "chatclusters.chatcluster.dev";
 struct Previous {
     version: &'static str,
     namespace: &'static str,
-    /// Options of helm with which the operator does nothing under the earlier chart: the image is this version's.
+    /// Options of helm that keep the operator, whose image is this version's, idle under the earlier chart.
     idle: &'static [&'static str],
 }
 
 const PREVIOUS: [Previous; 2] = [
-    // The role of that version lacks Leases, among others: an operator of this version does not even look at ChatClusters.
+    // The role of that version lacks Leases, among others: this operator does not even list ChatClusters.
     Previous { version: "0.1.0", namespace: "from-0-1-0", idle: &[] },
     Previous { version: "0.2.0", namespace: "from-0-2-0", idle: &["--set", "replicas=0"] },
 ];
 
-/// Upgrades to this version from each earlier one. The last upgrade stays installed, for the tests that follow.
+/// Upgrades to this version from each earlier one. The last one stays installed for the tests that follow.
 pub(super) fn run(target: &Target, values: &[String]) -> Result<()> {
     for (number, previous) in PREVIOUS.iter().enumerate() {
         if number > 0 {
