@@ -25,20 +25,21 @@ def owned(value, fields):
     if not fields or fields == {".": {}}:
         return value
     if isinstance(value, list):
-        items = []
-        for key, inside in fields.items():
-            if key.startswith("k:"):
-                keys = json.loads(key[2:])
-                matching = [item for item in value if all(item.get(name) == wanted for name, wanted in keys.items())]
-                items += [{**keys, **owned(item, inside)} for item in matching]
-            elif key.startswith("v:"):
-                items.append(json.loads(key[2:]))
-        # In the order of the object, which matters for environment variables.
-        keyed = [key for key in fields if key.startswith("k:")]
-        names = list(json.loads(keyed[0][2:])) if keyed else []
-        place = {json.dumps([item.get(name) for name in names]): index for index, item in enumerate(value)} if names else {}
-        return sorted(items, key=lambda item: place[json.dumps([item.get(name) for name in names])]) if names else items
-    return {key[2:]: owned(value[key[2:]], inside) for key, inside in fields.items() if key.startswith("f:")}
+        return [item for element in value if (item := owned_item(element, fields)) is not None]
+    # The API server drops an empty list from the object, and still records its owner.
+    return {key[2:]: owned(value.get(key[2:], []), inside) for key, inside in fields.items() if key.startswith("f:")}
+
+
+def owned_item(element, fields):
+    """The part of a list's element that `fields` names; None if there is no such part."""
+    for key, inside in fields.items():
+        if key.startswith("v:") and json.loads(key[2:]) == element:
+            return element
+        if key.startswith("k:"):
+            keys = json.loads(key[2:])
+            if all(element.get(name) == wanted for name, wanted in keys.items()):
+                return {**keys, **owned(element, inside)}
+    return None
 
 
 def child(item):
