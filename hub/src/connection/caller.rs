@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use signalr::message::Invocation;
+use signalr::record::{JsonText, Outcome};
 
+use super::services::ConnectionServices;
 use super::streams::Streams;
-use crate::chat::{Audience, Connection, Joined, Participant};
+use crate::admission::Admission;
+use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
-use crate::hub::Admission;
-use crate::protocol::message::Invocation;
-use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
+use crate::protocol::methods::{self, Audience, Call, CallError, ClientCall, SendOptions};
 use crate::protocol::moving::{Hears, Moving};
-use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
 /// See the module.
 pub(super) struct Caller {
+    services: Arc<ConnectionServices>,
     participant: Participant,
     streams: Streams,
     admission: Admission,
@@ -23,7 +25,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// A caller in no room.
-    pub(super) fn new(admission: Admission) -> Self {
+    pub(super) fn new(services: Arc<ConnectionServices>, admission: Admission) -> Self {
         let connection = Connection {
             key: admission.key,
             id: admission.id.to_string(),
@@ -31,11 +33,12 @@ impl Caller {
             identity: Arc::clone(&admission.identity),
         };
         let streams = Streams::new(
-            Arc::clone(&admission.hub),
+            Arc::clone(&services),
             Arc::clone(&admission.outbox),
             Arc::clone(&admission.identity),
         );
-        Self { participant: Participant::new(Arc::clone(&admission.hub), connection), streams, admission }
+        let participant = Participant::new(Arc::clone(&services.chat), connection);
+        Self { services, participant, streams, admission }
     }
 
     /// The client has shaken hands, and may be spoken to.
@@ -55,7 +58,7 @@ impl Caller {
 
     /// Answers a call that comes too soon.
     pub(super) fn refuse_rate(&self, id: Option<&str>) {
-        let most = self.admission.hub.settings.messages_per_second;
+        let most = self.services.limits.messages_per_second;
         self.answer::<()>(id, Err(CallError::TooOften(most)));
     }
 
@@ -67,7 +70,7 @@ impl Caller {
             return self.answer::<()>(id, Err(CallError::NeedsStream("Watch")));
         }
         let call = match methods::bind(target, arguments) {
-            Ok(call) if call.is_generic() && !self.admission.hub.settings.generic_api => {
+            Ok(call) if call.is_generic() && !self.services.limits.generic_api => {
                 return self.answer::<()>(id, Err(CallError::Unknown(methods::short(target))));
             }
             Ok(call) => call,
@@ -124,7 +127,7 @@ impl Caller {
         };
         let (id, outbox) = (id.to_owned(), Arc::clone(&self.admission.outbox));
         outbox.promise();
-        let hub = Arc::clone(&self.admission.hub);
+        let metrics = Arc::clone(&self.services.metrics);
         let answer = self.participant.invoke(connection, call);
         tokio::spawn(async move {
             let answer = tokio::select! {
@@ -133,11 +136,11 @@ impl Caller {
             };
             let outcome = match &answer {
                 Ok(value) => {
-                    hub.metrics.answered.add(1);
+                    metrics.answered.add(1);
                     Outcome::Gave(JsonText(value.get()))
                 }
                 Err(error) => {
-                    hub.metrics.not_answered.add(1);
+                    metrics.not_answered.add(1);
                     Outcome::Failed(error.to_string())
                 }
             };
@@ -168,7 +171,7 @@ impl Caller {
 
     /// The client answers a call of the hub's, or a stream of the client has ended, perhaps with an error.
     pub(super) fn complete(&mut self, id: &str, outcome: Result<Option<&str>, &str>) {
-        if !self.admission.hub.questions.answer(self.admission.key, id, outcome) {
+        if !self.services.questions.answer(self.admission.key, id, outcome) {
             self.streams.end(id, outcome.err());
         }
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use signalr::record::{JsonText, Outcome, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::services::ConnectionServices;
 use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
-use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, JoinOptions};
-use crate::protocol::record::{JsonText, Outcome, Record};
 use crate::protocol::room::{MemberName, RoomName};
 
 /// The most streams of one connection in each direction.
@@ -21,7 +21,7 @@ const MOST: usize = 16;
 
 /// The streams of one connection.
 pub(super) struct Streams {
-    hub: Arc<Hub>,
+    services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
     identity: Arc<Identity>,
     /// By the id of the call that began them; dropped, they end.
@@ -46,8 +46,12 @@ struct Invocation<'a> {
 }
 
 impl Streams {
-    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, identity: Arc<Identity>) -> Self {
-        Self { hub, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
+    pub(super) fn new(
+        services: Arc<ConnectionServices>,
+        outbox: Arc<Outbox>,
+        identity: Arc<Identity>,
+    ) -> Self {
+        Self { services, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
     }
 
     /// `Watch`: what is said in a room, as a stream, until the client cancels it.
@@ -67,14 +71,14 @@ impl Streams {
         };
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
-        let (key, own) = self.hub.listener();
+        let (key, own) = self.services.listeners.create();
         let connection =
             Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
         let watch = Watch {
             id: id.to_owned(),
             outbox: Arc::clone(&self.outbox),
             heard: Arc::clone(&connection.outbox),
-            participant: Participant::new(Arc::clone(&self.hub), connection),
+            participant: Participant::new(Arc::clone(&self.services.chat), connection),
         };
         tokio::spawn(async move {
             tokio::select! {

@@ -4,14 +4,12 @@
 //! The same seed gives the same bytes: `CHATCLUSTER_FUZZ_SEED` takes another one.
 
 mod mutation;
-#[allow(unreachable_pub)] // a library to libFuzzer's programs
-#[path = "../../fuzz/src/lib.rs"]
-mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chatcluster_hub_fuzz_targets as targets;
 use mutation::Mutation;
 
 /// For each target, whichever comes first.

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatcluster_hub::config::Config;
-use chatcluster_hub::hub::{Hub, Timing};
-use chatcluster_hub::server;
+use chatcluster_hub::config::{Config, Timing};
+use chatcluster_hub::hub::Hub;
+use chatcluster_hub::{http, server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ async fn hub_with(timing: Timing) -> (Arc<Hub>, SocketAddr) {
     let config = Config::read(arguments.map(String::from)).expect("the flags are right");
     let listener = TcpListener::bind(config.listen).await.expect("a free port");
     let address = listener.local_addr().expect("the port has a number");
-    let hub = Hub::start(&Config { timing, ..config }, address.port());
-    tokio::spawn(server::serve(listener, Arc::clone(&hub), CancellationToken::new()));
+    let hub = chatcluster_hub::start(&Config { timing, ..config }, address.port());
+    tokio::spawn(server::serve(listener, http::router(&hub), timing.handshake, CancellationToken::new()));
     (hub, address)
 }
 

@@ -3,12 +3,13 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::backplane::Changes;
+use crate::audiences::{Audiences, Questions};
 use crate::canary::{Beat, Canary};
-use crate::chat::{Audiences, Questions};
+use crate::members::{Member, Who};
 use crate::outbox::{Limits, Outbox};
 use crate::protocol::room::MemberName;
-use crate::rooms::{Entry, Home, Member, Rooms, Who};
+use crate::rooms::{Entry, Home, Rooms};
+use crate::topics::Changes;
 
 const LIFETIME: Duration = Duration::from_mins(5);
 

@@ -12,16 +12,17 @@ use redis::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::errands::millis;
+use super::keeper::{BATCH, Keeper, Queues, TIMEOUT, millis};
+use super::role;
 use super::scripts::{self, Scripts};
-use super::{BATCH, Change, Keeper, Queues, TIMEOUT, Topic, role};
-use crate::backplane::Inbound;
 use crate::backplane::channels::Channels;
+use crate::backplane::inbound::Inbound;
 use crate::backplane::link::LinkError;
 use crate::canary;
 use crate::protocol::said::Said;
 use crate::rooms::Room;
 use crate::rooms::timeline::Reading;
+use crate::topics::{Change, Topic};
 
 /// The most histories that are read at once: each may have many messages.
 const READ_BATCH: usize = 16;
