@@ -89,7 +89,9 @@ impl Handover {
         if let Some(moving) = session.depart().await {
             let rooms: Vec<_> = moving.rooms.iter().map(|moving| moving.room.clone()).collect();
             match self.reply(&question, Fate::Moved(Box::new(moving))).await {
-                Ok(()) => self.metrics.moved_away.add(1),
+                Ok(()) => {
+                    self.metrics.moved_away.inc();
+                }
                 Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
             }
             join_all(rooms.iter().map(|room| self.rooms.gone(room, key))).await;
@@ -114,7 +116,7 @@ impl Handover {
         conversation.expect(hears).await;
         self.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
         let moving = question.moved().await?;
-        self.metrics.moved_here.add(1);
+        self.metrics.moved_here.inc();
         self.runner.take_over(conversation, moving).await
     }
 }

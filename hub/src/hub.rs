@@ -86,7 +86,7 @@ impl Hub {
             metrics: Arc::clone(&metrics),
         };
         let backplane = Arc::new(backplane(config, &instance, inbound, (changes, receiver)));
-        let listeners = Arc::new(Listeners::start(Limits::default()));
+        let listeners = Arc::new(Listeners::start(Limits::default(), &metrics));
         let connections = Arc::new(Connections::new(
             settings.most_connections,
             PerAddress::new(settings.connections_per_second_per_address),

@@ -98,10 +98,12 @@ impl Members {
             match member.outbox.push(record(member.outbox.encoding()).clone()) {
                 Pushed::Queued => delivered += 1,
                 Pushed::Ended => {}
-                Pushed::Overflow => metrics.slow_consumers.add(1),
+                Pushed::Overflow => {
+                    metrics.slow_consumers.inc();
+                }
             }
         }
-        metrics.deliveries.add(delivered);
+        metrics.deliveries.inc_by(delivered);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatcluster::names::{RESTART_HUB, RESTART_REDIS};
+use chatcluster_api::names::{RESTART_HUB, RESTART_REDIS};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};

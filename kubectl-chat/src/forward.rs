@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chatcluster::names::Component;
+use chatcluster_api::names::Component;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::io::{DuplexStream, copy_bidirectional};

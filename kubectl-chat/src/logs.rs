@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chatcluster::names::{Component, HUB_CONTAINER, INSTANCE, REDIS_CONTAINER};
+use chatcluster_api::names::{Component, HUB_CONTAINER, INSTANCE, REDIS_CONTAINER};
 use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _, future};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! A `ChatCluster` as far as the plugin needs it. Plainer than the operator's own type on purpose: a plugin meets operators
 //! of other versions, and a field or a value that it does not know must not keep it from showing the rest.
 
-use chatcluster::api::{ChatCluster, ConditionType};
-use chatcluster::status::Reason;
+use chatcluster_api::Reason;
+use chatcluster_api::{ChatCluster, ConditionType};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::core::{ApiResource, Object};
@@ -122,7 +122,7 @@ pub(crate) fn held(chat: &Chat) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chatcluster::api::ChatClusterSpec;
+    use chatcluster_api::ChatClusterSpec;
 
     #[test]
     fn what_the_operator_writes_is_what_is_read_here() {

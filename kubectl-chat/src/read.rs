@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use chatcluster::names::{COMPONENT, Component, INSTANCE, OPERATOR, selector_string};
+use chatcluster_api::names::{COMPONENT, Component, INSTANCE, OPERATOR, selector_string};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod, Service};

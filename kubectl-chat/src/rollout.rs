@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatcluster::names::{self, RESTARTED_AT};
+use chatcluster_api::names::{self, RESTARTED_AT};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::runtime::wait::{Error, await_condition};

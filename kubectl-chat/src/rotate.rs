@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use chatcluster::names::redis_auth;
+use chatcluster_api::names::redis_auth;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DeleteParams;
 

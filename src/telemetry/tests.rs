@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, info};
 
 use super::*;
-use crate::api::{ChatCluster, ChatClusterSpec};
+use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
 /// A log that is kept.
 #[derive(Clone, Default)]

@@ -1,7 +1,7 @@
-//! Rules that hold for any bytes of a client. libFuzzer drives these by `../fuzz/fuzz_targets/`, and
-//! `../tests/fuzz/` with bytes that it makes of the corpus.
+//! Properties that hold for any bytes of a client. libFuzzer tests them through `../fuzz/fuzz_targets/`, and
+//! `../tests/fuzz/` with random changes of the corpus.
 
-#![allow(clippy::missing_panics_doc)] // a panic is how a target says that a rule does not hold
+#![allow(clippy::missing_panics_doc)] // a panic reports that a property does not hold
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use signalr::message::{ClientMessage, Invocation};
 use signalr::record::{JsonText, Outcome, Record};
 use signalr::{handshake, json, messagepack};
 
-/// The most bytes that a record may have here.
+/// The limit for the size of a record here, in bytes.
 const MOST_BYTES: usize = 4096;
 
-/// The first record: it is understood, or refused with words that fit into one record.
+/// Handshakes: the first record is understood, or refused with a reason that fits into one record.
 pub fn handshake(data: &[u8]) {
     if let Err(error) = handshake::read(data) {
         let refusal = handshake::refused(&error);
@@ -40,12 +40,12 @@ pub fn messagepack(data: &[u8]) {
     records(data, Encoding::MessagePack);
 }
 
-/// WebSocket frames: the first byte says in what portions the others arrive, which makes no difference; and what a client sends
-/// arrives as it was.
+/// WebSocket frames: the first byte sets the size of the pieces in which the others arrive, which makes no
+/// difference, and the content that a client sends arrives unchanged.
 pub fn frames(data: &[u8]) {
     let Some((&size, data)) = data.split_first() else { return };
     let whole = events(data, data.len());
-    assert_eq!(whole, events(data, usize::from(size)), "the portions make no difference");
+    assert_eq!(whole, events(data, usize::from(size)), "the size of the pieces makes a difference");
 
     let sent = masked(data, size);
     let (events, fault) = events(&sent, usize::from(size) + 1);
@@ -53,7 +53,7 @@ pub fn frames(data: &[u8]) {
     assert_eq!((events, fault), (expected, None));
 }
 
-/// What is read before the first fault, neighbouring data joined.
+/// The events before the first fault, with adjacent data joined, and that fault.
 fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
     let mut decoder = Decoder::default();
     let mut events: Vec<Event> = Vec::new();
@@ -69,7 +69,7 @@ fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
     (events, None)
 }
 
-/// A frame of a client with this content.
+/// A frame with this content, masked as a client has to.
 fn masked(content: &[u8], seed: u8) -> Vec<u8> {
     let mut frame = Vec::new();
     frame::put_head(&mut frame, Opcode::Binary, content.len());
@@ -80,11 +80,11 @@ fn masked(content: &[u8], seed: u8) -> Vec<u8> {
     frame
 }
 
-/// Connection tokens: nothing is one but what was signed, and that is read as it was.
+/// Connection tokens: only a signed token is accepted, and it is read as it was signed.
 pub fn token(data: &[u8]) {
     let signer = Signer::new(&[7; LEAST_KEY]);
     if let Some(token) = std::str::from_utf8(data).ok().and_then(|text| signer.read(text)) {
-        assert_eq!(signer.sign(&token).as_bytes(), data, "a token has one spelling");
+        assert_eq!(signer.sign(&token).as_bytes(), data, "a token has two spellings");
     }
     let mut bytes = data.iter().copied().chain(std::iter::repeat(0));
     let mut next = || bytes.next().unwrap_or_default();
@@ -107,25 +107,25 @@ pub fn token(data: &[u8]) {
     assert_eq!(Signer::new(&[8; LEAST_KEY]).read(&text), None);
 }
 
-/// The first byte says in what pieces the others arrive.
+/// Records: the first byte sets the size of the pieces in which the others arrive, which makes no difference.
 fn records(data: &[u8], encoding: Encoding) {
     let Some((&size, data)) = data.split_first() else { return };
     let whole = cut(data, encoding, data.len(), MOST_BYTES);
     let pieces = cut(data, encoding, usize::from(size), MOST_BYTES);
-    assert_eq!(whole.is_ok(), pieces.is_ok(), "the pieces make no difference");
+    assert_eq!(whole.is_ok(), pieces.is_ok(), "the size of the pieces makes a difference");
     let Ok(records) = whole else { return };
-    assert_eq!(Ok(&records), pieces.as_ref(), "the pieces make no difference");
+    assert_eq!(Ok(&records), pieces.as_ref(), "the size of the pieces makes a difference");
     for record in records {
         match read(&record, encoding) {
             Ok(message) => again(&message),
             Err(error) => {
-                assert!(error.to_string().len() < 256, "an error does not repeat what was sent: {error}");
+                assert!(error.to_string().len() < 256, "an error repeats its input: {error}");
             }
         }
     }
 }
 
-/// The records of what arrives in pieces of this size.
+/// The records of data that arrives in pieces of this size.
 fn cut(data: &[u8], encoding: Encoding, size: usize, most_bytes: usize) -> Result<Vec<Bytes>, ProtocolError> {
     let mut framer = Framer::new(most_bytes);
     framer.set_encoding(encoding);
@@ -147,14 +147,14 @@ fn read(record: &[u8], encoding: Encoding) -> Result<ClientMessage<'_>, Protocol
     }
 }
 
-/// The one record that the hub says.
+/// The only record in the hub's own output.
 fn only(said: &Record, encoding: Encoding) -> Bytes {
     let records = cut(said, encoding, said.len(), said.len()).expect("the hub's own record has an end");
     let [record] = &records[..] else { panic!("{} records", records.len()) };
     record.clone()
 }
 
-/// What a client said can be said to others, in either encoding, and they understand the same.
+/// Asserts that a client's message can be written in either encoding, and keeps its meaning.
 fn again(message: &ClientMessage<'_>) {
     let Some(plain) = plain(message) else { return };
     for encoding in [Encoding::Json, Encoding::MessagePack] {
@@ -165,7 +165,8 @@ fn again(message: &ClientMessage<'_>) {
     }
 }
 
-/// What the hub says to its clients as they say it to the hub; it announces no streams and cancels nothing.
+/// Writes a message as the hub does, if it is one that clients send in the same form. The hub announces no
+/// streams and cancels nothing.
 fn say(message: &ClientMessage<'_>, encoding: Encoding) -> Option<Record> {
     Some(match message {
         ClientMessage::Invocation(Invocation { id, target, arguments, streams }) if streams.is_empty() => {
@@ -189,8 +190,8 @@ fn say(message: &ClientMessage<'_>, encoding: Encoding) -> Option<Record> {
     })
 }
 
-/// A message with its values in one spelling, or `None` if one of them is none in every encoding: half a surrogate pair, a
-/// number beyond all bounds, one that is nested too deeply.
+/// A message with its values in a canonical spelling. `None` if not every encoding can express a value: half
+/// a surrogate pair, a number out of range, a value that is nested too deeply.
 fn plain(message: &ClientMessage<'_>) -> Option<String> {
     let value = |text: &str| {
         let value: Value = serde_json::from_str(text).ok()?;
@@ -202,7 +203,7 @@ fn plain(message: &ClientMessage<'_>) -> Option<String> {
             format!("{:?} {} {:?} {:?}", call.id, call.target, arguments?, call.streams)
         }
         ClientMessage::StreamItem { id, item } => format!("{id} {}", value(item)?),
-        // No result and none that is there are one to JSON.
+        // In JSON, a result of null and no result are the same.
         ClientMessage::Completion { id, outcome: Ok(result) } => {
             format!("{id} {}", value(result.as_deref().unwrap_or("null"))?)
         }

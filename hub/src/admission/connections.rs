@@ -59,7 +59,7 @@ impl Connections {
     ) -> Result<Admission, Refusal> {
         let admitted = self.try_admit(id, identity, address);
         if admitted.is_err() {
-            self.metrics.refused_connections.add(1);
+            self.metrics.connections_refused.inc();
         }
         admitted
     }
@@ -87,7 +87,7 @@ impl Connections {
         if self.is_draining() {
             outbox.end(Ending::Draining);
         }
-        self.metrics.connections.add(1);
+        self.metrics.connections.inc();
         Ok(Admission { connections: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
     }
 
@@ -139,7 +139,11 @@ impl Drop for Admission {
         connections.remove(&self.key);
         let none_left = connections.is_empty();
         drop(connections);
-        self.connections.metrics.connections.subtract(1);
+        // A connection without an ending never began: no other hub has handed it over.
+        if let Some(ending) = self.outbox.ending() {
+            self.connections.metrics.disconnected(&ending);
+        }
+        self.connections.metrics.connections.dec();
         if none_left {
             self.connections.none_left.notify_waiters();
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::members::ConnectionKey;
+use crate::metrics::Metrics;
 use crate::outbox::{Flusher, Limits, Outbox, Pulse};
 
 /// See the module.
@@ -18,8 +19,9 @@ pub struct Listeners {
 
 impl Listeners {
     /// None yet. Needs a Tokio runtime.
-    pub fn start(limits: Limits) -> Self {
-        Self { limits, flusher: Flusher::start(), start: Instant::now(), last_key: AtomicU64::new(0) }
+    pub fn start(limits: Limits, metrics: &Metrics) -> Self {
+        let flusher = Flusher::start(&metrics.flush_seconds);
+        Self { limits, flusher, start: Instant::now(), last_key: AtomicU64::new(0) }
     }
 
     /// A new one: a key and a queue.

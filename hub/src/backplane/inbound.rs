@@ -54,7 +54,7 @@ impl Inbound {
             _ => false,
         };
         if !understood {
-            self.metrics.not_understood.add(1);
+            self.metrics.messages_not_understood.inc();
         }
     }
 

@@ -85,7 +85,7 @@ impl Participant {
         receipt: impl FnOnce(Result<Stored, CallError>) + Send + 'static,
     ) -> Result<(), CallError> {
         let Some(membership) = self.rooms.get(room) else { return Err(CallError::NotJoined(room.clone())) };
-        let at = clock::now_millis();
+        let (at, began) = (clock::now_millis(), Instant::now());
         let message = Message {
             room: room.as_str(),
             from: membership.who.name.as_str(),
@@ -102,8 +102,13 @@ impl Participant {
         let metrics = Arc::clone(&self.services.metrics);
         let receipt = Receipt::new(move |outcome| {
             match outcome {
-                Ok(_) => metrics.published.add(1),
-                Err(_) => metrics.not_published.add(1),
+                Ok(_) => {
+                    metrics.messages_published.inc();
+                    metrics.message_store_seconds.observe(began.elapsed().as_secs_f64());
+                }
+                Err(_) => {
+                    metrics.messages_not_published.inc();
+                }
             }
             receipt(outcome.map_err(CallError::NotSent));
         });

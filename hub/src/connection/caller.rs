@@ -123,7 +123,8 @@ impl Caller {
     async fn ask(&self, id: Option<&str>, connection: String, call: ClientCall) {
         let Some(id) = id else {
             // Nobody waits for what the other one says.
-            return self.participant.call(Audience::Connection(connection), &call, false, |_| ()).await;
+            let receipt = self.later(None);
+            return self.participant.call(Audience::Connection(connection), &call, false, receipt).await;
         };
         let (id, outbox) = (id.to_owned(), Arc::clone(&self.admission.outbox));
         outbox.promise();
@@ -136,11 +137,12 @@ impl Caller {
             };
             let outcome = match &answer {
                 Ok(value) => {
-                    metrics.answered.add(1);
+                    metrics.client_results.inc();
                     Outcome::Gave(JsonText(value.get()))
                 }
                 Err(error) => {
-                    metrics.not_answered.add(1);
+                    metrics.client_results_failed.inc();
+                    metrics.call_failed(error);
                     Outcome::Failed(error.to_string())
                 }
             };
@@ -185,7 +187,11 @@ impl Caller {
         if answer.is_some() {
             self.admission.outbox.promise();
         }
-        |outcome| {
+        let metrics = Arc::clone(&self.services.metrics);
+        move |outcome| {
+            if let Err(error) = &outcome {
+                metrics.call_failed(error);
+            }
             let Some((id, outbox)) = answer else { return };
             outbox.answer(outbox.encoding().completion(&id, &outcome_of(outcome)));
         }
@@ -194,11 +200,12 @@ impl Caller {
     /// Its answer comes when the message is stored.
     async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
         let receipt = self.later(id);
-        if let Err(error) = self.participant.send(room, text, options, receipt).await
-            && let Some(id) = id
-        {
-            let outcome = Outcome::<()>::Failed(error.to_string());
-            self.admission.outbox.answer(self.admission.outbox.encoding().completion(id, &outcome));
+        if let Err(error) = self.participant.send(room, text, options, receipt).await {
+            self.services.metrics.call_failed(&error);
+            if let Some(id) = id {
+                let outcome = Outcome::<()>::Failed(error.to_string());
+                self.admission.outbox.answer(self.admission.outbox.encoding().completion(id, &outcome));
+            }
         }
     }
 
@@ -218,7 +225,8 @@ impl Caller {
     }
 
     fn answer<R: Serialize>(&self, id: Option<&str>, result: Result<R, CallError>) {
-        if result.is_err() {
+        if let Err(error) = &result {
+            self.services.metrics.call_failed(error);
             tracing::debug!(connection = self.admission.key, "a call failed");
         }
         if let Some(id) = id {

@@ -139,7 +139,7 @@ impl Conversation {
     }
 
     async fn carry_out(&mut self, record: &[u8]) -> Result<(), Ending> {
-        self.services.metrics.records_in.add(1);
+        self.services.metrics.records_received.inc();
         let message = match self.outbox.encoding() {
             Encoding::Json => json::read(record),
             Encoding::MessagePack => messagepack::read(record),

@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::services::ConnectionServices;
 use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, JoinOptions};
 use crate::protocol::room::{MemberName, RoomName};
@@ -67,7 +68,7 @@ impl Streams {
         let call = call.and_then(|call| has_room(self.watches.len()).map(|()| call));
         let (room, options) = match call {
             Ok(call) => call,
-            Err(error) => return self.fail(id, &error),
+            Err(error) => return self.fail(Some(id), &error),
         };
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
@@ -79,6 +80,7 @@ impl Streams {
             outbox: Arc::clone(&self.outbox),
             heard: Arc::clone(&connection.outbox),
             participant: Participant::new(Arc::clone(&self.services.chat), connection),
+            metrics: Arc::clone(&self.services.metrics),
         };
         tokio::spawn(async move {
             tokio::select! {
@@ -104,11 +106,7 @@ impl Streams {
                 let upload = Upload { id: id.map(str::to_owned), room, stored: 0 };
                 self.uploads.insert(stream.clone().into_owned(), upload);
             }
-            Err(error) => {
-                if let Some(id) = id {
-                    self.fail(id, &error);
-                }
-            }
+            Err(error) => self.fail(id, &error),
         }
     }
 
@@ -124,37 +122,38 @@ impl Streams {
             Ok(()) => upload.stored += 1,
             Err(error) => {
                 let id = self.uploads.remove(stream).and_then(|upload| upload.id);
-                if let Some(id) = id {
-                    self.fail(&id, &error);
-                }
+                self.fail(id.as_deref(), &error);
             }
         }
     }
 
     /// The client's stream has ended.
     pub(super) fn end(&mut self, stream: &str, error: Option<&str>) {
-        let Some(Upload { id: Some(id), stored, .. }) = self.uploads.remove(stream) else { return };
-        match error {
-            None => {
-                let stored = serde_json::json!({ "stored": stored });
-                self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
-            }
-            Some(_) => self.fail(&id, &CallError::Aborted(stored)),
+        let Some(Upload { id, stored, .. }) = self.uploads.remove(stream) else { return };
+        if error.is_some() {
+            self.fail(id.as_deref(), &CallError::Aborted(stored));
+        } else if let Some(id) = id {
+            let stored = serde_json::json!({ "stored": stored });
+            self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
         }
     }
 
     /// Ends all of them, in both directions.
     pub(super) fn fail_all(&mut self, error: &CallError) {
-        let watches: Vec<_> = self.watches.drain().map(|(id, _)| id).collect();
-        let uploads = std::mem::take(&mut self.uploads).into_values().filter_map(|upload| upload.id);
+        let watches: Vec<_> = self.watches.drain().map(|(id, _)| Some(id)).collect();
+        let uploads = std::mem::take(&mut self.uploads).into_values().map(|upload| upload.id);
         for id in watches.into_iter().chain(uploads) {
-            self.fail(&id, error);
+            self.fail(id.as_deref(), error);
         }
     }
 
-    fn fail(&self, id: &str, error: &CallError) {
-        let outcome = Outcome::<()>::Failed(error.to_string());
-        self.outbox.push(self.outbox.encoding().completion(id, &outcome));
+    /// Fails a call; without an id, nobody waits for its answer.
+    fn fail(&self, id: Option<&str>, error: &CallError) {
+        self.services.metrics.call_failed(error);
+        if let Some(id) = id {
+            let outcome = Outcome::<()>::Failed(error.to_string());
+            self.outbox.push(self.outbox.encoding().completion(id, &outcome));
+        }
     }
 }
 
@@ -170,6 +169,7 @@ struct Watch {
     /// Where the room speaks to: JSON, whatever the client's encoding.
     heard: Arc<Outbox>,
     participant: Participant,
+    metrics: Arc<Metrics>,
 }
 
 impl Watch {
@@ -186,6 +186,7 @@ impl Watch {
             }
         };
         if let Err(error) = self.participant.join(room, MemberName::default(), &options, begin).await {
+            self.metrics.call_failed(&error);
             let outcome = Outcome::<()>::Failed(error.to_string());
             outbox.push(outbox.encoding().completion(id, &outcome));
             return;

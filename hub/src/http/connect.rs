@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::entrance::{ConnectQuery, Entrance, is_fresh, refuse, unknown, without_token};
+use super::entrance::{ConnectQuery, Entrance, in_use, is_fresh, refuse, refused, unknown, without_token};
 use crate::guards::Identity;
+use crate::metrics::RefusedRequest;
+use crate::outbox::Ending;
 use crate::session::{Found, Kind};
 use crate::token::{ConnectionId, Token};
 use crate::transports::{events, polls, resumable};
-use crate::websocket;
+use crate::websocket::{self, NotUpgradable};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub(super) async fn connect(
         (Transport::WebSocket, token) => {
             if token.is_some_and(|token| entrance.has(token.id)) {
                 let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
-                return (StatusCode::CONFLICT, text).into_response();
+                return in_use(text);
             }
             websocket(entrance, address, identity, token.map(|token| token.id), request)
         }
@@ -89,10 +91,14 @@ pub(super) async fn connect(
             match kind {
                 Kind::Events if is_new => events::serve(session),
                 Kind::Polls => polls::serve(session, is_new).await,
-                _ => (StatusCode::CONFLICT, "this connection has another request already\n").into_response(),
+                _ => in_use("this connection has another request already\n"),
             }
         }
     }
+}
+
+fn not_upgradable(error: NotUpgradable) -> Response {
+    refused(RefusedRequest::NotWebSocket, StatusCode::BAD_REQUEST, format!("{error}\n"))
 }
 
 fn websocket(
@@ -104,7 +110,7 @@ fn websocket(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(error),
     };
     let admission =
         match entrance.connections.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
@@ -115,7 +121,9 @@ fn websocket(
     // Everything of the request goes before the connection begins.
     drop(request);
     tokio::spawn(async move {
-        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else { return };
+        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
+            return admission.outbox.end(Ending::Gone);
+        };
         let outbox = Arc::clone(&admission.outbox);
         let mut conversation = Box::new(entrance.runner.conversation(admission));
         let (ending, rest) = websocket::serve(socket, early, &outbox, &mut *conversation).await;
@@ -137,7 +145,7 @@ async fn resume(
 ) -> Response {
     let response = match websocket::accept(request.headers()) {
         Ok(response) => response,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return not_upgradable(error),
     };
     let is_elsewhere = match entrance.sessions.find(token.id) {
         Found::Live(_) => false,

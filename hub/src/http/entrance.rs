@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::Extension;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use crate::audiences::Audiences;
 use crate::connection::Runner;
 use crate::guards::{Guards, Identity, Refusal};
 use crate::handover::Handover;
+use crate::metrics::RefusedRequest;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Owner, Signer, Token};
 
@@ -62,9 +64,7 @@ impl Entrance {
     ) -> Result<(Arc<Session>, bool), Box<Response>> {
         match self.sessions.find(token.id) {
             Found::Live(session) if session.kind == kind => Ok((session, false)),
-            Found::Live(_) => Err(Box::new(
-                (StatusCode::CONFLICT, "this connection has another transport\n").into_response(),
-            )),
+            Found::Live(_) => Err(Box::new(in_use("this connection has another transport\n"))),
             // Who polls is told so that the client stops.
             Found::Ended if kind == Kind::Polls => Err(Box::new(StatusCode::NO_CONTENT.into_response())),
             Found::Nothing if is_fresh(token) => {
@@ -106,9 +106,14 @@ impl Entrance {
     }
 }
 
+/// An answer that refuses a request, and that carries the reason for which the refusal is counted.
+pub(super) fn refused(reason: RefusedRequest, status: StatusCode, text: impl IntoResponse) -> Response {
+    (status, Extension(reason), text).into_response()
+}
+
 /// A refusal as an answer.
 pub(super) fn refuse(refusal: &Refusal) -> Response {
-    let mut response = (refusal.status(), format!("{refusal}\n")).into_response();
+    let mut response = refused(refusal.into(), refusal.status(), format!("{refusal}\n"));
     if matches!(refusal, Refusal::Token(_)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     }
@@ -118,12 +123,16 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
 pub(super) fn unknown() -> Response {
     let text = "there is no such connection: negotiate anew. Hubs know each other's connections only if all have the same key \
         (HUB_TOKEN_KEY_FILE)\n";
-    (StatusCode::NOT_FOUND, text).into_response()
+    refused(RefusedRequest::UnknownConnection, StatusCode::NOT_FOUND, text)
 }
 
 pub(super) fn without_token() -> Response {
-    (StatusCode::BAD_REQUEST, "the connection token is missing: negotiate, and give it as `id`\n")
-        .into_response()
+    let text = "the connection token is missing: negotiate, and give it as `id`\n";
+    refused(RefusedRequest::NoConnectionToken, StatusCode::BAD_REQUEST, text)
+}
+
+pub(super) fn in_use(text: &'static str) -> Response {
+    refused(RefusedRequest::ConnectionInUse, StatusCode::CONFLICT, text)
 }
 
 pub(super) fn is_fresh(token: &Token) -> bool {

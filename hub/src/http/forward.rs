@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
+use super::entrance::refused;
 use crate::canary::Canary;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RefusedRequest};
 use crate::token::{Signer, Token};
 
 /// Shows that another hub of this cluster passed the request on.
@@ -48,7 +49,7 @@ impl Forwarder {
             // It was for an earlier hub at our address.
             return gone();
         }
-        self.metrics.passed_on.add(1);
+        self.metrics.requests_passed_on.inc();
         match exchange(token, &pass, request).await {
             Ok(response) => response,
             Err(error) => {
@@ -60,7 +61,8 @@ impl Forwarder {
 }
 
 fn gone() -> Response {
-    (StatusCode::NOT_FOUND, "the hub that had this connection is gone: negotiate anew\n").into_response()
+    let text = "the hub that had this connection is gone: negotiate anew\n";
+    refused(RefusedRequest::HubGone, StatusCode::NOT_FOUND, text)
 }
 
 async fn exchange(

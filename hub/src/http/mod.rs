@@ -20,6 +20,7 @@ use self::entrance::{Entrance, refuse};
 use self::forward::Forwarder;
 use crate::guards::Guards;
 use crate::hub::Hub;
+use crate::metrics::{CONTENT_TYPE, Metrics, RefusedRequest};
 
 /// All routes.
 pub fn router(hub: &Arc<Hub>) -> Router {
@@ -44,6 +45,7 @@ pub fn router(hub: &Arc<Hub>) -> Router {
         .route("/hub", get(connect::connect).post(send::send).delete(send::end))
         .route("/hub/negotiate", post(negotiate::negotiate))
         .layer(middleware::from_fn_with_state(Arc::clone(&hub.guards), cross_origin))
+        .layer(middleware::map_response_with_state(Arc::clone(&hub.metrics), count_refused))
         .with_state(entrance);
     Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -72,6 +74,14 @@ async fn cross_origin(State(guards): State<Arc<Guards>>, request: Request, next:
     response
 }
 
+/// Counts a request that is refused, for the reason that its answer carries.
+async fn count_refused(State(metrics): State<Arc<Metrics>>, response: Response) -> Response {
+    if let Some(reason) = response.extensions().get::<RefusedRequest>() {
+        metrics.refused(*reason);
+    }
+    response
+}
+
 async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, String) {
     match hub.ready() {
         Ok(()) => (StatusCode::OK, "ready\n".into()),
@@ -80,5 +90,5 @@ async fn ready(State(hub): State<Arc<Hub>>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], hub.scrape())
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], hub.scrape())
 }

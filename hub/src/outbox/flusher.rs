@@ -4,7 +4,9 @@
 //! task per core is woken once, and while it writes to the first, more gathers for the last: the busier, the fewer system calls.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::Notify;
 
 use crate::sync::lock;
@@ -26,13 +28,30 @@ pub struct Flusher<Q> {
 
 #[derive(Debug)]
 struct Shard<Q> {
-    waiting: Mutex<Vec<Arc<Q>>>,
+    waiting: Mutex<Waiting<Q>>,
     notify: Notify,
+}
+
+#[derive(Debug)]
+struct Waiting<Q> {
+    queues: Vec<Arc<Q>>,
+    /// When the first of them came.
+    since: Option<Instant>,
 }
 
 impl<Q> Default for Shard<Q> {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), notify: Notify::new() }
+        let waiting = Waiting { queues: Vec::new(), since: None };
+        Self { waiting: Mutex::new(waiting), notify: Notify::new() }
+    }
+}
+
+impl<Q> Shard<Q> {
+    /// Exchanges the queues that wait for the empty vector `batch`. Returns when the first of them came.
+    fn swap(&self, batch: &mut Vec<Arc<Q>>) -> Option<Instant> {
+        let mut waiting = lock(&self.waiting);
+        std::mem::swap(batch, &mut waiting.queues);
+        waiting.since.take()
     }
 }
 
@@ -43,12 +62,13 @@ impl<Q: Flush> Flusher<Q> {
         Arc::new(Self { shards: vec![Arc::default()] })
     }
 
-    /// A flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime.
-    pub fn start() -> Arc<Self> {
+    /// Starts a flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime. Each
+    /// batch observes in `seconds` how long its first queue had waited once all of them were written.
+    pub fn start(seconds: &Histogram) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shards: Vec<Arc<Shard<Q>>> = (0..cores).map(|_| Arc::default()).collect();
         for shard in &shards {
-            tokio::spawn(run(Arc::clone(shard)));
+            tokio::spawn(run(Arc::clone(shard), seconds.clone()));
         }
         Arc::new(Self { shards })
     }
@@ -58,8 +78,11 @@ impl<Q: Flush> Flusher<Q> {
         // Neighbours in memory were made at about the same time, and are often in the same room.
         let shard = &self.shards[(Arc::as_ptr(queue) as usize >> 6) % self.shards.len()];
         let mut waiting = lock(&shard.waiting);
-        let was_empty = waiting.is_empty();
-        waiting.push(Arc::clone(queue));
+        let was_empty = waiting.queues.is_empty();
+        waiting.queues.push(Arc::clone(queue));
+        if was_empty {
+            waiting.since = Some(Instant::now());
+        }
         drop(waiting);
         if was_empty {
             shard.notify.notify_one();
@@ -67,16 +90,19 @@ impl<Q: Flush> Flusher<Q> {
     }
 }
 
-async fn run<Q: Flush>(shard: Arc<Shard<Q>>) {
+async fn run<Q: Flush>(shard: Arc<Shard<Q>>, seconds: Histogram) {
     let mut batch = Vec::new();
     loop {
         shard.notify.notified().await;
-        std::mem::swap(&mut batch, &mut *lock(&shard.waiting));
+        let since = shard.swap(&mut batch);
         for (index, queue) in batch.drain(..).enumerate() {
             queue.flush();
             if index % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
+        }
+        if let Some(since) = since {
+            seconds.observe(since.elapsed().as_secs_f64());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, RwLock};
+use std::time::Instant;
 
 use signalr::encoding::{Encoding, Once, Say};
 
@@ -72,14 +73,21 @@ impl Rooms {
         if payload.starts_with('{') {
             return self.hear_event(name, payload);
         }
+        let began = Instant::now();
         let Some(said) = Said::hear(payload, &self.home.instance) else { return false };
-        self.metrics.heard.add(1);
+        self.metrics.messages_heard.inc();
         let Some(room) = self.find(name) else { return true };
         let said = Arc::new(said);
         let mut state = room.lock();
         match state.timeline.hear(&said) {
-            Heard::Next => state.say(&said, &self.metrics),
-            Heard::Doubled => self.metrics.doubled.add(1),
+            Heard::Next => {
+                state.say(&said, &self.metrics);
+                drop(state);
+                self.metrics.message_delivery_seconds.observe(began.elapsed().as_secs_f64());
+            }
+            Heard::Doubled => {
+                self.metrics.messages_doubled.inc();
+            }
             Heard::Waits => {}
             Heard::FellBehind => {
                 drop(state);
@@ -158,7 +166,7 @@ impl Rooms {
 
     /// What the backplane has of a room. `true`: it has to be read again.
     pub fn caught_up(&self, room: &Room, reading: Reading) -> bool {
-        self.metrics.catch_ups.add(1);
+        self.metrics.catch_ups.inc();
         let mut state = room.lock();
         let was_loaded = state.timeline.is_loaded();
         let last = reading.last;
@@ -171,7 +179,7 @@ impl Rooms {
                 Step::Say(said) => state.say(said, &self.metrics),
                 Step::Gap(after) => {
                     tracing::warn!(room = %room.name, "messages were lost");
-                    self.metrics.gaps.add(1);
+                    self.metrics.gaps.inc();
                     let gap = Gap { room: room.name.as_str(), after: *after };
                     let once = Once::new(&gap);
                     state.members.tell(|encoding| once.record(encoding), |_| true, &self.metrics);
@@ -183,7 +191,7 @@ impl Rooms {
                 }
             }
         }
-        self.metrics.not_understood.add(caught_up.strange as u64);
+        self.metrics.messages_not_understood.inc_by(caught_up.strange as u64);
         caught_up.again
     }
 }

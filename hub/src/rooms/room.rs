@@ -103,7 +103,7 @@ impl State {
             if last.is_none() || last == after {
                 continue;
             }
-            metrics.gaps.add(1);
+            metrics.gaps.inc();
             let gap = Gap { room: room.as_str(), after };
             let once = Once::new(&gap);
             self.members.tell(|encoding| once.record(encoding), |member| member.key == key, metrics);

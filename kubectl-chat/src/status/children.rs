@@ -1,8 +1,8 @@
 //! The children of a `ChatCluster`, each with its readiness, in a person's order: what clients meet first.
 
-use chatcluster::api::ConditionType;
-use chatcluster::diagnose;
-use chatcluster::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, hub_token, redis_auth};
+use chatcluster_api::ConditionType;
+use chatcluster_api::diagnose;
+use chatcluster_api::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, hub_token, redis_auth};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};

@@ -1,6 +1,6 @@
 //! One cluster as text: its summary, conditions, children as a tree, what is held back, and events.
 
-use chatcluster::status::Reason;
+use chatcluster_api::Reason;
 use k8s_openapi::jiff::Timestamp;
 
 use super::children::{Child, State};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chatcluster::names::INSTANCE;
+use chatcluster_api::names::INSTANCE;
 use futures::stream::{BoxStream, SelectAll, StreamExt as _, select_all};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Service};

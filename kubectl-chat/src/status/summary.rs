@@ -1,6 +1,6 @@
 //! All `ChatCluster`s in a table: what `kubectl get chat` shows, and what is held back.
 
-use chatcluster::api::ConditionType;
+use chatcluster_api::ConditionType;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;

@@ -1,7 +1,7 @@
 //! What is to be said of one `ChatCluster`, as a plain value: `-o json` shows it as it is.
 
-use chatcluster::api::ConditionType;
-use chatcluster::names::redis_auth;
+use chatcluster_api::ConditionType;
+use chatcluster_api::names::redis_auth;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::jiff::Timestamp;

@@ -8,7 +8,7 @@ mod token;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chatcluster::api::ConditionType;
+use chatcluster_api::ConditionType;
 use kube::ResourceExt;
 use kube::runtime::conditions::Condition;
 use kube::runtime::wait::await_condition;

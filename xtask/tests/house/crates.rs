@@ -10,7 +10,19 @@ pub(crate) struct Crate {
 
 /// Every crate of the workspace.
 pub(crate) const CRATES: &[Crate] = &[
-    Crate { root: "src/lib.rs", floors: &[] },
+    Crate {
+        root: "src/lib.rs",
+        floors: &[
+            "causes hex key objects shutdown",
+            "lease metrics telemetry",
+            "client queue",
+            "store",
+            "http reconcile",
+            "controller",
+            "cli",
+        ],
+    },
+    Crate { root: "api/src/lib.rs", floors: &["names pods reason", "diagnose status", "spec", "crd"] },
     Crate { root: "bench/src/main.rs", floors: &[] },
     Crate { root: "bench/operator/src/main.rs", floors: &[] },
     Crate {
@@ -44,6 +56,10 @@ pub(crate) const CRATES: &[Crate] = &[
             "encoding",
             "framing handshake stateful",
         ],
+    },
+    Crate {
+        root: "tests/support/src/lib.rs",
+        floors: &["bounds children command environment", "namespace", "chat plugin scan"],
     },
     Crate { root: "xtask/src/main.rs", floors: &[] },
 ];

@@ -106,7 +106,7 @@ impl Memory {
         let log = self.log(&letter.room, now);
         let mut log = lock(&log);
         if let Some(stored) = letter.nonce.as_deref().and_then(|nonce| log.known(nonce, now)) {
-            self.inbound.metrics.repeated.add(1);
+            self.inbound.metrics.messages_repeated.inc();
             return receipt.report(Ok(stored));
         }
         log.last = log.last.next();
@@ -137,7 +137,8 @@ impl Memory {
         if !room.is_behind() {
             return;
         }
-        let log = self.log(name, Instant::now());
+        let began = Instant::now();
+        let log = self.log(name, began);
         let log = lock(&log);
         let last = Some(log.last).filter(|last| last.number > 0);
         let read = |(position, body): &(Position, String)| {
@@ -149,6 +150,7 @@ impl Memory {
         let messages = log.messages.iter().filter(is_new).filter_map(read).collect();
         // Under the log's lock nothing is said meanwhile, so once is enough.
         self.inbound.rooms.caught_up(&room, Reading { last, messages });
+        self.inbound.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
     }
 
     fn log(&self, room: &RoomName, now: Instant) -> Arc<Mutex<Log>> {

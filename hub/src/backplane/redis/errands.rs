@@ -77,7 +77,7 @@ impl Keeper {
             Errand::Store { receipt, .. } => receipt.report(match answer {
                 Ok(answer) => match scripts::stored(&answer) {
                     Some((stored, repeated)) => {
-                        self.inbound.metrics.repeated.add(u64::from(repeated));
+                        self.inbound.metrics.messages_repeated.inc_by(u64::from(repeated));
                         Ok(stored)
                     }
                     None => Err(PublishError::Refused),

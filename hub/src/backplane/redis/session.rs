@@ -198,6 +198,7 @@ impl Keeper {
         scripts: &Scripts,
         mut rooms: Vec<Arc<Room>>,
     ) -> RedisResult<()> {
+        let began = Instant::now();
         while !rooms.is_empty() {
             let mut again = Vec::new();
             for rooms in rooms.chunks(READ_BATCH) {
@@ -224,6 +225,7 @@ impl Keeper {
                     if self.inbound.rooms.caught_up(room, Reading { last, messages }) {
                         again.push(Arc::clone(room));
                     }
+                    self.inbound.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
                 }
             }
             rooms = again;

@@ -1,4 +1,5 @@
-//! What no client would send: each gets a clear end, and the hub goes on for everyone else.
+//! Input that no proper client would send: its sender is disconnected with a reason, and the others notice
+//! nothing.
 
 mod frames;
 mod http;
@@ -7,7 +8,7 @@ mod slow;
 
 use crate::support::{HubProcess, RawClient};
 
-/// Two who chat while others misbehave.
+/// Two clients who chat while others misbehave.
 struct Bystanders {
     ada: RawClient,
     grace: RawClient,
@@ -21,7 +22,7 @@ impl Bystanders {
         Self { ada, grace, said: 0 }
     }
 
-    /// They still hear each other, on a hub that is whole.
+    /// Asserts that they still hear each other, and that the hub has not panicked.
     async fn go_on(&mut self, hub: &HubProcess) {
         self.said += 1;
         let text = format!("said {}", self.said);
@@ -30,7 +31,7 @@ impl Bystanders {
         for hears in [&mut self.ada, &mut self.grace] {
             loop {
                 let record = hears.record().await;
-                // Others may have called something on everyone.
+                // Broadcasts of others may come first.
                 if record.contains("\"target\":\"message\"") {
                     assert!(record.contains(&format!("\"text\":\"{text}\"")), "{record}");
                     break;
