@@ -8,23 +8,23 @@ const HEAD: &str = "\
 <!-- Generated from the CRD: regenerate with `cargo xtask crds`. -->
 # Reference: ChatCluster
 
-`chatcluster.dev/v1alpha1`, kind `ChatCluster`, short name `chat`, namespaced. `kubectl explain chatcluster.spec --recursive` says
-the same from the cluster itself. Every field of the spec may be left out. What the API server refuses, it refuses with the message
-that stands here.
+`chatcluster.dev/v1alpha1`, kind `ChatCluster`, short name `chat`, namespaced. `kubectl explain chatcluster.spec --recursive` shows
+the same text from the cluster itself. Every field of the spec is optional. Each rule below has the message with which the API server
+refuses an object that breaks it.
 ";
 
 const TAIL: &str = "
 ## Annotations of a ChatCluster
 
-| annotation | |
+| annotation | effect |
 |---|---|
 | `chatcluster.dev/restart-hub` | any text; the hubs are rolled when it changes |
 | `chatcluster.dev/restart-redis` | any text; Redis restarts when it changes |
 
-## Selecting
+## Field selectors
 
-`kubectl get chat --field-selector spec.paused=true`; also `spec.eventKey` and `spec.service.type`. The conditions and their reasons:
-[operations](../operations.md).
+`kubectl get chat --field-selector spec.paused=true`; also `spec.eventKey` and `spec.service.type`. The reasons of conditions are
+explained in [operations](../operations.md).
 ";
 
 /// Types of Kubernetes' own, which are not unfolded.
