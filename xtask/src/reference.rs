@@ -1,4 +1,5 @@
-//! `docs/reference/spec.md`, made of the CRD: every field with its type, default, description and rules.
+//! Generates `docs/reference/spec.md` from the CRD: every field with its type, default, description and
+//! rules.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -27,7 +28,7 @@ const TAIL: &str = "
 explained in [operations](../operations.md).
 ";
 
-/// Types of Kubernetes' own, which are not unfolded.
+/// Fields whose type is Kubernetes' own, and is not described here.
 const KUBERNETES: [(&str, &str); 4] = [
     ("hub.env", "EnvVar"),
     ("hub.envFrom", "EnvFromSource"),
@@ -35,7 +36,7 @@ const KUBERNETES: [(&str, &str); 4] = [
     ("status.conditions", "Condition"),
 ];
 
-/// The page, from the CRD as YAML.
+/// The page for a CRD in YAML.
 pub(crate) fn page(crd: &str) -> Result<String> {
     let crd: Value = serde_saphyr::from_str(crd).context("the CRD is YAML")?;
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
@@ -67,7 +68,7 @@ fn section(page: &mut String, name: &str, part: &Value, deep: bool) {
     rules(page, &schemas);
 }
 
-/// Rows for the fields of an object, and the schemas whose rules belong to them.
+/// Collects rows for the fields of an object, and the schemas whose rules belong to them.
 fn collect<'a>(
     prefix: &str,
     object: &'a Value,
@@ -137,7 +138,7 @@ fn text(field: &Value) -> String {
     field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
 }
 
-/// What else the API server holds these to.
+/// Writes the validation rules of these schemas as a list.
 fn rules(page: &mut String, schemas: &[&Value]) {
     let messages = schemas
         .iter()

@@ -1,36 +1,38 @@
-//! All members of a run, on one thread and one epoll instance: one read(2) for each socket that has something, no task and
-//! no timer for a member, nothing allocated for a delivery. The generator shares its processors with the servers that it
-//! measures, so it has to take little of them.
+//! All members of a run, on one thread and one epoll instance: one read(2) for each socket that is ready, no
+//! task and no timer for a member, nothing allocated for a delivery. The generator shares its cores with the
+//! servers that it measures, so it has to use little of them.
 
-mod arrivals;
+mod member;
 #[cfg(test)]
 mod tests;
 
 use super::dialect::Dialect;
 use crate::socket::{self, Poller};
-use crate::websocket::{self, Opcode};
+use crate::websocket;
 use anyhow::{Context, Result, bail};
+pub(super) use member::Counts;
+use member::{Member, Stage};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Read at once.
+/// The most bytes of one read(2).
 const BUFFER: usize = 256 * 1024;
-/// What the timer is called among the members.
+/// The key of the timer, beside those of the members.
 const TIMER: u64 = u64::MAX;
-/// As real clients do when they have nothing to say.
+/// The silence after which a member sends a message, as real clients do.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What a run does with what comes.
+/// A run's reaction to what arrives.
 pub(super) trait Load {
-    /// A joined member got a record, at this time of the driver's clock.
+    /// A joined member has received a record, at this time of the driver's clock.
     fn record(&mut self, member: usize, record: &[u8], at: u64);
     /// After each socket's turn.
     fn between(&mut self, driver: &mut Driver) -> Result<()>;
 }
 
-/// Whoever only listens.
+/// A load that ignores everything.
 pub(super) struct Listening;
 
 impl Load for Listening {
@@ -40,33 +42,7 @@ impl Load for Listening {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Upgrading,
-    /// Waits for the answer to this step of its dialect.
-    Step(usize),
-    Joined,
-    Closed,
-}
-
-pub(super) struct Member {
-    socket: Option<OwnedFd>,
-    node: usize,
-    dialect: usize,
-    stage: Stage,
-    /// A frame whose end has not arrived.
-    rest: Vec<u8>,
-    /// A message whose last frame has not arrived.
-    message: Vec<u8>,
-    /// What the kernel has not taken yet.
-    unsent: Vec<u8>,
-    began: u64,
-    spoke: u64,
-    /// From connect(2) to joined, in nanoseconds.
-    pub(super) took: Option<u64>,
-}
-
-/// See the module.
+/// All members, and the sockets that are ready.
 pub(super) struct Driver {
     base: Instant,
     poller: Poller,
@@ -74,19 +50,15 @@ pub(super) struct Driver {
     nodes: Vec<SocketAddr>,
     dialects: Vec<Dialect>,
     buffer: Vec<u8>,
-    frame: Vec<u8>,
+    /// The time of the last look for silent members.
     checked: u64,
     pub(super) members: Vec<Member>,
     joining: usize,
     /// Members that lost their connection or never got one.
     pub(super) closed: usize,
-    /// What happened to the first of them.
+    /// The reason of the first of them.
     pub(super) why: Option<String>,
-    /// WebSocket messages.
-    pub(super) frames: u64,
-    /// Of frames, their heads included.
-    pub(super) bytes: u64,
-    pub(super) reads: u64,
+    pub(super) counts: Counts,
 }
 
 impl Driver {
@@ -98,24 +70,22 @@ impl Driver {
             nodes: nodes.to_vec(),
             dialects,
             buffer: vec![0; BUFFER],
-            frame: Vec::new(),
             checked: 0,
             members: Vec::new(),
             joining: 0,
             closed: 0,
             why: None,
-            frames: 0,
-            bytes: 0,
-            reads: 0,
+            counts: Counts::default(),
         })
     }
 
-    /// Nanoseconds since the driver was made.
+    /// The driver's clock, in nanoseconds since its start.
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanoseconds(self.base)
     }
 
-    /// Opens so many more connections, at most `width` of them on their way at a time, and returns once all have joined.
+    /// Opens `more` connections, at most `width` of them on their way at a time. Returns once all have
+    /// joined.
     pub(super) fn connect(&mut self, more: usize, width: usize, limit: Duration) -> Result<()> {
         let all = self.members.len() + more;
         let end = Instant::now() + limit;
@@ -137,7 +107,8 @@ impl Driver {
 
     fn dial(&mut self) -> Result<()> {
         let index = self.members.len();
-        // Nodes in turn; dialects in turn on each node, and the first members, who publish, of different ones.
+        // Nodes take turns, and so do dialects on each node; the first members, which publish, differ in
+        // both.
         let node = index % self.nodes.len();
         let dialect = (index + index / self.nodes.len()) % self.dialects.len();
         let began = self.now();
@@ -145,23 +116,13 @@ impl Driver {
         let socket = socket::connect(address)
             .with_context(|| format!("connection {index} to {address} (is `ulimit -n` high enough?)"))?;
         self.poller.add(&socket, index as u64, true)?;
-        self.members.push(Member {
-            socket: Some(socket),
-            node,
-            dialect,
-            stage: Stage::Upgrading,
-            rest: Vec::new(),
-            message: Vec::new(),
-            unsent: websocket::request(self.dialects[dialect].path, &address),
-            began,
-            spoke: began,
-            took: None,
-        });
+        let request = websocket::request(self.dialects[dialect].path, &address);
+        self.members.push(Member::new(socket, node, dialect, request, began));
         self.joining += 1;
         Ok(())
     }
 
-    /// Handles what happens, for a while.
+    /// Handles events for a while.
     pub(super) fn listen(&mut self, time: Duration, load: &mut impl Load) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -170,7 +131,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Waits until something happens, but not for longer than told, and handles it.
+    /// Waits for events, at most for the time given, and handles them.
     pub(super) fn poll(&mut self, longest: Duration, load: &mut impl Load) -> Result<()> {
         let count = self.poller.wait(Some(longest))?;
         for index in 0..count {
@@ -182,7 +143,7 @@ impl Driver {
             } else {
                 let member = usize::try_from(ready.key)?;
                 if ready.write {
-                    self.flush(member, true);
+                    self.flush(member);
                 }
                 if ready.read {
                     self.read(member, load);
@@ -194,7 +155,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Has `poll` return after this time, to the microsecond: its own bound is in milliseconds.
+    /// Makes `poll` return after this time, to the microsecond: its own bound is in milliseconds.
     pub(super) fn wake_in(&mut self, time: Duration) -> Result<()> {
         let timer = if let Some(timer) = self.timer.take() {
             timer
@@ -210,55 +171,81 @@ impl Driver {
         Ok(())
     }
 
-    /// Has a member say a text to its room.
-    pub(super) fn say(&mut self, member: usize, text: &[u8], payload: &mut Vec<u8>) {
-        let dialect = &self.dialects[self.members[member].dialect];
-        let opcode = dialect.opcode;
-        payload.clear();
-        dialect.send(text, payload);
-        self.send(member, opcode, payload);
-    }
-
-    fn send(&mut self, member: usize, opcode: Opcode, payload: &[u8]) {
-        self.frame.clear();
-        websocket::put_masked(&mut self.frame, opcode, payload);
-        let now = self.now();
-        let m = &mut self.members[member];
-        if m.stage == Stage::Closed {
+    /// Sends a text of a member to its room. `payload` is a buffer to reuse.
+    pub(super) fn say(&mut self, index: usize, text: &[u8], payload: &mut Vec<u8>) {
+        let member = &mut self.members[index];
+        if member.stage == Stage::Closed {
             return;
         }
-        m.spoke = now;
-        let waiting = !m.unsent.is_empty();
-        m.unsent.extend_from_slice(&self.frame);
-        if !waiting {
-            self.flush(member, false);
+        let dialect = &self.dialects[member.dialect];
+        payload.clear();
+        dialect.send(text, payload);
+        member.send(dialect.opcode, payload, nanoseconds(self.base));
+        self.flush_unless_watched(index);
+    }
+
+    fn read(&mut self, index: usize, load: &mut impl Load) {
+        let member = &mut self.members[index];
+        let Some(socket) = &member.socket else { return };
+        let count = match socket::read(socket.as_fd(), &mut self.buffer) {
+            Ok(None) => return,
+            Ok(Some(0)) => return self.fail(index, "the server closed the connection"),
+            Ok(Some(count)) => count,
+            Err(error) => return self.fail(index, &error.to_string()),
+        };
+        self.counts.reads += 1;
+        let now = nanoseconds(self.base);
+        let was_joined = member.stage == Stage::Joined;
+        let dialect = &self.dialects[member.dialect];
+        let taken = member.arrived(&self.buffer[..count], now, dialect, &mut self.counts, &mut |record| {
+            load.record(index, record, now);
+        });
+        if !was_joined && member.stage == Stage::Joined {
+            self.joining -= 1;
+        }
+        match taken {
+            Ok(()) => self.flush_unless_watched(index),
+            Err(why) => self.fail(index, &why),
         }
     }
 
-    /// Writes what waits; `watched` tells whether the poller tells of when the kernel takes more.
-    fn flush(&mut self, member: usize, watched: bool) {
-        let m = &mut self.members[member];
-        let Some(socket) = &m.socket else { return };
+    /// Writes now, unless the kernel has to make room first, which the poller tells.
+    fn flush_unless_watched(&mut self, index: usize) {
+        let member = &self.members[index];
+        if !member.is_watched && !member.unsent.is_empty() {
+            self.flush(index);
+        }
+    }
+
+    /// Writes what waits, and watches the socket while something is left.
+    fn flush(&mut self, index: usize) {
+        let member = &mut self.members[index];
+        let Some(socket) = &member.socket else { return };
         let written = loop {
-            if m.unsent.is_empty() {
+            if member.unsent.is_empty() {
                 break Ok(());
             }
-            match socket::write(socket.as_fd(), &m.unsent) {
-                Ok(Some(count)) => drop(m.unsent.drain(..count)),
+            match socket::write(socket.as_fd(), &member.unsent) {
+                Ok(Some(count)) => drop(member.unsent.drain(..count)),
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
-        let watch = !m.unsent.is_empty();
+        let watch = !member.unsent.is_empty();
         let done = written.and_then(|()| {
-            if watch == watched { Ok(()) } else { self.poller.change(socket, member as u64, watch) }
+            if watch == member.is_watched {
+                return Ok(());
+            }
+            member.is_watched = watch;
+            self.poller.change(socket, index as u64, watch)
         });
         if let Err(error) = done {
-            self.fail(member, &error.to_string());
+            self.fail(index, &error.to_string());
         }
     }
 
-    /// Says something for everyone who was silent for long: servers let go who seems to be dead.
+    /// Sends a message for every member that has been silent for long: servers close connections that seem
+    /// dead.
     fn keep_alive(&mut self) {
         let now = self.now();
         if now - self.checked < 1_000_000_000 {
@@ -266,28 +253,32 @@ impl Driver {
         }
         self.checked = now;
         for index in 0..self.members.len() {
-            let m = &self.members[index];
-            if m.stage != Stage::Joined || u128::from(now - m.spoke) < KEEP_ALIVE.as_nanos() {
+            let member = &mut self.members[index];
+            if member.stage != Stage::Joined || u128::from(now - member.spoke) < KEEP_ALIVE.as_nanos() {
                 continue;
             }
-            if let Some((opcode, payload)) = self.dialects[m.dialect].keep_alive.clone() {
-                self.send(index, opcode, &payload);
+            if let Some((opcode, payload)) = &self.dialects[member.dialect].keep_alive {
+                member.send(*opcode, payload, now);
+                self.flush_unless_watched(index);
             }
         }
     }
 
-    fn fail(&mut self, member: usize, why: &str) {
-        let node = self.members[member].node;
-        let m = &mut self.members[member];
-        if m.stage == Stage::Closed {
+    fn fail(&mut self, index: usize, why: &str) {
+        let member = &mut self.members[index];
+        if member.stage == Stage::Closed {
             return;
         }
-        if m.stage != Stage::Joined {
+        if member.stage != Stage::Joined {
             self.joining -= 1;
         }
-        m.stage = Stage::Closed;
-        m.socket = None;
+        member.stage = Stage::Closed;
+        member.socket = None;
         self.closed += 1;
-        self.why.get_or_insert_with(|| format!("connection {member} to {}: {why}", self.nodes[node]));
+        self.why.get_or_insert_with(|| format!("connection {index} to {}: {why}", self.nodes[member.node]));
     }
+}
+
+fn nanoseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

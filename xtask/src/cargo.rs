@@ -1,22 +1,42 @@
-//! What `cargo … --message-format=json` says of the programs that it made.
+//! Programs and test runners that cargo builds, as `cargo … --message-format=json` reports them.
 
-use anyhow::{Context, Result};
+use crate::sh;
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-/// An executable that cargo made.
+/// The argument with which cargo reports what it builds in a form that [`build`] reads. Errors and warnings
+/// are still shown to people.
+pub(crate) const REPORT: &str = "--message-format=json-render-diagnostics";
+
+/// An executable that cargo has built.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// A test runner, rather than the program itself
+    /// Whether it is a test runner, rather than the program itself
     pub(crate) test: bool,
     /// `bin`, `test`, `lib`, …
     pub(crate) kind: String,
 }
 
-/// All executables named in cargo's messages, one JSON object a line; other lines are skipped.
-pub(crate) fn programs(messages: &str) -> Vec<Program> {
+/// A cargo command for the whole workspace; the caller selects targets. With `--package` the dependencies
+/// would get other features, and be compiled once more.
+pub(crate) fn workspace(subcommand: &str) -> Command {
+    sh::cargo([subcommand, "--locked", "--workspace"])
+}
+
+/// Runs a cargo command that has [`REPORT`] among its arguments. Returns the executables that it built.
+pub(crate) fn build(command: &mut Command) -> Result<Vec<Program>> {
+    let output =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "`{}` failed", sh::line(command));
+    Ok(programs(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// All executables in cargo's messages, one JSON object on each line; other lines are skipped.
+fn programs(messages: &str) -> Vec<Program> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
