@@ -15,7 +15,7 @@ pub(super) fn cargo(subcommand: &str) -> Command {
 }
 
 pub(super) fn unit() -> Result<()> {
-    sh::run(cargo("test").args(["--lib", "--bins"]))
+    sh::run(cargo("test").args(["--lib", "--bins", "--test", "house"]))
 }
 
 /// The hub's integration tests.
