@@ -143,7 +143,7 @@ fn lobby() -> Snapshot {
     }
 }
 
-/// One hub cannot get its image, another is not seen on the backplane; it is paused, and not all may be read.
+/// One hub cannot pull its image, another is not seen on the backplane; it is paused, and not all may be read.
 fn troubled() -> Snapshot {
     let mut snapshot = lobby();
     let waiting = json!({"reason": "ImagePullBackOff", "message": "not found"});
@@ -154,8 +154,8 @@ fn troubled() -> Snapshot {
     status.address = None;
     status.hub.summary = "1/2".into();
     status.conditions = vec![
-        from(condition("Ready", "False", "ImagePullFailed", "pod lobby-hub-b cannot get its image")),
-        from(condition("HubReady", "False", "ImagePullFailed", "pod lobby-hub-b cannot get its image")),
+        from(condition("Ready", "False", "ImagePullFailed", "pod lobby-hub-b cannot pull its image")),
+        from(condition("HubReady", "False", "ImagePullFailed", "pod lobby-hub-b cannot pull its image")),
         from(condition(
             "Verified",
             "False",
