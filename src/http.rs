@@ -13,11 +13,11 @@ use axum::{Router, response::IntoResponse};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::access::Access;
+use crate::client::access::Access;
 use crate::lease::Tenure;
 use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
-use crate::scope::Scope;
-use crate::watches::Caches;
+use crate::store::scope::Scope;
+use crate::store::watches::Caches;
 
 /// How long the API server may fail to answer before an operator that knows the cluster says that it is not ready.
 const LASTING: Duration = Duration::from_secs(10);

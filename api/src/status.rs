@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::reason::Reason;
+
 /// The observed state of a ChatCluster, written by the operator.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +37,29 @@ pub struct ChatClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+impl ChatClusterStatus {
+    /// Returns the condition of this type, or `None` if the status does not have it yet.
+    pub fn condition(&self, type_: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_.as_str())
+    }
+
+    /// Returns true if the condition of this type is True.
+    pub fn holds(&self, type_: ConditionType) -> bool {
+        self.condition(type_).is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Returns true if the public Service exists, with or without an address.
+    pub fn is_published(&self) -> bool {
+        let reasons = [Reason::Published.as_str(), Reason::AddressPending.as_str()];
+        self.condition(ConditionType::Published).is_some_and(|published| reasons.contains(&published.reason))
+    }
+
+    /// Returns true if the cluster is verified, or was verified before: its public Service then exists.
+    pub fn was_verified(&self) -> bool {
+        self.holds(ConditionType::Verified) || self.is_published()
+    }
 }
 
 /// The hubs, as last observed.

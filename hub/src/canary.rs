@@ -2,10 +2,12 @@
 //! answers pings but delivers nothing is not ready.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::sync::lock;
 
 /// How often each pod sends one.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -160,7 +162,7 @@ impl Canary {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Peer>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.heard)
     }
 }
 

@@ -9,80 +9,114 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use tokio_util::task::TaskTracker;
 
-use crate::backplane::{Backplane, PublishError, Topic};
-use crate::connection::Conversation;
-use crate::hub::{Admission, Hub};
+use crate::admission::Admission;
+use crate::audiences::{Audiences, Questions};
+use crate::backplane::Backplane;
+use crate::canary::Canary;
+use crate::connection::Runner;
+use crate::metrics::Metrics;
+use crate::protocol::methods::PublishError;
 use crate::protocol::word::{Claim, Fate, Reply};
+use crate::rooms::Rooms;
 use crate::session::{Found, Session, Sessions};
 use crate::token::ConnectionId;
+use crate::topics::Topic;
 
-/// Whether connections can move at all.
-pub fn is_possible(hub: &Hub) -> bool {
-    matches!(hub.backplane, Backplane::Redis(_))
+/// See the module.
+#[derive(Debug)]
+pub struct Handover {
+    /// The way to the other hubs.
+    pub backplane: Arc<Backplane>,
+    /// The other hubs, as far as they were heard.
+    pub canary: Arc<Canary>,
+    /// Registry of connections that outlive a request.
+    pub sessions: Arc<Sessions>,
+    /// Registry of connections that are spoken to outside of rooms.
+    pub audiences: Arc<Audiences>,
+    /// Registry of questions to other hubs.
+    pub questions: Arc<Questions>,
+    /// Registry of rooms and their members on this hub.
+    pub rooms: Arc<Rooms>,
+    /// Goes on with connections that come here.
+    pub runner: Arc<Runner>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Connections on their way to other hubs.
+    pub departures: TaskTracker,
 }
 
-/// Whether there is another hub that could go on with this one's connections.
-pub fn has_peers(hub: &Hub) -> bool {
-    is_possible(hub) && hub.canary.instances().len() > 1
-}
-
-/// The session of a connection that can move.
-fn movable(hub: &Hub, id: ConnectionId) -> Option<Arc<Session>> {
-    let Found::Live(session) = hub.sessions.find(id) else { return None };
-    (session.stateful.is_some() && session.outbox.pulse.is_shaken()).then_some(session)
-}
-
-async fn reply(hub: &Hub, question: &str, fate: Fate) -> Result<(), PublishError> {
-    let Some((instance, _)) = question.split_once('-') else { return Ok(()) };
-    let reply = Reply { of: question.into(), by: None, fate }.json();
-    hub.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
-}
-
-/// Says what a connection hears, if it is here.
-pub(crate) async fn show(hub: Arc<Hub>, id: ConnectionId, question: String) {
-    let Some(session) = movable(&hub, id) else { return };
-    // It may be busy.
-    if reply(&hub, &question, Fate::Asked).await.is_ok()
-        && let Some(hears) = session.hears().await
-    {
-        // Who asked gives up in time.
-        let _ = reply(&hub, &question, Fate::Found(Box::new(hears))).await;
+impl Handover {
+    /// Whether connections can move at all.
+    pub fn is_possible(&self) -> bool {
+        matches!(*self.backplane, Backplane::Redis(_))
     }
-}
 
-/// Gives a connection away, if it is here. Its client is told nothing any more of what is said.
-pub(crate) async fn give(hub: Arc<Hub>, id: ConnectionId, question: String) {
-    let Some(session) = movable(&hub, id) else { return };
-    let Some(key) = hub.audiences.key_of(&id.to_string()) else { return };
-    if let Some(moving) = session.depart().await {
-        let rooms: Vec<_> = moving.rooms.iter().map(|moving| moving.room.clone()).collect();
-        match reply(&hub, &question, Fate::Moved(Box::new(moving))).await {
-            Ok(()) => hub.metrics.moved_away.add(1),
-            Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
+    /// Whether there is another hub that could go on with this one's connections.
+    pub fn has_peers(&self) -> bool {
+        self.is_possible() && self.canary.instances().len() > 1
+    }
+
+    /// The session of a connection that can move.
+    fn movable(&self, id: ConnectionId) -> Option<Arc<Session>> {
+        let Found::Live(session) = self.sessions.find(id) else { return None };
+        (session.stateful.is_some() && session.outbox.pulse.is_shaken()).then_some(session)
+    }
+
+    async fn reply(&self, question: &str, fate: Fate) -> Result<(), PublishError> {
+        let Some((instance, _)) = question.split_once('-') else { return Ok(()) };
+        let reply = Reply { of: question.into(), by: None, fate }.json();
+        self.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
+    }
+
+    /// Says what a connection hears, if it is here.
+    pub(crate) async fn show(self: Arc<Self>, id: ConnectionId, question: String) {
+        let Some(session) = self.movable(id) else { return };
+        // It may be busy.
+        if self.reply(&question, Fate::Asked).await.is_ok()
+            && let Some(hears) = session.hears().await
+        {
+            // Who asked gives up in time.
+            let _ = self.reply(&question, Fate::Found(Box::new(hears))).await;
         }
-        join_all(rooms.iter().map(|room| hub.rooms.gone(room, key))).await;
     }
-}
 
-/// Goes on with a connection of another hub; `None`: no hub has it.
-pub(crate) async fn take(hub: &Arc<Hub>, admission: Admission) -> Option<Arc<Session>> {
-    if !is_possible(hub) {
-        return None;
+    /// Gives a connection away, if it is here. Its client is told nothing any more of what is said.
+    pub(crate) async fn give(self: Arc<Self>, id: ConnectionId, question: String) {
+        let Some(session) = self.movable(id) else { return };
+        let Some(key) = self.audiences.key_of(&id.to_string()) else { return };
+        if let Some(moving) = session.depart().await {
+            let rooms: Vec<_> = moving.rooms.iter().map(|moving| moving.room.clone()).collect();
+            match self.reply(&question, Fate::Moved(Box::new(moving))).await {
+                Ok(()) => {
+                    self.metrics.moved_away.inc();
+                }
+                Err(error) => tracing::warn!(%error, "a connection was lost on its way to another hub"),
+            }
+            join_all(rooms.iter().map(|room| self.rooms.gone(room, key))).await;
+        }
     }
-    let mut question = hub.questions.ask(admission.key).ok()?;
-    let (id, of) = (admission.id.to_string(), question.id());
-    let claim = |cut| Claim { claim: id.as_str().into(), question: of.as_str().into(), cut }.json();
-    hub.backplane.publish_and_wait(Topic::All, claim(false)).await.ok()?;
-    let hears = question.found().await?;
-    if hears.user.as_deref() != admission.identity.user.as_deref() {
-        // Its token is another user's.
-        return None;
+
+    /// Goes on with a connection of another hub; `None`: no hub has it.
+    pub(crate) async fn take(&self, admission: Admission) -> Option<Arc<Session>> {
+        if !self.is_possible() {
+            return None;
+        }
+        let mut question = self.questions.ask(admission.key).ok()?;
+        let (id, of) = (admission.id.to_string(), question.id());
+        let claim = |cut| Claim { claim: id.as_str().into(), question: of.as_str().into(), cut }.json();
+        self.backplane.publish_and_wait(Topic::All, claim(false)).await.ok()?;
+        let hears = question.found().await?;
+        if hears.user.as_deref() != admission.identity.user.as_deref() {
+            // Its token is another user's.
+            return None;
+        }
+        let mut conversation = self.runner.conversation(admission);
+        conversation.expect(hears).await;
+        self.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
+        let moving = question.moved().await?;
+        self.metrics.moved_here.inc();
+        self.runner.take_over(conversation, moving).await
     }
-    let mut conversation = Conversation::new(admission, false, None);
-    conversation.expect(hears).await;
-    hub.backplane.publish_and_wait(Topic::All, claim(true)).await.ok()?;
-    let moving = question.moved().await?;
-    hub.metrics.moved_here.add(1);
-    Sessions::take_over(hub, conversation, moving).await
 }

@@ -1,36 +1,42 @@
 //! A chat server that `@microsoft/signalr` clients can talk to, with a Redis backplane.
 //!
-//! [`protocol`] is pure. What a client says is heard by its [`connection`]; what it is told goes through its [`outbox`]. Both are
-//! tied to a [`websocket`], or to a [`session`] that one of the [`transports`] serves. A room ([`rooms`]) is a set of outboxes; the
-//! [`backplane`] brings each message to the rooms of all pods. [`hub`] holds what they share; clients come in by [`server`]
-//! and [`http`], past the [`guards`].
+//! The modules stand on floors, and each uses only those below it; from the ground up:
+//!
+//! - [`protocol`] is pure: the hub's methods and messages, on top of the crate [`signalr`].
+//! - [`outbox`] is the queue of one connection, and [`members`] are connections that hear the same: those in one of
+//!   the [`rooms`], or of the [`audiences`] outside of rooms.
+//! - The [`backplane`] brings messages to the rooms and audiences of all hubs.
+//! - [`chat`] is the effect of the hub's methods, [`connection`] is one client, [`session`] one that outlives a
+//!   request, and [`handover`] moves it to another hub.
+//! - [`hub`] puts these together. Clients come in by [`server`] and [`http`], past the [`guards`] and [`admission`];
+//!   [`tasks`] work in the background until [`shutdown`].
 
+pub mod admission;
+pub mod audiences;
 pub mod backplane;
 pub mod canary;
 pub mod chat;
+mod clock;
 pub mod config;
 pub mod connection;
 pub mod descriptors;
-pub mod ending;
-pub mod flusher;
-mod forward;
 pub mod guards;
 pub mod handover;
-pub mod heartbeat;
 pub mod http;
 pub mod hub;
+pub mod members;
 pub mod metrics;
 pub mod outbox;
-pub mod page;
 pub mod protocol;
-pub mod pulse;
-pub mod rebalance;
 pub mod rooms;
 pub mod server;
 pub mod session;
 pub mod shutdown;
+mod sync;
+pub mod tasks;
 pub mod telemetry;
 pub mod token;
+pub mod topics;
 pub mod transports;
 pub mod websocket;
 
@@ -60,6 +66,13 @@ pub enum RunError {
     Serve(#[from] io::Error),
 }
 
+/// Builds a hub that clients reach at `port`, and starts its background work. Needs a Tokio runtime.
+pub fn start(config: &Config, port: u16) -> Arc<Hub> {
+    let (hub, errands) = Hub::build(config, port);
+    tasks::start(&hub, errands, config.rebalance);
+    Arc::new(hub)
+}
+
 /// Serves until SIGTERM or SIGINT, and then ends within the grace period.
 ///
 /// # Errors
@@ -69,12 +82,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     let listen_error = |error| RunError::Listen { address: config.listen, error };
     let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
     let address = listener.local_addr()?;
-    let hub = Hub::start(&config, address.port());
+    let hub = start(&config, address.port());
     tracing::info!(
         %address,
         pod = config.pod,
         pod_ip = config.pod_ip,
-        version = hub::VERSION,
+        version = config::VERSION,
         event_key = %config.event_key,
         "listening"
     );
@@ -90,11 +103,12 @@ pub async fn run(config: Config) -> Result<(), RunError> {
         );
     }
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(server::serve(listener, Arc::clone(&hub), stop.clone()));
+    let serving =
+        tokio::spawn(server::serve(listener, http::router(&hub), hub.timing.handshake, stop.clone()));
 
     let signal = signals.next().await;
     tracing::info!(signal, "shutting down");
-    hub.start_draining();
+    hub.connections.start_draining();
     stop.cancel();
     // From here on clients that are let go come in elsewhere.
     let _ = serving.await;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,9 +13,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::http;
-use crate::hub::Hub;
-
 /// After an error that is not the client's, such as too many open files, the system gets a moment.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -25,9 +21,7 @@ const MOST_HEAD: usize = 16 * 1024;
 
 /// Accepts until told to stop. Who is told so may count on it that nobody gets in any more once this has returned; requests that are
 /// under way go on.
-pub async fn serve(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) {
-    let router = http::router(Arc::clone(&hub));
-    let head_timeout = hub.timing.handshake;
+pub async fn serve(listener: TcpListener, router: Router, head_timeout: Duration, stop: CancellationToken) {
     // Small messages must not wait for others to share a packet with them. What is accepted has this from its listener.
     let _ = rustix::net::sockopt::set_tcp_nodelay(&listener, true);
     loop {

@@ -8,10 +8,8 @@ use rand::seq::SliceRandom;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::ending::Ending;
-use crate::handover;
 use crate::hub::Hub;
-use crate::outbox::Outbox;
+use crate::outbox::{Ending, Outbox};
 
 /// What is left of the grace period when the last client should be gone.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -48,9 +46,9 @@ pub async fn drain(hub: &Hub, grace: Duration) {
     let start = Instant::now();
     let deadline = start + grace.saturating_sub(MARGIN).max(grace / 2);
     let spread = hub.timing.drain.min(grace / 4);
-    let mut outboxes = hub.start_draining();
+    let mut outboxes = hub.connections.start_draining();
     let count = outboxes.len();
-    let movable = if handover::has_peers(hub) { hub.sessions.movable() } else { Vec::new() };
+    let movable = if hub.handover.has_peers() { hub.sessions.movable() } else { Vec::new() };
     let address = |outbox: &Arc<Outbox>| Arc::as_ptr(outbox).addr();
     let movable: HashMap<_, _> =
         movable.into_iter().map(|session| (address(&session.outbox), session)).collect();
@@ -69,16 +67,16 @@ pub async fn drain(hub: &Hub, grace: Duration) {
     }
     if !movable.is_empty() {
         drop(movable);
-        let _ = timeout_at(deadline.min(Instant::now() + MOVE.min(grace / 4)), hub.empty()).await;
-        for outbox in hub.outboxes() {
+        let _ = timeout_at(deadline.min(Instant::now() + MOVE.min(grace / 4)), hub.connections.empty()).await;
+        for outbox in hub.connections.outboxes() {
             outbox.end(Ending::Draining);
         }
     }
-    if timeout_at(deadline, hub.empty()).await.is_err() {
+    if timeout_at(deadline, hub.connections.empty()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
-    hub.departures.close();
-    let _ = timeout_at(deadline, hub.departures.wait()).await;
+    hub.handover.departures.close();
+    let _ = timeout_at(deadline, hub.handover.departures.wait()).await;
     hub.backplane.close().await;
 }
 

@@ -6,7 +6,8 @@ use k8s_openapi::api::coordination::v1::LeaseSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{DURATION, Moment};
+use super::moment::Moment;
+use super::times::DURATION;
 
 /// What an elector does next.
 #[derive(Clone, Debug, PartialEq)]

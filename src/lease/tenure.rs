@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{DEADLINE, Moment};
+use super::moment::Moment;
+use super::times::DEADLINE;
 
 /// Whether this process may write: shared by the election, which knows, and the client, which asks before each write.
 #[derive(Clone, Debug)]
@@ -92,7 +93,7 @@ impl Tenure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::{ATTEMPT, DURATION, LOOK, RENEWAL};
+    use crate::lease::times::{ATTEMPT, DURATION, LOOK, RENEWAL};
 
     #[test]
     fn nothing_is_written_before_the_lease_is_taken_nor_after_it_was_given_back() {

@@ -4,37 +4,28 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::compare::Difference;
-use crate::packed::Packer;
-use serde_json::json;
 
 /// Metrics of which each has been seen once.
 fn used() -> Metrics {
     let metrics = Metrics::default();
-    let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
     metrics.reconciled(Duration::from_millis(30), Some("write"));
     metrics.queue_depth(1);
-    metrics.wrote("Service", &drift);
+    metrics.wrote("Service", "repaired");
     metrics.drift_repaired("Service");
     metrics.watch_failed("Pod");
     metrics.requested("patch", "services".to_owned(), Some(200));
     metrics.leads(true);
-    metrics.cluster_changed(None, Some(&cluster(&[])));
+    metrics.cluster_changed(None, Some(cluster(&[])));
     metrics
 }
 
 /// A cluster that is, or is not, what these conditions say.
-fn cluster(conditions: &[(&str, &str, &str)]) -> Known {
-    let condition = |(type_, status, reason): &(&str, &str, &str)| {
-        json!({"type": type_, "status": status, "reason": reason, "message": "",
-               "lastTransitionTime": "2026-01-02T03:04:05Z"})
+fn cluster(conditions: &[(&str, &str, &str)]) -> Vec<InCondition> {
+    let condition = |&(condition, status, reason): &(&str, &str, &str)| {
+        let [condition, status, reason] = [condition, status, reason].map(str::to_owned);
+        InCondition { condition, status, reason }
     };
-    let conditions: Vec<_> = conditions.iter().map(condition).collect();
-    let cluster = json!({
-        "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
-        "metadata": {"namespace": "team", "name": "lobby"}, "spec": {}, "status": {"conditions": conditions},
-    });
-    Known::new(&serde_json::from_value(cluster).unwrap(), &Packer::default())
+    conditions.iter().map(condition).collect()
 }
 
 /// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for a sample.
@@ -106,9 +97,9 @@ fn a_cluster_is_counted_as_what_it_is_now() {
     let metrics = used();
     let starting = cluster(&[("Ready", "False", "HubsStarting"), ("HubReady", "False", "HubsStarting")]);
     let ready = cluster(&[("Ready", "True", "Ready")]);
-    metrics.cluster_changed(Some(&cluster(&[])), Some(&starting));
-    metrics.cluster_changed(None, Some(&ready));
-    metrics.cluster_changed(Some(&starting), Some(&ready));
+    metrics.cluster_changed(Some(cluster(&[])), Some(starting.clone()));
+    metrics.cluster_changed(None, Some(ready.clone()));
+    metrics.cluster_changed(Some(starting), Some(ready.clone()));
 
     let counted = |metrics: &Metrics| -> Vec<String> {
         let text = metrics.render();
@@ -117,7 +108,7 @@ fn a_cluster_is_counted_as_what_it_is_now() {
     let both = r#"chatcluster_clusters{condition="Ready",status="True",reason="Ready"} 2"#;
     assert_eq!(counted(&metrics), [both]);
 
-    metrics.cluster_changed(Some(&ready), None);
-    metrics.cluster_changed(Some(&ready), None);
+    metrics.cluster_changed(Some(ready.clone()), None);
+    metrics.cluster_changed(Some(ready), None);
     assert_eq!(counted(&metrics), [""; 0]);
 }

@@ -4,9 +4,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use serde_json::Value;
 
-use crate::support::{Kind, Namespace, SOON, env};
+use crate::support::{A_WHILE, Kind, Namespace, SOON, env};
 
-/// One request. Times are as the API server writes them, in an order that is also that of their letters.
+/// One request. Times are in the API server's format, which sorts as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) agent: String,
@@ -17,32 +17,32 @@ pub(crate) struct Entry {
     pub(crate) answered: String,
 }
 
-/// A place in the audit log: what is asked of it is what came after.
+/// A position in the audit log, from which entries are read.
 pub(crate) struct Audit {
     from: u64,
 }
 
 impl Audit {
-    /// From here on.
+    /// The current end of the log.
     pub(crate) fn from_now() -> Self {
         let from = std::fs::metadata(path()).map_or(0, |file| file.len());
         Self { from }
     }
 
-    /// What the operator asked of this namespace so far, as `verb uri`.
+    /// The operator's requests about this namespace since the position, as `verb uri`.
     pub(crate) async fn requests(&self, ns: &Namespace) -> Vec<String> {
         let entries = self.entries(ns).await;
         let ours = entries.into_iter().filter(|entry| entry.agent.starts_with("chatcluster-operator"));
         ours.map(|entry| format!("{} {}", entry.verb, entry.uri)).collect()
     }
 
-    /// The requests about this namespace so far. The log lags a little, so a request of our own marks the point up to which
-    /// it must have been written.
+    /// All requests about this namespace since the position. The log lags a little, so a request of our own
+    /// marks the point up to which it must have been written.
     pub(crate) async fn entries(&self, ns: &Namespace) -> Vec<Entry> {
         let marker = format!("audit-marker-{:08x}", rand::random::<u32>());
         ns.child(Kind::ConfigMap, &marker).find().await;
         let log = ns
-            .eventually(SOON, "the audit log has our marker", async || {
+            .eventually(SOON, "the audit log contains our marker", async || {
                 let log = self.read();
                 if log.contains(&marker) { Ok(log) } else { Err("it does not".into()) }
             })
@@ -73,6 +73,17 @@ impl Audit {
             .expect("the audit log");
         String::from_utf8_lossy(&text).into_owned()
     }
+}
+
+/// Waits until the operator has made no request about this namespace for a while.
+pub(crate) async fn comes_to_rest(ns: &Namespace) -> Result<(), String> {
+    ns.try_eventually(SOON, async || {
+        let audit = Audit::from_now();
+        tokio::time::sleep(A_WHILE).await;
+        let requests = audit.requests(ns).await;
+        if requests.is_empty() { Ok(()) } else { Err(format!("not at rest: {requests:#?}")) }
+    })
+    .await
 }
 
 fn path() -> String {

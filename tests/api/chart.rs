@@ -1,5 +1,6 @@
-//! What the chart renders, put to a real API server, which makes nothing of it (`--dry-run=server`): every field is one that it
-//! knows, and every pod passes the `restricted` standard. What the templates say is tested by `cargo xtask test --only lint`.
+//! The chart's rendered objects, sent to a real API server that creates none of them (`--dry-run=server`): it
+//! knows every field, and every pod passes the `restricted` standard. The content of the templates is tested
+//! by `cargo xtask test --only lint`.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::operator;
 use crate::support::{Namespace, SOON, kubectl, kubectl_with_input, repo, run};
 
-/// The objects that helm renders into a namespace, with the pod of `helm test`.
+/// The objects that helm renders into a namespace, including the pod of `helm test`.
 async fn rendered(ns: &Namespace, values: &Path) -> Vec<Value> {
     let chart = repo().join("charts/chatcluster").display().to_string();
     let values = values.display().to_string();
@@ -27,7 +28,7 @@ async fn rendered(ns: &Namespace, values: &Path) -> Vec<Value> {
     objects.into_iter().filter(|object| !object.is_null()).collect()
 }
 
-/// A pod such as the Deployment makes: with an account that is there.
+/// A pod as the Deployment creates it, but with a service account that exists.
 fn pod_of(deployment: &Value) -> Value {
     let mut pod = deployment["spec"]["template"].clone();
     pod["apiVersion"] = "v1".into();
@@ -39,25 +40,31 @@ fn pod_of(deployment: &Value) -> Value {
 }
 
 async fn dry_run(objects: &[Value]) -> Result<String, String> {
-    // Not as a List, whose items kubectl would check by itself, and not as the API server does.
+    // Separate documents: kubectl checks the items of a List itself, unlike the API server.
     let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
     let how = ["--dry-run=server", "--server-side", "--force-conflicts", "--validate=strict"];
     let args = [&["apply"], &how[..], &["--filename", "-"]].concat();
     kubectl_with_input(&args, &documents.join("\n---\n")).await
 }
 
-#[tokio::test]
-async fn an_api_server_takes_every_object_of_the_chart() {
-    let ns = operator::namespace("chart").await;
+/// A namespace in which pods can be created, because its default service account exists.
+async fn namespace(theme: &str) -> Namespace {
+    let ns = operator::namespace(theme).await;
     let account = ["get", "serviceaccount", "default", "--namespace", &ns.name];
-    ns.eventually(SOON, "pods may be made", async || kubectl(&account).await).await;
+    ns.eventually(SOON, "pods can be created", async || kubectl(&account).await).await;
+    ns
+}
+
+#[tokio::test]
+async fn the_api_server_accepts_every_object_of_the_chart() {
+    let ns = namespace("chart").await;
     let files = std::fs::read_dir(repo().join("charts/chatcluster/ci")).expect("charts/chatcluster/ci");
 
     let mut seen = 0;
     for file in files {
         let file = file.expect("a file").path();
         let mut objects = rendered(&ns, &file).await;
-        // Kinds of the Prometheus operator, which is not there.
+        // The Prometheus operator, whose kinds these are, is not installed.
         objects.retain(|object| object["apiVersion"] != "monitoring.coreos.com/v1");
         let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
         let pods: Vec<Value> = deployments.map(pod_of).collect();
@@ -73,10 +80,8 @@ async fn an_api_server_takes_every_object_of_the_chart() {
 }
 
 #[tokio::test]
-async fn an_api_server_would_say_what_is_wrong() {
-    let ns = operator::namespace("wrong").await;
-    let account = ["get", "serviceaccount", "default", "--namespace", &ns.name];
-    ns.eventually(SOON, "pods may be made", async || kubectl(&account).await).await;
+async fn the_api_server_would_refuse_a_misspelt_field_and_a_pod_that_runs_as_root() {
+    let ns = namespace("wrong").await;
     let objects = rendered(&ns, &repo().join("charts/chatcluster/ci/defaults.yaml")).await;
     let deployment = objects.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment");
 

@@ -1,13 +1,13 @@
-//! What the operator makes of an empty spec, as the API server stores it.
+//! The children of an almost empty spec, as the API server stores them.
 
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::operator;
-use crate::support::{Chat, Kind, SOON, objects_that_hold};
+use crate::support::{Kind, SOON, objects_that_hold};
 
-/// The smallest cluster whose Service is there too although no Redis answers.
+/// The smallest spec whose Service is created, too, although no Redis answers.
 fn at_once() -> Value {
     json!({"service": {"publish": "Immediately"}})
 }
@@ -22,13 +22,13 @@ async fn an_empty_spec_gets_every_child_but_the_service_that_waits_for_verificat
         if child.kind == Kind::Service && child.name == "lobby" {
             continue;
         }
-        ns.eventually(SOON, &format!("{child} is made"), async || child.seen().await).await;
+        ns.wait_for(&child, SOON).await;
     }
     lobby.becomes("Published", "False", "NotVerified", SOON).await;
     assert_eq!(
         lobby.child(Kind::Service, "").find().await,
         None,
-        "the Service was made before the cluster was verified"
+        "the Service was created before the cluster was verified"
     );
 }
 
@@ -70,15 +70,14 @@ async fn every_child_is_owned_by_its_chatcluster_and_labelled() {
 async fn the_secret_holds_the_address_the_password_and_its_digest_for_redis() {
     let ns = operator::namespace("secret").await;
     let lobby = ns.chat("lobby", json!({})).await;
-    let secret = lobby.child(Kind::Secret, "-redis-auth");
-    ns.eventually(SOON, "the Secret is made", async || secret.seen().await).await;
+    ns.wait_for(&lobby.child(Kind::Secret, "-redis-auth"), SOON).await;
 
     let password = lobby.password().await;
 
     assert!(password.len() >= 32, "a password of 32 random bytes has at least as many characters");
     assert!(
         password.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'),
-        "safe in a URI as it is"
+        "the password needs no escaping in a URI"
     );
     assert_eq!(lobby.secret_key("redis.port").await, "6379");
     let server = lobby.secret_key("redis.server").await;
@@ -91,7 +90,7 @@ async fn the_secret_holds_the_address_the_password_and_its_digest_for_redis() {
         acl.contains(&format!("user default on #{digest} ~* &* +@all")),
         "the ACL has the password's digest"
     );
-    assert!(!acl.contains(&password), "the ACL has the digest in place of the password");
+    assert!(!acl.contains(&password), "the ACL contains the password itself");
 }
 
 #[tokio::test]
@@ -99,8 +98,7 @@ async fn the_hub_deployment_honours_the_hub_contract() {
     let ns = operator::namespace("hub").await;
     let spec = json!({"eventKey": "the.key", "hub": {"port": 9000, "env": [{"name": "EXTRA", "value": "$(REDIS_SERVER)"}]}});
     let lobby = ns.chat("lobby", spec).await;
-    let deployment = lobby.child(Kind::Deployment, "-hub");
-    let deployment = ns.eventually(SOON, "the Deployment is made", async || deployment.seen().await).await;
+    let deployment = ns.wait_for(&lobby.child(Kind::Deployment, "-hub"), SOON).await;
 
     let template = &deployment["spec"]["template"];
     let hub = &template["spec"]["containers"][0];
@@ -110,7 +108,7 @@ async fn the_hub_deployment_honours_the_hub_contract() {
     };
 
     assert_eq!(deployment["spec"]["replicas"], 2);
-    assert_eq!(hub["image"], "localhost/hub:sim", "the hub that the operator was installed with");
+    assert_eq!(hub["image"], "localhost/hub:sim", "the hub image that the operator was installed with");
     assert!(env("REDIS_SERVER")["value"].as_str().expect("a hostname").starts_with("lobby-redis"));
     assert_eq!(env("REDIS_PORT")["value"], "6379");
     assert_eq!(env("BACKPLANE_EVENT_KEY")["value"], "the.key");
@@ -126,7 +124,7 @@ async fn the_hub_deployment_honours_the_hub_contract() {
         let mounts = hub["volumeMounts"].as_array().expect("volume mounts");
         let mount = mounts.iter().find(|m| m["mountPath"] == directory);
         let mount = mount.unwrap_or_else(|| panic!("{file} is not in a volume: {mounts:#?}"));
-        assert!(mount.get("subPath").is_none(), "a subPath would not follow when {name} changes");
+        assert!(mount.get("subPath").is_none(), "a mount with a subPath would not follow a change of {name}");
         assert_eq!(mount["readOnly"], true, "{name}");
         let volumes = template["spec"]["volumes"].as_array().expect("volumes");
         let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).expect("the volume");
@@ -138,7 +136,7 @@ async fn the_hub_deployment_honours_the_hub_contract() {
 }
 
 #[tokio::test]
-async fn the_services_lead_where_they_should_and_redis_has_no_address_outside() {
+async fn the_services_select_their_pods_and_redis_has_no_external_address() {
     let ns = operator::namespace("services").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately", "port": 8000}})).await;
     lobby.has_all_children().await;
@@ -173,7 +171,7 @@ async fn redis_keeps_its_data_on_a_volume_unless_told_otherwise() {
     let sets = [&kept, &bare, &gone].map(|chat| chat.child(Kind::StatefulSet, "-redis"));
     let mut made = Vec::new();
     for set in &sets {
-        made.push(ns.eventually(SOON, &format!("{set} is made"), async || set.seen().await).await);
+        made.push(ns.wait_for(set, SOON).await);
     }
 
     let claims: Vec<&Value> = made.iter().map(|set| &set["spec"]["volumeClaimTemplates"]).collect();
@@ -189,14 +187,14 @@ async fn redis_keeps_its_data_on_a_volume_unless_told_otherwise() {
 
 #[tokio::test]
 async fn all_pods_pass_the_restricted_standard_and_mount_no_api_token() {
-    let ns = operator::namespace("restricted").await; // it admits nothing else
+    let ns = operator::namespace("restricted").await; // like every test namespace, it enforces the standard
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
 
     let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(ns.client.clone(), &ns.name);
     let pods = pods.list(&ListParams::default()).await.expect("pods").items;
 
-    assert_eq!(pods.len(), 3, "two hubs and Redis were admitted");
+    assert_eq!(pods.len(), 3, "two hubs and Redis are admitted");
     for pod in pods {
         let name = pod.metadata.name.unwrap_or_default();
         let spec = serde_json::to_value(pod.spec).expect("JSON");
@@ -217,8 +215,7 @@ async fn all_pods_pass_the_restricted_standard_and_mount_no_api_token() {
 async fn the_password_and_the_hubs_keys_are_in_their_secrets_and_nowhere_else() {
     let ns = operator::namespace("password").await;
     let clients = "a-secret-that-clients-tokens-are-signed-with";
-    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": {"jwt.key": clients}}))
-        .await;
+    ns.apply_secret("issuer", json!({"jwt.key": clients})).await;
     let spec = json!({
         "hub": {"auth": {"keySecret": {"name": "issuer"}}},
         "redis": {"persistence": "None"},
@@ -236,38 +233,27 @@ async fn the_password_and_the_hubs_keys_are_in_their_secrets_and_nowhere_else() 
             looked_at.contains("Pod") && looked_at.contains("ConfigMap") && looked_at.contains("Event"),
             "{looked_at:?}"
         );
-        assert_eq!(found, Vec::<String>::new(), "a secret, or its digest, is also in these");
+        assert_eq!(found, Vec::<String>::new(), "a secret, or its digest, is also in these objects");
         assert!(!log.contains(&secret), "a secret is in the operator's log");
     }
 }
 
 #[tokio::test]
-async fn without_network_policies_there_are_none() {
+async fn network_policies_go_when_they_are_switched_off_and_come_back_when_switched_on() {
     let ns = operator::namespace("netpol").await;
     let lobby = ns.chat("lobby", json!({})).await;
     let policies = ["-redis", "-hub"].map(|suffix| lobby.child(Kind::NetworkPolicy, suffix));
     for policy in &policies {
-        ns.eventually(SOON, &format!("{policy} is made"), async || policy.seen().await).await;
+        ns.wait_for(policy, SOON).await;
     }
 
     lobby.set(json!({"networkPolicy": {"enabled": false}})).await;
 
     for policy in &policies {
-        gone(&lobby, policy).await;
+        ns.wait_until_gone(policy, SOON).await;
     }
     lobby.set(json!({"networkPolicy": {"enabled": true}})).await;
     for policy in &policies {
-        ns.eventually(SOON, &format!("{policy} is made again"), async || policy.seen().await).await;
+        ns.wait_for(policy, SOON).await;
     }
-}
-
-async fn gone(lobby: &Chat<'_>, child: &crate::support::Child) {
-    let what = format!("{child} is removed");
-    lobby
-        .ns
-        .eventually(SOON, &what, async || match child.find().await {
-            None => Ok(()),
-            Some(_) => Err("it is there".into()),
-        })
-        .await;
 }

@@ -1,4 +1,4 @@
-//! An object of a child's name that is not ours is never seized.
+//! A foreign object that has a child's name is never taken over.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn foreign(kind: Kind, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_foreign_object_of_a_childs_name_is_named_not_seized_and_its_removal_heals() {
+async fn a_foreign_object_with_a_childs_name_is_reported_not_taken_over_and_its_removal_heals() {
     let ns = operator::namespace("foreign").await;
     let kinds = [
         ("secret", Kind::Secret, "-redis-auth"),
@@ -86,7 +86,7 @@ async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str
         if owner == name { Ok(()) } else { Err(format!("owned by {owner}")) }
     })
     .await;
-    ns.eventually(SOON, &format!("{name} speaks of it no more"), async || {
+    ns.eventually(SOON, &format!("the condition of {name} no longer mentions it"), async || {
         let status = chat.get().await.status.unwrap_or_default();
         let ready = status.conditions.into_iter().find(|c| c.type_ == "Ready").ok_or("no condition Ready")?;
         if ready.reason == "NameTaken" { Err(ready.message) } else { Ok(()) }
@@ -94,7 +94,7 @@ async fn one_foreign_object(ns: &Namespace, name: &str, kind: Kind, suffix: &str
     .await;
 }
 
-/// What of an object nobody but a person changes, and who else than the operator has a hand in it.
+/// The parts of an object that only a person changes, and the operator's entries in its managed fields.
 async fn stable(object: &Child) -> Value {
     let object = object.get().await;
     let metadata = &object["metadata"];
@@ -115,7 +115,8 @@ async fn a_child_of_one_chatcluster_is_foreign_to_another() {
     let first = ns.chat("a", json!({"service": {"publish": "Immediately"}})).await;
     first.has_all_children().await;
 
-    let second = ns.chat("a-redis", json!({"service": {"publish": "Immediately"}})).await; // its Service would be a-redis
+    // The second one's public Service would be called a-redis, like the first one's Service of Redis.
+    let second = ns.chat("a-redis", json!({"service": {"publish": "Immediately"}})).await;
 
     second.becomes("Ready", "False", "NameTaken", SOON).await;
     let service = first.child(Kind::Service, "-redis").get().await;
@@ -124,7 +125,7 @@ async fn a_child_of_one_chatcluster_is_foreign_to_another() {
 }
 
 #[tokio::test]
-async fn a_child_whose_owner_was_taken_away_is_taken_back() {
+async fn a_child_that_lost_its_owner_reference_gets_it_back() {
     let ns = operator::namespace("orphan").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
     lobby.has_all_children().await;
@@ -140,7 +141,7 @@ async fn a_child_whose_owner_was_taken_away_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_chatcluster_made_anew_takes_back_what_its_former_self_left_behind() {
+async fn a_recreated_chatcluster_adopts_the_children_that_its_predecessor_left_behind() {
     let ns = operator::namespace("left-behind").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
     lobby.has_all_children().await;

@@ -1,4 +1,4 @@
-//! The committed CRD as users meet it through kubectl.
+//! The committed CRD as users see it through kubectl.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn kubectl_explains_every_field() {
         let text = async || kubectl(&["explain", &name]).await;
         let text = ns.eventually(SOON, "the API server has published the schema", text).await;
 
-        assert!(!text.contains("<no description>"), "something has no description:\n{text}");
+        assert!(!text.contains("<no description>"), "a field has no description:\n{text}");
         let node = path.split('.').skip(1).fold(schema, |node, name| &node["properties"][name]);
         for (name, _) in node["properties"].as_object().expect("properties") {
             assert!(text.contains(&format!("  {name}\t<")), "{name} is not explained:\n{text}");
@@ -44,7 +44,7 @@ async fn kubectl_explains_every_field() {
 }
 
 #[tokio::test]
-async fn it_goes_by_its_short_name_and_its_columns_say_what_matters() {
+async fn kubectl_get_knows_its_short_name_and_its_category_and_fills_in_its_columns() {
     let ns = operator::namespace("columns").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -63,7 +63,7 @@ async fn it_goes_by_its_short_name_and_its_columns_say_what_matters() {
 }
 
 #[tokio::test]
-async fn its_selectable_fields_select() {
+async fn chatclusters_can_be_selected_by_their_selectable_fields() {
     let ns = operator::namespace("select").await;
     ns.chat("runs", json!({"eventKey": "shared"})).await;
     ns.chat("rests", json!({"paused": true, "service": {"type": "ClusterIP"}})).await;
@@ -95,7 +95,7 @@ async fn the_api_server_fills_in_the_defaults() {
         json!({"algorithm": "HS256", "keySecret": {"name": "mine", "key": "jwt.key"}})
     );
     assert_eq!(spec["hub"]["rebalance"], false);
-    // What the hub itself decides.
+    // These have no default in the CRD: the hub has its own.
     assert_eq!((&spec["hub"]["limits"], &spec["hub"]["history"]), (&json!({}), &json!({})));
     assert_eq!(spec["hub"].get("allowedOrigins"), None);
     assert_eq!(spec["redis"]["persistence"], "AppendOnly");
@@ -121,7 +121,7 @@ async fn kubectl_scale_sets_the_number_of_hubs() {
         .await
         .expect("kubectl scale");
 
-    ns.eventually(SOON, "four hubs are seen", async || {
+    ns.eventually(SOON, "the status counts four hubs", async || {
         let hub = lobby.get().await.status.and_then(|status| status.hub).unwrap_or_default();
         if hub.ready_replicas == 4 && hub.replicas == 4 && hub.summary == "4/4" {
             Ok(())

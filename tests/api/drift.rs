@@ -1,5 +1,5 @@
-//! Children that vanish come back at once; what others put on them stays when the spec changes. What happens when each
-//! field changes is the drift matrix's (`matrix`, `not_ours`).
+//! Deleted children come back at once, and additions of others stay when the spec changes. The drift matrix
+//! (`matrix`, `not_ours`) tests changes of every single field.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::operator;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
-/// Repairs are made on a watch event, so about a second; the rest is for a busy machine.
+/// The bound for a repair: a watch event triggers it, so it takes about a second; the rest is for a busy
+/// machine.
 const AT_ONCE: Duration = Duration::from_mins(1);
 
 async fn lobby(ns: &Namespace) -> Chat<'_> {
@@ -26,7 +27,7 @@ async fn every_deleted_child_comes_back() {
     let lobby = ns.chat("lobby", spec).await;
     lobby.has_all_children().await;
     let scaler = lobby.child(Kind::HorizontalPodAutoscaler, "-hub");
-    ns.eventually(SOON, "the autoscaler is made", async || scaler.seen().await).await;
+    ns.wait_for(&scaler, SOON).await;
 
     for child in lobby.children().into_iter().chain([scaler]) {
         let before = child.uid().await;
@@ -34,14 +35,14 @@ async fn every_deleted_child_comes_back() {
 
         child.delete().await;
 
-        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || child.replaced(&before).await).await;
+        ns.wait_for_another(&child, &before, AT_ONCE).await;
         println!("{child} came back in {:?}", start.elapsed());
         lobby.tells_of_repair(&child, &[]).await;
     }
 }
 
 #[tokio::test]
-async fn what_others_put_on_our_objects_stays() {
+async fn additions_of_others_to_our_objects_stay() {
     let ns = operator::namespace("theirs").await;
     let lobby = lobby(&ns).await;
     let service = lobby.child(Kind::Service, "");
@@ -72,36 +73,40 @@ async fn what_others_put_on_our_objects_stays() {
     let template = &hub.get().await["spec"]["template"];
     assert_eq!(
         template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"], "now",
-        "kubectl rollout restart"
+        "the annotation of kubectl rollout restart stays"
     );
     assert_eq!(
         service.get().await["spec"]["ports"][0]["nodePort"],
         node_port,
-        "the node port of the API server"
+        "the node port that the API server chose stays"
     );
 }
 
 #[tokio::test]
-async fn what_the_spec_no_longer_says_is_taken_back() {
+async fn fields_that_leave_the_spec_are_removed_from_the_children() {
     let ns = operator::namespace("taken").await;
     let lobby = lobby(&ns).await;
     let hub = lobby.child(Kind::Deployment, "-hub");
     let service = lobby.child(Kind::Service, "");
     let has = async |expected: bool| {
-        ns.eventually(AT_ONCE, &format!("what the spec adds is there: {expected}"), async || {
-            let container = hub.get().await["spec"]["template"]["spec"]["containers"][0].clone();
-            let annotations = service.get().await["metadata"]["annotations"].clone();
-            let seen = [
-                container["env"].to_string().contains("\"NEW\""),
-                container["resources"]["limits"]["memory"] == "128Mi",
-                annotations["example.com/cloud"] == "fast",
-            ];
-            if seen == [expected; 3] {
-                Ok(())
-            } else {
-                Err(format!("{seen:?}: {container:#} {annotations:#}"))
-            }
-        })
+        ns.eventually(
+            AT_ONCE,
+            &format!("the children have the additions of the spec: {expected}"),
+            async || {
+                let container = hub.get().await["spec"]["template"]["spec"]["containers"][0].clone();
+                let annotations = service.get().await["metadata"]["annotations"].clone();
+                let seen = [
+                    container["env"].to_string().contains("\"NEW\""),
+                    container["resources"]["limits"]["memory"] == "128Mi",
+                    annotations["example.com/cloud"] == "fast",
+                ];
+                if seen == [expected; 3] {
+                    Ok(())
+                } else {
+                    Err(format!("{seen:?}: {container:#} {annotations:#}"))
+                }
+            },
+        )
         .await;
     };
 
@@ -131,14 +136,14 @@ async fn a_paused_cluster_is_left_alone_until_it_resumes() {
 
     lobby.says("Ready", SOON, "is still paused", |condition| condition.reason == "Paused").await;
     tokio::time::sleep(A_WHILE).await;
-    assert_eq!(config.find().await, None, "the ConfigMap was repaired in the pause");
+    assert_eq!(config.find().await, None, "the ConfigMap was repaired during the pause");
     let seen = hub.get().await;
-    assert_eq!(seen["spec"]["replicas"], 1, "the Deployment was repaired in the pause");
+    assert_eq!(seen["spec"]["replicas"], 1, "the Deployment was repaired during the pause");
     assert_eq!(seen["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"], 8080);
 
     lobby.set(json!({"paused": false})).await;
 
-    ns.eventually(AT_ONCE, "all is caught up on", async || {
+    ns.eventually(AT_ONCE, "the operator has caught up", async || {
         config.seen().await?;
         let spec = &hub.get().await["spec"];
         let port = &spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"];

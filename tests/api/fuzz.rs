@@ -1,8 +1,9 @@
-//! Random walks over valid specs: whatever a cluster has been, it ends as a fresh one with the same spec does. Specs that
-//! are not valid are refused by the API server, or reported, and never stop the operator.
+//! Random walks over valid specs: whatever specs a cluster has had, it ends with the same children as a fresh
+//! cluster with the same spec. Invalid specs are refused by the API server, or reported, and never stop the
+//! operator.
 //!
-//! `CHATCLUSTER_FUZZ_SEED` repeats one walk; `CHATCLUSTER_FUZZ_WALKS` says how many are made, each from a seed of its own
-//! that is printed when it fails.
+//! `CHATCLUSTER_FUZZ_SEED` repeats one walk. `CHATCLUSTER_FUZZ_WALKS` sets the number of walks, each with a
+//! seed of its own that is printed when it fails.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +15,20 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::audit::Audit;
+use crate::audit::comes_to_rest;
 use crate::operator;
 use crate::spec::Walk;
-use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
+use crate::support::{Chat, Kind, Namespace, SOON};
 
-/// How many walks a run of the tests makes, how many at once, and how many steps each has.
+/// The number of walks in a run of the tests.
 const WALKS: u64 = 6;
+/// The number of walks at a time.
 const AT_ONCE: usize = 2;
+/// The number of steps of a walk.
 const STEPS: u32 = 3;
 
 #[tokio::test]
-async fn whatever_a_cluster_has_been_it_ends_as_a_fresh_one_does() {
+async fn whatever_specs_a_cluster_has_had_it_ends_like_a_fresh_one() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seeds: Vec<u64> = match number("CHATCLUSTER_FUZZ_SEED") {
         Some(seed) => vec![seed],
@@ -39,8 +42,8 @@ async fn whatever_a_cluster_has_been_it_ends_as_a_fresh_one_does() {
         .collect()
         .await;
 
-    assert!(failed.is_empty(), "repeat one with CHATCLUSTER_FUZZ_SEED:\n{}", failed.join("\n\n"));
-    println!("{} random walks of {STEPS} steps ran clean", seeds.len());
+    assert!(failed.is_empty(), "repeat a walk with CHATCLUSTER_FUZZ_SEED:\n{}", failed.join("\n\n"));
+    println!("{} random walks of {STEPS} steps succeeded", seeds.len());
 }
 
 async fn walk(seed: u64) -> Result<(), String> {
@@ -61,20 +64,17 @@ async fn walk(seed: u64) -> Result<(), String> {
     like_a_fresh_one(&ns, &lobby, &walk.spec)
         .await
         .map_err(|why| format!("the end, {}:\n{why}", walk.spec))?;
-    at_rest(&ns).await
+    comes_to_rest(&ns).await
 }
 
-/// The user's own Secret, which some specs name.
+/// Applies the user's own Secret, which some specs name.
 async fn secrets(ns: &Namespace) {
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"},
-        "stringData": {
-            "pw": "correct horse battery staple",
-            "jwt": "another secret that is not shorter than 32 bytes",
-            "jwks": r#"{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}"#,
-        }
+    let values = json!({
+        "pw": "correct horse battery staple",
+        "jwt": "another secret that is not shorter than 32 bytes",
+        "jwks": r#"{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}"#,
     });
-    ns.apply(secret).await;
+    ns.apply_secret("mine", values).await;
 }
 
 async fn replace(lobby: &Chat<'_>, spec: &Value) -> Result<(), String> {
@@ -84,7 +84,7 @@ async fn replace(lobby: &Chat<'_>, spec: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes a fresh cluster with the same spec, of the same name, and waits until both have the same children.
+/// Creates a fresh cluster with the same name and spec, and waits until both have the same children.
 async fn like_a_fresh_one(ns: &Namespace, lobby: &Chat<'_>, spec: &Value) -> Result<(), String> {
     let other = operator::namespace("fresh").await;
     secrets(&other).await;
@@ -104,7 +104,7 @@ async fn like_a_fresh_one(ns: &Namespace, lobby: &Chat<'_>, spec: &Value) -> Res
         let mut found = children(lobby).await;
         let mut expected = expected.clone();
         if spec["hub"]["autoscaling"].is_object() && found.contains_key("Deployment lobby-hub") {
-            // The autoscaler's, within its bounds.
+            // The autoscaler chooses the number, within its bounds.
             let replicas = hub_replicas(&found);
             for hub in [&mut found, &mut expected] {
                 hub.get_mut("Deployment lobby-hub").expect("a Deployment")["spec"]["replicas"] =
@@ -113,7 +113,8 @@ async fn like_a_fresh_one(ns: &Namespace, lobby: &Chat<'_>, spec: &Value) -> Res
         }
         match expected.iter().find(|(name, child)| found.get(*name) != Some(child)) {
             Some((name, child)) => {
-                Err(format!("{name} is {}, fresh it is {child}", found.get(name).unwrap_or(&Value::Null)))
+                let found = found.get(name).unwrap_or(&Value::Null);
+                Err(format!("{name} is {found}, in a fresh cluster it is {child}"))
             }
             None if found.len() > expected.len() => {
                 let extra: Vec<_> = found.keys().filter(|name| !expected.contains_key(*name)).collect();
@@ -125,7 +126,7 @@ async fn like_a_fresh_one(ns: &Namespace, lobby: &Chat<'_>, spec: &Value) -> Res
     .await
 }
 
-/// All children that are there, without what differs from one cluster to the next.
+/// All existing children, without the parts that differ from one cluster to the next.
 async fn children(chat: &Chat<'_>) -> BTreeMap<String, Value> {
     let mut all = chat.children();
     all.push(chat.child(Kind::HorizontalPodAutoscaler, "-hub"));
@@ -138,7 +139,7 @@ async fn children(chat: &Chat<'_>) -> BTreeMap<String, Value> {
     found
 }
 
-/// An object without its identity, its history, and what the API server drew for it.
+/// An object without its identity, its history, and the values that were drawn for it.
 fn essence(kind: Kind, mut object: Value) -> Value {
     let metadata = object["metadata"].take();
     let mut annotations = metadata["annotations"].clone();
@@ -183,8 +184,8 @@ fn remove(map: &mut Value, key: &str) {
     }
 }
 
-/// Puts something into the spec that does not belong there. The API server refuses it, or the operator goes on and says
-/// how things stand with it.
+/// Puts a value into the spec that does not belong there. The API server refuses it, or the operator goes on
+/// and reports its state.
 async fn nonsense(lobby: &Chat<'_>, random: &mut StdRng, spec: &Value) -> Result<(), String> {
     let values =
         [json!(-1), json!("\n"), json!([[]]), json!({"a": {}}), json!(true), json!(1e300), Value::Null];
@@ -203,7 +204,7 @@ async fn nonsense(lobby: &Chat<'_>, random: &mut StdRng, spec: &Value) -> Result
     if replace(lobby, &broken).await.is_err() {
         return Ok(());
     }
-    let what = format!("the operator speaks of {broken}");
+    let what = format!("the operator has observed {broken}");
     lobby
         .ns
         .try_eventually(SOON, async || {
@@ -218,15 +219,4 @@ async fn nonsense(lobby: &Chat<'_>, random: &mut StdRng, spec: &Value) -> Result
         })
         .await
         .map_err(|seen| format!("{what}: {seen}"))
-}
-
-/// No write of the operator for a while: no hot loop.
-async fn at_rest(ns: &Namespace) -> Result<(), String> {
-    ns.try_eventually(SOON, async || {
-        let audit = Audit::from_now();
-        tokio::time::sleep(A_WHILE).await;
-        let requests = audit.requests(ns).await;
-        if requests.is_empty() { Ok(()) } else { Err(format!("not at rest: {requests:#?}")) }
-    })
-    .await
 }

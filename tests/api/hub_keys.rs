@@ -1,5 +1,5 @@
-//! The keys of the hubs: the one of connection tokens, made once, and the user's own for clients' tokens, and what is said when
-//! that is not there.
+//! The keys of the hubs: the key of connection tokens, which is generated once, and the user's own key for
+//! clients' tokens, with the reports of a missing or invalid one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,17 +21,14 @@ HQIDAQAB
 -----END PUBLIC KEY-----
 ";
 
-/// The annotation by which hubs are rolled.
+/// The pointer to the annotation whose change rolls the hubs.
 const REVISION: &str = "/spec/template/metadata/annotations/chatcluster.dev~1token-revision";
 
 async fn issuer(ns: &Namespace, data: Value) {
-    ns.apply(
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": data}),
-    )
-    .await;
+    ns.apply_secret("issuer", data).await;
 }
 
-/// A cluster whose clients need a token, without a volume.
+/// The spec of a cluster without a volume whose clients need a token.
 fn with_auth(auth: &Value) -> Value {
     json!({"hub": {"auth": auth}, "redis": {"persistence": "None"}})
 }
@@ -54,7 +51,7 @@ async fn has_key(lobby: &Chat<'_>, key: &str, wanted: Option<&str>) {
 }
 
 #[tokio::test]
-async fn the_key_of_connection_tokens_is_256_bits_another_for_each_cluster_and_not_made_twice() {
+async fn the_key_of_connection_tokens_has_256_bits_differs_between_clusters_and_is_generated_once() {
     let ns = operator::namespace("token").await;
     let spec = json!({"redis": {"persistence": "None"}});
     let (lobby, games) = (ns.chat("lobby", spec.clone()).await, ns.chat("games", spec).await);
@@ -78,7 +75,7 @@ async fn the_key_of_connection_tokens_is_256_bits_another_for_each_cluster_and_n
 }
 
 #[tokio::test]
-async fn a_key_that_is_emptied_or_deleted_is_made_anew_and_hubs_are_rolled() {
+async fn a_key_that_is_emptied_or_deleted_is_recreated_and_hubs_are_rolled() {
     let ns = operator::namespace("emptied").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     let hub = hubs_run(&lobby).await;
@@ -95,12 +92,12 @@ async fn a_key_that_is_emptied_or_deleted_is_made_anew_and_hubs_are_rolled() {
             None => secret.delete().await,
         }
 
-        ns.eventually(SOON, &format!("{how}, another key is made"), async || {
+        ns.eventually(SOON, &format!("there is another key after it was {how}"), async || {
             let there = secret.seen().await?["data"]["token.key"].as_str().is_some_and(|key| !key.is_empty());
             if there && lobby.token_key().await != key { Ok(()) } else { Err("the same, or none".into()) }
         })
         .await;
-        ns.eventually(SOON, &format!("{how}, the hubs are rolled"), async || {
+        ns.eventually(SOON, &format!("the hubs are rolled after the key was {how}"), async || {
             let now = hub.seen().await?.pointer(REVISION).cloned();
             if now == revision { Err(format!("{now:?}")) } else { Ok(()) }
         })
@@ -111,7 +108,7 @@ async fn a_key_that_is_emptied_or_deleted_is_made_anew_and_hubs_are_rolled() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_a_missing_key_and_a_useless_one_are_each_named_and_heal() {
+async fn a_missing_secret_a_missing_key_and_an_invalid_one_are_each_reported_and_heal() {
     let ns = operator::namespace("issuer").await;
     let auth =
         json!({"keySecret": {"name": "issuer", "key": "secret"}, "issuer": "https://id.example/$(POD_NAME)"});
@@ -125,7 +122,7 @@ async fn a_missing_secret_a_missing_key_and_a_useless_one_are_each_named_and_hea
         lobby.becomes("Ready", "False", reason, SOON).await;
         let event = lobby.tells(reason, words).await;
         assert_eq!(event.type_.as_deref(), Some("Warning"));
-        assert_eq!(hub.find().await, None, "hubs would be stuck, or let everyone in");
+        assert_eq!(hub.find().await, None, "hubs without the key would be stuck, or let everyone in");
     };
 
     says("AuthSecretMissing", &["issuer", "create it with the key secret"]).await;
@@ -133,9 +130,8 @@ async fn a_missing_secret_a_missing_key_and_a_useless_one_are_each_named_and_hea
     says("AuthSecretKeyMissing", &["issuer", "no key secret", "it has other"]).await;
     issuer(&ns, json!({"secret": PUBLIC})).await;
     says("AuthKeyInvalid", &["issuer", "HS256", "set the algorithm to RS256"]).await;
-    // All else is there meanwhile.
-    let redis = lobby.child(Kind::StatefulSet, "-redis");
-    ns.eventually(SOON, "Redis is made", async || redis.seen().await).await;
+    // All other children exist meanwhile.
+    ns.wait_for(&lobby.child(Kind::StatefulSet, "-redis"), SOON).await;
 
     lobby.set(json!({"hub": {"auth": {"algorithm": "RS256"}}})).await;
 
@@ -149,7 +145,7 @@ async fn a_missing_secret_a_missing_key_and_a_useless_one_are_each_named_and_hea
     assert_eq!(
         env("HUB_JWT_ISSUER"),
         Some(json!("https://id.example/$$(POD_NAME)")),
-        "as the kubelet reads it"
+        "the $ is escaped, so that the kubelet expands nothing"
     );
     assert_eq!(env("HUB_JWT_AUDIENCE"), None);
     let file = env("HUB_JWT_KEY_FILE").expect("the file").as_str().expect("a path").to_owned();
@@ -165,7 +161,7 @@ async fn a_missing_secret_a_missing_key_and_a_useless_one_are_each_named_and_hea
 }
 
 #[tokio::test]
-async fn another_key_reaches_the_hubs_without_a_restart_and_a_lost_secret_takes_nothing_down() {
+async fn a_changed_key_reaches_the_hubs_without_a_restart_and_a_lost_secret_takes_nothing_down() {
     let ns = operator::namespace("follows").await;
     issuer(&ns, json!({"jwt.key": SECRET})).await;
     let lobby = ns.chat("lobby", with_auth(&json!({"keySecret": {"name": "issuer"}}))).await;
@@ -187,7 +183,7 @@ async fn another_key_reaches_the_hubs_without_a_restart_and_a_lost_secret_takes_
     mine.delete().await;
     lobby.becomes("HubReady", "False", "AuthSecretMissing", SOON).await;
     has_key(&lobby, "jwt-hs256.key", Some(&another)).await;
-    assert_eq!(mine.find().await, None, "the operator makes no Secret in the user's name");
+    assert_eq!(mine.find().await, None, "the operator creates no Secret in the user's place");
     assert_eq!(hub.get().await["spec"]["template"], template, "the hubs were rolled");
 
     issuer(&ns, json!({"jwt.key": SECRET})).await;
@@ -200,7 +196,7 @@ async fn another_key_reaches_the_hubs_without_a_restart_and_a_lost_secret_takes_
 }
 
 #[tokio::test]
-async fn another_algorithm_has_another_file_and_without_auth_there_is_none() {
+async fn each_algorithm_has_a_key_file_of_its_own_and_without_auth_there_is_none() {
     let ns = operator::namespace("algorithm").await;
     issuer(&ns, json!({"jwt.key": SECRET, "public.pem": PUBLIC})).await;
     let lobby = ns.chat("lobby", with_auth(&json!({"keySecret": {"name": "issuer"}}))).await;
@@ -214,11 +210,11 @@ async fn another_algorithm_has_another_file_and_without_auth_there_is_none() {
     has_key(&lobby, "jwt-hs256.key", None).await;
     lobby.set(json!({"hub": {"auth": null}})).await;
     has_key(&lobby, "jwt-rs256.pem", None).await;
-    ns.eventually(SOON, "the hubs are told nothing of it", async || {
+    ns.eventually(SOON, "the hubs have no variables for tokens any more", async || {
         let env = hub.seen().await?["spec"]["template"]["spec"]["containers"][0]["env"].to_string();
         if env.contains("HUB_JWT") { Err(env) } else { Ok(()) }
     })
     .await;
-    assert_eq!(lobby.token_key().await, key, "the key of connection tokens is another matter");
+    assert_eq!(lobby.token_key().await, key, "the key of connection tokens stays the same");
     assert_eq!(hub.get().await.pointer(REVISION).cloned(), revision);
 }

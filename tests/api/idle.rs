@@ -1,16 +1,17 @@
-//! A reconcile that finds nothing to do asks nothing of the API server, also right after a restart.
+//! A reconcile that finds nothing to do makes no request to the API server, also right after a restart.
 
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, comes_to_rest};
 use crate::operator;
 use crate::redis::{Redis, hubs};
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
-/// A ready cluster, about which the operator has nothing more to do or to say, with its Redis and the hubs' subscriptions.
+/// A ready cluster for which the operator has nothing left to do or to report, with its Redis and the hubs'
+/// subscriptions.
 async fn settled<'a>(ns: &'a Namespace, name: &str) -> (Chat<'a>, Redis, Vec<TcpStream>) {
     let spec = json!({"redis": {"persistence": "None"}, "service": {"type": "ClusterIP"}});
     let chat = ns.chat(name, spec).await;
@@ -18,15 +19,9 @@ async fn settled<'a>(ns: &'a Namespace, name: &str) -> (Chat<'a>, Redis, Vec<Tcp
     let redis = Redis::of(&chat).await;
     let subscribers = redis.subscribe_all(&chat).await;
     chat.becomes("Ready", "True", "Ready", SOON).await;
-    // Events wait while other tests keep the operator busy, or until it ends.
+    // Events may be delayed while other tests keep the operator busy, until it ends at the latest.
     chat.tells("Published", &[]).await;
-    ns.eventually(SOON, "the operator is done with it", async || {
-        let audit = Audit::from_now();
-        tokio::time::sleep(A_WHILE).await;
-        let requests = audit.requests(ns).await;
-        if requests.is_empty() { Ok(()) } else { Err(format!("{requests:#?}")) }
-    })
-    .await;
+    comes_to_rest(ns).await.unwrap_or_else(|requests| panic!("{requests}{}", ns.report()));
     (chat, redis, subscribers)
 }
 
@@ -50,14 +45,14 @@ async fn a_reconcile_with_nothing_to_do_makes_no_request() {
     assert_eq!(requests, Vec::<String>::new());
 }
 
-/// How often the operator's log says that it reconciled this cluster.
+/// The number of reconciles of this cluster, from the operator's log.
 fn reconciles_of(chat: &Chat<'_>) -> usize {
     let log = std::fs::read_to_string(operator::log()).expect("the operator's log");
     log.lines().filter(|line| line.contains("reconciled") && line.contains(&chat.ns.name)).count()
 }
 
 #[tokio::test]
-async fn a_restarted_operator_asks_nothing_of_a_settled_cluster_and_keeps_the_password() {
+async fn a_restarted_operator_makes_no_request_for_a_settled_cluster_and_keeps_the_password() {
     let ns = operator::namespace("restart").await;
     let (lobby, _redis, _subscribers) = settled(&ns, "lobby").await;
     let password = lobby.password().await;
@@ -98,11 +93,11 @@ async fn the_password_and_the_key_of_tokens_survive_secrets_that_lost_their_labe
             })
             .await;
             let uid = before["metadata"]["uid"].as_str();
-            assert_eq!(Some(secret.uid().await.as_str()), uid, "the same Secret");
+            assert_eq!(Some(secret.uid().await.as_str()), uid, "it is the same Secret");
         }
-        assert_eq!(lobby.password().await, password, "the same password");
-        assert_eq!(lobby.token_key().await, key, "the same key");
-        assert_eq!(hubs().await, template, "no hub is rolled");
+        assert_eq!(lobby.password().await, password, "the password changed");
+        assert_eq!(lobby.token_key().await, key, "the key changed");
+        assert_eq!(hubs().await, template, "the hubs were rolled");
     };
 
     for secret in &secrets {
@@ -115,7 +110,7 @@ async fn the_password_and_the_key_of_tokens_survive_secrets_that_lost_their_labe
     for secret in &secrets {
         secret.merge(json!({"metadata": {"labels": null}})).await;
     }
-    operator::restart().await; // whose caches know nothing of the Secrets, if they go by labels
+    operator::restart().await; // its caches select by label, so they miss the Secrets
     lobby.set(json!({"paused": false})).await;
 
     are_back(SOON * 3).await;
@@ -127,11 +122,10 @@ async fn an_operator_that_has_just_started_ends_when_asked_to() {
 
     for milliseconds in [0, 30, 60, 90, 120, 150, 200] {
         operator::restart().await;
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await; // somewhere in its start
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await; // the operator is still starting
     }
     operator::restart().await;
 
     let lobby = ns.chat("lobby", json!({})).await;
-    let secret = lobby.child(Kind::Secret, "-redis-auth");
-    ns.eventually(SOON, "the last one works", async || secret.seen().await).await;
+    ns.wait_for(&lobby.child(Kind::Secret, "-redis-auth"), SOON).await;
 }

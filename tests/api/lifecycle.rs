@@ -5,32 +5,19 @@ use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::json;
 
 use crate::operator;
-use crate::support::{Chat, Kind, SOON, kubectl};
-
-async fn all_gone(chat: &Chat<'_>) {
-    for child in chat.children() {
-        chat.ns
-            .eventually(SOON, &format!("{child} goes with its ChatCluster"), async || {
-                match child.find().await {
-                    None => Ok(()),
-                    Some(_) => Err("it is there".into()),
-                }
-            })
-            .await;
-    }
-}
+use crate::support::{Kind, SOON, kubectl};
 
 #[tokio::test]
-async fn a_deleted_chatcluster_takes_everything_along_but_the_volume() {
+async fn everything_but_the_volume_goes_with_a_deleted_chatcluster() {
     let ns = operator::namespace("gone").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
     lobby.has_all_children().await;
     let claim = ns.child(Kind::PersistentVolumeClaim, "data-lobby-redis-0");
-    ns.eventually(SOON, "the claim is made", async || claim.seen().await).await;
+    ns.wait_for(&claim, SOON).await;
 
     lobby.delete().await;
 
-    all_gone(&lobby).await;
+    lobby.has_no_children(SOON).await;
     assert!(claim.find().await.is_some(), "the volume must outlive the cluster");
 }
 
@@ -39,20 +26,16 @@ async fn a_volume_that_is_not_retained_goes_too() {
     let ns = operator::namespace("unretained").await;
     let lobby = ns.chat("lobby", json!({"redis": {"storage": {"retain": false}}})).await;
     let claim = ns.child(Kind::PersistentVolumeClaim, "data-lobby-redis-0");
-    ns.eventually(SOON, "the claim is made", async || claim.seen().await).await;
+    ns.wait_for(&claim, SOON).await;
 
     lobby.delete().await;
 
-    all_gone(&lobby).await;
-    ns.eventually(SOON, "the claim is gone", async || match claim.find().await {
-        None => Ok(()),
-        Some(_) => Err("it is there".into()),
-    })
-    .await;
+    lobby.has_no_children(SOON).await;
+    ns.wait_until_gone(&claim, SOON).await;
 }
 
 #[tokio::test]
-async fn two_clusters_share_a_namespace_and_one_may_go() {
+async fn of_two_clusters_in_a_namespace_one_can_be_deleted_without_harm_to_the_other() {
     let ns = operator::namespace("pair").await;
     let spec = json!({"redis": {"persistence": "None"}, "service": {"publish": "Immediately"}});
     let (lobby, games) = (ns.chat("lobby", spec.clone()).await, ns.chat("games", spec).await);
@@ -65,14 +48,14 @@ async fn two_clusters_share_a_namespace_and_one_may_go() {
 
     games.delete().await;
 
-    all_gone(&games).await;
+    games.has_no_children(SOON).await;
     for child in lobby.children() {
         assert!(child.find().await.is_some(), "{child} went with another cluster");
     }
 }
 
 #[tokio::test]
-async fn a_storage_class_that_is_not_there_is_named_and_heals() {
+async fn a_missing_storage_class_is_reported_and_heals() {
     let ns = operator::namespace("class").await;
     let class = format!("fast-{}", ns.name);
     let lobby = ns.chat("lobby", json!({"redis": {"storage": {"storageClassName": class}}})).await;
@@ -104,7 +87,7 @@ async fn without_a_redis_that_answers_the_cluster_is_not_verified_and_says_why()
 }
 
 #[tokio::test]
-async fn a_service_without_a_load_balancer_says_what_it_waits_for() {
+async fn a_service_without_a_load_balancer_is_reported_to_wait_for_its_address() {
     let ns = operator::namespace("address").await;
     let lobby = ns.chat("lobby", json!({"service": {"publish": "Immediately"}})).await;
     let inside = ns.chat("inside", json!({"service": {"publish": "Immediately", "type": "ClusterIP"}})).await;

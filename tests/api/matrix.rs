@@ -1,6 +1,7 @@
-//! The drift matrix: each field of each child that the operator owns is changed, removed and added to, one at a time, and
-//! is repaired and told of; of all that it does not own nothing is touched. Neither list is written by hand: who owns what
-//! is read from the objects themselves (`owned`), what can be done to it from its value (`mutations`).
+//! The drift matrix: each field that the operator owns in each child is changed, removed and extended, one at
+//! a time, and the operator repairs it and reports the repair. It touches no field that it does not own
+//! (`not_ours`). Neither list is written by hand: the ownership is read from the objects themselves
+//! (`owned`), and the possible changes are derived from the values (`mutations`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -13,12 +14,12 @@ use crate::operator;
 use crate::subject::{Done, Outcome, Subject, fixed, subjects, within};
 use crate::support::{Chat, Kind, Namespace, SOON};
 
-/// How many clusters share the work, each child being changed by one at a time.
+/// The number of clusters that share the work. Each child undergoes one change at a time.
 const COPIES: usize = 3;
-/// How many children are being changed at once.
+/// The number of children that are changed at the same time.
 const AT_A_TIME: usize = 12;
 
-/// Every field of the spec that makes a field of a child.
+/// A spec with every field that shows in a field of a child.
 fn full() -> Value {
     json!({
         "childMetadata": {"labels": {"team": "a"}, "annotations": {"example.com/owner": "us"}},
@@ -75,18 +76,14 @@ fn full() -> Value {
     })
 }
 
-/// Why a repair is not told.
-fn untold(path: &str) -> Option<&'static str> {
+/// The reason why a repair of this field is not reported.
+fn unreported(path: &str) -> Option<&'static str> {
     path.ends_with("chatcluster.dev/applied")
         .then_some("our own note of what we wrote, as another version leaves another one")
 }
 
 async fn clusters(ns: &Namespace) -> Vec<(Chat<'_>, bool)> {
-    let key = json!({"jwt.key": "a-secret-of-at-least-32-bytes-in-all"});
-    ns.apply(
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": key}),
-    )
-    .await;
+    ns.apply_secret("issuer", json!({"jwt.key": "a-secret-of-at-least-32-bytes-in-all"})).await;
     let mut chats = Vec::new();
     for copy in 0..COPIES {
         chats.push((ns.chat(&format!("full-{copy}"), full()).await, true));
@@ -96,7 +93,7 @@ async fn clusters(ns: &Namespace) -> Vec<(Chat<'_>, bool)> {
 }
 
 #[tokio::test]
-async fn every_field_of_ours_is_repaired_and_told_whatever_is_done_to_it() {
+async fn every_field_of_ours_is_repaired_and_reported_whatever_is_done_to_it() {
     let ns = operator::namespace("matrix").await;
     let start = Instant::now();
     let chats = clusters(&ns).await;
@@ -109,7 +106,7 @@ async fn every_field_of_ours_is_repaired_and_told_whatever_is_done_to_it() {
                 let mut index = 0..;
                 mutations.retain(|_| index.next().is_some_and(|i| i % COPIES == number));
             } else {
-                // What a load balancer's class forbids to change can be changed here.
+                // Without a load balancer's class, fields can be changed here that it makes immutable.
                 let service = subject.child.kind == Kind::Service;
                 mutations.retain(|mutation| service || !known.contains(&subject.id(&mutation.path)));
             }
@@ -139,15 +136,15 @@ async fn every_field_of_ours_is_repaired_and_told_whatever_is_done_to_it() {
         }
     }
     for (chat, _) in &chats {
-        wrong.extend(not_told(chat, &done).await);
+        wrong.extend(not_reported(chat, &done).await);
     }
     wrong.extend(summary(&done, start.elapsed()));
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", ns.report());
 }
 
-/// The repairs of a cluster's children that no event tells of.
-async fn not_told(chat: &Chat<'_>, done: &[(Subject<'_>, Vec<Done>)]) -> Option<String> {
-    let all_told = async || {
+/// The repairs of a cluster's children that no event reports.
+async fn not_reported(chat: &Chat<'_>, done: &[(Subject<'_>, Vec<Done>)]) -> Option<String> {
+    let all_reported = async || {
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for event in chat.events().await.into_iter().filter(|e| e.reason.as_deref() == Some("Repaired")) {
             let note = event.note.unwrap_or_default();
@@ -162,17 +159,18 @@ async fn not_told(chat: &Chat<'_>, done: &[(Subject<'_>, Vec<Done>)]) -> Option<
             for Done { path, outcome } in all {
                 let Outcome::Repaired(_, changed) = outcome else { continue };
                 let tells = |place: &String| changed.iter().any(|c| within(c, place) || within(place, c));
-                if untold(path).is_none() && !told.iter().any(tells) {
-                    missing.push(format!("{}: no event tells of {path}", subject.child));
+                if unreported(path).is_none() && !told.iter().any(tells) {
+                    missing.push(format!("{}: no event reports the repair of {path}", subject.child));
                 }
             }
         }
         if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
     };
-    chat.ns.try_eventually(SOON, all_told).await.err()
+    chat.ns.try_eventually(SOON, all_reported).await.err()
 }
 
-/// Prints how it went; the fields of ours to which nothing was done and that are not known to be fixed.
+/// Prints the results. Returns the fields of ours that were never changed although no reason is known why
+/// they could not be.
 fn summary(done: &[(Subject<'_>, Vec<Done>)], took: Duration) -> Vec<String> {
     let (mut repairs, mut refused, mut slowest) = (0, 0, (Duration::ZERO, String::new()));
     let (mut leaves, mut alone, mut together) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
@@ -200,14 +198,14 @@ fn summary(done: &[(Subject<'_>, Vec<Done>)], took: Duration) -> Vec<String> {
     {
         match reason {
             Some(reason) => *reasons.entry(*reason).or_insert(0) += 1,
-            None => missed.push(format!("{leaf}: the API server lets nobody change it, for no known reason")),
+            None => missed.push(format!("{leaf}: the API server refuses every change, for no known reason")),
         }
     }
     let children: BTreeSet<_> =
         leaves.keys().filter_map(|leaf| leaf.rsplit_once(' ')).map(|(child, _)| child).collect();
     println!(
         "drift matrix: {} fields of {} children, {} changed alone and {} with others; {repairs} repairs in {took:.0?}, \
-         the slowest {:.1?} ({}); {refused} changes that the API server refuses",
+         the slowest in {:.1?} ({}); {refused} changes that the API server refuses",
         leaves.len(),
         children.len(),
         alone.len(),

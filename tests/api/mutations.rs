@@ -1,4 +1,4 @@
-//! What someone might do to a field: other values of its type, its removal, and more of what it is made of.
+//! Changes that someone might make to a field: other values of its type, its removal, and additions to it.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::owned::{Leaf, Step, escaped, find, path};
 pub(crate) struct Mutation {
     /// The field, as the operator names it.
     pub(crate) path: String,
-    /// Several ways to do it, of one operation or several: the first that the API server takes is enough.
+    /// Alternative patches, of one operation or several: the first that the API server accepts is enough.
     pub(crate) ways: Vec<Value>,
 }
 
-/// Values that stand for each other: where one is valid, another mostly is too.
+/// Groups of values: where one is valid, another of its group mostly is, too.
 const CHOICES: [&[&str]; 17] = [
     &["ClusterIP", "NodePort", "LoadBalancer"],
     &["TCP", "UDP"],
@@ -34,7 +34,7 @@ const CHOICES: [&[&str]; 17] = [
     &["NoSchedule", "NoExecute", "PreferNoSchedule"],
 ];
 
-/// What takes more than one step, as the API server refuses each alone.
+/// A change that takes several operations, because the API server refuses each alone.
 fn together(leaf: &Leaf, object: &Value) -> Option<Value> {
     let (pointer, value) = find(object, &leaf.steps)?;
     let path = leaf.path();
@@ -52,11 +52,11 @@ fn together(leaf: &Leaf, object: &Value) -> Option<Value> {
     }
     if leaf.presence && path.contains(".volumes[") {
         let mut operations = Vec::new();
-        for (c, container) in object.pointer("/spec/template/spec/containers")?.as_array()?.iter().enumerate()
-        {
+        let containers = object.pointer("/spec/template/spec/containers")?.as_array()?;
+        for (number, container) in containers.iter().enumerate() {
             let mounts = container["volumeMounts"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for m in (0..mounts.len()).rev().filter(|m| mounts[*m]["name"] == value["name"]) {
-                let mount = format!("/spec/template/spec/containers/{c}/volumeMounts/{m}");
+            for index in (0..mounts.len()).rev().filter(|index| mounts[*index]["name"] == value["name"]) {
+                let mount = format!("/spec/template/spec/containers/{number}/volumeMounts/{index}");
                 operations.push(json!({"op": "remove", "path": mount}));
             }
         }
@@ -66,7 +66,7 @@ fn together(leaf: &Leaf, object: &Value) -> Option<Value> {
     None
 }
 
-/// All that is to be tried on a leaf of this object.
+/// All changes to be tried on a leaf of this object.
 pub(crate) fn of(leaf: &Leaf, object: &Value) -> Vec<Mutation> {
     let mut all: Vec<_> =
         together(leaf, object).into_iter().map(|patch| mutation(leaf.path(), vec![patch])).collect();
@@ -82,7 +82,7 @@ pub(crate) fn of(leaf: &Leaf, object: &Value) -> Vec<Mutation> {
     all
 }
 
-/// Changes to a value and to all that it is made of.
+/// Adds changes of a value and of everything inside it.
 fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mutation>) {
     match value {
         Value::Array(items) => {
@@ -107,7 +107,7 @@ fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mut
                 inside(steps, &format!("{pointer}/{}", escaped(name)), field, all);
                 steps.pop();
             }
-            // A map of words takes the first, and of structs some the others.
+            // A map of strings accepts the first addition, and some structs the others.
             let more =
                 [("example.com~1more", json!("x")), ("optional", json!(true)), ("endPort", json!(65535))];
             let more = more.into_iter().chain([("namespaceSelector", json!({}))]);
@@ -121,7 +121,7 @@ fn inside(steps: &mut Vec<Step>, pointer: &str, value: &Value, all: &mut Vec<Mut
     }
 }
 
-/// Of a field that we own and that is empty: something in it.
+/// An addition to a field that we own and that is empty.
 fn added(leaf: &Leaf, object: &Value) -> Option<Mutation> {
     let (name, parent) = leaf.steps.split_last()?;
     let Step::Field(name) = name else { return None };
@@ -157,10 +157,10 @@ fn texts(text: &str) -> Vec<String> {
         choices.iter().filter(|other| **other != text).map(|other| (*other).to_owned()).collect();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     if let Ok(number) = text[..digits].parse::<u64>() {
-        all.push(format!("{}{}", number + 1, &text[digits..])); // 50m, 25%, 192.0.2.0/24
+        all.push(format!("{}{}", number + 1, &text[digits..])); // such as 50m, 25% and 192.0.2.0/24
     }
     all.push(format!("{text}x"));
-    all.push("b3RoZXI=".to_owned()); // base64, for what must be
+    all.push("b3RoZXI=".to_owned()); // valid base64, for fields that require it
     all
 }
 

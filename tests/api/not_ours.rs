@@ -1,5 +1,5 @@
-//! The other half of the drift matrix: of what the operator does not own, whoever changes or adds it, nothing is touched
-//! and nothing is written.
+//! The other half of the drift matrix: the operator touches no field that it does not own, and writes nothing
+//! when others change or add such fields.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::redis::give_address;
 use crate::subject::{Subject, subjects};
 use crate::support::{A_WHILE, Child, Kind, SOON};
 
-/// What users, controllers and webhooks put on a child of this kind and name beside what was there.
+/// Additions that users, controllers and webhooks make to a child of this kind and name.
 fn additions(child: &Child) -> Vec<(&'static str, Value)> {
     let sidecar = json!({"name": "injected", "image": "localhost/sidecar:1"});
     let mut all = vec![
@@ -84,7 +84,8 @@ fn scalars(value: &Value, pointer: String, found: &mut Vec<String>) {
     }
 }
 
-/// Changes and adds whatever is not ours and the API server takes; where, and what is there then.
+/// Changes all fields that are not ours, and adds others, as far as the API server accepts it. Returns the
+/// places and their values afterwards.
 async fn meddle(subject: &Subject<'_>) -> Vec<(String, Value)> {
     let mut done = Vec::new();
     for pointer in unowned(subject) {
@@ -119,7 +120,7 @@ async fn meddle(subject: &Subject<'_>) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_left_alone_without_a_write() {
+async fn fields_that_are_not_ours_are_left_alone_without_a_write() {
     let ns = operator::namespace("not-ours").await;
     let spec = json!({"hub": {"autoscaling": {}}, "service": {"publish": "Immediately"}});
     let lobby = ns.chat("lobby", spec).await;
@@ -134,7 +135,7 @@ async fn what_is_not_ours_is_left_alone_without_a_write() {
     let hub = lobby.child(Kind::Deployment, "-hub");
     hub.merge(json!({"spec": {"replicas": 5}})).await;
     give_address(&lobby, "192.0.2.9").await;
-    ns.eventually(SOON, "the operator has seen the last of it", async || {
+    ns.eventually(SOON, "the operator has seen the last change", async || {
         match lobby.get().await.status.and_then(|status| status.address) {
             Some(address) if address == "192.0.2.9" => Ok(()),
             other => Err(format!("{other:?}")),
@@ -155,26 +156,26 @@ async fn what_is_not_ours_is_left_alone_without_a_write() {
         }
         changes += done.len();
     }
-    assert_eq!(hub.get().await["spec"]["replicas"], 5, "the autoscaler's number of hubs");
+    assert_eq!(hub.get().await["spec"]["replicas"], 5, "the autoscaler's number of hubs stays");
     let requests = audit.requests(&ns).await;
     assert!(requests.iter().any(|request| request.contains("/chatclusters/lobby/status")), "{requests:#?}");
     assert_eq!(writes(&requests), Vec::<&String>::new());
     let told = lobby.events().await.into_iter().filter(|e| e.reason.as_deref() == Some("Repaired"));
     assert_eq!(told.map(|event| event.note).collect::<Vec<_>>(), Vec::new());
-    println!("drift matrix: {changes} changes to what is not ours in {} children are left alone", all.len());
+    println!("drift matrix: {changes} changes of others in {} children are left alone", all.len());
 
     for subject in &subjects {
         subject.child.edit(json!([{"op": "remove", "path": "/metadata/finalizers"}])).await;
     }
 }
 
-/// Those of the operator's requests that change something other than what it says.
+/// The operator's requests that change anything but its events and statuses.
 fn writes(requests: &[String]) -> Vec<&String> {
-    let says = |uri: &str| uri.contains("/events") || uri.contains("/chatclusters/");
+    let is_report = |uri: &str| uri.contains("/events") || uri.contains("/chatclusters/");
     let is_write = |request: &&String| {
         request
             .split_once(' ')
-            .is_some_and(|(verb, uri)| !["get", "list", "watch"].contains(&verb) && !says(uri))
+            .is_some_and(|(verb, uri)| !["get", "list", "watch"].contains(&verb) && !is_report(uri))
     };
     requests.iter().filter(is_write).collect()
 }

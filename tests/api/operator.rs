@@ -1,4 +1,4 @@
-//! The operator as a process of ours, and what it needs in the cluster: the CRD and a namespace of its own.
+//! The operator as a process of the tests, with the CRD and the namespace that it needs in the cluster.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use tokio::sync::OnceCell;
 
 use crate::support::{Namespace, env, kubectl, operator_logs_are_in, repo};
 
-/// What the chart gives the operator to end in.
+/// The chart's grace period for the operator.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the API server may take to serve a new kind: far longer than it does.
+/// The bound for the API server to serve a new kind: far longer than it takes.
 const SERVED: Duration = Duration::from_secs(30);
 
 static SET_UP: OnceCell<()> = OnceCell::const_new();
@@ -35,7 +35,7 @@ pub(crate) async fn namespace(theme: &str) -> Namespace {
 
 async fn set_up() {
     install_crds().await;
-    // The namespace may be there from an earlier run, and in it the lease of that run's operator, which was killed.
+    // The namespace may exist from an earlier run, with the Lease of that run's operator, which was killed.
     let _ = kubectl(&["create", "namespace", "chatcluster-system"]).await;
     let _ = kubectl(&["delete", "leases", "--all", "--namespace=chatcluster-system"]).await;
 
@@ -44,28 +44,28 @@ async fn set_up() {
     *RUNNING.lock().unwrap() = Some(start());
 }
 
-/// The committed CRD, ready for use.
+/// Installs the committed CRD, and waits until it is served.
 pub(crate) async fn install_crds() {
     let client = crate::support::client().await;
     let crds = repo().join("crds");
-    // A test may have changed it.
+    // The conflicts are forced because a test may have changed the CRD.
     let apply = ["apply", "--server-side", "--force-conflicts", "--filename", &crds.display().to_string()];
     let applied = kubectl(&apply).await;
     applied.unwrap_or_else(|error| panic!("the committed CRD: {error}"));
-    // Not `kubectl wait`, which fails if it comes before the first of the CRD's conditions.
+    // `kubectl wait` would fail if it came before the CRD has its first condition.
     let established =
         await_condition(Api::all(client), "chatclusters.chatcluster.dev", conditions::is_crd_established());
     let established = tokio::time::timeout(SERVED, established).await;
     established.expect("the committed CRD is established").expect("it can be watched");
 }
 
-/// Ends the operator as Kubernetes would, and starts it anew.
+/// Ends the operator as Kubernetes would, and starts another.
 pub(crate) async fn restart() {
     tokio::task::spawn_blocking(|| {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let old = running.take().expect("the operator runs");
         let ended = Command::new("kill").arg(old.pid.to_string()).status().expect("kill");
-        assert!(ended.success(), "the operator was not there any more; its log: {}", log().display());
+        assert!(ended.success(), "the operator had already ended; its log: {}", log().display());
         let asked = Instant::now();
         while !old.waits.is_finished() {
             if asked.elapsed() > GRACE {
@@ -85,8 +85,8 @@ pub(crate) fn log() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("api-operator.log")
 }
 
-/// The operator dies with us however we end: the kernel kills it when the thread that started it is gone, which is why that
-/// thread has nothing else to do.
+/// Starts the operator in a thread that does nothing else: the kernel kills the process when that thread is
+/// gone, so the operator dies with the tests however they end.
 fn start() -> Process {
     let (tell, started) = mpsc::channel();
     let operator = env("CHATCLUSTER_OPERATOR_BIN");

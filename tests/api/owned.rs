@@ -1,9 +1,10 @@
-//! Which fields of an object a field manager owns, as the API server itself has written them down in
-//! `metadata.managedFields`: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>.
+//! The fields of an object that a field manager owns, as the API server itself records them in
+//! `metadata.managedFields`:
+//! <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>.
 
 use serde_json::{Map, Value, json};
 
-/// A way into an object that outlasts what others do to its lists.
+/// One step of a path into an object. The path stays valid when others change the object's lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A field of an object.
@@ -14,28 +15,29 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// A field that someone owns, as a whole: a plain value, an atomic list or map, or that a list has an element.
+/// A field that is owned as a whole: a plain value, an atomic list or map, or the presence of a list's
+/// element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
     pub(crate) steps: Vec<Step>,
-    /// Whether only its being there is owned, as of a list's element whose fields are leaves of their own.
+    /// True if only the presence is owned, as for a list's element whose fields are leaves of their own.
     pub(crate) presence: bool,
 }
 
 impl Leaf {
-    /// As the operator names it: `spec.template.spec.containers[hub].image`.
+    /// The path as the operator names it: `spec.template.spec.containers[hub].image`.
     pub(crate) fn path(&self) -> String {
         path(&self.steps)
     }
 
-    /// Its value. Of an element, and of what is empty, only that it is there.
+    /// The value in this object. For an element, and for an empty value, only its presence: `true`.
     pub(crate) fn of(&self, object: &Value) -> Option<Value> {
         let value = find(object, &self.steps)?.1;
         Some(if self.presence { Value::Bool(true) } else { value.clone() })
     }
 }
 
-/// The leaves that `manager` has applied, in the order of their names.
+/// The leaves that `manager` has applied, sorted by name.
 pub(crate) fn owned(object: &Value, manager: &str) -> Vec<Leaf> {
     let managers = object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut leaves = Vec::new();
@@ -73,7 +75,7 @@ fn walk(fields: &Value, steps: &mut Vec<Step>, leaves: &mut Vec<Leaf>) {
     }
 }
 
-/// The steps as the operator names a field.
+/// The path of the steps, as the operator names a field.
 pub(crate) fn path(steps: &[Step]) -> String {
     let mut path = String::new();
     for step in steps {
@@ -91,7 +93,7 @@ pub(crate) fn path(steps: &[Step]) -> String {
     path
 }
 
-/// Where the steps lead in this object as it is now, as a JSON pointer (RFC 6901), and what is there.
+/// The place to which the steps lead in this object, as a JSON pointer (RFC 6901), and its value.
 pub(crate) fn find<'a>(object: &'a Value, steps: &[Step]) -> Option<(String, &'a Value)> {
     let (mut pointer, mut value) = (String::new(), object);
     for step in steps {
@@ -116,7 +118,7 @@ pub(crate) fn find<'a>(object: &'a Value, steps: &[Step]) -> Option<(String, &'a
     Some((pointer, value))
 }
 
-/// A name as a JSON pointer has it.
+/// A name escaped for a JSON pointer.
 pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,4 +1,4 @@
-//! `kubectl chat` against a real API server: what it shows, changes and refuses.
+//! `kubectl chat` against a real API server: its output, its changes and its refusals.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
@@ -36,16 +36,16 @@ async fn status_shows_every_child_the_address_and_who_is_verified() {
         assert!(text.contains(&format!("{:?}/{}", child.kind, child.name)), "{child} is missing:\n{text}");
     }
     assert!(text.contains("http://203.0.113.9/") && text.contains("✓ Ready:"), "{text}");
-    assert!(text.contains("every ready hub is subscribed"), "the condition and the event:\n{text}");
-    assert!(!text.contains('\x1b'), "no colours on a pipe");
+    assert!(text.contains("every ready hub is subscribed"), "the condition or the event is missing:\n{text}");
+    assert!(!text.contains('\x1b'), "there are colours on a pipe");
     let seen = plugin(&ns, &["status", "lobby", "-o", "json"]).await.json();
     assert_eq!([verified(&seen, &names[0]), verified(&seen, &names[1])], [json!(true), json!(true)]);
     let all = plugin(&ns, &["status"]).await.good();
     assert!(all.contains("lobby") && all.contains("203.0.113.9"), "{all}");
-    assert!(!text.contains(&lobby.password().await), "the password is nobody's business");
+    assert!(!text.contains(&lobby.password().await), "the status shows the password");
 }
 
-/// What the status says of a hub pod.
+/// The field `verified` of a hub pod in the status.
 fn verified(status: &Value, pod: &str) -> Value {
     let children = status["children"].as_array().expect("children");
     let hub = children.iter().find(|child| child["kind"] == "Deployment").expect("a Deployment");
@@ -79,11 +79,11 @@ async fn status_follows_what_changes() {
     until("the operator changes nothing until").await;
     lobby.delete().await;
     let ended = tokio::time::timeout(SOON, following.wait()).await.expect("it ends").expect("it was started");
-    assert_eq!(ended.code(), Some(3), "there is no such ChatCluster any more");
+    assert_eq!(ended.code(), Some(3), "the ChatCluster no longer exists");
 }
 
 #[tokio::test]
-async fn pause_and_resume_do_so_once_and_the_plan_tells_when_nothing_is_held_back() {
+async fn a_second_pause_or_resume_changes_nothing_and_the_plan_says_when_nothing_is_held_back() {
     let ns = operator::namespace("plugin-pause").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -111,7 +111,7 @@ async fn the_plan_of_a_paused_cluster_names_each_change_and_whose_pods_would_res
     let lobby = ns.chat("lobby", no_volume()).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
     plugin(&ns, &["pause", "lobby"]).await.good();
-    // Before the operator knows, it would make the ConfigMap anew.
+    // Until the operator knows of the pause, it would recreate the ConfigMap.
     lobby.becomes("Ready", "False", "Paused", SOON).await;
     lobby.set(json!({"hub": {"env": [{"name": "NEW", "value": "1"}]}})).await;
     lobby.child(Kind::ConfigMap, "-redis-config").delete().await;
@@ -162,7 +162,11 @@ async fn restart_marks_the_part_that_is_to_restart() {
     assert_eq!(mark("chatcluster.dev/restart-redis").await, None);
 
     plugin(&ns, &["restart", "lobby", "--redis", "--hub"]).await.good();
-    assert_ne!(mark("chatcluster.dev/restart-hub").await.as_ref(), Some(&first), "each time anew");
+    assert_ne!(
+        mark("chatcluster.dev/restart-hub").await.as_ref(),
+        Some(&first),
+        "each restart has its own mark"
+    );
     assert!(mark("chatcluster.dev/restart-redis").await.is_some());
 
     plugin(&ns, &["pause", "lobby"]).await.good();
@@ -172,24 +176,22 @@ async fn restart_marks_the_part_that_is_to_restart() {
 }
 
 #[tokio::test]
-async fn a_generated_password_is_replaced_only_when_one_says_yes_and_an_own_one_never() {
+async fn a_generated_password_is_replaced_only_after_a_yes_and_the_users_own_never() {
     let ns = operator::namespace("plugin-password").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     let secret = lobby.child(Kind::Secret, "-redis-auth");
-    let before = ns.eventually(SOON, "the Secret is made", async || secret.seen().await).await;
+    let before = ns.wait_for(&secret, SOON).await;
     let before = before["metadata"]["uid"].as_str().expect("a uid");
 
     let asked = plugin(&ns, &["rotate-password", "lobby"]).await;
-    assert_eq!(asked.code, 3, "nobody is there to say yes: {asked:?}");
+    assert_eq!(asked.code, 3, "nobody has said yes: {asked:?}");
     assert!(asked.err.contains("--yes"), "{asked:?}");
     assert_eq!(secret.uid().await, before);
 
     plugin(&ns, &["rotate-password", "lobby", "--yes"]).await.good();
-    ns.eventually(SOON, "another Secret is made", async || secret.replaced(before).await).await;
+    ns.wait_for_another(&secret, before, SOON).await;
 
-    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"},
-        "stringData": {"redis.password": "a long enough password of my own"}}))
-        .await;
+    ns.apply_secret("mine", json!({"redis.password": "a long enough password of my own"})).await;
     lobby.set(json!({"redis": {"auth": {"existingSecret": {"name": "mine"}}}})).await;
     let refused = plugin(&ns, &["rotate-password", "lobby", "--yes"]).await;
     assert_eq!(refused.code, 3, "{refused:?}");
@@ -199,7 +201,7 @@ async fn a_generated_password_is_replaced_only_when_one_says_yes_and_an_own_one_
 }
 
 #[tokio::test]
-async fn verify_says_no_with_the_operators_reason_when_its_patience_ends() {
+async fn verify_says_no_with_the_operators_reason_when_its_timeout_ends() {
     let ns = operator::namespace("plugin-verify").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     lobby.becomes("Verified", "False", "WaitingForBackplane", SOON).await;
@@ -213,7 +215,7 @@ async fn verify_says_no_with_the_operators_reason_when_its_patience_ends() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_there_is_answered_with_those_that_are() {
+async fn an_unknown_name_is_answered_with_the_existing_ones() {
     let ns = operator::namespace("plugin-missing").await;
     Chat::named(&ns, "lobby").try_create(no_volume(), false).await.expect("a ChatCluster");
 
@@ -231,7 +233,7 @@ async fn a_name_that_is_not_there_is_answered_with_those_that_are() {
 #[tokio::test]
 async fn without_the_crd_it_says_that_the_operator_is_not_installed() {
     let ns = operator::namespace("plugin-no-crd").await;
-    // Below a path that the API server does not serve, every group is one that it does not know.
+    // Below a path that the API server does not serve, it knows no API group.
     let config = kubectl(&["config", "view", "--raw", "--output=json"]).await.expect("a kubeconfig");
     let mut config: Value = serde_json::from_str(&config).expect("JSON");
     let server = config["clusters"][0]["cluster"]["server"].as_str().expect("a server").to_owned();
@@ -250,7 +252,7 @@ async fn without_the_crd_it_says_that_the_operator_is_not_installed() {
 }
 
 #[tokio::test]
-async fn who_may_do_little_sees_little_and_is_told_what_is_left_out() {
+async fn a_user_with_few_rights_sees_little_and_is_told_what_is_left_out() {
     let ns = operator::namespace("plugin-rights").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -263,7 +265,7 @@ async fn who_may_do_little_sees_little_and_is_told_what_is_left_out() {
     .await;
 
     let status = ns
-        .eventually(SOON, "the rights are in force", async || {
+        .eventually(SOON, "the rights take effect", async || {
             let answer = plugin(&ns, &["status", "lobby", "--as", "eve"]).await;
             if answer.code == 0 { Ok(answer.out) } else { Err(answer.err) }
         })
@@ -275,12 +277,12 @@ async fn who_may_do_little_sees_little_and_is_told_what_is_left_out() {
     assert!(paused.err.contains("cannot patch resource \"chatclusters\""), "{paused:?}");
 }
 
-/// Gives eve rights in the namespace.
+/// Gives the user eve rights in the namespace.
 async fn may(ns: &Namespace, rules: Value) {
-    let of = |kind: &str| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "eve"}});
-    let mut role = of("Role");
+    let object = |kind: &str| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "eve"}});
+    let mut role = object("Role");
     role["rules"] = rules;
-    let mut binding = of("RoleBinding");
+    let mut binding = object("RoleBinding");
     binding["roleRef"] = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "eve"});
     binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}]);
     ns.apply(role).await;

@@ -1,5 +1,5 @@
-//! A real Redis at the address of a fake pod: the control plane's network namespace is ours, so we may give it any address.
-//! With it, clusters come as far as `Ready` without a container.
+//! A real Redis at the address of a fake pod: the tests own the control plane's network namespace and may
+//! give it any address. With this Redis, clusters become `Ready` without a container.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::{Chat, Kind, SOON, run};
 
-/// It ends, and gives the address back, when dropped.
+/// A Redis that ends, and gives its address back, when dropped.
 pub(crate) struct Redis {
     address: String,
     acl: PathBuf,
@@ -19,13 +19,13 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one for the Redis pod of a cluster, with the users that the cluster's Secret says.
+    /// Starts a Redis in place of the cluster's Redis pod, with the users of the cluster's Secret.
     pub(crate) async fn of(chat: &Chat<'_>) -> Self {
         let users = chat.secret_key("users.acl").await;
         Self::with_users(chat, &users).await
     }
 
-    /// Starts one with other users.
+    /// Starts a Redis with other users.
     pub(crate) async fn with_users(chat: &Chat<'_>, users: &str) -> Self {
         let pod = chat.child(Kind::Pod, "-redis-0");
         let address = chat
@@ -35,17 +35,18 @@ impl Redis {
                 address.ok_or_else(|| "none yet".into())
             })
             .await;
-        // The address of a pod that has just gone may be given again before the Redis that played it has ended.
+        // A new pod may get the address of an old one before the Redis in place of the old one has ended.
         let ours = format!("{address}/32");
         chat.ns
-            .eventually(SOON, "the address of Redis's pod is ours", async || {
+            .eventually(SOON, "the address of Redis's pod can be added", async || {
                 run("ip", &["addr", "add", &ours, "dev", "lo"], None).await.map(|_| ())
             })
             .await;
         let acl =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}.acl", chat.ns.name, chat.name));
         std::fs::write(&acl, users).expect("writing the ACL file");
-        // Debian's redis-tools has the server under the name of another tool, and it goes by the name it is called by.
+        // Debian's redis-tools contains the server under the name of another tool; it acts by the name it is
+        // called by.
         let server = Command::new("redis-check-rdb")
             .arg0("redis-server")
             .args([
@@ -69,7 +70,8 @@ impl Redis {
         Self { address, acl, _server: server }
     }
 
-    /// A subscriber as a hub's pod is one: it authenticates, says the pod's name and subscribes. Gone when dropped.
+    /// Subscribes as a hub's pod does: authenticates, sets the pod's name and subscribes. The subscription
+    /// ends when the stream is dropped.
     pub(crate) async fn subscribe(&self, chat: &Chat<'_>, pod: &str) -> TcpStream {
         let what = format!("{pod} subscribes at {}", self.address);
         let password = chat.password().await;
@@ -121,7 +123,7 @@ pub(crate) async fn hubs(chat: &Chat<'_>) -> Vec<String> {
     names.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Plays the load balancer: gives the public Service an address.
+/// Gives the public Service an address, as a load balancer would.
 pub(crate) async fn give_address(chat: &Chat<'_>, ip: &str) {
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": ip}]}}}).to_string();
     let args = [

@@ -1,4 +1,5 @@
-//! What the cluster refuses: shown with its reason, and healed by itself once it gives way.
+//! Objects and pods that Kubernetes refuses: the reason is reported, and the cluster heals by itself once the
+//! obstacle is gone.
 
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, DeleteParams};
@@ -15,9 +16,9 @@ async fn quota(ns: &Namespace, hard: Value) {
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}, "spec": {"hard": hard}});
     ns.apply(quota).await;
     let quotas: Api<ResourceQuota> = Api::namespaced(ns.client.clone(), &ns.name);
-    ns.eventually(SOON, "the quota is in force", async || {
+    ns.eventually(SOON, "the quota is enforced", async || {
         let quota = quotas.get("tight").await.map_err(|error| error.to_string())?;
-        quota.status.and_then(|status| status.hard).map(|_| ()).ok_or_else(|| "it is not".into())
+        quota.status.and_then(|status| status.hard).map(|_| ()).ok_or_else(|| "it has no status yet".into())
     })
     .await;
 }
@@ -28,7 +29,7 @@ async fn lift_quota(ns: &Namespace) {
 }
 
 #[tokio::test]
-async fn a_quota_that_keeps_an_object_out_is_quoted_and_what_it_kept_out_is_made_once_it_is_lifted() {
+async fn a_quota_that_keeps_an_object_out_is_quoted_and_the_object_is_created_once_it_is_lifted() {
     let ns = operator::namespace("quota").await;
     quota(&ns, json!({"services": "1"})).await;
 
@@ -59,7 +60,7 @@ async fn a_quota_that_keeps_pods_out_is_quoted() {
 }
 
 #[tokio::test]
-async fn hubs_that_no_node_takes_are_named_and_heal_with_smaller_requests() {
+async fn hubs_that_fit_on_no_node_are_reported_and_heal_with_smaller_requests() {
     let ns = operator::namespace("large").await;
     let mut spec = no_redis_volume();
     spec["hub"] = json!({"resources": {"requests": {"cpu": "10000"}}});

@@ -1,4 +1,4 @@
-//! Who decides how many hubs run: the spec, an autoscaler of ours, or one that acts on the scale subresource.
+//! The number of hubs, decided by the spec, by the operator's autoscaler, or by the user's own.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::operator;
 use crate::support::{A_WHILE, Chat, Kind, Namespace, SOON};
 
-/// Sets the number as an autoscaler does: on the scale subresource, as `kube-controller-manager`.
+/// Sets the number of hubs as an autoscaler does: on the scale subresource, as `kube-controller-manager`.
 async fn autoscale(lobby: &Chat<'_>, replicas: i32) {
     let api: Api<Deployment> = Api::namespaced(lobby.ns.client.clone(), &lobby.ns.name);
     let name = format!("{}-hub", lobby.name);
     let mut scale: Scale = api.get_scale(&name).await.expect("the scale of the hubs");
     scale.spec.get_or_insert_default().replicas = Some(replicas);
-    // Whatever has happened to the hubs' status meanwhile: an autoscaler that meets a conflict tries again.
+    // The hubs' status may have changed meanwhile; a real autoscaler would retry after that conflict.
     scale.metadata.resource_version = None;
     let by = kube::api::PostParams {
         field_manager: Some("kube-controller-manager".into()),
@@ -32,7 +32,7 @@ async fn has_replicas(ns: &Namespace, lobby: &Chat<'_>, wanted: i64) {
     .await;
 }
 
-/// Whether the operator's own server-side apply owns the number of replicas.
+/// True if the operator's own server-side apply owns the number of replicas.
 async fn operator_owns_replicas(lobby: &Chat<'_>) -> bool {
     let hub = lobby.child(Kind::Deployment, "-hub").get().await;
     let fields = hub["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
@@ -42,7 +42,7 @@ async fn operator_owns_replicas(lobby: &Chat<'_>) -> bool {
 }
 
 #[tokio::test]
-async fn an_autoscaler_takes_the_number_over_keeps_it_and_gives_it_back() {
+async fn an_autoscaler_takes_over_the_number_of_hubs_keeps_it_and_gives_it_back() {
     let ns = operator::namespace("autoscaling").await;
     let lobby = ns.chat("lobby", json!({"hub": {"replicas": 3}})).await;
     has_replicas(&ns, &lobby, 3).await;
@@ -50,7 +50,7 @@ async fn an_autoscaler_takes_the_number_over_keeps_it_and_gives_it_back() {
     let scaler = lobby.child(Kind::HorizontalPodAutoscaler, "-hub");
 
     lobby.set(json!({"hub": {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}}})).await;
-    ns.eventually(SOON, "the autoscaler is there", async || scaler.seen().await).await;
+    ns.wait_for(&scaler, SOON).await;
     ns.eventually(SOON, "the number is no longer the operator's", async || {
         if operator_owns_replicas(&lobby).await { Err("it still is") } else { Ok(()) }.map_err(str::to_owned)
     })
@@ -71,16 +71,12 @@ async fn an_autoscaler_takes_the_number_over_keeps_it_and_gives_it_back() {
 
     lobby.set(json!({"hub": {"autoscaling": null}})).await;
     has_replicas(&ns, &lobby, 3).await;
-    ns.eventually(SOON, "the autoscaler is gone", async || match scaler.find().await {
-        None => Ok(()),
-        Some(_) => Err("it is still there".to_owned()),
-    })
-    .await;
+    ns.wait_until_gone(&scaler, SOON).await;
     assert!(operator_owns_replicas(&lobby).await);
 }
 
 #[tokio::test]
-async fn a_cluster_made_with_an_autoscaler_starts_with_its_fewest_hubs() {
+async fn a_cluster_that_is_created_with_an_autoscaler_starts_with_its_minimum_of_hubs() {
     let ns = operator::namespace("autoscaled").await;
 
     let lobby = ns.chat("lobby", json!({"hub": {"autoscaling": {"minReplicas": 4}}})).await;
@@ -90,7 +86,7 @@ async fn a_cluster_made_with_an_autoscaler_starts_with_its_fewest_hubs() {
 }
 
 #[tokio::test]
-async fn an_autoscaler_of_ones_own_acts_on_the_scale_of_the_chatcluster() {
+async fn a_users_own_autoscaler_acts_on_the_scale_subresource_of_the_chatcluster() {
     let ns = operator::namespace("own-autoscaler").await;
     let lobby = ns.chat("lobby", json!({})).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -120,7 +116,7 @@ async fn nodes_are_drained_one_hub_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_restart_is_asked_for_by_an_annotation_and_happens_once() {
+async fn a_restart_is_requested_by_an_annotation_and_happens_once() {
     let ns = operator::namespace("restarts").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -132,7 +128,7 @@ async fn a_restart_is_asked_for_by_an_annotation_and_happens_once() {
     let annotation = json!({"metadata": {"annotations": {"chatcluster.dev/restart-hub": "now"}}});
     lobby.api().patch("lobby", &PatchParams::default(), &Patch::Merge(annotation)).await.expect("annotating");
 
-    ns.eventually(SOON, "the hubs' template has it", async || {
+    ns.eventually(SOON, "the hubs' template has the annotation of the restart", async || {
         let template = hub.seen().await?["spec"]["template"]["metadata"]["annotations"].clone();
         if template["chatcluster.dev/restarted-at"] == "now" { Ok(()) } else { Err(template.to_string()) }
     })

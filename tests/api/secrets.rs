@@ -1,4 +1,4 @@
-//! The password: generated once, or the user's own, and what is said when that is not there.
+//! The password: generated once, or the user's own, with the reports of a missing or invalid one.
 
 use serde_json::json;
 
@@ -6,11 +6,10 @@ use crate::operator;
 use crate::support::{Kind, SOON};
 
 #[tokio::test]
-async fn a_missing_secret_a_missing_key_and_a_bad_password_are_each_named_and_heal() {
+async fn a_missing_secret_a_missing_key_and_an_invalid_password_are_each_reported_and_heal() {
     let ns = operator::namespace("own").await;
     let spec = json!({"redis": {"persistence": "None", "auth": {"existingSecret": {"name": "mine", "key": "pass"}}}});
     let lobby = ns.chat("lobby", spec).await;
-    let secret = |data| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data});
 
     let condition = lobby.becomes("PasswordCurrent", "False", "SecretMissing", SOON).await;
     assert!(condition.message.contains("mine"), "names the Secret: {}", condition.message);
@@ -18,7 +17,7 @@ async fn a_missing_secret_a_missing_key_and_a_bad_password_are_each_named_and_he
     let event = lobby.tells("SecretMissing", &["mine"]).await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
 
-    ns.apply(secret(json!({"other": "x"}))).await;
+    ns.apply_secret("mine", json!({"other": "x"})).await;
     let condition = lobby.becomes("PasswordCurrent", "False", "SecretKeyMissing", SOON).await;
     assert!(
         condition.message.contains("mine") && condition.message.contains("pass"),
@@ -27,7 +26,7 @@ async fn a_missing_secret_a_missing_key_and_a_bad_password_are_each_named_and_he
     );
     lobby.tells("SecretKeyMissing", &["mine", "pass"]).await;
 
-    ns.apply(secret(json!({"pass": ""}))).await;
+    ns.apply_secret("mine", json!({"pass": ""})).await;
     let condition = lobby.becomes("PasswordCurrent", "False", "PasswordInvalid", SOON).await;
     assert!(
         condition.message.contains("mine") && condition.message.contains("pass"),
@@ -35,7 +34,7 @@ async fn a_missing_secret_a_missing_key_and_a_bad_password_are_each_named_and_he
         condition.message
     );
 
-    ns.apply(secret(json!({"pass": "correct-horse-battery-staple"}))).await;
+    ns.apply_secret("mine", json!({"pass": "correct-horse-battery-staple"})).await;
     lobby.becomes("PasswordCurrent", "True", "Current", SOON).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
     let status = serde_json::to_string(&lobby.get().await.status).expect("JSON");
@@ -43,11 +42,9 @@ async fn a_missing_secret_a_missing_key_and_a_bad_password_are_each_named_and_he
 }
 
 #[tokio::test]
-async fn a_secret_that_vanishes_later_is_missed_but_takes_nothing_down() {
+async fn a_secret_that_is_deleted_later_is_reported_but_takes_nothing_down() {
     let ns = operator::namespace("lost").await;
-    let data = json!({"redis.password": "correct-horse-battery-staple"});
-    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data}))
-        .await;
+    ns.apply_secret("mine", json!({"redis.password": "correct-horse-battery-staple"})).await;
     let spec = json!({"redis": {"persistence": "None", "auth": {"existingSecret": {"name": "mine"}}}});
     let lobby = ns.chat("lobby", spec).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -61,16 +58,14 @@ async fn a_secret_that_vanishes_later_is_missed_but_takes_nothing_down() {
     assert_eq!(
         ns.child(Kind::Secret, "mine").find().await,
         None,
-        "the operator makes no Secret in the user's name"
+        "the operator creates no Secret in the user's place"
     );
 }
 
 #[tokio::test]
 async fn the_users_own_secret_is_not_touched() {
     let ns = operator::namespace("untouched").await;
-    let data = json!({"redis.password": "correct-horse-battery-staple"});
-    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data}))
-        .await;
+    ns.apply_secret("mine", json!({"redis.password": "correct-horse-battery-staple"})).await;
     let mine = ns.child(Kind::Secret, "mine");
     let before = mine.get().await;
     let spec = json!({"redis": {"persistence": "None", "auth": {"existingSecret": {"name": "mine"}}}});
@@ -80,17 +75,12 @@ async fn the_users_own_secret_is_not_touched() {
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
     assert_eq!(mine.get().await, before);
     lobby.delete().await;
-    let service = lobby.child(Kind::Service, "-redis");
-    ns.eventually(SOON, "its children are gone", async || match service.find().await {
-        None => Ok(()),
-        Some(_) => Err(format!("{service} is there")),
-    })
-    .await;
+    ns.wait_until_gone(&lobby.child(Kind::Service, "-redis"), SOON).await;
     assert_eq!(mine.get().await, before);
 }
 
 #[tokio::test]
-async fn a_password_is_not_made_twice() {
+async fn a_password_is_generated_once() {
     let ns = operator::namespace("once").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -112,8 +102,7 @@ async fn two_clusters_have_two_passwords() {
     let ns = operator::namespace("two").await;
     let (lobby, games) = (ns.chat("lobby", json!({})).await, ns.chat("games", json!({})).await);
     for chat in [&lobby, &games] {
-        let secret = chat.child(Kind::Secret, "-redis-auth");
-        ns.eventually(SOON, &format!("{secret} is made"), async || secret.seen().await).await;
+        ns.wait_for(&chat.child(Kind::Secret, "-redis-auth"), SOON).await;
     }
 
     assert_ne!(lobby.password().await, games.password().await);

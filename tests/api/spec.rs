@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 /// A walk from one valid spec to the next.
 pub(crate) struct Walk {
     pub(crate) spec: Value,
-    /// What the load balancer's class is wherever there is one: it cannot change.
+    /// The load balancer's class in all specs of the walk, as it cannot change.
     class: Option<&'static str>,
 }
 
-/// A field of the spec, and a value for it; null: the field is left out.
+/// A field of the spec, and a function that draws a value for it. With null the field is left out.
 type Field = (&'static str, fn(&mut StdRng) -> Value);
 
-/// Every field that may change, but those of `service`, which go together.
+/// Every field that may change, except the fields of `service`, which depend on each other.
 const FIELDS: [Field; 27] = [
     ("/hub/replicas", |r| json!(r.random_range(0..5))),
     ("/hub/image", |r| one(r, &[Value::Null, json!("localhost/hub:a"), json!("localhost/hub:b")])),
@@ -67,7 +67,7 @@ impl Walk {
     /// A spec with some fields set.
     pub(crate) fn new(random: &mut StdRng) -> Self {
         let class = one_of(random, &[None, Some("example.com/lb")]);
-        // Two clusters of a name are compared, and the default would name the namespace.
+        // The default event key would contain the namespace, in which the compared clusters differ.
         let persistence = one_of(random, &["None", "AppendOnly", "Snapshot"]);
         let spec = json!({"eventKey": "walk", "redis": {"persistence": persistence}});
         let mut walk = Self { spec, class };
@@ -93,7 +93,7 @@ impl Walk {
 
     fn service(&self, random: &mut StdRng) -> Value {
         let type_ = one_of(random, &["LoadBalancer", "NodePort", "ClusterIP"]);
-        // At once: without a Redis that answers nothing is verified.
+        // The Service is published immediately, as no cluster is verified without a Redis that answers.
         let mut service = json!({"type": type_, "publish": "Immediately"});
         let mut some = |name: &str, value: Value| {
             if random.random_bool(0.4) {

@@ -1,4 +1,4 @@
-//! A bigger volume: the claim asks for more, the StatefulSet is made anew around its pod, and nothing restarts.
+//! A volume grows: the claim asks for more, the StatefulSet is recreated around its pod, nothing restarts.
 
 use k8s_openapi::api::core::v1::PersistentVolume;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::operator;
 use crate::support::{Chat, Kind, Namespace, SOON};
 
-/// A storage class with one volume in it, made by hand: nothing provisions volumes here.
+/// A storage class with one volume, which is created by hand because nothing provisions volumes here.
 struct Class {
     name: String,
     classes: Api<StorageClass>,
@@ -22,7 +22,7 @@ impl Class {
             "metadata": {"name": name}, "provisioner": "example.com/by-hand", "allowVolumeExpansion": expands
         });
         let class: StorageClass = serde_json::from_value(class).expect("a storage class");
-        classes.create(&PostParams::default(), &class).await.expect("making a storage class");
+        classes.create(&PostParams::default(), &class).await.expect("creating a storage class");
         let volume = json!({
             "metadata": {"name": name},
             "spec": {
@@ -32,7 +32,7 @@ impl Class {
         });
         let volume: PersistentVolume = serde_json::from_value(volume).expect("a volume");
         let volumes: Api<PersistentVolume> = Api::all(ns.client.clone());
-        volumes.create(&PostParams::default(), &volume).await.expect("making a volume");
+        volumes.create(&PostParams::default(), &volume).await.expect("creating a volume");
         Self { name, classes }
     }
 
@@ -57,8 +57,7 @@ async fn lobby<'a>(ns: &'a Namespace, class: &Class) -> Chat<'a> {
         if phase == "Bound" { Ok(()) } else { Err(phase.to_string()) }
     })
     .await;
-    let pod = lobby.child(Kind::Pod, "-redis-0");
-    ns.eventually(SOON, "Redis's pod is there", async || pod.seen().await).await;
+    ns.wait_for(&lobby.child(Kind::Pod, "-redis-0"), SOON).await;
     lobby
 }
 
@@ -83,16 +82,16 @@ async fn a_volume_grows_without_a_restart() {
     lobby.set(json!({"redis": {"storage": {"size": "2Gi"}}})).await;
 
     asks_for(&ns, "2Gi").await;
-    let anew =
-        ns.eventually(SOON, "the StatefulSet is made anew", async || set.replaced(&set_before).await).await;
-    assert_eq!(anew["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"], "2Gi");
-    ns.eventually(SOON, "it has taken its pod back", async || {
+    let recreated = ns.wait_for_another(&set, &set_before, SOON).await;
+    let claim = &recreated["spec"]["volumeClaimTemplates"][0];
+    assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "2Gi");
+    ns.eventually(SOON, "the StatefulSet has adopted its pod", async || {
         let (set, pod) = (set.seen().await?, pod.seen().await?);
         let owner = pod["metadata"]["ownerReferences"][0]["uid"].clone();
         if owner == set["metadata"]["uid"] { Ok(()) } else { Err(format!("the pod's owner is {owner}")) }
     })
     .await;
-    ns.eventually(SOON, "its pod is of the current template", async || {
+    ns.eventually(SOON, "the pod has the current template", async || {
         let status = set.seen().await?["status"].clone();
         if status["updateRevision"] == template && status["currentReplicas"] == 1 {
             Ok(())
@@ -110,7 +109,7 @@ async fn a_volume_grows_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_class_that_cannot_expand_is_named_until_it_can() {
+async fn a_storage_class_that_cannot_expand_is_reported_until_it_can() {
     let ns = operator::namespace("grow-not").await;
     let class = Class::new(&ns, false).await;
     let lobby = lobby(&ns, &class).await;
@@ -131,6 +130,6 @@ async fn a_class_that_cannot_expand_is_named_until_it_can() {
     class.may_expand().await;
 
     asks_for(&ns, "2Gi").await;
-    ns.eventually(SOON, "the StatefulSet is made anew", async || set.replaced(&before).await).await;
+    ns.wait_for_another(&set, &before, SOON).await;
     class.delete(&ns).await;
 }

@@ -1,4 +1,4 @@
-//! A child as the operator made it, what is ours in it, and what becomes of it when that is changed.
+//! A child as the operator made it, the fields in it that are ours, and the outcome of changes to them.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,13 @@ use crate::mutations::{self, Mutation};
 use crate::owned::{Leaf, owned};
 use crate::support::{Chat, Child, Kind, SOON};
 
-/// Repairs are made on a watch event, so in a fraction of a second; the rest is for a busy machine.
+/// The bound for a repair: a watch event triggers it, so it takes a fraction of a second; the rest is for a
+/// busy machine.
 const AT_ONCE: Duration = Duration::from_mins(1);
-/// How often a child is looked at meanwhile.
+/// The time between two looks at a child meanwhile.
 const POLL: Duration = Duration::from_millis(80);
 
-/// Why a field of ours cannot be changed by anyone, or must not be: nothing is to be repaired there.
+/// The reason why nobody can or must change a field of ours, so that there is nothing to repair.
 pub(crate) fn fixed(kind: Kind, path: &str) -> Option<&'static str> {
     let immutable: &[&str] = match kind {
         Kind::Deployment => &["spec.selector"],
@@ -31,38 +32,38 @@ pub(crate) fn fixed(kind: Kind, path: &str) -> Option<&'static str> {
     let selected = ["name", "instance", "component"]
         .map(|l| format!("spec.template.metadata.labels.app.kubernetes.io/{l}"));
     if workload && selected.iter().any(|label| label == path) {
-        return Some("the selector, which nobody can change, asks for it");
+        return Some("the selector, which nobody can change, requires it");
     }
     if within(path, "metadata.ownerReferences") && !path.ends_with(']') && !path.ends_with(".controller") {
-        return Some("the garbage collector deletes what belongs to an object that is not there");
+        return Some("the garbage collector deletes objects whose owner does not exist");
     }
     if kind == Kind::Secret && ["data.redis.password", "data.revision", "data.token.key"].contains(&path) {
-        return Some("it is kept nowhere else: whoever changes it sets the password or the key");
+        return Some("it is stored nowhere else, so a change sets the password or the key");
     }
     None
 }
 
-/// Whether a path is that of a field or of something in it.
+/// True if a path leads to a field or to something inside it.
 pub(crate) fn within(path: &str, field: &str) -> bool {
     path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// What became of a mutation.
+/// A mutation that was tried, with its outcome.
 pub(crate) struct Done {
     pub(crate) path: String,
     pub(crate) outcome: Outcome,
 }
 
 pub(crate) enum Outcome {
-    /// No way to do it is one that the API server takes and that changes a field of ours.
+    /// The API server accepted none of the patches, or none changed a field of ours.
     Refused,
-    /// After so long. Changed were these fields of ours.
+    /// The change was repaired after this time. It had changed these fields of ours.
     Repaired(Duration, Vec<String>),
-    /// What was seen instead.
+    /// The change was not repaired, with a description of the child's state.
     NotRepaired(String),
 }
 
-/// A child as the operator made it, and what is ours in it.
+/// A child as the operator made it, and the fields in it that are ours.
 pub(crate) struct Subject<'a> {
     pub(crate) chat: &'a Chat<'a>,
     pub(crate) child: Child,
@@ -78,11 +79,11 @@ impl<'a> Subject<'a> {
         Self { chat, child, object, leaves }
     }
 
-    /// Names a field of it, in whichever cluster.
+    /// A name for a field of this child that is the same in every cluster.
     pub(crate) fn id(&self, path: &str) -> String {
         let suffix =
             self.child.name.strip_prefix(&self.chat.name).expect("a child is named after its cluster");
-        // The owner's uid is another in each.
+        // The owner's uid differs between clusters.
         let path = path.split_once("ownerReferences[").map_or(path, |(before, _)| before);
         format!("{:?} …{suffix} {path}", self.child.kind)
     }
@@ -93,7 +94,7 @@ impl<'a> Subject<'a> {
         all
     }
 
-    /// The fields of ours that differ.
+    /// The fields of ours that differ from the original object.
     pub(crate) fn changed(&self, now: &Value) -> Vec<String> {
         self.leaves.iter().filter(|leaf| leaf.of(now) != leaf.of(&self.object)).map(Leaf::path).collect()
     }
@@ -133,7 +134,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Takes away what remains of a mutation and is not ours, such as a renamed element.
+    /// Removes remains of a mutation that are not ours, such as a renamed element.
     async fn tidy(&self, now: &Value) {
         for place in
             ["/spec", "/data", "/metadata/labels", "/metadata/annotations", "/metadata/ownerReferences"]
@@ -141,7 +142,7 @@ impl<'a> Subject<'a> {
             if let Some(before) = self.object.pointer(place)
                 && now.pointer(place) != Some(before)
             {
-                // Where a port was given anew it stays, as it cannot be taken back.
+                // The patch may fail: a newly allocated port, for example, cannot be changed back.
                 let _ = self.child.try_edit(&json!([{"op": "add", "path": place, "value": before}])).await;
             }
         }
@@ -157,11 +158,11 @@ fn children(chat: &Chat<'_>, autoscaled: bool) -> Vec<Child> {
     all
 }
 
-/// All children of a cluster, once they are there. No pod is made anew for what is done to them.
+/// All children of a cluster, once they exist. Their workloads are frozen, so that mutations restart no pods.
 pub(crate) async fn subjects<'a>(chat: &'a Chat<'a>, autoscaled: bool) -> Vec<Subject<'a>> {
     let mut subjects = Vec::new();
     for child in children(chat, autoscaled) {
-        chat.ns.eventually(SOON, &format!("{child} is made"), async || child.seen().await).await;
+        chat.ns.wait_for(&child, SOON).await;
         let frozen = match child.kind {
             Kind::Deployment => Some(json!({"spec": {"paused": true}})),
             Kind::StatefulSet => {

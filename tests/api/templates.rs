@@ -1,4 +1,4 @@
-//! What users lay over pod templates and put on children: it reaches them, it stays, and what is wrong is said.
+//! Users' pod templates, labels and annotations: they reach the children and stay, and faults are reported.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ async fn has(ns: &Namespace, lobby: &Chat<'_>, child: (Kind, &str), pointer: &st
     .await;
 }
 
-/// A bit of everything, among it what the API server stores in another form than it is written.
+/// A pod template with a bit of everything, including values that the API server stores in another form.
 fn overlay() -> Value {
     json!({
         "metadata": {"labels": {"team": "a"}, "annotations": {"example.com/note": "n"}},
@@ -52,7 +52,7 @@ fn overlay() -> Value {
 }
 
 #[tokio::test]
-async fn a_pod_template_reaches_the_pods_and_makes_no_drift() {
+async fn a_pod_template_reaches_the_pods_and_causes_no_drift() {
     let ns = operator::namespace("overlay").await;
     let hub = (Kind::Deployment, "-hub");
 
@@ -62,7 +62,7 @@ async fn a_pod_template_reaches_the_pods_and_makes_no_drift() {
     has(&ns, &lobby, hub, "/spec/template/metadata/labels/team", json!("a")).await;
     has(&ns, &lobby, hub, "/spec/template/spec/containers/0/livenessProbe", Value::Null).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
-    // What the API server stored in another form must not be written again and again, nor be told as a repair.
+    // Values that the API server stored in another form are neither written again nor reported as repairs.
     let audit = Audit::from_now();
     lobby.touch().await;
     tokio::time::sleep(A_WHILE).await;
@@ -80,7 +80,7 @@ async fn a_pod_template_reaches_the_pods_and_makes_no_drift() {
 }
 
 #[tokio::test]
-async fn a_pod_template_that_cannot_be_used_is_reported_and_leaves_the_workload_as_it_is() {
+async fn an_invalid_pod_template_is_reported_and_leaves_the_workload_as_it_is() {
     let ns = operator::namespace("bad-overlay").await;
     let lobby = ns.chat("lobby", no_volume(&json!({}))).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
@@ -104,7 +104,7 @@ async fn a_pod_template_that_cannot_be_used_is_reported_and_leaves_the_workload_
     }
     lobby.tells("PodTemplateInvalid", &["hub.podTemplate"]).await;
 
-    // What only the API server knows to be wrong, it says.
+    // Faults that only the API server detects are reported in its words.
     let refused = json!({"spec": {"containers": [{"name": "hub", "imagePullPolicy": "Sometimes"}]}});
     lobby.set(json!({"hub": {"podTemplate": null}})).await;
     lobby.set(json!({"hub": {"podTemplate": refused}})).await;
@@ -114,14 +114,14 @@ async fn a_pod_template_that_cannot_be_used_is_reported_and_leaves_the_workload_
 
     lobby.set(json!({"hub": {"podTemplate": null}})).await;
     lobby
-        .says("Ready", SOON, "is rid of it", |c| {
+        .says("Ready", SOON, "no longer reports the fault", |c| {
             !["ApplyFailed", "PodTemplateInvalid"].contains(&c.reason.as_str())
         })
         .await;
 }
 
 #[tokio::test]
-async fn labels_and_annotations_reach_every_child_and_go_again() {
+async fn labels_and_annotations_reach_every_child_and_can_be_removed() {
     let ns = operator::namespace("metadata").await;
     let theirs = json!({"labels": {"team": "a"}, "annotations": {"example.com/owner": "us"}});
     let mut spec = no_volume(&json!({"hub": {"autoscaling": {}}}));
@@ -148,13 +148,13 @@ async fn labels_and_annotations_reach_every_child_and_go_again() {
 }
 
 #[tokio::test]
-async fn the_password_can_be_had_from_the_environment_and_a_new_one_rolls_such_hubs() {
+async fn hubs_can_get_the_password_from_the_environment_and_are_rolled_for_a_new_one() {
     let ns = operator::namespace("password-env").await;
     let lobby = ns.chat("lobby", no_volume(&json!({"hub": {"passwordEnv": true}}))).await;
     let hub = lobby.child(Kind::Deployment, "-hub");
     let revision = "/spec/template/metadata/annotations/chatcluster.dev~1auth-revision";
     let before = ns
-        .eventually(SOON, "the hubs are made", async || {
+        .eventually(SOON, "the Deployment of the hubs is created", async || {
             let hub = hub.seen().await?;
             hub.pointer(revision).cloned().ok_or_else(|| format!("{hub:#}"))
         })

@@ -1,4 +1,4 @@
-//! Verified, then public: what the operator asks of Redis, and what it makes of the answers.
+//! A cluster is verified before it is published: the operator's questions to Redis, and its conclusions.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn no_volume() -> Value {
 }
 
 #[tokio::test]
-async fn the_service_comes_into_being_once_every_hub_is_subscribed() {
+async fn the_service_is_created_once_every_hub_is_subscribed() {
     let ns = operator::namespace("verified").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     let [first, second] = hubs(&lobby).await.try_into().expect("two hubs");
@@ -25,7 +25,7 @@ async fn the_service_comes_into_being_once_every_hub_is_subscribed() {
     lobby
         .says("Verified", SOON, "names the other hub", |condition| condition.message.contains(&second))
         .await;
-    assert_eq!(service.find().await, None, "one hub is not every hub");
+    assert_eq!(service.find().await, None, "the Service was created when one hub was subscribed");
 
     let _two = redis.subscribe(&lobby, &second).await;
     lobby.becomes("Verified", "True", "Verified", SOON).await;
@@ -41,7 +41,7 @@ async fn the_service_comes_into_being_once_every_hub_is_subscribed() {
 }
 
 #[tokio::test]
-async fn what_was_public_stays_public_while_new_hubs_are_not_subscribed_yet() {
+async fn a_published_cluster_stays_public_while_new_hubs_are_not_subscribed_yet() {
     let ns = operator::namespace("hiccup").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     hubs(&lobby).await;
@@ -49,7 +49,7 @@ async fn what_was_public_stays_public_while_new_hubs_are_not_subscribed_yet() {
     let _subscribers = redis.subscribe_all(&lobby).await;
     lobby.becomes("Verified", "True", "Verified", SOON).await;
     let service = lobby.child(Kind::Service, "");
-    let before = ns.eventually(SOON, "the Service is made", async || service.seen().await).await;
+    let before = ns.wait_for(&service, SOON).await;
 
     lobby.set(json!({"hub": {"replicas": 3}})).await;
 
@@ -71,7 +71,7 @@ async fn with_readiness_a_ready_hub_counts_as_verified() {
 }
 
 #[tokio::test]
-async fn a_redis_with_another_password_is_told_from_one_that_is_out_of_reach() {
+async fn a_redis_with_another_password_is_distinguished_from_an_unreachable_one() {
     let ns = operator::namespace("rejects").await;
     let lobby = ns.chat("lobby", no_volume()).await;
     hubs(&lobby).await;

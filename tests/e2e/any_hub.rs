@@ -1,16 +1,16 @@
-//! Hubs that are not ours: the Socket.IO chat of `samples/socketio`, under an operator that knows nothing of it.
+//! Hubs that are not ours: the Socket.IO chat of `samples/socketio`, whose operator knows nothing about it.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use crate::people::{People, everyone_hears_everyone, pods_of, speaks_until_heard};
+use crate::people::{People, everyone_hears_everyone, pods_of, speak_until_heard, speaks_until_heard};
 use crate::pods::{kill, name_of, pods};
 use crate::support::{Chat, Kind, Namespace, PODS, env, kubectl, repo};
 
 #[tokio::test]
-async fn a_socket_io_chat_is_verified_published_scaled_and_outlives_its_redis() {
+async fn a_socket_io_chat_is_verified_published_scaled_and_survives_its_redis() {
     let ns = Namespace::new("socketio").await;
     let hub = json!({"image": env("CHATCLUSTER_SOCKETIO_IMAGE")});
     let games = ns.chat("games", json!({"hub": hub, "redis": {"persistence": "None"}})).await;
@@ -18,11 +18,7 @@ async fn a_socket_io_chat_is_verified_published_scaled_and_outlives_its_redis() 
     games.becomes("Verified", "True", "Verified", PODS).await;
     let people = People::of_socketio(&games).await;
 
-    let ada = people.arrive("ada").await;
-    let bob = people.arrive_apart("bob", &[&ada]).await;
-    for person in [&ada, &bob] {
-        person.join("garden").await;
-    }
+    let [ada, bob] = people.two_in_the_garden().await;
     everyone_hears_everyone("garden", &[&ada, &bob]).await;
 
     scale(&games, 3).await;
@@ -35,7 +31,7 @@ async fn a_socket_io_chat_is_verified_published_scaled_and_outlives_its_redis() 
     let redis = games.child(Kind::Pod, "-redis-0");
     let before = redis.uid().await;
     kill(&games, "games-redis-0").await;
-    ns.eventually(PODS, "there is a new Redis", async || redis.replaced(&before).await).await;
+    ns.wait_for_another(&redis, &before, PODS).await;
     for (from, to) in [(&ada, &bob), (&bob, &eve), (&eve, &ada)] {
         speaks_until_heard(&ns, from, to).await;
     }
@@ -59,27 +55,22 @@ async fn a_socket_io_chat_takes_a_new_password_without_a_restart() {
     let games = ns.chat("games", json!({"hub": hub, "redis": {"persistence": "None"}})).await;
     games.becomes_ready().await;
     let people = People::of_socketio(&games).await;
-    let ada = people.arrive("ada").await;
-    let bob = people.arrive_apart("bob", &[&ada]).await;
-    for person in [&ada, &bob] {
-        person.join("garden").await;
-    }
+    let [ada, bob] = people.two_in_the_garden().await;
     let (password, before) = (games.password().await, hubs(&games).await);
     let secret = games.child(Kind::Secret, "-redis-auth");
     let uid = secret.uid().await;
 
     secret.delete().await;
 
-    ns.eventually(PODS, "there is a new Secret", async || secret.replaced(&uid).await).await;
-    speaks_until_heard(&ns, &ada, &bob).await;
-    speaks_until_heard(&ns, &bob, &ada).await;
+    ns.wait_for_another(&secret, &uid, PODS).await;
+    speak_until_heard(&ns, &ada, &bob).await;
     games.becomes_ready().await;
     assert_ne!(games.password().await, password);
     assert_eq!(hubs(&games).await, before, "the hubs are the same");
     assert!(!ada.was_interrupted() && !bob.was_interrupted(), "no client lost its connection");
 }
 
-/// Connects to Redis as StackExchange.Redis reads the string.
+/// A script that connects to Redis with the connection string, which it reads as StackExchange.Redis does.
 const CONNECT: &str = r"
 const [endpoint, ...options] = process.env.ConnectionStrings__Redis.split(',')
 const password = options.find((option) => option.startsWith('password=')).slice('password='.length)
@@ -91,13 +82,14 @@ redis.destroy()
 ";
 
 #[tokio::test]
-async fn an_aspnet_manifest_gives_its_image_a_working_connection_string_also_after_a_new_password() {
+async fn the_aspnet_manifest_gives_its_hubs_a_working_connection_string_also_after_a_new_password() {
     let ns = Namespace::new("aspnet").await;
     let file = repo().join("manifests/samples/aspnet.yaml").display().to_string();
     let sample = kubectl(&["create", "--dry-run=client", "--output=json", "--filename", &file]).await;
     let sample: Value = serde_json::from_str(&sample.expect("the sample")).expect("JSON");
     let mut spec = sample["spec"].clone();
-    spec["hub"]["image"] = env("CHATCLUSTER_SOCKETIO_IMAGE").into(); // there is no .NET here, and Node reads it as well
+    // There is no .NET here, and a script for Node can read the connection string as well.
+    spec["hub"]["image"] = env("CHATCLUSTER_SOCKETIO_IMAGE").into();
     spec["redis"] = json!({"persistence": "None"});
     let chat = ns.chat("aspnet", spec).await;
     chat.becomes_ready().await;
@@ -119,14 +111,14 @@ async fn an_aspnet_manifest_gives_its_image_a_working_connection_string_also_aft
     }
 }
 
-/// What Redis answers to a hub that connects by its `ConnectionStrings__Redis`.
+/// The answer of Redis to a hub that connects with its `ConnectionStrings__Redis`.
 async fn connects(chat: &Chat<'_>, hub: &str) -> String {
     let args =
         ["exec", "--namespace", &chat.ns.name, hub, "--", "node", "--input-type=module", "--eval", CONNECT];
     kubectl(&args).await.unwrap_or_else(|error| panic!("{error}")).trim().to_owned()
 }
 
-/// Scales it, and waits until it has so many hubs.
+/// Scales a cluster, and waits until it has this number of hubs.
 async fn scale(chat: &Chat<'_>, replicas: usize) {
     let wanted = format!("--replicas={replicas}");
     let object = format!("chatcluster/{}", chat.name);
@@ -141,7 +133,7 @@ async fn scale(chat: &Chat<'_>, replicas: usize) {
         .await;
 }
 
-/// The names of the hub pods that are not on their way out.
+/// The names of the hub pods that are not being deleted.
 async fn hubs(chat: &Chat<'_>) -> BTreeSet<String> {
     let hubs: Vec<Pod> = pods(chat, "hub").await;
     hubs.iter().map(|pod| name_of(pod).to_owned()).collect()

@@ -1,5 +1,5 @@
-//! What a user may get wrong, or a cluster may lack: each shows in a condition and an event that name the object and the
-//! remedy, and heals by itself once mended.
+//! Mistakes of users and shortcomings of clusters: each shows in a condition and an event that name the
+//! object and the remedy, and heals by itself once it is corrected.
 
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::pods::Probe;
 use crate::support::{Chat, Kind, Namespace, PODS};
 
-/// It is not ready for this reason; both the condition of this type and a warning have these words.
+/// Waits until the cluster is not ready for this reason, and the condition of this type and a warning have
+/// these words.
 async fn complains(chat: &Chat<'_>, type_: &str, reason: &str, words: &[&str]) -> Condition {
     let condition = chat.becomes(type_, "False", reason, PODS).await;
     for word in words {
-        assert!(condition.message.contains(word), "“{word}” is not said: {}", condition.message);
+        assert!(condition.message.contains(word), "“{word}” is missing in: {}", condition.message);
     }
     chat.becomes("Ready", "False", reason, PODS).await;
     let event = chat.tells(reason, words).await;
@@ -23,23 +24,22 @@ async fn complains(chat: &Chat<'_>, type_: &str, reason: &str, words: &[&str]) -
 }
 
 #[tokio::test]
-async fn a_missing_secret_and_then_a_missing_key() {
+async fn a_missing_secret_and_then_a_missing_key_are_reported() {
     let ns = Namespace::new("no-secret").await;
     let auth = json!({"existingSecret": {"name": "mine", "key": "pass"}});
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None", "auth": auth}})).await;
-    let secret = |data| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": data});
 
     complains(&lobby, "PasswordCurrent", "SecretMissing", &["mine", "create it with the key pass"]).await;
-    ns.apply(secret(json!({"another": "x"}))).await;
+    ns.apply_secret("mine", json!({"another": "x"})).await;
     complains(&lobby, "PasswordCurrent", "SecretKeyMissing", &["mine", "add the key"]).await;
-    ns.apply(secret(json!({"pass": "correct-horse-battery-staple"}))).await;
+    ns.apply_secret("mine", json!({"pass": "correct-horse-battery-staple"})).await;
 
     lobby.becomes_ready().await;
     assert_eq!(lobby.password().await, "correct-horse-battery-staple");
 }
 
 #[tokio::test]
-async fn a_hub_image_that_cannot_be_pulled() {
+async fn a_hub_image_that_cannot_be_pulled_is_reported() {
     let ns = Namespace::new("no-hub-image").await;
     let spec = json!({"hub": {"image": "localhost/no-such-hub:1"}, "redis": {"persistence": "None"}});
     let lobby = ns.chat("lobby", spec).await;
@@ -52,7 +52,7 @@ async fn a_hub_image_that_cannot_be_pulled() {
 }
 
 #[tokio::test]
-async fn a_redis_image_that_cannot_be_pulled() {
+async fn a_redis_image_that_cannot_be_pulled_is_reported() {
     let ns = Namespace::new("no-redis-image").await;
     let lobby = ns.chat("lobby", json!({"redis": {"image": "localhost/no-such-redis:1"}})).await;
 
@@ -64,7 +64,7 @@ async fn a_redis_image_that_cannot_be_pulled() {
 }
 
 #[tokio::test]
-async fn a_bad_image_later_on_leaves_the_old_hubs_serving() {
+async fn a_bad_image_in_an_update_leaves_the_old_hubs_serving() {
     let ns = Namespace::new("bad-rollout").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
@@ -73,14 +73,14 @@ async fn a_bad_image_later_on_leaves_the_old_hubs_serving() {
 
     complains(&lobby, "HubReady", "ImagePullFailed", &["localhost/no-such-hub:1"]).await;
     let ready = lobby.child(Kind::Deployment, "-hub").get().await["status"]["readyReplicas"].clone();
-    assert_eq!(ready, 2, "the hubs of before serve on");
+    assert_eq!(ready, 2, "the old hubs keep serving");
     assert!(lobby.child(Kind::Service, "").find().await.is_some(), "the public Service is not taken away");
     lobby.set(json!({"hub": {"image": null}})).await;
     lobby.becomes_ready().await;
 }
 
 #[tokio::test]
-async fn a_storage_class_that_is_not_there() {
+async fn a_missing_storage_class_is_reported() {
     let ns = Namespace::new("no-class").await;
     let class = format!("fast-{}", ns.name);
     let lobby = ns.chat("lobby", json!({"redis": {"storage": {"storageClassName": class}}})).await;
@@ -102,14 +102,14 @@ async fn a_storage_class_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_redis_that_rejects_the_password() {
+async fn a_redis_that_rejects_the_password_is_reported() {
     let ns = Namespace::new("rejected").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
     let probe = Probe::like_a_hub(&lobby).await;
     probe.reaches_redis().await;
 
-    // Someone changes it in the running Redis, and cuts everyone off.
+    // Someone changes the password in the running Redis, and closes all connections.
     assert_eq!(probe.redis("acl setuser default resetpass '>other'").await.as_deref(), Ok("OK"));
     for kind in ["pubsub", "normal"] {
         let killed = probe.redis_pod_as("REDISCLI_AUTH=other", &format!("client kill type {kind}")).await;
@@ -128,7 +128,7 @@ async fn a_redis_that_rejects_the_password() {
 }
 
 #[tokio::test]
-async fn an_object_of_a_childs_name_that_is_not_ours() {
+async fn a_foreign_object_with_a_childs_name_is_reported() {
     let ns = Namespace::new("taken").await;
     ns.apply(json!({
         "apiVersion": "v1",
@@ -144,13 +144,13 @@ async fn an_object_of_a_childs_name_that_is_not_ours() {
 
     lobby.becomes("Ready", "False", "NameTaken", PODS).await;
     lobby.tells("NameTaken", &["Service lobby", "delete or rename it"]).await;
-    assert_eq!(theirs.get().await, before, "it was not seized");
+    assert_eq!(theirs.get().await, before, "the operator took it over");
     theirs.delete().await;
     lobby.becomes_ready().await;
 }
 
 #[tokio::test]
-async fn a_directive_that_redis_does_not_take() {
+async fn a_directive_that_redis_does_not_accept_is_reported() {
     let ns = Namespace::new("bad-directive").await;
     let lobby = ns.chat("lobby", json!({"redis": {"config": {"maxmemory": "plenty"}}})).await;
 
@@ -161,7 +161,7 @@ async fn a_directive_that_redis_does_not_take() {
 }
 
 #[tokio::test]
-async fn a_variable_that_the_hub_does_not_take() {
+async fn a_variable_that_the_hub_does_not_accept_is_reported() {
     let ns = Namespace::new("bad-variable").await;
     let env = json!([{"name": "HUB_SHUTDOWN_GRACE", "value": "soon"}]);
     let lobby = ns.chat("lobby", json!({"hub": {"env": env}, "redis": {"persistence": "None"}})).await;

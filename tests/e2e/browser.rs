@@ -26,7 +26,7 @@ async fn the_page_on_one_hub_shows_what_a_client_of_another_said_and_survives_it
     page.must("say", json!({"text": "hello from the page"})).await;
     let message = ada.hears("hello from the page").await;
     assert_eq!(message["from"], "grace");
-    assert_eq!(message["pod"], pod, "{pod} passed it on");
+    assert_eq!(message["pod"], pod, "the message came through another hub than the page's");
 
     kill(&lobby, pod).await;
 

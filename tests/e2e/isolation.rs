@@ -1,4 +1,4 @@
-//! Who hears whom, and who reaches Redis.
+//! The isolation of clusters from each other, and of Redis from everyone but its hubs.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::people::{People, everyone_hears_everyone};
 use crate::pods::Probe;
 use crate::support::{Chat, Kind, Namespace};
 
-/// People in the room of the same name of two clusters hear their own only.
+/// Asserts that people in rooms of the same name in two clusters hear only the people of their own cluster.
 async fn never_hear_each_other(first: &Chat<'_>, second: &Chat<'_>) {
     let (here, there) = (People::of(first).await, People::of(second).await);
     let (ada, bob) = (here.arrive("ada").await, there.arrive("bob").await);
@@ -19,7 +19,8 @@ async fn never_hear_each_other(first: &Chat<'_>, second: &Chat<'_>) {
     eve.hears("from the first").await;
     bob.say("garden", "from the second").await;
     dan.hears("from the second").await;
-    everyone_hears_everyone("garden", &[&ada, &eve]).await; // by now the first message would have come across
+    // By the end of these exchanges, the first messages would have crossed over.
+    everyone_hears_everyone("garden", &[&ada, &eve]).await;
     everyone_hears_everyone("garden", &[&bob, &dan]).await;
 
     for person in [&ada, &eve] {
@@ -63,7 +64,7 @@ async fn clusters_of_the_same_name_in_two_namespaces_never_hear_each_other() {
 }
 
 #[tokio::test]
-async fn redis_answers_hubs_with_the_password_and_nobody_else() {
+async fn redis_answers_only_hubs_that_have_the_password() {
     let ns = Namespace::new("walls").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
@@ -95,7 +96,7 @@ async fn redis_answers_hubs_with_the_password_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn the_hubs_have_an_address_outside_and_redis_has_none() {
+async fn the_hubs_have_an_external_address_and_redis_has_none() {
     let ns = Namespace::new("addresses").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;

@@ -1,11 +1,8 @@
 //! Whole clusters end to end: real pods, a real load balancer, npm's own SignalR client, a real browser.
 //!
-//! Run with `cargo xtask test --only e2e`, which builds everything, brings a cluster up, installs the chart and starts
-//! this binary where the load balancer's addresses can be reached. Each test has its own namespace, which admits only
-//! pods of the `restricted` standard.
-
-#[path = "../support/mod.rs"]
-mod support;
+//! Run with `cargo xtask test --only e2e`, which builds everything, starts a cluster, installs the chart and
+//! runs this binary where the load balancer's addresses can be reached. Each test has its own namespace,
+//! which admits only pods of the `restricted` standard.
 
 mod any_hub;
 mod bad_input;
@@ -22,3 +19,5 @@ mod repair;
 mod rights;
 mod samples;
 mod secrecy;
+
+use chatcluster_test_support as support;

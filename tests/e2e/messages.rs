@@ -1,4 +1,4 @@
-//! What it is all for: no matter which hub a client lands on, a message reaches everyone in the room.
+//! The purpose of it all: a message reaches everyone in the room, whichever hubs its clients use.
 
 use serde_json::json;
 
@@ -20,14 +20,14 @@ async fn clients_on_different_hubs_hear_each_other_through_the_load_balancer() {
         person.join("garden").await;
     }
 
-    assert_eq!(pods_of(&[&ada, &bob]).len(), 2, "two hubs serve them");
+    assert_eq!(pods_of(&[&ada, &bob]).len(), 2, "one hub serves both");
     everyone_hears_everyone("garden", &[&ada, &bob, &eve]).await;
     let hubs: Vec<String> = pods(&lobby, "hub").await.iter().map(|pod| name_of(pod).to_owned()).collect();
     assert!(hubs.contains(&ada.pod) && hubs.contains(&bob.pod), "{hubs:?}: {}, {}", ada.pod, bob.pod);
 }
 
 #[tokio::test]
-async fn a_message_stays_in_its_room_and_reaches_only_those_who_have_not_left() {
+async fn a_message_stays_in_its_room_and_reaches_only_people_who_have_not_left() {
     let ns = Namespace::new("rooms").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
@@ -54,7 +54,7 @@ async fn a_message_stays_in_its_room_and_reaches_only_those_who_have_not_left() 
 }
 
 #[tokio::test]
-async fn hubs_that_kubectl_scale_adds_join_in_and_scaling_back_takes_no_client_down() {
+async fn hubs_that_kubectl_scale_adds_take_part_and_scaling_down_loses_no_client() {
     let ns = Namespace::new("scale").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;

@@ -1,4 +1,4 @@
-//! `kubectl chat` on a real cluster: messages cross, ports are forwarded, logs flow, hubs restart.
+//! `kubectl chat` on a real cluster: it verifies, shows logs, restarts hubs and forwards ports.
 
 use std::process::Stdio;
 
@@ -18,7 +18,7 @@ async fn the_plugin_verifies_shows_logs_and_restarts_a_cluster() {
     let ns = Namespace::new("plugin").await;
     let lobby = ns.chat("lobby", json!({"redis": {"persistence": "None"}})).await;
 
-    // It waits for the operator by itself.
+    // The command waits for the operator by itself.
     let report = plugin(&ns, &["verify", "lobby", "--timeout", "3m", "-o", "json"]).await;
     assert_eq!(report.code, 0, "{report:?}");
     let report = report.json();
@@ -55,17 +55,13 @@ async fn the_plugin_verifies_shows_logs_and_restarts_a_cluster() {
 }
 
 #[tokio::test]
-async fn verify_shows_a_token_to_hubs_that_let_nobody_in_without() {
+async fn verify_presents_a_token_to_hubs_that_require_one() {
     let ns = Namespace::new("plugin-token").await;
-    let key = json!({"jwt": "s3cret-of-at-least-32-bytes-for-jwt"});
-    ns.apply(
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "issuer"}, "stringData": key}),
-    )
-    .await;
+    ns.apply_secret("issuer", json!({"jwt": "s3cret-of-at-least-32-bytes-for-jwt"})).await;
     let auth = json!({"algorithm": "HS256", "keySecret": {"name": "issuer", "key": "jwt"}});
     let lobby = ns.chat("lobby", json!({"hub": {"auth": auth}, "redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
-    // {"sub":"verify"}, for ever
+    // The claims are {"sub":"verify"}, so the token never expires.
     let signed = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ2ZXJpZnkifQ.MZSZKiaXDAQQnEDIFHR08ZV7a3wcLKm3kUlMYwsVRsI";
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(&ns.name);
     let verify = async |token: Option<&str>| {
@@ -89,14 +85,14 @@ async fn verify_shows_a_token_to_hubs_that_let_nobody_in_without() {
 }
 
 #[tokio::test]
-async fn a_forwarded_port_answers_also_after_its_pod_is_gone() {
+async fn a_forwarded_port_still_answers_after_its_pod_is_gone() {
     let ns = Namespace::new("plugin-open").await;
     let lobby = ns.chat("lobby", json!({"hub": {"replicas": 1}, "redis": {"persistence": "None"}})).await;
     lobby.becomes_ready().await;
     let address = lobby.get().await.status.and_then(|status| status.address).expect("an address");
     ns.eventually(SOON, "every node knows the address", async || get(&format!("{address}:80")).await).await;
     let public = plugin(&ns, &["open", "lobby", "--no-browser"]).await.good();
-    assert_eq!(public, format!("http://{address}/\n"), "it answers from here");
+    assert_eq!(public, format!("http://{address}/\n"), "the public address can be reached from here");
 
     let mut command = plugin_command(&ns, &["open", "lobby", "--no-browser", "--forward"]);
     let mut open = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl-chat starts");
@@ -104,10 +100,10 @@ async fn a_forwarded_port_answers_also_after_its_pod_is_gone() {
     let url = lines.next_line().await.expect("text").expect("a URL");
     let at = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
 
-    assert!(get(&at).await.expect("an answer").starts_with("HTTP/1.1 200"), "the page of a hub");
+    assert!(get(&at).await.expect("an answer").starts_with("HTTP/1.1 200"), "a hub does not serve its page");
     let first = names(&lobby, "hub").await;
     kill(&lobby, &first[0]).await;
-    ns.eventually(PODS, "the port leads to the pod that came after", async || {
+    ns.eventually(PODS, "the port leads to the pod that replaced it", async || {
         let now = names(&lobby, "hub").await;
         if now == first {
             return Err("still the first pod".into());
@@ -116,7 +112,7 @@ async fn a_forwarded_port_answers_also_after_its_pod_is_gone() {
         if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
     })
     .await;
-    assert!(open.try_wait().expect("it was started").is_none(), "it runs on");
+    assert!(open.try_wait().expect("it was started").is_none(), "the port forward has ended");
 }
 
 /// The answer to a request for the page.

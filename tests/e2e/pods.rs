@@ -1,4 +1,4 @@
-//! Pods: those of a cluster, and those that tests start to look at Redis from inside.
+//! The pods of a cluster, and pods that tests start to look at Redis from inside the cluster.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Chat, Kind, PODS, env, kubectl};
 
-/// The name of the image with `redis-cli`, in the cluster.
+/// The name, in the cluster, of an image with `redis-cli`.
 pub(crate) fn redis_image() -> String {
     std::env::var("CHATCLUSTER_REDIS_IMAGE").unwrap_or_else(|_| "localhost/redis:7.0.15".into())
 }
 
-/// The pods of a cluster's component, `hub` or `backplane`, that are not on their way out.
+/// The pods of a cluster's component, `hub` or `backplane`, that are not being deleted.
 pub(crate) async fn pods(chat: &Chat<'_>, component: &str) -> Vec<Pod> {
     let api: Api<Pod> = Api::namespaced(chat.ns.client.clone(), &chat.ns.name);
     let labels = format!(
@@ -26,7 +26,7 @@ pub(crate) fn name_of(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().expect("every pod has a name")
 }
 
-/// Kills a pod at once, without a word to those that it serves.
+/// Kills a pod at once, so that it cannot say goodbye to its clients.
 pub(crate) async fn kill(chat: &Chat<'_>, pod: &str) {
     let args =
         ["delete", "pod", pod, "--namespace", &chat.ns.name, "--grace-period=0", "--force", "--wait=false"];
@@ -40,7 +40,7 @@ pub(crate) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// One with the labels of a hub. It is never ready, so that no Service sends clients to it.
+    /// Starts a probe with the labels of a hub. It is never ready, so that no Service sends clients to it.
     pub(crate) async fn like_a_hub(chat: &'a Chat<'a>) -> Self {
         let labels = json!({
             "app.kubernetes.io/name": "chatcluster",
@@ -50,7 +50,7 @@ impl<'a> Probe<'a> {
         Self::start(chat, "like-a-hub", labels).await
     }
 
-    /// One without.
+    /// Starts a probe without the labels of a hub.
     pub(crate) async fn stranger(chat: &'a Chat<'a>) -> Self {
         Self::start(chat, "stranger", json!({"app.kubernetes.io/name": "stranger"})).await
     }
@@ -94,22 +94,23 @@ impl<'a> Probe<'a> {
         self.chat.ns.child(Kind::Pod, &self.name).delete().await;
     }
 
-    /// What a shell command in it says; both outputs, if it fails.
+    /// Runs a shell command in the pod. Returns its output, or both outputs if it fails.
     pub(crate) async fn shell(&self, command: &str) -> Result<String, String> {
         let args = ["exec", "--namespace", &self.chat.ns.name, &self.name, "--", "sh", "-c", command];
         kubectl(&args).await
     }
 
-    /// What Redis answers to a command, with the password unless another login is given. It gives up after 5 s.
+    /// The answer of Redis to a command, with the password of the cluster. Gives up after 5 s.
     pub(crate) async fn redis(&self, command: &str) -> Result<String, String> {
         self.redis_as("REDISCLI_AUTH=$PASSWORD", command).await
     }
 
+    /// Like `redis`, with another login.
     pub(crate) async fn redis_as(&self, login: &str, command: &str) -> Result<String, String> {
         self.redis_at(&format!("{}-redis", self.chat.name), login, command).await
     }
 
-    /// As `redis_as`, at Redis's pod itself, to which the Service does not lead while it is not ready.
+    /// Like `redis_as`, at the address of Redis's pod: the Service does not lead to a pod that is not ready.
     pub(crate) async fn redis_pod_as(&self, login: &str, command: &str) -> Result<String, String> {
         let pod = self.chat.child(Kind::Pod, "-redis-0").get().await;
         self.redis_at(pod["status"]["podIP"].as_str().expect("an address"), login, command).await
@@ -120,7 +121,7 @@ impl<'a> Probe<'a> {
         self.shell(&line).await.map(|answer| answer.trim().to_owned())
     }
 
-    /// Waits until it can talk to Redis: the network policy takes a moment to know a new pod.
+    /// Waits until the probe reaches Redis: it takes a moment until the network policy admits a new pod.
     pub(crate) async fn reaches_redis(&self) {
         let ns = self.chat.ns;
         ns.eventually(PODS, &format!("{} reaches Redis", self.name), async || {
@@ -133,7 +134,8 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Runs a shell command on every node, as the nodes' root; what each said. The input must not show in its arguments.
+/// Runs a shell command as root on every node, and returns the output of each. The input is passed on
+/// standard input, so that it does not show in the arguments.
 pub(crate) async fn on_every_node(chat: &Chat<'_>, command: &str, input: &str) -> Vec<(String, String)> {
     let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(chat.ns.client.clone());
     let count = nodes.list(&ListParams::default()).await.expect("nodes").items.len();

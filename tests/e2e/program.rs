@@ -15,7 +15,7 @@ use crate::support::repo;
 
 type Answer = Result<Value, String>;
 
-/// A running program. It ends when dropped.
+/// A running program, which ends when dropped.
 pub(crate) struct Program {
     stdin: tokio::sync::Mutex<ChildStdin>,
     last: AtomicU64,
@@ -55,12 +55,12 @@ impl Program {
                     Err(_) => eprintln!("{line}"),
                 }
             }
-            listener.waiting.lock().unwrap().clear(); // whoever still waits learns that the program has ended
+            listener.waiting.lock().unwrap().clear(); // pending calls fail, as the program has ended
         });
         Self { stdin: stdin.into(), last: AtomicU64::new(0), heard, _child: child }
     }
 
-    /// Has it do something; what it answers.
+    /// Sends a command, and returns the answer.
     pub(crate) async fn ask(&self, command: &str, mut args: Value) -> Answer {
         let id = self.last.fetch_add(1, Ordering::Relaxed);
         let (tell, answer) = oneshot::channel();
@@ -73,13 +73,13 @@ impl Program {
         answer.await.map_err(|_| format!("{command}: the program has ended"))?
     }
 
-    /// As `ask`, for what must succeed.
+    /// Like `ask`, for a command that must succeed.
     pub(crate) async fn must(&self, command: &str, args: Value) -> Value {
         let what = args.to_string();
         self.ask(command, args).await.unwrap_or_else(|error| panic!("{command} {what}: {error}"))
     }
 
-    /// Waits for an event, also one that has already happened; none if the bound is over.
+    /// Waits for an event, including one that has already happened. Returns `None` when the bound is over.
     pub(crate) async fn event(&self, bound: Duration, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
         let search = async {
             loop {
@@ -95,7 +95,7 @@ impl Program {
         tokio::time::timeout(bound, search).await.ok()
     }
 
-    /// All that has happened so far.
+    /// All events so far.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.heard.events.lock().unwrap().clone()
     }

@@ -1,15 +1,16 @@
-//! Whatever child is deleted comes back, and the chat with it.
+//! Every deleted child comes back, and the chat with it.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::people::{People, speaks_until_heard};
+use crate::people::{People, speak_until_heard};
 use crate::pods::Probe;
 use crate::support::{Chat, Kind, Namespace, PODS};
 
-/// Repairs are made on a watch event, so about a second; the rest is for a busy machine. A workload waits for its pods
-/// to end first when it is deleted in the foreground, which nobody here does.
+/// The bound for a repair: a watch event triggers it, so it takes about a second; the rest is for a busy
+/// machine. (A workload that is deleted in the foreground waits for its pods to end first, but these tests
+/// delete none that way.)
 const AT_ONCE: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -28,7 +29,7 @@ async fn each_deleted_child_comes_back_and_messages_flow_again() {
 
         child.delete().await;
 
-        ns.eventually(AT_ONCE, &format!("{child} comes back"), async || child.replaced(&before).await).await;
+        ns.wait_for_another(&child, &before, AT_ONCE).await;
         let back = start.elapsed();
         people_talk(&ns, &lobby).await;
         lobby.becomes_ready().await;
@@ -37,18 +38,19 @@ async fn each_deleted_child_comes_back_and_messages_flow_again() {
             start.elapsed()
         );
         lobby.tells_of_repair(&child, &[]).await;
-        let is_its_own = child.kind == Kind::Secret && child.name == "lobby-redis-auth";
-        assert_eq!(lobby.password().await != password, is_its_own, "{child}: the password");
+        let holds_the_password = child.kind == Kind::Secret && child.name == "lobby-redis-auth";
+        let is_new = lobby.password().await != password;
+        assert_eq!(is_new, holds_the_password, "{child}: the password is new only if its Secret was deleted");
     }
 
-    let probe = Probe::like_a_hub(&lobby).await; // it has the password of now
+    let probe = Probe::like_a_hub(&lobby).await; // the first probe has an old password
     probe.reaches_redis().await;
     assert_eq!(probe.redis("get kept").await.as_deref(), Ok("yes"), "the data outlived its StatefulSet");
 }
 
-/// People at two hubs come to hear each other.
+/// Waits until people at two hubs hear each other.
 async fn people_talk(ns: &Namespace, lobby: &Chat<'_>) {
-    ns.eventually(PODS, "it has an address", async || {
+    ns.eventually(PODS, "the cluster has an address", async || {
         match lobby.get().await.status.and_then(|status| status.address) {
             Some(_) => Ok(()),
             None => Err("none".into()),
@@ -56,11 +58,6 @@ async fn people_talk(ns: &Namespace, lobby: &Chat<'_>) {
     })
     .await;
     let people = People::of(lobby).await;
-    let ada = people.arrive("ada").await;
-    let bob = people.arrive_apart("bob", &[&ada]).await;
-    for person in [&ada, &bob] {
-        person.join("garden").await;
-    }
-    speaks_until_heard(ns, &ada, &bob).await;
-    speaks_until_heard(ns, &bob, &ada).await;
+    let [ada, bob] = people.two_in_the_garden().await;
+    speak_until_heard(ns, &ada, &bob).await;
 }

@@ -1,11 +1,11 @@
-//! What makes the operator use the rights that everyday life does not: the runner holds all of them against the audit log
-//! afterwards (`xtask/src/test/rbac.rs`).
+//! Situations in which the operator uses the rights that everyday life does not need. Afterwards the runner
+//! compares all rights with the audit log (`xtask/src/test/rbac.rs`).
 
 use serde_json::{Value, json};
 
 use crate::support::{Kind, Namespace, PODS, kubectl, kubectl_with_input};
 
-/// By which the operator watches what it made.
+/// The label by which the operator watches its children.
 const LABEL: &str = "app.kubernetes.io/managed-by";
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn the_operator_finds_what_lost_its_label_grows_a_volume_and_removes_what_
     let ns = Namespace::new("rights").await;
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        // As that of cluster/manifests/local-path.yaml, whose volumes do not grow.
+        // A class like the one of cluster/manifests/local-path.yaml, whose volumes cannot grow.
         "metadata": {"name": ns.name, "annotations": {"defaultVolumeType": "local"}},
         "provisioner": "rancher.io/local-path", "volumeBindingMode": "WaitForFirstConsumer",
         "allowVolumeExpansion": true,
@@ -25,8 +25,8 @@ async fn the_operator_finds_what_lost_its_label_grows_a_volume_and_removes_what_
     });
     let lobby = ns.chat("lobby", spec).await;
     let autoscaler = lobby.child(Kind::HorizontalPodAutoscaler, "-hub");
-    ns.eventually(PODS, "an autoscaler", async || autoscaler.seen().await).await;
-    // Whatever is said of the autoscaler, for which there is no metrics server.
+    ns.wait_for(&autoscaler, PODS).await;
+    // Other conditions may report that the autoscaler has no metrics server.
     lobby.becomes("Published", "True", "Published", PODS).await;
 
     for child in lobby.children().into_iter().chain([autoscaler.clone()]) {
@@ -49,16 +49,12 @@ async fn the_operator_finds_what_lost_its_label_grows_a_volume_and_removes_what_
     })
     .await;
     let stateful_set = lobby.child(Kind::StatefulSet, "-redis");
-    ns.eventually(PODS, "the StatefulSet is made anew", async || stateful_set.replaced(&set).await).await;
+    ns.wait_for_another(&stateful_set, &set, PODS).await;
 
     let policy = lobby.child(Kind::NetworkPolicy, "-redis");
     lobby.set(json!({"hub": {"autoscaling": null}, "networkPolicy": {"enabled": false}})).await;
     for child in [autoscaler, policy] {
-        ns.eventually(PODS, &format!("{child} goes"), async || match child.find().await {
-            None => Ok(()),
-            Some(_) => Err("it is there".into()),
-        })
-        .await;
+        ns.wait_until_gone(&child, PODS).await;
     }
     kubectl(&["delete", "storageclass", &ns.name, "--wait=false"]).await.expect("deleting the storage class");
 }

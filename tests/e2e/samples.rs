@@ -4,17 +4,17 @@ use futures::future::join_all;
 
 use crate::support::{Chat, Namespace, PODS, kubectl, repo};
 
-/// What a sample comes to that cannot become ready here.
+/// The condition, its status and its reason that a sample reaches. Some samples cannot become ready here.
 fn expected(sample: &str) -> (&'static str, &'static str, &'static str) {
     match sample {
         "paused" => ("Ready", "False", "Paused"),
         "aspnet" => ("Ready", "False", "ImagePullFailed"), // nobody has built that image
-        "load-balancer-class" => ("Ready", "False", "AddressPending"), // there is no load balancer of that class
+        "load-balancer-class" => ("Ready", "False", "AddressPending"), // no load balancer has that class
         _ => ("Ready", "True", "Ready"),
     }
 }
 
-/// So many at a time, each with three pods or so.
+/// The number of samples that run at a time, each with about three pods.
 const AT_A_TIME: usize = 3;
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The password and the key of connection tokens are in their Secrets, in the memory of those who use them, and nowhere else.
+//! The password and the key of connection tokens are in their Secrets, in the memory of the programs that use
+//! them, and nowhere else.
 
 use serde_json::json;
 
@@ -6,8 +7,9 @@ use crate::people::{People, everyone_hears_everyone};
 use crate::pods::{name_of, on_every_node, pods};
 use crate::support::{Chat, Namespace, kubectl, objects_that_hold};
 
-/// Reads a password from its input, and says which processes show it: in the arguments, or in the environment of Redis
-/// and the hubs. It also says which of those two it came by. Nothing it runs has the password as an argument.
+/// A script that reads a password from its input and prints the processes that show it: in their arguments,
+/// or in the environment of Redis and the hubs. It also prints each process of Redis and the hubs that it has
+/// looked at. No program that it runs has the password as an argument.
 const LOOK_AT_PROCESSES: &str = r#"
     password=$(cat)
     for process in /proc/[0-9]*; do
@@ -65,7 +67,7 @@ async fn is_nowhere_else(lobby: &Chat<'_>, what: &str, secret: &str) {
 
 #[tokio::test]
 async fn all_pods_pass_the_restricted_standard_and_mount_no_api_token() {
-    let ns = Namespace::new("restricted").await; // it admits nothing else
+    let ns = Namespace::new("restricted").await; // like every test namespace, it enforces the standard
     let lobby = ns.chat("lobby", json!({})).await;
     lobby.becomes_ready().await;
     let enforced = kubectl(&["get", "namespace", &ns.name, "--output=jsonpath={.metadata.labels}"]).await;

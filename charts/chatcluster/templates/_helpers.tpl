@@ -1,9 +1,9 @@
-{{/* Every object but the CRD has this name: there is one operator in a cluster, and a second release fails by it. */}}
+{{/* The name of every object but the CRD. It is fixed, so that a second release in the same cluster fails. */}}
 {{- define "chatcluster.name" -}}
 chatcluster-operator
 {{- end }}
 
-{{/* What the Deployment selects by. The network policies of every Redis admit pods with this name label. */}}
+{{/* The labels by which the Deployment selects. The network policies of every Redis admit pods with this name label. */}}
 {{- define "chatcluster.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "chatcluster.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* The pod of `helm test`, which is no operator: neither its Service nor Redis's policies may take it for one. */}}
+{{/* The labels of the pod of `helm test`. It is not an operator, so neither the Service nor Redis's policies select it. */}}
 {{- define "chatcluster.testLabels" -}}
 app.kubernetes.io/name: {{ include "chatcluster.name" . }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}

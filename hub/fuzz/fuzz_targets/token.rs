@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| chatcluster_hub_fuzz::token(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| chatcluster_hub_fuzz_targets::token(data));

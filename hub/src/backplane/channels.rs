@@ -1,9 +1,9 @@
 //! The names of Redis channels and keys.
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::protocol::room::{GroupName, RoomName};
+use crate::protocol::room::RoomName;
+use crate::topics::Topic;
 
 /// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
 /// channels: two clusters on one Redis never mix.
@@ -29,21 +29,6 @@ impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// What a channel is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Topic {
-    /// The messages of a room, and who comes and goes.
-    Room(RoomName),
-    /// What is said to a group.
-    Group(GroupName),
-    /// What is said to a user.
-    User(Arc<str>),
-    /// What is said to all, or to one connection that may be anywhere.
-    All,
-    /// What is for one hub: its instance.
-    Hub(Arc<str>),
 }
 
 /// What a channel that brought something is for.
@@ -148,6 +133,7 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::room::GroupName;
 
     #[test]
     fn channels_read_what_they_made() {

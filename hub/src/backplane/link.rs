@@ -137,7 +137,7 @@ impl LinkState {
     pub fn up(&mut self, at: &str, rooms: usize) {
         tracing::info!(redis = at, rooms, "subscribed on the backplane");
         self.metrics.backplane_connected.set(1);
-        self.metrics.backplane_reconnects.add(u64::from(self.was_up));
+        self.metrics.backplane_reconnects.inc_by(u64::from(self.was_up));
         self.was_up = true;
         let _was = self.state.send_replace(Ok(()));
     }

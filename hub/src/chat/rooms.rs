@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Joined, Membership, Participant, WhoIsThere};
-use crate::backplane::{Letter, Receipt, Stored, Topic};
-use crate::hub::Hub;
-use crate::protocol::methods::{CallError, JoinOptions, SendOptions};
+use super::answers::{Joined, WhoIsThere};
+use super::participant::{Membership, Participant};
+use crate::backplane::{Letter, Receipt, Stored};
+use crate::clock;
+use crate::members::{Member, Who};
+use crate::protocol::methods::{CallError, JoinOptions, PublishError, SendOptions};
 use crate::protocol::presence::Event;
 use crate::protocol::room::{MemberName, RoomName};
 use crate::protocol::said::Message;
-use crate::rooms::{Entered, Entry, Member, Who};
+use crate::rooms::{Entered, Entry};
+use crate::topics::Topic;
 
 /// That someone is writing is told at most so often.
 const TYPING: Duration = Duration::from_secs(1);
@@ -31,7 +34,7 @@ impl Participant {
         if !identity.may_join(room.as_str()) {
             return Err(CallError::MayNotJoin(room));
         }
-        let most = self.hub.settings.most_rooms;
+        let most = self.services.most_rooms;
         if self.rooms.len() + self.groups.len() >= most && !self.rooms.contains_key(&room) {
             return Err(CallError::TooManyRooms(most));
         }
@@ -39,9 +42,9 @@ impl Participant {
             (Some(since), _) => Entry::Since(since),
             (None, most) => Entry::Latest(most.map_or(usize::MAX, |most| most as usize)),
         };
-        let hold = self.hub.rooms.hold(&room);
+        let hold = self.services.rooms.hold(&room);
         if !hold.is_current(entry) {
-            self.hub.backplane.joined(Topic::Room(room.clone())).await;
+            self.services.backplane.joined(Topic::Room(room.clone())).await;
             hold.settled().await;
         }
         // What a token says of a name counts.
@@ -54,7 +57,7 @@ impl Participant {
             presence: options.presence,
             former: self.former.clone(),
         };
-        let pod = self.hub.pod.clone();
+        let pod = self.services.pod.clone();
         hold.enter(&member, entry, |Entered { last, gap, messages, members, pods }| {
             answer(&Joined { room: room.clone(), pod, members, pods, last, gap, history: messages });
         });
@@ -65,7 +68,7 @@ impl Participant {
     /// The client no longer hears the room, if it did.
     pub fn leave(&mut self, room: &RoomName) {
         if self.rooms.remove(room).is_some() {
-            self.hub.rooms.leave(room.as_str(), self.connection.key);
+            self.services.rooms.leave(room.as_str(), self.connection.key);
         }
     }
 
@@ -82,13 +85,13 @@ impl Participant {
         receipt: impl FnOnce(Result<Stored, CallError>) + Send + 'static,
     ) -> Result<(), CallError> {
         let Some(membership) = self.rooms.get(room) else { return Err(CallError::NotJoined(room.clone())) };
-        let at = Hub::now_millis();
+        let (at, began) = (clock::now_millis(), Instant::now());
         let message = Message {
             room: room.as_str(),
             from: membership.who.name.as_str(),
             text,
             at,
-            pod: &self.hub.pod,
+            pod: &self.services.pod,
             user: self.connection.identity.user.as_deref(),
             nonce: options.nonce.as_ref().map(crate::protocol::room::Nonce::as_str),
         };
@@ -96,15 +99,20 @@ impl Participant {
         let body = message.body((!options.echo).then_some(&origin));
         let nonce = options.nonce.map(crate::protocol::room::Nonce::into_string);
         let letter = Letter { room: room.clone(), body, at, nonce };
-        let metrics = Arc::clone(&self.hub.metrics);
+        let metrics = Arc::clone(&self.services.metrics);
         let receipt = Receipt::new(move |outcome| {
             match outcome {
-                Ok(_) => metrics.published.add(1),
-                Err(_) => metrics.not_published.add(1),
+                Ok(_) => {
+                    metrics.messages_published.inc();
+                    metrics.message_store_seconds.observe(began.elapsed().as_secs_f64());
+                }
+                Err(_) => {
+                    metrics.messages_not_published.inc();
+                }
             }
             receipt(outcome.map_err(CallError::NotSent));
         });
-        self.hub.backplane.store(letter, receipt).await;
+        self.services.backplane.store(letter, receipt).await;
         Ok(())
     }
 
@@ -125,7 +133,7 @@ impl Participant {
         let event = Event::Typing { by: self.origin().to_string().into(), from: from.into() };
         // Nobody minds if it is lost.
         let receipt = Receipt::new(|_| ());
-        self.hub.backplane.publish(Topic::Room(room.clone()), event.json(), receipt).await;
+        self.services.backplane.publish(Topic::Room(room.clone()), event.json(), receipt).await;
         Ok(())
     }
 
@@ -134,7 +142,7 @@ impl Participant {
     /// # Errors
     /// [`CallError::NotJoined`].
     pub fn who(&self, room: RoomName) -> Result<WhoIsThere, CallError> {
-        let found = self.hub.rooms.find(room.as_str()).filter(|_| self.rooms.contains_key(&room));
+        let found = self.services.rooms.find(room.as_str()).filter(|_| self.rooms.contains_key(&room));
         let Some(found) = found else { return Err(CallError::NotJoined(room)) };
         let (count, pods, members) = found.people();
         Ok(WhoIsThere { room, count, pods, members })
@@ -155,6 +163,6 @@ impl Participant {
             let _ = report.send(outcome);
         };
         self.send(room, text, options, receipt).await?;
-        reported.await.unwrap_or(Err(CallError::NotSent(crate::backplane::PublishError::Unconfirmed)))
+        reported.await.unwrap_or(Err(CallError::NotSent(PublishError::Unconfirmed)))
     }
 }

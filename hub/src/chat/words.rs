@@ -4,25 +4,13 @@ use std::sync::Arc;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::Participant;
-use crate::backplane::{Backplane, Receipt, Topic};
-use crate::hub::Hub;
-use crate::protocol::methods::{CallError, ClientCall, short};
+use super::participant::Participant;
+use crate::backplane::{Backplane, Receipt};
+use crate::clock;
+use crate::protocol::methods::{Audience, CallError, ClientCall, short};
 use crate::protocol::room::GroupName;
 use crate::protocol::word::{Told, Word};
-
-/// Whom a call is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
-    /// Every connection of every hub.
-    All,
-    /// All in a group.
-    Group(GroupName),
-    /// Every connection of a user.
-    User(String),
-    /// One connection.
-    Connection(String),
-}
+use crate::topics::Topic;
 
 impl Participant {
     /// From now on the client hears what is for the group.
@@ -30,21 +18,21 @@ impl Participant {
     /// # Errors
     /// [`CallError::TooManyRooms`].
     pub async fn add_to_group(&mut self, group: GroupName) -> Result<(), CallError> {
-        let most = self.hub.settings.most_rooms;
+        let most = self.services.most_rooms;
         if self.rooms.len() + self.groups.len() >= most && !self.groups.contains(&group) {
             return Err(CallError::TooManyRooms(most));
         }
         let topic = Topic::Group(group.clone());
         self.groups.insert(group);
-        self.hub.audiences.join(&topic, &self.member());
-        self.hub.backplane.joined(topic).await;
+        self.services.audiences.join(&topic, &self.member());
+        self.services.backplane.joined(topic).await;
         Ok(())
     }
 
     /// The client no longer hears it.
     pub fn remove_from_group(&mut self, group: &GroupName) {
         if self.groups.remove(group) {
-            self.hub.audiences.leave(&Topic::Group(group.clone()), self.connection.key);
+            self.services.audiences.leave(&Topic::Group(group.clone()), self.connection.key);
         }
     }
 
@@ -63,7 +51,7 @@ impl Participant {
             Word { except, to, target: (&*call.target).into(), arguments: &call.arguments, question: None }
                 .json();
         if let Audience::Connection(_) = &audience
-            && self.hub.audiences.tell_one(&word)
+            && self.services.audiences.tell_one(&word)
         {
             return receipt(Ok(()));
         }
@@ -84,17 +72,17 @@ impl Participant {
         connection: String,
         call: ClientCall,
     ) -> impl Future<Output = Result<Box<RawValue>, CallError>> + Send + use<> {
-        let (hub, key) = (Arc::clone(&self.hub), self.connection.key);
+        let (services, key) = (Arc::clone(&self.services), self.connection.key);
         async move {
-            let question = hub.questions.ask(key)?;
+            let question = services.questions.ask(key)?;
             let (to, id) = (Some((&*connection).into()), question.id());
             let (target, arguments) = ((&*call.target).into(), &*call.arguments);
             let word = Word { except: None, to, question: Some(id.into()), target, arguments }.json();
-            if !hub.audiences.tell_one(&word) {
-                if let Backplane::Memory(_) = hub.backplane {
+            if !services.audiences.tell_one(&word) {
+                if let Backplane::Memory(_) = *services.backplane {
                     return Err(CallError::NoConnection(short(&connection)));
                 }
-                hub.backplane.publish_and_wait(Topic::All, word).await?;
+                services.backplane.publish_and_wait(Topic::All, word).await?;
             }
             question.answered(&connection).await
         }
@@ -109,7 +97,7 @@ impl Participant {
     ) {
         let identity = &self.connection.identity;
         let from = identity.name.as_deref().or(identity.user.as_deref()).unwrap_or("guest");
-        let told = Told { from, user: identity.user.as_deref(), text, at: Hub::now_millis() };
+        let told = Told { from, user: identity.user.as_deref(), text, at: clock::now_millis() };
         let arguments: Result<Box<RawValue>, _> = to_raw_value(&[told]);
         let Ok(arguments) = arguments else { return };
         let word =
@@ -125,6 +113,6 @@ impl Participant {
         receipt: impl FnOnce(Result<(), CallError>) + Send + 'static,
     ) {
         let receipt = Receipt::new(|outcome: Result<(), _>| receipt(outcome.map_err(CallError::NotSent)));
-        self.hub.backplane.publish(topic, word, receipt).await;
+        self.services.backplane.publish(topic, word, receipt).await;
     }
 }

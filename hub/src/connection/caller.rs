@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use signalr::message::Invocation;
+use signalr::record::{JsonText, Outcome};
 
+use super::services::ConnectionServices;
 use super::streams::Streams;
-use crate::chat::{Audience, Connection, Joined, Participant};
+use crate::admission::Admission;
+use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
-use crate::hub::Admission;
-use crate::protocol::message::Invocation;
-use crate::protocol::methods::{self, Call, CallError, ClientCall, SendOptions};
+use crate::protocol::methods::{self, Audience, Call, CallError, ClientCall, SendOptions};
 use crate::protocol::moving::{Hears, Moving};
-use crate::protocol::record::{JsonText, Outcome};
 use crate::protocol::room::RoomName;
 
 /// See the module.
 pub(super) struct Caller {
+    services: Arc<ConnectionServices>,
     participant: Participant,
     streams: Streams,
     admission: Admission,
@@ -23,7 +25,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// A caller in no room.
-    pub(super) fn new(admission: Admission) -> Self {
+    pub(super) fn new(services: Arc<ConnectionServices>, admission: Admission) -> Self {
         let connection = Connection {
             key: admission.key,
             id: admission.id.to_string(),
@@ -31,11 +33,12 @@ impl Caller {
             identity: Arc::clone(&admission.identity),
         };
         let streams = Streams::new(
-            Arc::clone(&admission.hub),
+            Arc::clone(&services),
             Arc::clone(&admission.outbox),
             Arc::clone(&admission.identity),
         );
-        Self { participant: Participant::new(Arc::clone(&admission.hub), connection), streams, admission }
+        let participant = Participant::new(Arc::clone(&services.chat), connection);
+        Self { services, participant, streams, admission }
     }
 
     /// The client has shaken hands, and may be spoken to.
@@ -55,7 +58,7 @@ impl Caller {
 
     /// Answers a call that comes too soon.
     pub(super) fn refuse_rate(&self, id: Option<&str>) {
-        let most = self.admission.hub.settings.messages_per_second;
+        let most = self.services.limits.messages_per_second;
         self.answer::<()>(id, Err(CallError::TooOften(most)));
     }
 
@@ -67,7 +70,7 @@ impl Caller {
             return self.answer::<()>(id, Err(CallError::NeedsStream("Watch")));
         }
         let call = match methods::bind(target, arguments) {
-            Ok(call) if call.is_generic() && !self.admission.hub.settings.generic_api => {
+            Ok(call) if call.is_generic() && !self.services.limits.generic_api => {
                 return self.answer::<()>(id, Err(CallError::Unknown(methods::short(target))));
             }
             Ok(call) => call,
@@ -120,11 +123,12 @@ impl Caller {
     async fn ask(&self, id: Option<&str>, connection: String, call: ClientCall) {
         let Some(id) = id else {
             // Nobody waits for what the other one says.
-            return self.participant.call(Audience::Connection(connection), &call, false, |_| ()).await;
+            let receipt = self.later(None);
+            return self.participant.call(Audience::Connection(connection), &call, false, receipt).await;
         };
         let (id, outbox) = (id.to_owned(), Arc::clone(&self.admission.outbox));
         outbox.promise();
-        let hub = Arc::clone(&self.admission.hub);
+        let metrics = Arc::clone(&self.services.metrics);
         let answer = self.participant.invoke(connection, call);
         tokio::spawn(async move {
             let answer = tokio::select! {
@@ -133,11 +137,12 @@ impl Caller {
             };
             let outcome = match &answer {
                 Ok(value) => {
-                    hub.metrics.answered.add(1);
+                    metrics.client_results.inc();
                     Outcome::Gave(JsonText(value.get()))
                 }
                 Err(error) => {
-                    hub.metrics.not_answered.add(1);
+                    metrics.client_results_failed.inc();
+                    metrics.call_failed(error);
                     Outcome::Failed(error.to_string())
                 }
             };
@@ -168,7 +173,7 @@ impl Caller {
 
     /// The client answers a call of the hub's, or a stream of the client has ended, perhaps with an error.
     pub(super) fn complete(&mut self, id: &str, outcome: Result<Option<&str>, &str>) {
-        if !self.admission.hub.questions.answer(self.admission.key, id, outcome) {
+        if !self.services.questions.answer(self.admission.key, id, outcome) {
             self.streams.end(id, outcome.err());
         }
     }
@@ -182,7 +187,11 @@ impl Caller {
         if answer.is_some() {
             self.admission.outbox.promise();
         }
-        |outcome| {
+        let metrics = Arc::clone(&self.services.metrics);
+        move |outcome| {
+            if let Err(error) = &outcome {
+                metrics.call_failed(error);
+            }
             let Some((id, outbox)) = answer else { return };
             outbox.answer(outbox.encoding().completion(&id, &outcome_of(outcome)));
         }
@@ -191,11 +200,12 @@ impl Caller {
     /// Its answer comes when the message is stored.
     async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
         let receipt = self.later(id);
-        if let Err(error) = self.participant.send(room, text, options, receipt).await
-            && let Some(id) = id
-        {
-            let outcome = Outcome::<()>::Failed(error.to_string());
-            self.admission.outbox.answer(self.admission.outbox.encoding().completion(id, &outcome));
+        if let Err(error) = self.participant.send(room, text, options, receipt).await {
+            self.services.metrics.call_failed(&error);
+            if let Some(id) = id {
+                let outcome = Outcome::<()>::Failed(error.to_string());
+                self.admission.outbox.answer(self.admission.outbox.encoding().completion(id, &outcome));
+            }
         }
     }
 
@@ -215,7 +225,8 @@ impl Caller {
     }
 
     fn answer<R: Serialize>(&self, id: Option<&str>, result: Result<R, CallError>) {
-        if result.is_err() {
+        if let Err(error) = &result {
+            self.services.metrics.call_failed(error);
             tracing::debug!(connection = self.admission.key, "a call failed");
         }
         if let Some(id) = id {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use signalr::record::{JsonText, Outcome, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::services::ConnectionServices;
 use crate::chat::{Connection, Joined, Participant};
 use crate::guards::Identity;
-use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::protocol::methods::{self, Call, CallError, JoinOptions};
-use crate::protocol::record::{JsonText, Outcome, Record};
 use crate::protocol::room::{MemberName, RoomName};
 
 /// The most streams of one connection in each direction.
@@ -21,7 +22,7 @@ const MOST: usize = 16;
 
 /// The streams of one connection.
 pub(super) struct Streams {
-    hub: Arc<Hub>,
+    services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
     identity: Arc<Identity>,
     /// By the id of the call that began them; dropped, they end.
@@ -46,8 +47,12 @@ struct Invocation<'a> {
 }
 
 impl Streams {
-    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, identity: Arc<Identity>) -> Self {
-        Self { hub, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
+    pub(super) fn new(
+        services: Arc<ConnectionServices>,
+        outbox: Arc<Outbox>,
+        identity: Arc<Identity>,
+    ) -> Self {
+        Self { services, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
     }
 
     /// `Watch`: what is said in a room, as a stream, until the client cancels it.
@@ -63,18 +68,19 @@ impl Streams {
         let call = call.and_then(|call| has_room(self.watches.len()).map(|()| call));
         let (room, options) = match call {
             Ok(call) => call,
-            Err(error) => return self.fail(id, &error),
+            Err(error) => return self.fail(Some(id), &error),
         };
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
-        let (key, own) = self.hub.listener();
+        let (key, own) = self.services.listeners.create();
         let connection =
             Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
         let watch = Watch {
             id: id.to_owned(),
             outbox: Arc::clone(&self.outbox),
             heard: Arc::clone(&connection.outbox),
-            participant: Participant::new(Arc::clone(&self.hub), connection),
+            participant: Participant::new(Arc::clone(&self.services.chat), connection),
+            metrics: Arc::clone(&self.services.metrics),
         };
         tokio::spawn(async move {
             tokio::select! {
@@ -100,11 +106,7 @@ impl Streams {
                 let upload = Upload { id: id.map(str::to_owned), room, stored: 0 };
                 self.uploads.insert(stream.clone().into_owned(), upload);
             }
-            Err(error) => {
-                if let Some(id) = id {
-                    self.fail(id, &error);
-                }
-            }
+            Err(error) => self.fail(id, &error),
         }
     }
 
@@ -120,37 +122,38 @@ impl Streams {
             Ok(()) => upload.stored += 1,
             Err(error) => {
                 let id = self.uploads.remove(stream).and_then(|upload| upload.id);
-                if let Some(id) = id {
-                    self.fail(&id, &error);
-                }
+                self.fail(id.as_deref(), &error);
             }
         }
     }
 
     /// The client's stream has ended.
     pub(super) fn end(&mut self, stream: &str, error: Option<&str>) {
-        let Some(Upload { id: Some(id), stored, .. }) = self.uploads.remove(stream) else { return };
-        match error {
-            None => {
-                let stored = serde_json::json!({ "stored": stored });
-                self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
-            }
-            Some(_) => self.fail(&id, &CallError::Aborted(stored)),
+        let Some(Upload { id, stored, .. }) = self.uploads.remove(stream) else { return };
+        if error.is_some() {
+            self.fail(id.as_deref(), &CallError::Aborted(stored));
+        } else if let Some(id) = id {
+            let stored = serde_json::json!({ "stored": stored });
+            self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
         }
     }
 
     /// Ends all of them, in both directions.
     pub(super) fn fail_all(&mut self, error: &CallError) {
-        let watches: Vec<_> = self.watches.drain().map(|(id, _)| id).collect();
-        let uploads = std::mem::take(&mut self.uploads).into_values().filter_map(|upload| upload.id);
+        let watches: Vec<_> = self.watches.drain().map(|(id, _)| Some(id)).collect();
+        let uploads = std::mem::take(&mut self.uploads).into_values().map(|upload| upload.id);
         for id in watches.into_iter().chain(uploads) {
-            self.fail(&id, error);
+            self.fail(id.as_deref(), error);
         }
     }
 
-    fn fail(&self, id: &str, error: &CallError) {
-        let outcome = Outcome::<()>::Failed(error.to_string());
-        self.outbox.push(self.outbox.encoding().completion(id, &outcome));
+    /// Fails a call; without an id, nobody waits for its answer.
+    fn fail(&self, id: Option<&str>, error: &CallError) {
+        self.services.metrics.call_failed(error);
+        if let Some(id) = id {
+            let outcome = Outcome::<()>::Failed(error.to_string());
+            self.outbox.push(self.outbox.encoding().completion(id, &outcome));
+        }
     }
 }
 
@@ -166,6 +169,7 @@ struct Watch {
     /// Where the room speaks to: JSON, whatever the client's encoding.
     heard: Arc<Outbox>,
     participant: Participant,
+    metrics: Arc<Metrics>,
 }
 
 impl Watch {
@@ -182,6 +186,7 @@ impl Watch {
             }
         };
         if let Err(error) = self.participant.join(room, MemberName::default(), &options, begin).await {
+            self.metrics.call_failed(&error);
             let outcome = Outcome::<()>::Failed(error.to_string());
             outbox.push(outbox.encoding().completion(id, &outcome));
             return;

@@ -1,14 +1,16 @@
 //! With which token (RFC 7519): signed with a key that the hub has in a file.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::{Identity, Refusal};
+use super::identity::Identity;
+use super::refusal::Refusal;
+use crate::sync::lock;
 
 /// How often the file is looked at, at most: a mounted Secret changes without notice.
 const LOOK: Duration = Duration::from_secs(1);
@@ -129,7 +131,7 @@ impl Jwt {
     }
 
     fn keys(&self) -> Result<KeySet, String> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = lock(&self.keys);
         if keys.looked.elapsed() >= LOOK {
             keys.looked = Instant::now();
             let changed = self.settings.changed();

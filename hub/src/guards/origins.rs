@@ -3,7 +3,7 @@
 use http::header::{HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, header};
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// What browsers may send to a hub of another origin (SignalR's clients do).
 const REQUEST_HEADERS: HeaderValue =

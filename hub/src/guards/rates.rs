@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
+
+use crate::sync::lock;
 
 /// The most addresses that are remembered.
 const MOST_ADDRESSES: usize = 100_000;
@@ -62,7 +64,7 @@ impl PerAddress {
             return true;
         }
         let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = lock(&self.buckets);
         if buckets.len() >= MOST_ADDRESSES && !buckets.contains_key(&address) {
             buckets.retain(|_, bucket| !bucket.is_full(self.per_second, now));
             if buckets.len() >= MOST_ADDRESSES {

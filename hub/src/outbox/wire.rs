@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 use tokio::net::TcpStream;
 
-use crate::protocol::record::{Encoding, Record};
-use crate::websocket::frame::{self, Opcode};
+use crate::protocol::frame::{self, Opcode};
 
 /// A buffer that a thread keeps for the next connection, if it is no larger than this.
 const KEPT: usize = 256 * 1024;

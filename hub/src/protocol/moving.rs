@@ -5,9 +5,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::position::Position;
-use super::record::{Encoding, Record};
 #[cfg(doc)]
 use super::said::Origin;
+use signalr::encoding::Encoding;
+use signalr::record::Record;
 
 /// What the next hub needs to know to hear what is said to it from some point on.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! What the hub itself tells a client that it serves.
 
 use serde::Serialize;
+use signalr::encoding::{Encoding, Say};
+use signalr::record::Record;
 
 use super::position::Position;
-use super::record::{Encoding, Record, Say};
 
 /// Sent to each client as it connects, as target `welcome`.
 #[derive(Debug, Serialize)]

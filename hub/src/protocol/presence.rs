@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::record::{Encoding, Record, Say};
 #[cfg(doc)]
 use super::said::Origin;
+use signalr::encoding::{Encoding, Say};
+use signalr::record::Record;
 
 /// What pods tell each other of a room, besides its messages.
 #[derive(Debug, Serialize, Deserialize)]

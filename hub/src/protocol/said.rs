@@ -8,9 +8,10 @@ use std::sync::OnceLock;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use signalr::encoding::Encoding;
+use signalr::record::{JsonText, Record};
 
 use super::position::Position;
-use super::record::{Encoding, JsonText, Record};
 
 const HEAD: &str = r#"{"type":1,"target":"message","arguments":["#;
 const TAIL: &str = "]}\x1e";

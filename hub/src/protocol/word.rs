@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use signalr::encoding::{Encoding, Say};
+use signalr::record::{JsonText, Record};
 
 use super::moving::{Hears, Moving};
-use super::record::{Encoding, JsonText, Record, Say};
 
 /// Targets that only the hub itself calls, so that no client can put words into another one's mouth.
 const RESERVED: [&str; 6] = ["welcome", "message", "presence", "typing", "gap", "told"];

@@ -1,15 +1,12 @@
 //! How someone goes on at another hub.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Rooms;
-use super::members::{ConnectionKey, Member};
-use super::room::State;
+use super::registry::Rooms;
+use crate::members::{ConnectionKey, Member};
 use crate::outbox::Outbox;
 use crate::protocol::position::Position;
-use crate::protocol::said::Origin;
 
 /// For the hub that goes on with a connection to say that it is there.
 const ARRIVAL: Duration = Duration::from_secs(2);
@@ -42,22 +39,5 @@ impl Rooms {
         if tokio::time::timeout(ARRIVAL, gone).await.is_err() {
             self.leave(name, key);
         }
-    }
-
-    /// Those who departed from here and are on another pod now leave. `true`: there were some.
-    pub(super) fn let_go(&self, state: &mut State, formers: &[Cow<'_, str>]) -> bool {
-        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&self.home.instance);
-        let mut any = false;
-        for key in formers.iter().filter_map(key_of) {
-            let State { members, crowd, watchers, .. } = &mut *state;
-            // Whoever can write to Redis cannot make anyone else leave.
-            if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
-                members.remove(key);
-                *watchers -= usize::from(member.presence);
-                crowd.went(State::here(members, &self.home), &member, *watchers > 0);
-                any = true;
-            }
-        }
-        any
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::crowd::MOST_NAMED;
-use super::members::ConnectionKey;
+use crate::members::ConnectionKey;
 use crate::protocol::presence::Person;
+
+/// The most members of a pod that others know by name; beyond that, they are counted.
+pub(super) const MOST_NAMED: usize = 1_000;
 
 /// By process and key, so that who comes and goes is not told of.
 #[derive(Debug, Default)]

@@ -1,25 +1,38 @@
 //! One room: its members here, what is said, and who is in it elsewhere.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use signalr::encoding::{Encoding, Once};
+use signalr::record::Record;
 use tokio::sync::Notify;
 
-use super::Home;
 use super::crowd::{self, Crowd, Here};
 use super::entry::Entry;
-use super::members::{ConnectionKey, Member, Members};
 use super::timeline::Timeline;
+use crate::members::{ConnectionKey, Member, Members};
 use crate::metrics::Metrics;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
 use crate::protocol::presence::Person;
-use crate::protocol::record::{Encoding, Once, Record};
 use crate::protocol::room::RoomName;
-use crate::protocol::said::Said;
+use crate::protocol::said::{Origin, Said};
+use crate::sync::lock;
 
 /// How long someone who enters waits for other pods to say who is there.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What all rooms of a pod have in common.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The pod.
+    pub pod: Arc<str>,
+    /// The process.
+    pub instance: String,
+    /// The most messages that are kept of a room.
+    pub history: usize,
+}
 
 /// A room with a member on this pod, or about to have one.
 #[derive(Debug)]
@@ -67,13 +80,30 @@ impl State {
         self.members.tell(|encoding| said.record(encoding), hears, metrics);
     }
 
+    /// Those who departed from here and are on another pod now leave. `true`: there were some.
+    pub(super) fn let_go(&mut self, home: &Home, formers: &[Cow<'_, str>]) -> bool {
+        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&home.instance);
+        let mut any = false;
+        for key in formers.iter().filter_map(key_of) {
+            let State { members, crowd, watchers, .. } = self;
+            // Whoever can write to Redis cannot make anyone else leave.
+            if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
+                members.remove(key);
+                *watchers -= usize::from(member.presence);
+                crowd.went(Self::here(members, home), &member, *watchers > 0);
+                any = true;
+            }
+        }
+        any
+    }
+
     /// Who entered before the history was known learns that there was more than it was given.
     pub(super) fn tell_the_unsure(&mut self, room: &RoomName, last: Option<Position>, metrics: &Metrics) {
         for (key, after) in std::mem::take(&mut self.unsure) {
             if last.is_none() || last == after {
                 continue;
             }
-            metrics.gaps.add(1);
+            metrics.gaps.inc();
             let gap = Gap { room: room.as_str(), after };
             let once = Once::new(&gap);
             self.members.tell(|encoding| once.record(encoding), |member| member.key == key, metrics);
@@ -185,6 +215,6 @@ impl Room {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use signalr::record::Record;
 
-use crate::ending::Ending;
-use crate::protocol::record::Record;
+use crate::outbox::Ending;
 use crate::session::Session;
 
 /// Ends the session when the client lets go of its stream.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use signalr::encoding::Encoding;
 
-use crate::protocol::record::Encoding;
 use crate::session::Session;
 
 /// A poll is answered after this time, if need be with nothing: proxies end requests that take longer.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use signalr::record::Record;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::ending::Ending;
-use crate::protocol::record::Record;
+use crate::outbox::Ending;
+use crate::protocol::frame::{self, Decoder, Event};
 use crate::session::{Session, Stateful};
-use crate::websocket::frame::{self, Decoder, Event};
 
 /// For a client to say something after the answer to its handshake; npm's does so at once.
 const READY: Duration = Duration::from_secs(1);

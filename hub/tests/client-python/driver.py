@@ -1,4 +1,4 @@
-"""One unmodified signalrcore client, led by JSON lines: see ../client/driver.mjs.
+"""Drives one unmodified signalrcore client by JSON lines: see ../client/driver.mjs.
 
 python driver.py URL TRANSPORT PROTOCOL [skip-negotiation]
 """
@@ -55,7 +55,7 @@ for event in ["welcome", "message", "presence", "typing", "gap", "told"]:
     connection.on(event, lambda values, event=event: say({"event": event, "value": values[0]}))
 connection.on("note", lambda values: say({"event": "note", "value": values}))
 
-# An error names its invocation; the client itself tells nobody in particular.
+# An error names its invocation, but the client reports it to one handler for all.
 waiting = {}
 streams = {}
 
@@ -88,13 +88,13 @@ def invoke(number, order):
 
 
 def send(number, order):
-    # This client never calls without an id; nobody looks at the answer.
+    # This client never calls without an id; its answer is ignored.
     connection.send(order["target"], order["arguments"])
     answer(number)
 
 
 def stream(number, order):
-    # As the client's own method does it, but who listens is set before the answer can come.
+    # Like the client's own method, but the handler is set before the answer can come.
     invocation = str(uuid.uuid4())
     waiting[invocation] = number
     streams[number] = invocation
@@ -111,13 +111,13 @@ def stream(number, order):
 
 
 def cancel(number, order):
-    # The client has the message, but no method that sends it.
+    # The client has a class for this message, but no method that sends it.
     connection.transport.send(CancelInvocationMessage(streams[order["stream"]]))
     answer(number)
 
 
 def upload(number, order):
-    # Its own Subject takes no argument beside the stream; these are the messages that a Subject sends.
+    # The client's own Subject takes no arguments beside the stream; these are the messages that a Subject sends.
     stream_id = str(uuid.uuid4())
     transport = connection.transport
     transport.send(InvocationClientStreamMessage([stream_id], order["target"], order["arguments"]))
@@ -145,5 +145,5 @@ for line in sys.stdin:
     order = json.loads(line)
     try:
         ACTIONS[order["do"]](order["id"], order)
-    except Exception as error:  # whatever it is, the test is told
+    except Exception as error:  # the test is told of any error
         refuse(order["id"], error)

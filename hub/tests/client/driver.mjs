@@ -1,6 +1,7 @@
-// One unmodified @microsoft/signalr client, led by JSON lines on standard input: { id, do, target, arguments }.
-// It answers { id, value } or { id, error }, and tells what it hears as { event, value }. It ends with its input.
-// The drivers in ../client-python and ../client-java speak the same; ../it/support/client.rs leads them all.
+// Drives one unmodified @microsoft/signalr client by JSON lines on standard input: { id, do, target,
+// arguments }. It answers { id, value } or { id, error }, and reports events as { event, value }. It ends
+// with its input. The drivers in ../client-python and ../client-java use the same lines;
+// ../it/support/client.rs runs all of them.
 //
 // node driver.mjs URL TRANSPORT PROTOCOL [skip-negotiation] [stateful] [impatient]
 // TRANSPORT: auto, WebSockets, ServerSentEvents or LongPolling. PROTOCOL: json or messagepack.
@@ -36,7 +37,7 @@ if (more.includes("impatient")) {
 for (const event of ["welcome", "message", "gap", "presence", "typing", "told", "draw"]) {
   connection.on(event, (value) => say({ event, value: value ?? null }));
 }
-// Not of the chat: any arguments, and handlers that give something back.
+// Calls from outside the chat, with any arguments, and handlers that return results.
 connection.on("note", (...value) => say({ event: "note", value }));
 connection.on("echo", (...values) => values);
 connection.on("fail", () => {
@@ -54,14 +55,14 @@ const actions = {
   },
   invoke: ({ target, arguments: args }) => connection.invoke(target, ...args),
   send: ({ target, arguments: args }) => connection.send(target, ...args),
-  // Answered when the stream ends; its items are told as { event: "item", value: { stream, item } }.
+  // Answers when the stream ends, and reports its items as { event: "item", value: { stream, item } }.
   stream: ({ id, target, arguments: args }) =>
     new Promise((complete, error) => {
       const next = (item) => say({ event: "item", value: { stream: id, item } });
       subscriptions.set(id, connection.stream(target, ...args).subscribe({ next, complete, error }));
     }),
   cancel: async ({ stream }) => subscriptions.get(stream).dispose(),
-  // An invocation whose last argument is a stream of `items`.
+  // Invokes a method with a stream of `items` as the last argument.
   upload: async ({ target, arguments: args, items }) => {
     const subject = new Subject();
     const answer = connection.invoke(target, ...args, subject);

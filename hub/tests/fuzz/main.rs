@@ -1,21 +1,21 @@
-//! A bounded run of the fuzz targets, on the corpus and on what chance makes of it. It needs no instrumented compiler, so it is
-//! part of every test run; `cargo xtask fuzz` is the thorough one, which finds what belongs into the corpus.
+//! A bounded run of the fuzz targets, on the corpus and on random changes of it. It needs no instrumented
+//! compiler, so it is part of every test run; `cargo xtask fuzz` is the thorough run, which finds new members
+//! of the corpus.
 //!
-//! The same seed gives the same bytes: `CHATCLUSTER_FUZZ_SEED` takes another one.
+//! The same seed gives the same bytes: `CHATCLUSTER_FUZZ_SEED` sets another one.
 
 mod mutation;
-#[allow(unreachable_pub)] // a library to libFuzzer's programs
-#[path = "../../fuzz/src/lib.rs"]
-mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chatcluster_hub_fuzz_targets as targets;
 use mutation::Mutation;
 
-/// For each target, whichever comes first.
+/// The most runs of a target.
 const RUNS: u32 = 50_000;
+/// The time after which a target gets no more runs.
 const LONGEST: Duration = Duration::from_secs(10);
 
 #[test]
@@ -24,22 +24,22 @@ fn a_handshake_is_understood_or_refused() {
 }
 
 #[test]
-fn json_is_read_in_any_pieces_and_can_be_said_again() {
+fn json_is_read_in_any_pieces_and_can_be_written_again() {
     fuzz("json", targets::json);
 }
 
 #[test]
-fn messagepack_is_read_in_any_pieces_and_can_be_said_again() {
+fn messagepack_is_read_in_any_pieces_and_can_be_written_again() {
     fuzz("messagepack", targets::messagepack);
 }
 
 #[test]
-fn frames_are_read_in_any_portions() {
+fn frames_are_read_in_any_pieces() {
     fuzz("frames", targets::frames);
 }
 
 #[test]
-fn nothing_is_a_token_but_what_was_signed() {
+fn only_a_signed_token_is_accepted() {
     fuzz("token", targets::token);
 }
 
@@ -58,11 +58,11 @@ fn fuzz(name: &str, target: fn(&[u8])) {
         try_out(target, &data, &format!("run {runs} of seed {seed}"));
         runs += 1;
     }
-    assert!(runs > 0, "there was time for nothing");
+    assert!(runs > 0, "there was no time for a single run");
     println!("{name}: {runs} runs in {:?}", start.elapsed());
 }
 
-/// A failure shows what to put into the corpus.
+/// Runs a target. A failure prints the bytes, which belong in the corpus.
 fn try_out(target: fn(&[u8]), data: &[u8], origin: &str) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(data))) {
         eprintln!("{origin} fails: {}", data.escape_ascii());
@@ -80,7 +80,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
             (path.display().to_string(), data)
         })
         .collect();
-    // Folders have no order, and the same seed has to give the same bytes.
+    // The corpus is sorted because folders have no order, and the same seed has to give the same bytes.
     corpus.sort();
     corpus
 }

@@ -1,10 +1,10 @@
-//! What chance makes of a corpus.
+//! Random changes of a corpus.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-/// What the grammars give a meaning to: ends, lengths, limits, and the heads of `MessagePack`.
+/// Byte sequences with a meaning in the grammars: ends, lengths, limits, and the heads of `MessagePack`.
 const WORDS: [&[u8]; 30] = [
     b"\x1e",
     b"{",
@@ -40,10 +40,10 @@ const WORDS: [&[u8]; 30] = [
 
 /// The most changes to one member of the corpus.
 const MOST_CHANGES: usize = 6;
-/// What grows beyond this is cut.
+/// The length to which a changed member is cut.
 const MOST_BYTES: usize = 8 * 1024;
 
-/// See the module.
+/// A source of changed members of a corpus, which a seed determines.
 pub(crate) struct Mutation {
     chance: StdRng,
     corpus: Vec<Vec<u8>>,
@@ -54,7 +54,7 @@ impl Mutation {
         Self { chance: StdRng::seed_from_u64(seed), corpus }
     }
 
-    /// Some member of the corpus, changed.
+    /// A random member of the corpus, with random changes.
     pub(crate) fn next(&mut self) -> Vec<u8> {
         let mut data = self.member();
         for _ in 0..self.chance.random_range(1..=MOST_CHANGES) {

@@ -1,4 +1,4 @@
-//! Speaking to clients outside of rooms, on two hubs.
+//! Calls of clients outside of rooms, across two hubs: broadcasts, groups, users and connections.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,8 @@ use crate::support::{Client, Cluster, HubProcess, Redis, cluster, hub_command, t
 
 async fn two() -> (Cluster, Client, Client) {
     let cluster = Cluster::start().await;
-    let (ada, grace) = (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
+    let (ada, grace) =
+        (Client::connect(&cluster.hub_a.url()).await, Client::connect(&cluster.hub_b.url()).await);
     (cluster, ada, grace)
 }
 
@@ -14,7 +15,7 @@ async fn calls(client: &mut Client, target: &str, arguments: Value) {
     assert_eq!(client.invoke(target, &arguments).await, Ok(json!(null)));
 }
 
-/// A call that all get, so that what came before it, or did not, is known.
+/// Makes a call that reaches everyone. As each client has received it, all earlier calls have arrived, too.
 async fn end(speaker: &mut Client, listeners: [&mut Client; 2]) {
     calls(speaker, "Broadcast", json!(["draw", "end"])).await;
     for listener in listeners {
@@ -23,7 +24,7 @@ async fn end(speaker: &mut Client, listeners: [&mut Client; 2]) {
 }
 
 #[tokio::test]
-async fn everyone_everywhere_hears_a_broadcast_and_the_others_may_alone() {
+async fn a_broadcast_reaches_everyone_on_every_hub_or_everyone_but_its_caller() {
     let (_cluster, mut ada, mut grace) = two().await;
 
     calls(&mut ada, "Broadcast", json!(["draw", { "x": [1, 2] }])).await;
@@ -37,7 +38,7 @@ async fn everyone_everywhere_hears_a_broadcast_and_the_others_may_alone() {
 }
 
 #[tokio::test]
-async fn a_group_hears_what_is_for_it_as_long_as_one_is_in_it() {
+async fn members_of_a_group_get_its_calls_until_they_leave_it() {
     let (cluster, mut ada, mut grace) = two().await;
     calls(&mut ada, "AddToGroup", json!(["g"])).await;
     calls(&mut grace, "AddToGroup", json!(["g"])).await;
@@ -49,12 +50,12 @@ async fn a_group_hears_what_is_for_it_as_long_as_one_is_in_it() {
     calls(&mut grace, "RemoveFromGroup", json!(["g"])).await;
     calls(&mut ada, "SendToGroup", json!(["g", "draw", 3])).await;
     assert_eq!(ada.event("draw").await, 3);
-    let mut late = Client::connect(&cluster.a.url()).await;
+    let mut late = Client::connect(&cluster.hub_a.url()).await;
     end(&mut late, [&mut ada, &mut grace]).await;
 }
 
 #[tokio::test]
-async fn one_connection_hears_what_is_for_it_wherever_it_is() {
+async fn a_connection_gets_its_calls_on_whichever_hub_it_is() {
     let (_cluster, mut ada, mut grace) = two().await;
     let (adas, graces) = (ada.connection_id().to_owned(), grace.connection_id().to_owned());
 
@@ -68,7 +69,7 @@ async fn one_connection_hears_what_is_for_it_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn a_user_hears_what_is_for_it_on_every_connection() {
+async fn a_user_gets_its_calls_on_every_connection() {
     let redis = Redis::start(cluster::PASSWORD).await;
     let folder = crate::support::Folder::new();
     let key = folder.write("jwt", token::KEY);
@@ -77,8 +78,8 @@ async fn a_user_hears_what_is_for_it_on_every_connection() {
         let token = token::hs256(&json!({ "sub": user, "name": format!("{user}!") }));
         Client::connect(&format!("{}?access_token={token}", hub.url())).await
     };
-    let (mut ada, mut ada_too) = (connect(&cluster.a, "ada").await, connect(&cluster.b, "ada").await);
-    let mut grace = connect(&cluster.b, "grace").await;
+    let (mut ada, mut ada_too) = (connect(&cluster.hub_a, "ada").await, connect(&cluster.hub_b, "ada").await);
+    let mut grace = connect(&cluster.hub_b, "grace").await;
 
     calls(&mut grace, "Tell", json!(["ada", "hello"])).await;
     for client in [&mut ada, &mut ada_too] {
@@ -99,7 +100,7 @@ async fn a_user_hears_what_is_for_it_on_every_connection() {
 }
 
 #[tokio::test]
-async fn nobody_speaks_for_the_hub_and_all_of_this_can_be_switched_off() {
+async fn clients_cannot_forge_the_hubs_own_calls_and_the_generic_api_can_be_switched_off() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::connect(&hub.url()).await;
     let error = ada.invoke("Broadcast", &json!(["Message", { "from": "Grace" }])).await.unwrap_err();
@@ -119,7 +120,7 @@ async fn nobody_speaks_for_the_hub_and_all_of_this_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn rooms_and_groups_of_a_connection_have_a_bound() {
+async fn the_rooms_and_groups_of_a_connection_are_limited() {
     let hub = HubProcess::alone_with(&["--max-rooms-per-connection", "2"]).await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     calls(&mut ada, "AddToGroup", json!(["g"])).await;

@@ -1,14 +1,14 @@
-//! What the real client may do, with one hub.
+//! The real client's calls to a single hub.
 
 use serde_json::json;
 
 use crate::support::{Client, HubProcess, until};
 
 #[tokio::test]
-async fn a_hub_without_redis_serves_alone_and_says_so() {
+async fn a_hub_without_redis_serves_alone_and_logs_it() {
     let hub = HubProcess::alone().await;
     assert_eq!(hub.get("/readyz").await.unwrap().0, 200);
-    until("its log says so", async || hub.log().contains("serves alone, from memory").then_some(())).await;
+    until("the hub logs it", async || hub.log().contains("serves alone, from memory").then_some(())).await;
 
     let mut ada = Client::connect(&hub.url()).await;
     let mut grace = Client::connect_without_negotiation(&hub.url()).await;
@@ -39,7 +39,7 @@ async fn negotiation_and_hub_agree_on_the_connection_id() {
 }
 
 #[tokio::test]
-async fn a_message_carries_who_where_when_and_any_text() {
+async fn a_message_carries_its_sender_its_pod_its_time_and_any_text() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "a:b ü", "Ada \"<b>").await;
     let text = "\u{1e} \0 \\ \" <script> 🦀 \u{2028}";
@@ -56,7 +56,7 @@ async fn a_message_carries_who_where_when_and_any_text() {
 }
 
 #[tokio::test]
-async fn calls_that_cannot_be_carried_out_say_why_and_end_nothing() {
+async fn calls_that_fail_say_why_and_end_nothing() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     let error = |text: &str| Err(text.to_owned());
@@ -86,7 +86,7 @@ async fn calls_that_cannot_be_carried_out_say_why_and_end_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_hears_no_more() {
+async fn a_client_that_leaves_a_room_hears_no_more_of_it() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     let mut grace = Client::join(&hub.url(), "lobby", "Grace").await;
@@ -95,23 +95,20 @@ async fn whoever_leaves_hears_no_more() {
     ada.invoke("Send", &json!(["lobby", "secret"])).await.unwrap();
     ada.hears().await;
 
-    // Her own room comes after it, on the same connection.
+    // The message in her own room comes after it on the same connection.
     grace.invoke("Join", &json!(["attic", "Grace"])).await.unwrap();
     grace.invoke("Send", &json!(["attic", "own"])).await.unwrap();
     assert_eq!(grace.hears().await, ("Grace".into(), "own".into()));
 }
 
 #[tokio::test]
-async fn a_client_that_stops_is_no_member_any_more() {
+async fn a_client_that_stops_is_no_longer_a_member() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
 
     ada.stop().await;
 
-    until("the hub has no connection", async || {
-        (hub.metric("chatcluster_hub_connections").await == 0.0).then_some(())
-    })
-    .await;
+    until("the hub has no connection", async || (hub.connections().await == 0.0).then_some(())).await;
     assert!((hub.metric("chatcluster_hub_rooms").await).abs() < f64::EPSILON);
 }
 
@@ -130,7 +127,7 @@ async fn a_message_that_is_too_large_closes_its_sender_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_page_is_served_and_may_run_nothing_but_itself() {
+async fn the_page_is_served_and_may_run_only_its_own_scripts() {
     let hub = HubProcess::alone().await;
 
     let (status, page) = hub.get("/?room=x").await.unwrap();

@@ -1,5 +1,5 @@
-//! What the protocol offers beside messages: results, errors, streams both ways, clients that answer, an end that lets them
-//! come back. For each client what it knows of it.
+//! The protocol's features beside messages: results, errors, streams both ways, client results, and a close
+//! that allows a reconnect. Each client is tested with the features that it supports.
 
 use std::time::Duration;
 
@@ -8,27 +8,28 @@ use serde_json::{Value, json};
 
 use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, RawClient, Way, until, within};
 
-/// The ways that `knows` fits, once per transport and protocol of each client.
-fn ways(knows: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
-    Way::ALL.into_iter().filter(move |way| knows(*way))
+/// The ways to connect that `supports` accepts: each client with each of its transports and protocols.
+fn ways(supports: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
+    Way::ALL.into_iter().filter(move |way| supports(*way))
 }
 
 fn any(_: Way) -> bool {
     true
 }
 
-/// Python's client can do neither.
+/// True for clients that return results, and that wait for the answer to a stream. Python's does neither.
 fn answers(way: Way) -> bool {
     way.kind != Kind::Python
 }
 
-/// Java's client sends several requests at once when it polls: an item of a stream may overtake another, or its call.
+/// True for clients that keep the order of a stream. Java's client sends several requests at once when it
+/// polls, so an item of a stream may overtake another, or its call.
 fn in_order(way: Way) -> bool {
     way.kind != Kind::Java || way.transport != "LongPolling"
 }
 
 #[tokio::test]
-async fn a_call_gives_its_result_or_its_error() {
+async fn a_call_returns_its_result_or_its_error() {
     let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
 
     for way in ways(any) {
@@ -46,7 +47,7 @@ async fn a_call_gives_its_result_or_its_error() {
 }
 
 #[tokio::test]
-async fn a_stream_brings_what_is_said_until_it_is_cancelled() {
+async fn a_stream_delivers_messages_until_it_is_cancelled() {
     let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
     let mut ada = Client::connect(&hub.url()).await;
 
@@ -66,8 +67,8 @@ async fn a_stream_brings_what_is_said_until_it_is_cancelled() {
 
         members(&mut ada, &room, 1).await;
         ada.invoke("Send", &json!([room, "unheard"])).await.unwrap();
-        assert!(client.invoke("Join", &json!(["elsewhere"])).await.is_ok(), "{way} goes on");
-        assert!(!client.has("item") && !client.has("message"), "{way} hears no more of the room");
+        assert!(client.invoke("Join", &json!(["elsewhere"])).await.is_ok(), "{way} does not go on");
+        assert!(!client.has("item") && !client.has("message"), "{way} still hears the room");
     }
 }
 
@@ -82,7 +83,7 @@ async fn a_stream_that_cannot_begin_says_why() {
         assert!(error.contains("The room is empty"), "{way}: {error}");
         let error = client.stream("Shout", &json!([])).await.unwrap_err();
         assert!(error.contains("'Shout'"), "{way}: {error}");
-        assert!(client.invoke("Join", &json!(["lobby"])).await.is_ok(), "{way} goes on");
+        assert!(client.invoke("Join", &json!(["lobby"])).await.is_ok(), "{way} does not go on");
     }
 }
 
@@ -91,7 +92,7 @@ async fn a_client_may_send_a_stream() {
     let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
 
-    // Python's client writes no such stream in MessagePack that another could read.
+    // Streams that Python's client sends in MessagePack cannot be read by others.
     for way in ways(|way| (answers(way) || way.protocol == "json") && in_order(way)) {
         let mut client = Client::connect_by(way, &hub.url()).await;
         client.invoke("Join", &json!(["lobby", "Grace"])).await.unwrap();
@@ -99,7 +100,7 @@ async fn a_client_may_send_a_stream() {
 
         let stored = client.upload("SendMany", &json!(["lobby"]), &texts).await;
 
-        // Python's client asks for no answer.
+        // Python's client requests no answer.
         assert_eq!(stored, Ok(if answers(way) { json!({ "stored": 3 }) } else { Value::Null }), "{way}");
         for text in ["one", "", "three 🦀"] {
             assert_eq!(ada.hears().await, ("Grace".into(), text.into()), "{way}");
@@ -124,53 +125,54 @@ async fn a_stream_of_a_client_ends_at_the_first_item_that_is_refused() {
             assert!(error.contains("must be a string"), "{way}: {error}");
             assert_eq!(ada.hears().await, ("Grace".into(), "heard".into()), "{way}");
         }
-        assert_eq!(client.invoke("Leave", &json!(["lobby"])).await, Ok(Value::Null), "{way} goes on");
+        assert_eq!(client.invoke("Leave", &json!(["lobby"])).await, Ok(Value::Null), "{way}");
     }
 }
 
 #[tokio::test]
-async fn clients_answer_each_other_across_hubs() {
+async fn clients_return_results_to_each_other_across_hubs() {
     let cluster = Cluster::with_one_key(&["--keep-alive", "1"]).await;
     let value = json!({ "ü": [null, 1, "🦀"] });
 
     for caller in ["json", "messagepack"].map(|protocol| Way::new(Kind::Npm, "WebSockets", protocol)) {
-        let mut caller = Client::connect_by(caller, &cluster.a.url()).await;
+        let mut caller = Client::connect_by(caller, &cluster.hub_a.url()).await;
         for way in ways(answers) {
-            let mut client = Client::connect_by(way, &cluster.b.url()).await;
+            let mut client = Client::connect_by(way, &cluster.hub_b.url()).await;
             let id = client.event("welcome").await["connectionId"].clone();
 
             let echoed = caller.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
-            assert_eq!(echoed, Ok(json!([value, null])), "{way} is asked");
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} is called");
             let error = caller.invoke("InvokeConnection", &json!([id, "fail"])).await.unwrap_err();
             assert!(error.contains("not today"), "{way}: {error}");
 
             let own = caller.connection_id();
             let echoed = client.invoke("InvokeConnection", &json!([own, "echo", value, null])).await;
-            assert_eq!(echoed, Ok(json!([value, null])), "{way} asks");
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} calls");
             let echoed = client.invoke("InvokeConnection", &json!([id, "echo", value, null])).await;
-            assert_eq!(echoed, Ok(json!([value, null])), "{way} asks itself");
+            assert_eq!(echoed, Ok(json!([value, null])), "{way} calls itself");
         }
     }
-    assert!(cluster.a.metric("chatcluster_hub_client_results_total").await > 0.0);
-    assert!(cluster.a.metric("chatcluster_hub_client_results_failed_total").await > 0.0);
+    assert!(cluster.hub_a.metric("chatcluster_hub_client_results_total").await > 0.0);
+    assert!(cluster.hub_a.metric("chatcluster_hub_client_results_failed_total").await > 0.0);
 }
 
-/// A client that does as it likes, and its id.
+/// A bare client that does only what the test tells it, and its connection id.
 async fn raw(hub: &HubProcess) -> (RawClient, String) {
     let mut client = RawClient::open(hub.address()).await;
     client.write("{\"protocol\":\"json\",\"version\":1}\x1e").await;
     assert_eq!(client.record().await, "{}");
     let welcome: Value = serde_json::from_str(&client.record().await).expect("a record is JSON");
-    let id = welcome["arguments"][0]["connectionId"].as_str().expect("it is told its id").to_owned();
+    let id = welcome["arguments"][0]["connectionId"].as_str().expect("the welcome has an id").to_owned();
     (client, id)
 }
 
 #[tokio::test]
-async fn whoever_does_not_answer_is_not_waited_for() {
+async fn a_call_of_a_client_that_does_not_answer_fails() {
     let cluster = Cluster::with_one_key(&["--client-result-timeout", "5"]).await;
     let alone = HubProcess::alone_with(&["--client-result-timeout", "5"]).await;
 
-    for (asks, has) in [(&cluster.a, &cluster.b), (&cluster.a, &cluster.a), (&alone, &alone)] {
+    for (asks, has) in [(&cluster.hub_a, &cluster.hub_b), (&cluster.hub_a, &cluster.hub_a), (&alone, &alone)]
+    {
         let mut caller = Client::connect(&asks.url()).await;
         let error = caller.invoke("InvokeConnection", &json!(["nobody", "echo"])).await.unwrap_err();
         assert!(error.contains("There is no connection 'nobody'"), "{error}");
@@ -193,7 +195,7 @@ async fn whoever_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_answer_when_its_hub_ends_is_told() {
+async fn a_pending_call_of_a_client_fails_when_the_callers_hub_ends() {
     let mut hub = HubProcess::alone().await;
     let ((mut asks, _), (mut silent, id)) = (raw(&hub).await, raw(&hub).await);
     let call =
@@ -211,36 +213,36 @@ async fn whoever_waits_for_an_answer_when_its_hub_ends_is_told() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_the_clients_of_a_hub_that_was_killed() {
-    // Longer than a test may take: whoever waited that long would be told something else, too.
+async fn a_pending_call_of_a_client_fails_at_once_when_the_clients_hub_is_killed() {
+    // The timeout is longer than a test may take, and would give another error.
     let mut cluster = Cluster::with_one_key(&["--client-result-timeout", "600"]).await;
-    let mut caller = Client::connect(&cluster.b.url()).await;
+    let mut caller = Client::connect(&cluster.hub_b.url()).await;
     until("the hubs know of each other", async || {
-        let (_, metrics) = cluster.b.get("/metrics").await.expect("the hub answers");
+        let (_, metrics) = cluster.hub_b.get("/metrics").await.expect("the hub answers");
         metrics.contains("canary_age_seconds{peer=\"hub-a\"}").then_some(())
     })
     .await;
     let (mut other, echoes) =
-        (Client::connect(&cluster.b.url()).await, Client::connect(&cluster.a.url()).await);
-    let (mut asked, id) = raw(&cluster.a).await;
+        (Client::connect(&cluster.hub_b.url()).await, Client::connect(&cluster.hub_a.url()).await);
+    let (mut asked, id) = raw(&cluster.hub_a).await;
     let call = json!([id, "ask"]);
 
     let (answer, ()) = tokio::join!(caller.invoke("InvokeConnection", &call), async {
         let asked = asked.record().await;
         assert!(asked.contains("\"target\":\"ask\""), "{asked}");
-        // What the hub says to questions comes in order: once this is answered, it has said that it asked.
+        // A hub's answers to calls come in order: after this one, it has confirmed the pending call.
         let answer = other.invoke("InvokeConnection", &json!([echoes.connection_id(), "echo", 1])).await;
         assert_eq!(answer, Ok(json!([1])));
-        cluster.a.kill().await;
+        cluster.hub_a.kill().await;
     });
 
     let error = answer.unwrap_err();
     assert!(error.contains("The hub that serves the client ended"), "{error}");
-    cluster.b.has_not_panicked();
+    cluster.hub_b.has_not_panicked();
 }
 
 #[tokio::test]
-async fn only_who_was_asked_answers_and_only_once() {
+async fn only_the_called_client_can_answer_and_only_once() {
     let hub = HubProcess::alone().await;
     let mut caller = Client::connect(&hub.url()).await;
     let ((mut asked, id), (mut stranger, _)) = (raw(&hub).await, raw(&hub).await);
@@ -248,17 +250,17 @@ async fn only_who_was_asked_answers_and_only_once() {
 
     let (answer, ()) = tokio::join!(caller.invoke("InvokeConnection", &call), async {
         let call: Value = serde_json::from_str(&asked.record().await).expect("a record is JSON");
-        let of = call["invocationId"].as_str().expect("it wants an answer");
+        let id = call["invocationId"].as_str().expect("the call wants an answer");
         let gives =
-            |result: &str| format!("{{\"type\":3,\"invocationId\":\"{of}\",\"result\":\"{result}\"}}\x1e");
-        // Its next call is answered: what it said before has been heard.
+            |result: &str| format!("{{\"type\":3,\"invocationId\":\"{id}\",\"result\":\"{result}\"}}\x1e");
+        // Once the stranger's next call is answered, the hub has processed its completion.
         stranger.write(&gives("not asked")).await;
         stranger.write("{\"type\":1,\"invocationId\":\"n\",\"target\":\"X\",\"arguments\":[]}\x1e").await;
         assert!(stranger.record().await.contains("\"invocationId\":\"n\""));
         asked.write(&gives("asked")).await;
         asked.write(&gives("asked again")).await;
         asked.write("{\"type\":1,\"invocationId\":\"n\",\"target\":\"X\",\"arguments\":[]}\x1e").await;
-        assert!(asked.record().await.contains("\"invocationId\":\"n\""), "it goes on");
+        assert!(asked.record().await.contains("\"invocationId\":\"n\""), "the connection does not go on");
     });
 
     assert_eq!(answer, Ok(json!("asked")));
@@ -268,24 +270,24 @@ async fn only_who_was_asked_answers_and_only_once() {
 }
 
 #[tokio::test]
-async fn a_hub_that_ends_lets_its_clients_come_back_to_the_other_one() {
+async fn clients_of_a_hub_that_ends_reconnect_to_the_other_one() {
     for way in ways(|way| way.kind == Kind::Npm && !way.more.contains(&"stateful")) {
         let mut cluster = Cluster::with_one_key(&[]).await;
-        let balancer = Balancer::before(vec![cluster.a.address(), cluster.b.address()]).await;
+        let balancer = Balancer::before(vec![cluster.hub_a.address(), cluster.hub_b.address()]).await;
         let mut client = Client::connect_by(way, &balancer.url()).await;
         assert_eq!(client.event("welcome").await["pod"], "hub-a", "{way}");
 
-        cluster.a.terminate().await;
+        cluster.hub_a.terminate().await;
 
-        assert_eq!(client.event("reconnecting").await, Value::Null, "{way}: allowReconnect, and no error");
+        assert_eq!(client.event("reconnecting").await, Value::Null, "{way}: the close has an error");
         client.event("reconnected").await;
         assert_eq!(client.event("welcome").await["pod"], "hub-b", "{way}");
-        assert!(cluster.a.ended().await.success());
+        assert!(cluster.hub_a.ended().await.success());
     }
 }
 
 #[tokio::test]
-async fn a_hub_that_ends_says_so_to_clients_that_do_not_come_back() {
+async fn a_hub_that_ends_closes_clients_that_do_not_reconnect() {
     for way in ways(|way| way.kind != Kind::Npm) {
         let mut hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
         let mut client = Client::connect_by(way, &hub.url()).await;
@@ -298,7 +300,7 @@ async fn a_hub_that_ends_says_so_to_clients_that_do_not_come_back() {
 }
 
 #[tokio::test]
-async fn whoever_stops_is_gone_at_once() {
+async fn a_client_that_stops_is_gone_at_once() {
     let hub = HubProcess::alone_with(&["--keep-alive", "1"]).await;
 
     for way in ways(any) {
@@ -307,22 +309,19 @@ async fn whoever_stops_is_gone_at_once() {
 
         client.stop().await;
 
-        until(&format!("{way} is gone"), async || {
-            (hub.metric("chatcluster_hub_connections").await == 0.0).then_some(())
-        })
-        .await;
+        until(&format!("{way} is gone"), async || (hub.connections().await == 0.0).then_some(())).await;
     }
 }
 
 #[tokio::test]
-async fn nobody_who_says_nothing_is_taken_for_gone() {
+async fn a_client_that_sends_nothing_is_not_taken_for_gone() {
     let hub = HubProcess::alone_with(&["--keep-alive", "1", "--client-timeout", "10"]).await;
     let url = hub.url();
     let connect =
         |transport| Client::connect_by(Way::new(Kind::Npm, transport, "json").with(&["impatient"]), &url);
     let mut clients = join_all(["WebSockets", "ServerSentEvents", "LongPolling"].map(connect)).await;
 
-    // Longer than either side waits for a sign of life.
+    // This is longer than either side waits for a sign of life.
     tokio::time::sleep(Duration::from_secs(15)).await;
 
     for client in &mut clients {
@@ -331,10 +330,11 @@ async fn nobody_who_says_nothing_is_taken_for_gone() {
     }
 }
 
-/// Waits until so many are in the room.
+/// Waits until the room has this number of members.
 async fn members(client: &mut Client, room: &str, count: u64) {
     within(&format!("{count} are in {room}"), async {
-        while client.invoke("Who", &json!([room])).await.expect("it is in the room")["count"] != count {
+        while client.invoke("Who", &json!([room])).await.expect("the client is in the room")["count"] != count
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

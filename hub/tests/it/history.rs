@@ -1,4 +1,4 @@
-//! What was said before, and how it is found again.
+//! The history of a room: stored messages, their ids, and gaps.
 
 use std::collections::HashSet;
 
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Cluster, HubProcess, RawClient, Redis, cluster};
 
-/// Sends a text, and gives its id.
+/// Sends a text, and returns the message's id.
 async fn say(client: &mut Client, text: &str) -> String {
-    let stored = client.invoke("Send", &json!(["lobby", text])).await.expect("it is stored");
+    let stored = client.invoke("Send", &json!(["lobby", text])).await.expect("the message is stored");
     assert!(stored["at"].as_u64().unwrap() > 1_700_000_000_000, "{stored}");
-    stored["id"].as_str().expect("it has an id").to_owned()
+    stored["id"].as_str().expect("a stored message has an id").to_owned()
 }
 
 async fn join(client: &mut Client, options: Value) -> Value {
@@ -28,15 +28,15 @@ fn epoch_and_number(id: &Value) -> (String, u64) {
 }
 
 #[tokio::test]
-async fn who_joins_later_finds_what_was_said_on_any_hub() {
+async fn a_client_that_joins_later_gets_the_history_from_any_hub() {
     let cluster = Cluster::start().await;
-    let mut ada = Client::join(&cluster.a.url(), "lobby", "Ada").await;
+    let mut ada = Client::join(&cluster.hub_a.url(), "lobby", "Ada").await;
     let mut ids = Vec::new();
     for text in ["one", "two", "three"] {
         ids.push(say(&mut ada, text).await);
     }
 
-    let mut grace = Client::connect(&cluster.b.url()).await;
+    let mut grace = Client::connect(&cluster.hub_b.url()).await;
     let joined = join(&mut grace, json!({})).await;
 
     assert_eq!(texts(&joined), ["one", "two", "three"]);
@@ -57,7 +57,7 @@ async fn everyone_hears_every_message_once_and_in_the_order_of_their_ids() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
     let mut senders = Vec::new();
-    for hub in [&cluster.a, &cluster.b, &cluster.a, &cluster.b] {
+    for hub in [&cluster.hub_a, &cluster.hub_b, &cluster.hub_a, &cluster.hub_b] {
         senders.push(RawClient::join(hub.address(), "lobby").await);
     }
 
@@ -85,7 +85,7 @@ async fn everyone_hears_every_message_once_and_in_the_order_of_their_ids() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_sent_again_with_its_nonce_is_the_same_message() {
+async fn a_message_that_is_sent_again_with_its_nonce_is_stored_once() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
 
@@ -103,7 +103,7 @@ async fn a_message_that_is_sent_again_with_its_nonce_is_the_same_message() {
 }
 
 #[tokio::test]
-async fn who_wants_no_echo_hears_only_the_others() {
+async fn a_sender_that_wants_no_echo_hears_only_the_others() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
 
@@ -115,7 +115,7 @@ async fn who_wants_no_echo_hears_only_the_others() {
 }
 
 #[tokio::test]
-async fn who_comes_back_to_another_hub_gets_what_was_missed() {
+async fn a_client_that_reconnects_to_another_hub_gets_the_messages_that_it_missed() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
     say(&mut ada, "heard").await;
@@ -124,12 +124,12 @@ async fn who_comes_back_to_another_hub_gets_what_was_missed() {
     say(&mut ada, "missed").await;
     say(&mut ada, "missed, too").await;
 
-    let mut grace = Client::connect(&cluster.a.url()).await;
+    let mut grace = Client::connect(&cluster.hub_a.url()).await;
     let joined = join(&mut grace, json!({ "since": last })).await;
 
     assert_eq!(texts(&joined), ["missed", "missed, too"]);
     assert_eq!(joined["gap"], false);
-    // On a hub that had nobody in this room.
+    // The same goes for a hub that had no members in this room.
     let third = cluster.another("hub-c").await;
     let mut grace = Client::connect(&third.url()).await;
     let joined = join(&mut grace, json!({ "since": last })).await;
@@ -137,16 +137,16 @@ async fn who_comes_back_to_another_hub_gets_what_was_missed() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_kept_is_a_gap() {
+async fn messages_that_are_no_longer_stored_are_a_gap() {
     let redis = Redis::start(cluster::PASSWORD).await;
     let cluster = Cluster::with(redis, &["--history-messages", "3", "--history-seconds", "3600"]).await;
-    let mut ada = Client::join(&cluster.a.url(), "lobby", "Ada").await;
+    let mut ada = Client::join(&cluster.hub_a.url(), "lobby", "Ada").await;
     let mut ids = Vec::new();
     for n in 0..6 {
         ids.push(say(&mut ada, &n.to_string()).await);
     }
 
-    for hub in [&cluster.a, &cluster.b] {
+    for hub in [&cluster.hub_a, &cluster.hub_b] {
         let mut grace = Client::connect(&hub.url()).await;
         let joined = join(&mut grace, json!({ "since": ids[1] })).await;
         assert_eq!((texts(&joined), &joined["gap"]), (vec!["3", "4", "5"], &json!(true)));
@@ -163,7 +163,7 @@ async fn what_is_no_longer_kept_is_a_gap() {
 }
 
 #[tokio::test]
-async fn without_a_history_messages_are_heard_in_order_and_what_was_missed_is_a_gap() {
+async fn without_a_history_messages_are_heard_in_order_and_missed_ones_are_a_gap() {
     let redis = Redis::start(cluster::PASSWORD).await;
     let cluster = Cluster::with(redis, &["--history-messages", "0"]).await;
     let (mut ada, mut grace) = cluster.members().await;
@@ -181,28 +181,28 @@ async fn without_a_history_messages_are_heard_in_order_and_what_was_missed_is_a_
 }
 
 #[tokio::test]
-async fn a_room_that_someone_is_in_outlives_its_history_s_time() {
+async fn the_history_of_a_room_with_members_outlives_its_retention_time() {
     let redis = Redis::start(cluster::PASSWORD).await;
     let cluster = Cluster::with(redis, &["--history-seconds", "1"]).await;
-    let mut ada = Client::join(&cluster.a.url(), "lobby", "Ada").await;
-    let mut attic = Client::join(&cluster.a.url(), "attic", "Ada").await;
+    let mut ada = Client::join(&cluster.hub_a.url(), "lobby", "Ada").await;
+    let mut attic = Client::join(&cluster.hub_a.url(), "attic", "Ada").await;
     say(&mut ada, "kept").await;
     attic.invoke("Send", &json!(["attic", "forgotten"])).await.unwrap();
     attic.invoke("Leave", &json!(["attic"])).await.unwrap();
 
-    crate::support::until("the attic is forgotten", async || {
+    crate::support::until("the history of the attic is gone", async || {
         let there = cluster.redis.ask(&["EXISTS", "chatcluster:history:attic"]).await.unwrap();
         (there == redis::Value::Int(0)).then_some(())
     })
     .await;
 
-    let mut grace = Client::connect(&cluster.b.url()).await;
+    let mut grace = Client::connect(&cluster.hub_b.url()).await;
     assert_eq!(texts(&join(&mut grace, json!({})).await), ["kept"]);
     assert_eq!(grace.invoke("Join", &json!(["attic"])).await.unwrap()["history"], json!([]));
 }
 
 #[tokio::test]
-async fn a_hub_alone_does_all_of_this_from_memory() {
+async fn a_hub_without_redis_keeps_the_history_in_memory() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     let first = say(&mut ada, "one").await;

@@ -1,7 +1,8 @@
-//! The hub from outside: real processes, a real Redis with a password, and the real clients of npm, Python and Java.
+//! The hub from outside: real processes, a Redis with a password, and the clients of npm, Python and Java.
 //!
-//! Needs `node`, `npm`, `python3` with venv, a JDK, `mvn`, and `redis-server` (or Debian's `redis-tools`, whose
-//! `redis-check-rdb` is the same program). All is on loopback, and ends with its test.
+//! The tests need `node`, `npm`, `python3` with venv, a JDK, `mvn`, and `redis-server` (or Debian's
+//! `redis-tools`, whose `redis-check-rdb` is the same program). They use loopback only, and end every process
+//! that they start.
 
 mod audiences;
 mod backplane;
@@ -12,6 +13,7 @@ mod history;
 mod hostile;
 mod lifecycle;
 mod matrix;
+mod metrics;
 mod outage;
 mod page;
 mod presence;

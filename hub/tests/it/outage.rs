@@ -1,4 +1,4 @@
-//! What becomes of messages when Redis or a hub dies.
+//! The fate of messages when Redis or a hub dies.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Balancer, Client, Cluster, RawClient, Redis, cluster, until};
 
-/// Enough for all that is said while someone is away.
+/// A history that holds every message that is sent while a client is away.
 const LONG_HISTORY: &[&str] = &["--history-messages", "10000"];
 
-/// Sends numbered texts, one after the other, until it is stopped or its hub dies; gives those that were confirmed.
+/// A client that sends numbered texts, one after the other, until it is stopped or its hub dies. Its task
+/// returns the texts that were confirmed.
 struct Sender {
     stop: CancellationToken,
     task: JoinHandle<Vec<String>>,
@@ -43,7 +44,7 @@ impl Sender {
                 if answer.contains(r#""result":{"id":""#) {
                     confirmed.push(text);
                 } else {
-                    // Refused; at once, while there is no Redis.
+                    // Without Redis, a message is refused at once.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
@@ -54,7 +55,7 @@ impl Sender {
 
     async fn stop(self) -> Vec<String> {
         self.stop.cancel();
-        self.task.await.expect("it ends")
+        self.task.await.expect("the sender ends")
     }
 }
 
@@ -74,7 +75,7 @@ fn texts(messages: &[Value]) -> Vec<String> {
     messages.iter().map(|message| message["text"].as_str().expect("a text").to_owned()).collect()
 }
 
-/// One history, each message one more than the last one.
+/// Asserts that the messages belong to one history, and are numbered without a gap.
 fn assert_in_order(messages: &[Value]) {
     let position = |message: &Value| {
         let (epoch, number) = message["id"].as_str().and_then(|id| id.split_once('-')).expect("an id");
@@ -87,21 +88,22 @@ fn assert_in_order(messages: &[Value]) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_killed_under_load_and_comes_back_has_lost_nothing_that_was_confirmed() {
+async fn a_redis_that_is_killed_under_load_and_comes_back_has_lost_no_confirmed_message() {
     let mut cluster = Cluster::with(Redis::durable(cluster::PASSWORD).await, LONG_HISTORY).await;
     let (mut ada, mut grace) = cluster.members().await;
-    let senders =
-        [Sender::start(cluster.a.address(), "a").await, Sender::start(cluster.b.address(), "b").await];
+    let senders = [
+        Sender::start(cluster.hub_a.address(), "a").await,
+        Sender::start(cluster.hub_b.address(), "b").await,
+    ];
     for _ in 0..50 {
         ada.event("message").await;
     }
 
     cluster.redis.kill().await;
-    cluster.a.not_ready_because("Redis").await;
+    cluster.hub_a.not_ready_because("Redis").await;
     cluster.redis.start_again().await;
-    cluster.a.ready().await;
-    cluster.b.ready().await;
-    let mut after = Client::connect(&cluster.b.url()).await;
+    cluster.ready().await;
+    let mut after = Client::connect(&cluster.hub_b.url()).await;
     after.invoke("Join", &json!(["lobby"])).await.unwrap();
     for _ in 0..20 {
         after.event("message").await;
@@ -126,20 +128,22 @@ async fn a_redis_that_is_killed_under_load_and_comes_back_has_lost_nothing_that_
 #[tokio::test]
 async fn a_hub_that_is_killed_under_load_takes_no_confirmed_message_with_it() {
     let mut cluster = Cluster::with(Redis::start(cluster::PASSWORD).await, LONG_HISTORY).await;
-    let balancer = Balancer::before(vec![cluster.a.address(), cluster.b.address()]).await;
+    let balancer = Balancer::before(vec![cluster.hub_a.address(), cluster.hub_b.address()]).await;
     let mut ada = Client::join(&balancer.url(), "lobby", "Ada").await;
-    let mut grace = Client::join(&cluster.b.url(), "lobby", "Grace").await;
-    let senders =
-        [Sender::start(cluster.a.address(), "a").await, Sender::start(cluster.b.address(), "b").await];
+    let mut grace = Client::join(&cluster.hub_b.url(), "lobby", "Grace").await;
+    let senders = [
+        Sender::start(cluster.hub_a.address(), "a").await,
+        Sender::start(cluster.hub_b.address(), "b").await,
+    ];
     let mut heard = Vec::new();
     for _ in 0..50 {
         heard.push(ada.event("message").await);
     }
 
-    cluster.a.kill().await;
+    cluster.hub_a.kill().await;
 
     ada.event("reconnected").await;
-    // All that it heard before it was cut off.
+    // These are the messages that arrived before the connection was lost.
     while ada.has("message") {
         heard.push(ada.event("message").await);
     }
@@ -164,7 +168,7 @@ async fn a_hub_that_is_killed_under_load_takes_no_confirmed_message_with_it() {
 }
 
 #[tokio::test]
-async fn a_redis_that_lost_its_data_is_a_gap_for_everyone_and_then_all_goes_on() {
+async fn a_redis_that_lost_its_data_is_a_gap_for_everyone_and_then_messages_flow_again() {
     let mut cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
     let before = ada.invoke("Send", &json!(["lobby", "before"])).await.unwrap()["id"].clone();
@@ -177,18 +181,17 @@ async fn a_redis_that_lost_its_data_is_a_gap_for_everyone_and_then_all_goes_on()
     for client in [&mut ada, &mut grace] {
         assert_eq!(client.event("gap").await, json!({ "room": "lobby", "after": before }));
     }
-    cluster.a.ready().await;
-    cluster.b.ready().await;
+    cluster.ready().await;
     let after = ada.invoke("Send", &json!(["lobby", "after"])).await.unwrap()["id"].clone();
     assert_eq!(grace.event("message").await["id"], after);
-    let mut late = Client::connect(&cluster.b.url()).await;
+    let mut late = Client::connect(&cluster.hub_b.url()).await;
     let joined = late.invoke("Join", &json!(["lobby", "Late", { "since": before }])).await.unwrap();
     assert_eq!((&joined["gap"], &joined["history"][0]["id"]), (&json!(true), &after));
     assert!(!ada.has("gap") && !grace.has("gap") && !grace.has("reconnecting"));
 }
 
 #[tokio::test]
-async fn a_redis_that_came_back_with_an_older_state_gives_no_id_twice() {
+async fn a_redis_that_came_back_with_an_older_state_assigns_no_id_twice() {
     let mut cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
     ada.invoke("Send", &json!(["lobby", "saved"])).await.unwrap();
@@ -200,8 +203,7 @@ async fn a_redis_that_came_back_with_an_older_state_gives_no_id_twice() {
     cluster.redis.start_again().await;
 
     assert_eq!(grace.event("gap").await["after"], unsaved);
-    cluster.a.ready().await;
-    cluster.b.ready().await;
+    cluster.ready().await;
     let next = grace.invoke("Send", &json!(["lobby", "new"])).await.unwrap()["id"].clone();
     assert_ne!(next, unsaved);
     assert_eq!(hears(&mut ada, "new").await.last().unwrap()["id"], next);
@@ -213,21 +215,21 @@ async fn a_redis_that_came_back_with_an_older_state_gives_no_id_twice() {
 }
 
 #[tokio::test]
-async fn a_redis_that_forgets_the_scripts_is_given_them_again() {
+async fn scripts_that_redis_forgets_are_loaded_again() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
 
     cluster.redis.ask(&["SCRIPT", "FLUSH"]).await.unwrap();
     ada.invoke("Send", &json!(["lobby", "one"])).await.unwrap();
     cluster.redis.ask(&["SCRIPT", "FLUSH"]).await.unwrap();
-    let mut late = Client::connect(&cluster.b.url()).await;
+    let mut late = Client::connect(&cluster.hub_b.url()).await;
 
     assert_eq!(late.invoke("Join", &json!(["attic"])).await.unwrap()["history"], json!([]));
     assert_eq!(grace.hears().await.1, "one");
 }
 
 #[tokio::test]
-async fn a_redis_that_is_full_is_a_refusal_that_says_so() {
+async fn a_message_that_a_full_redis_refuses_is_refused_with_this_reason() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
 
@@ -237,34 +239,33 @@ async fn a_redis_that_is_full_is_a_refusal_that_says_so() {
     cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
     ada.invoke("Send", &json!(["lobby", "at last"])).await.unwrap();
     assert_eq!(grace.hears().await.1, "at last");
-    assert!(!cluster.a.log().contains("at last"), "logs have no messages");
+    assert!(!cluster.hub_a.log().contains("at last"), "the log has the text of a message");
 }
 
 #[tokio::test]
-async fn a_redis_that_became_a_replica_is_left_until_there_is_a_master_behind_its_name() {
+async fn hubs_leave_a_redis_that_became_a_replica_until_there_is_a_master_at_its_address() {
     let cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
     ada.invoke("Send", &json!(["lobby", "before"])).await.unwrap();
     hears(&mut grace, "before").await;
 
-    // Of a Redis that is not there, so it goes on with what it has. Nobody closes the connections of clients.
+    // It replicates a Redis that does not exist, so it keeps its data. It does not close its connections.
     cluster.redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
 
-    // One hub is asked to write, the other one is not.
+    // One hub learns it from a write, the other one without a write.
     let refused = ada.invoke("Send", &json!(["lobby", "lost"])).await.unwrap_err();
     assert!(refused.contains("The message was not sent: the backplane"), "{refused}");
-    for hub in [&cluster.a, &cluster.b] {
+    for hub in [&cluster.hub_a, &cluster.hub_b] {
         hub.not_ready_because("is a replica, which takes no writes").await;
     }
-    until("both let go of it", async || {
+    until("both hubs have closed their connections", async || {
         let lines = cluster.redis.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.expect("Redis answers");
         let lines: String = redis::from_redis_value(lines).expect("text");
         lines.is_empty().then_some(())
     })
     .await;
     cluster.redis.ask(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
-    cluster.a.ready().await;
-    cluster.b.ready().await;
+    cluster.ready().await;
 
     ada.invoke("Send", &json!(["lobby", "after"])).await.unwrap();
     assert_eq!(texts(&hears(&mut grace, "after").await), ["after"]);
@@ -275,14 +276,14 @@ async fn a_redis_that_became_a_replica_is_left_until_there_is_a_master_behind_it
 }
 
 #[tokio::test]
-async fn who_joins_while_there_is_no_redis_is_told_of_a_gap_once_there_is_one() {
+async fn a_client_that_joins_during_an_outage_of_redis_is_told_of_a_gap_afterwards() {
     let mut cluster = Cluster::durable().await;
-    let mut ada = Client::join(&cluster.a.url(), "lobby", "Ada").await;
+    let mut ada = Client::join(&cluster.hub_a.url(), "lobby", "Ada").await;
     ada.invoke("Send", &json!(["lobby", "before"])).await.unwrap();
     cluster.redis.kill().await;
-    cluster.b.not_ready_because("Redis").await;
+    cluster.hub_b.not_ready_because("Redis").await;
 
-    let mut grace = Client::connect(&cluster.b.url()).await;
+    let mut grace = Client::connect(&cluster.hub_b.url()).await;
     let joined = grace.invoke("Join", &json!(["lobby"])).await.unwrap();
     assert_eq!((&joined["last"], &joined["history"]), (&json!(null), &json!([])));
     cluster.redis.start_again().await;
@@ -293,7 +294,7 @@ async fn who_joins_while_there_is_no_redis_is_told_of_a_gap_once_there_is_one() 
 }
 
 #[tokio::test]
-async fn a_password_that_changes_while_redis_runs_costs_no_client_and_is_taken_for_the_next_connection() {
+async fn a_password_that_changes_while_redis_runs_is_used_for_the_next_connection_and_costs_no_client() {
     let mut cluster = Cluster::start().await;
     let (mut ada, mut grace) = cluster.members().await;
 
@@ -304,16 +305,11 @@ async fn a_password_that_changes_while_redis_runs_costs_no_client_and_is_taken_f
     assert_eq!(grace.hears().await.1, "as before");
     cluster.redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await.unwrap();
 
-    until("both hubs are connected again", async || {
-        let a = cluster.a.metric("chatcluster_hub_backplane_reconnects_total").await;
-        let b = cluster.b.metric("chatcluster_hub_backplane_reconnects_total").await;
-        (a >= 1.0 && b >= 1.0).then_some(())
-    })
-    .await;
+    cluster.reconnected().await;
     grace.invoke("Send", &json!(["lobby", "and after"])).await.unwrap();
     assert_eq!(hears(&mut ada, "and after").await.len(), 2);
     assert!(!ada.has("reconnecting") && !grace.has("reconnecting") && !ada.has("gap"));
-    for log in [cluster.a.log(), cluster.b.log()] {
+    for log in [cluster.hub_a.log(), cluster.hub_b.log()] {
         assert!(!log.contains("s3cret"), "{log}");
     }
 }

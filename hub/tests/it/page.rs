@@ -1,6 +1,6 @@
-//! The page in a real browser: scenes of `tests/page`, each on a stage of its own.
+//! The page in a real browser: scenes of `tests/page`, each with hubs, a Redis and a balancer of its own.
 //!
-//! Needs Chromium, besides what the other tests need. With `PICTURES=FOLDER` the scenes leave pictures there.
+//! These tests need Chromium, too. With `PICTURES=FOLDER` the scenes save screenshots there.
 
 use crate::support::Stage;
 
@@ -15,13 +15,13 @@ async fn two_people_on_two_hubs_talk_and_see_each_other() {
 }
 
 #[tokio::test]
-async fn who_writes_is_shown_until_the_message_comes() {
-    play("whoWritesIsShownUntilTheMessageComes").await;
+async fn a_writer_is_shown_until_the_message_comes() {
+    play("aWriterIsShownUntilTheMessageComes").await;
 }
 
 #[tokio::test]
-async fn who_reads_older_messages_is_left_there() {
-    play("whoReadsOlderMessagesIsLeftThere").await;
+async fn a_reader_of_older_messages_is_not_scrolled_away() {
+    play("aReaderOfOlderMessagesIsNotScrolledAway").await;
 }
 
 #[tokio::test]
@@ -30,13 +30,13 @@ async fn text_is_shown_as_text() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_too_long_is_said_before_it_is_sent() {
-    play("aTextThatIsTooLongIsSaidBeforeItIsSent").await;
+async fn a_text_that_is_too_long_is_reported_before_it_is_sent() {
+    play("aTextThatIsTooLongIsReportedBeforeItIsSent").await;
 }
 
 #[tokio::test]
-async fn a_link_brings_others_to_the_room_and_what_was_said_there() {
-    play("aLinkBringsOthersToTheRoomAndWhatWasSaidThere").await;
+async fn a_link_brings_others_to_the_room_and_its_history() {
+    play("aLinkBringsOthersToTheRoomAndItsHistory").await;
 }
 
 #[tokio::test]
@@ -50,14 +50,14 @@ async fn another_hub_takes_over_when_one_is_killed() {
 }
 
 #[tokio::test]
-async fn what_was_missed_and_written_meanwhile_is_filled_in() {
-    play("whatWasMissedAndWrittenMeanwhileIsFilledIn").await;
+async fn messages_missed_and_written_meanwhile_are_filled_in() {
+    play("messagesMissedAndWrittenMeanwhileAreFilledIn").await;
 }
 
 #[tokio::test]
-async fn what_is_lost_for_good_is_a_line_in_the_log() {
+async fn messages_lost_for_good_are_a_line_in_the_log() {
     let stage = Stage::set(&["--history-messages", "5"]).await;
-    stage.play("whatIsLostForGoodIsALineInTheLog").await;
+    stage.play("messagesLostForGoodAreALineInTheLog").await;
 }
 
 #[tokio::test]
@@ -66,27 +66,27 @@ async fn a_message_that_is_not_stored_says_so_and_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn a_redis_that_lost_what_was_said_is_a_line_in_the_log() {
-    play("aRedisThatLostWhatWasSaidIsALineInTheLog").await;
+async fn a_redis_that_lost_its_messages_is_a_line_in_the_log() {
+    play("aRedisThatLostItsMessagesIsALineInTheLog").await;
 }
 
 #[tokio::test]
-async fn all_can_be_done_by_keyboard() {
-    play("allCanBeDoneByKeyboard").await;
+async fn everything_can_be_done_by_keyboard() {
+    play("everythingCanBeDoneByKeyboard").await;
 }
 
 #[tokio::test]
-async fn a_phone_is_wide_enough() {
-    play("aPhoneIsWideEnough").await;
+async fn the_page_fits_a_phone() {
+    play("thePageFitsAPhone").await;
 }
 
 #[tokio::test]
-async fn all_states_obey_the_rules_of_accessibility_in_light() {
+async fn all_states_obey_the_rules_of_accessibility_in_light_colours() {
     play("allStatesObeyTheRulesInLight").await;
 }
 
 #[tokio::test]
-async fn all_states_obey_the_rules_of_accessibility_in_dark() {
+async fn all_states_obey_the_rules_of_accessibility_in_dark_colours() {
     play("allStatesObeyTheRulesInDark").await;
 }
 
@@ -96,8 +96,8 @@ async fn a_token_is_asked_for_and_kept_for_the_tab() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_address_is_taken_from_there() {
-    Stage::with_tokens().await.play("aTokenInTheAddressIsTakenFromThere").await;
+async fn a_token_in_the_address_is_used_and_removed_from_there() {
+    Stage::with_tokens().await.play("aTokenInTheAddressIsUsedAndRemovedFromThere").await;
 }
 
 #[tokio::test]

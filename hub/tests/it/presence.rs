@@ -1,4 +1,4 @@
-//! Who is there, on two hubs.
+//! Presence: the members of a room on two hubs, and who is writing.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,16 @@ fn names(people: &Value) -> Vec<&str> {
     names
 }
 
-/// Waits until a client has been told that so many are there, and gives who came and who left meanwhile.
+/// Ada on one hub and Grace on the other, both in the lobby with presence.
+async fn two(cluster: &Cluster) -> (Client, Client) {
+    let (mut ada, mut grace) =
+        (Client::connect(&cluster.hub_a.url()).await, Client::connect(&cluster.hub_b.url()).await);
+    join(&mut ada, "Ada").await;
+    join(&mut grace, "Grace").await;
+    (ada, grace)
+}
+
+/// Waits until a client has been told these counts, and returns who came and who left meanwhile.
 async fn told(client: &mut Client, count: usize, pods: usize) -> (Vec<String>, Vec<String>) {
     let (mut joined, mut left) = (Vec::new(), Vec::new());
     loop {
@@ -34,13 +43,13 @@ async fn told(client: &mut Client, count: usize, pods: usize) -> (Vec<String>, V
 }
 
 #[tokio::test]
-async fn whoever_asks_for_it_is_told_who_comes_and_goes_on_any_hub() {
+async fn a_client_that_asks_for_presence_is_told_who_comes_and_goes_on_any_hub() {
     let cluster = Cluster::start().await;
-    let mut ada = Client::connect(&cluster.a.url()).await;
+    let mut ada = Client::connect(&cluster.hub_a.url()).await;
     assert_eq!(join(&mut ada, "Ada").await["members"], 1);
     assert_eq!(told(&mut ada, 1, 1).await.0, ["Ada"]);
 
-    let mut grace = Client::connect(&cluster.b.url()).await;
+    let mut grace = Client::connect(&cluster.hub_b.url()).await;
     let joined = join(&mut grace, "Grace").await;
     assert_eq!((&joined["members"], &joined["pods"]), (&json!(2), &json!(2)));
     assert_eq!(told(&mut ada, 2, 2).await.0, ["Grace"]);
@@ -58,7 +67,7 @@ async fn whoever_asks_for_it_is_told_who_comes_and_goes_on_any_hub() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_ask_for_it_is_not_told() {
+async fn a_client_that_does_not_ask_for_presence_is_told_nothing() {
     let hub = HubProcess::alone().await;
     let mut ada = Client::join(&hub.url(), "lobby", "Ada").await;
     let mut grace = Client::connect(&hub.url()).await;
@@ -73,48 +82,39 @@ async fn whoever_does_not_ask_for_it_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_hub_that_is_killed_takes_its_members_along() {
+async fn members_on_a_hub_that_is_killed_are_gone() {
     let mut cluster = Cluster::start().await;
-    let (mut ada, mut grace) =
-        (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
-    join(&mut ada, "Ada").await;
-    join(&mut grace, "Grace").await;
+    let (mut ada, _grace) = two(&cluster).await;
     told(&mut ada, 2, 2).await;
 
-    cluster.b.kill().await;
+    cluster.hub_b.kill().await;
 
     assert_eq!(told(&mut ada, 1, 1).await.1, ["Grace"]);
     assert_eq!(ada.invoke("Who", &json!(["lobby"])).await.unwrap()["count"], 1);
 }
 
 #[tokio::test]
-async fn a_hub_that_hangs_is_gone_until_it_is_back() {
+async fn members_on_a_hub_that_hangs_are_gone_until_it_goes_on() {
     let cluster = Cluster::start().await;
-    let (mut ada, mut grace) =
-        (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
-    join(&mut ada, "Ada").await;
-    join(&mut grace, "Grace").await;
+    let (mut ada, _grace) = two(&cluster).await;
     told(&mut ada, 2, 2).await;
 
-    signal(cluster.b.pid(), "STOP").await;
+    signal(cluster.hub_b.pid(), "STOP").await;
     told(&mut ada, 1, 1).await;
-    signal(cluster.b.pid(), "CONT").await;
+    signal(cluster.hub_b.pid(), "CONT").await;
 
     assert_eq!(told(&mut ada, 2, 2).await.0, ["Grace"]);
 }
 
 #[tokio::test]
-async fn an_outage_of_redis_makes_nobody_come_or_go() {
+async fn nobody_comes_or_goes_because_of_an_outage_of_redis() {
     let mut cluster = Cluster::start().await;
-    let (mut ada, mut grace) =
-        (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
-    join(&mut ada, "Ada").await;
-    join(&mut grace, "Grace").await;
+    let (mut ada, _grace) = two(&cluster).await;
     told(&mut ada, 2, 2).await;
 
     cluster.redis.kill().await;
-    cluster.a.not_ready_because("Redis").await;
-    let mut edsger = Client::connect(&cluster.b.url()).await;
+    cluster.hub_a.not_ready_because("Redis").await;
+    let mut edsger = Client::connect(&cluster.hub_b.url()).await;
     join(&mut edsger, "Edsger").await;
     cluster.redis.start_again().await;
 
@@ -122,12 +122,9 @@ async fn an_outage_of_redis_makes_nobody_come_or_go() {
 }
 
 #[tokio::test]
-async fn the_others_see_who_is_writing_and_not_too_often() {
+async fn the_others_are_told_who_is_writing_but_not_too_often() {
     let cluster = Cluster::start().await;
-    let (mut ada, mut grace) =
-        (Client::connect(&cluster.a.url()).await, Client::connect(&cluster.b.url()).await);
-    join(&mut ada, "Ada").await;
-    join(&mut grace, "Grace").await;
+    let (mut ada, mut grace) = two(&cluster).await;
 
     for _ in 0..5 {
         ada.invoke("Typing", &json!(["lobby"])).await.unwrap();
@@ -141,9 +138,9 @@ async fn the_others_see_who_is_writing_and_not_too_often() {
 }
 
 #[tokio::test]
-async fn a_stranger_s_words_of_who_is_there_are_counted_and_do_no_harm() {
+async fn presence_messages_that_a_stranger_publishes_are_counted_and_do_no_harm() {
     let cluster = Cluster::start().await;
-    let mut ada = Client::connect(&cluster.a.url()).await;
+    let mut ada = Client::connect(&cluster.hub_a.url()).await;
     join(&mut ada, "Ada").await;
     let channel = "chatcluster:room:lobby";
 
@@ -151,8 +148,8 @@ async fn a_stranger_s_words_of_who_is_there_are_counted_and_do_no_harm() {
         cluster.redis.ask(&["PUBLISH", channel, payload]).await.unwrap();
     }
 
-    until("they are counted", async || {
-        let count = cluster.a.metric("chatcluster_hub_messages_not_understood_total").await;
+    until("the hub has counted them", async || {
+        let count = cluster.hub_a.metric("chatcluster_hub_messages_not_understood_total").await;
         (count >= 3.0).then_some(())
     })
     .await;

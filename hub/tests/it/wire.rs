@@ -1,25 +1,25 @@
-//! The protocol's edges, on a bare WebSocket.
+//! Edge cases of the protocol, on a bare WebSocket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatcluster_hub::config::Config;
-use chatcluster_hub::hub::{Hub, Timing};
-use chatcluster_hub::server;
+use chatcluster_hub::config::{Config, Timing};
+use chatcluster_hub::hub::Hub;
+use chatcluster_hub::{http, server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{HubProcess, RawClient, until};
 
-/// A hub in this process, for times that a real one does not have.
+/// A hub in this process, with timing that cannot be configured.
 async fn hub_with(timing: Timing) -> (Arc<Hub>, SocketAddr) {
     let arguments = ["hub", "--listen", "127.0.0.1:0", "--pod-name", "hub-here"];
     let config = Config::read(arguments.map(String::from)).expect("the flags are right");
     let listener = TcpListener::bind(config.listen).await.expect("a free port");
     let address = listener.local_addr().expect("the port has a number");
-    let hub = Hub::start(&Config { timing, ..config }, address.port());
-    tokio::spawn(server::serve(listener, Arc::clone(&hub), CancellationToken::new()));
+    let hub = chatcluster_hub::start(&Config { timing, ..config }, address.port());
+    tokio::spawn(server::serve(listener, http::router(&hub), timing.handshake, CancellationToken::new()));
     (hub, address)
 }
 
@@ -41,7 +41,7 @@ async fn records_may_be_split_and_joined_in_any_way() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_none_is_refused_with_a_reason() {
+async fn an_invalid_handshake_is_refused_with_a_reason() {
     let hub = HubProcess::alone().await;
     let refused = async |first: &str| {
         let mut client = RawClient::open(hub.address()).await;
@@ -67,7 +67,7 @@ async fn a_handshake_that_is_none_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_not_waited_for() {
+async fn a_handshake_that_does_not_come_times_out() {
     let (_, address) = hub_with(Timing { handshake: Duration::from_millis(200), ..Timing::default() }).await;
     let mut client = RawClient::open(address).await;
 
@@ -77,7 +77,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_malformed_record_closes_its_sender_with_a_reason_and_nobody_else() {
+async fn a_malformed_record_closes_its_sender_with_a_reason_and_no_other_client() {
     let hub = HubProcess::alone().await;
     let mut bystander = RawClient::join(hub.address(), "lobby").await;
 
@@ -115,7 +115,7 @@ async fn a_record_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_but_well_formed_is_ignored() {
+async fn well_formed_records_without_a_meaning_are_ignored() {
     let hub = HubProcess::alone().await;
     let mut client = RawClient::shaken(hub.address()).await;
 
@@ -130,7 +130,7 @@ async fn what_is_not_understood_but_well_formed_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_goodbye_is_let_go_without_a_word() {
+async fn a_client_that_says_goodbye_is_closed_without_a_record() {
     let hub = HubProcess::alone().await;
     let mut client = RawClient::shaken(hub.address()).await;
 
@@ -141,7 +141,7 @@ async fn a_client_that_says_goodbye_is_let_go_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_quiet_client_is_pinged_and_let_go_when_it_stays_silent() {
+async fn a_quiet_client_is_pinged_and_dropped_when_it_stays_silent() {
     let timing =
         Timing { ping: Duration::from_millis(100), silence: Duration::from_secs(1), ..Timing::default() };
     let (_, address) = hub_with(timing).await;
@@ -155,8 +155,8 @@ async fn a_quiet_client_is_pinged_and_let_go_when_it_stays_silent() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
-    // It is given long enough to read its last words on a busy machine.
+async fn a_client_that_does_not_read_is_dropped_and_slows_nobody() {
+    // The hub lingers long enough for the client to read the last records on a busy machine.
     let (hub, address) = hub_with(Timing { linger: Duration::from_secs(30), ..Timing::default() }).await;
     let mut slow = RawClient::join(address, "lobby").await;
     let mut quick = RawClient::join(address, "lobby").await;
@@ -169,20 +169,20 @@ async fn a_client_that_does_not_read_is_let_go_and_slows_nobody() {
     // The kernel's buffers take some megabytes before the hub's own queue fills.
     let mut sent = 0;
     while hub.metrics.slow_consumers.get() == 0 {
-        assert!(sent < 10_000, "the queue has a bound");
+        assert!(sent < 10_000, "the queue has no bound");
         quick.write(&message(sent)).await;
-        assert!(quick.record().await.contains(&text(sent)), "whoever reads hears everything");
+        assert!(quick.record().await.contains(&text(sent)), "the quick client misses a message");
         sent += 1;
     }
 
     let (records, _) = slow.rest().await;
     assert!(records.last().unwrap().contains("You read too slowly"), "{:?}", records.last());
-    assert!(records.len() <= sent, "some were lost, which is the point");
+    assert!(records.len() <= sent, "the slow client got everything");
     for (n, record) in records[..records.len() - 1].iter().enumerate() {
-        assert!(record.contains(&text(n)), "none is lost before it is let go: {n} of {sent}");
+        assert!(record.contains(&text(n)), "message {n} of {sent} was lost before the client was dropped");
     }
     drop(slow);
-    until("only the quick one is left", async || (hub.metrics.connections.get() == 1).then_some(())).await;
+    until("only the quick client is left", async || (hub.metrics.connections.get() == 1).then_some(())).await;
     quick.write(&message(sent)).await;
     assert!(quick.record().await.contains(&text(sent)));
 }

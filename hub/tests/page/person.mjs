@@ -1,4 +1,4 @@
-// Someone with a browser of their own at the page.
+// A person who uses the page, with a browser profile of their own.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
-/** How long anything may take before a scene fails: far more than it does, for a machine may be busy. */
+/** The bound for everything: far more than it takes, because the machine may be busy. */
 export const PATIENCE_MS = 60_000;
 
 const QUIET = ["gpu", "background-networking", "component-update", "sync", "extensions"].map((what) => `--disable-${what}`);
@@ -26,7 +26,7 @@ export async function pictureOfEach(scene) {
   for (const [index, person] of people.entries()) await person.picture(`failed-${scene}-${index}`).catch(() => {});
 }
 
-/** Waits until `check` gives something true, and fails with its last word if it never does. */
+/** Waits until `check` returns a true value, and fails with its last value if it never does. */
 export async function until(what, check) {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
@@ -38,10 +38,12 @@ export async function until(what, check) {
 }
 
 export class Person {
-  /** What the page threw, or its policy forbade. */
+  /** Errors that the page threw, and violations of its Content Security Policy. */
   problems = [];
 
-  /** Opens the page at `url`, with a browser's profile of their own. `options`: those of Playwright's contexts. */
+  /**
+   * Opens the page at `url` with a browser profile of its own. `options` are those of Playwright's contexts.
+   */
   static async at(url, options = {}) {
     const person = new Person();
     person.context = await browser.newContext({ viewport: { width: 1000, height: 640 }, locale: "en-GB", ...options });
@@ -56,7 +58,7 @@ export class Person {
     return person;
   }
 
-  /** Opens the page, joins, and is connected. */
+  /** Opens the page, joins a room, and waits for the connection. */
   static async in(room, name, url, options) {
     const person = await Person.at(url, options);
     await person.join(name, room);
@@ -70,7 +72,7 @@ export class Person {
     await this.isIn();
   }
 
-  /** Waits until the hub has let them in. */
+  /** Waits until the person has joined. */
   async isIn() {
     await this.status("connected");
     await this.page.locator("#messages[aria-busy=false]").waitFor();
@@ -89,15 +91,15 @@ export class Person {
     await this.page.locator("#send").click();
   }
 
-  /** Says it, and waits until it is stored. */
+  /** Sends a text, and waits until it is stored. */
   async tell(text) {
     await this.say(text);
     await this.message(text).locator('[aria-label="Stored"]').waitFor();
   }
 
-  /** The message of this text. */
+  /** The message with this text. */
   message(text) {
-    return this.page.locator("#messages .said").filter({ has: this.page.getByText(text, { exact: true }) });
+    return this.page.locator("#messages .message").filter({ has: this.page.getByText(text, { exact: true }) });
   }
 
   async sees(text) {
@@ -113,9 +115,9 @@ export class Person {
     await until(`the messages are ${texts}`, async () => (await this.texts()).join() === texts.join());
   }
 
-  /** Whom the page shows, by pod: "hub-a: Ada, Grace". */
+  /** The people that the page shows, by pod: "hub-a: Ada, Grace". */
   whoIsHere() {
-    // At once: people come and go meanwhile.
+    // All are read in one step, because people come and go meanwhile.
     return this.page.locator("#people section").evaluateAll((pods) => {
       const name = (element) => element.textContent.replace(" (you)", "");
       const line = (pod) => `${pod.querySelector("h3").textContent}: ${[...pod.querySelectorAll(".who")].map(name).join(", ")}`;
@@ -134,12 +136,12 @@ export class Person {
     await this.page.reload();
   }
 
-  /** The page did nothing that a browser has to complain of. */
+  /** Asserts that the page caused no errors. */
   hadNoProblems() {
     assert.deepEqual(this.problems, []);
   }
 
-  /** Nothing is wider than the window. */
+  /** Asserts that nothing is wider than the window. */
   async fits() {
     const { wide, window } = await this.page.evaluate(() => {
       const out = (element) => element.getBoundingClientRect().right > innerWidth + 0.5 && !element.closest(".sr, .wide");

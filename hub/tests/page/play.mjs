@@ -1,11 +1,12 @@
 // node play.mjs SCENE STAGE
 //
-// Plays one scene of scenes/ in a headless Chromium, and ends with 0 if all in it was as it should be. STAGE is JSON: the addresses
-// `a` and `b` of two hubs of one Redis, and `any`, which leads to the first of them that is up; with `key`, both want tokens that are
-// signed with it. What a scene wants done to the stage it asks for on standard output, { ask: "kill hub-a" }, and goes on once
-// { done: true } comes on standard input.
+// Plays one scene of scenes/ in a headless Chromium, and exits with 0 if everything in it was as expected.
+// STAGE is JSON: the addresses `a` and `b` of two hubs with one Redis, and `any`, which leads to the first of
+// them that is up; with `key`, both hubs require tokens that are signed with it. A scene asks for changes of
+// the stage on standard output, { ask: "kill hub-a" }, and goes on once { done: true } comes on standard
+// input.
 //
-// With PICTURES=FOLDER the scenes leave pictures there.
+// With PICTURES=FOLDER the scenes save screenshots there.
 
 import { readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -16,7 +17,7 @@ const [name, stageText] = process.argv.slice(2);
 const stage = JSON.parse(stageText);
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-/** Has something done to the stage: kill or start, hub-a, hub-b or redis. */
+/** Asks for a change of the stage: kill or start, and hub-a, hub-b or redis. */
 stage.ask = async (what) => {
   process.stdout.write(JSON.stringify({ ask: what }) + "\n");
   const { value, done } = await answers.next();

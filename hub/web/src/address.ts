@@ -1,4 +1,4 @@
-// What the address bar says, and what is written there.
+// The room and the token in the address bar.
 
 import { MOST_CHARS } from "./hub";
 
@@ -8,7 +8,7 @@ export function roomOf(search: string): string | undefined {
   return room ? Array.from(room).slice(0, MOST_CHARS).join("") : undefined;
 }
 
-/** The link to a room: the page's own address without anything that is only one's own. */
+/** The link to a room: the page's own address without anything personal. */
 export function linkTo(room: string, page: string): string {
   const link = new URL(page);
   link.search = new URLSearchParams({ room }).toString();

@@ -1,4 +1,4 @@
-// What is done about what happens: the state is ./state, the wire is ./connection.ts, and this is between them.
+// The actions of the page, between the state in ./state and the connection in ./connection.ts.
 
 import { Connection, Lost, reasonOf } from "./connection";
 import type { Gap, Joined, Message, Presence, Stored, Typing, Welcome, Who } from "./hub";
@@ -9,7 +9,7 @@ import { lastId, reduce, START } from "./state/state";
 import type { Event, Place, State } from "./state/state";
 import { HOLDS_MS, SAY_AT_MOST_EVERY_MS, SAY_EVERY_MS } from "./state/typing";
 
-/** The hub is asked who is there at most so often, in milliseconds. */
+/** The shortest time between two questions to the hub for a room's members, in milliseconds. */
 const ASK_EVERY_MS = 1_000;
 
 export class Chat {
@@ -17,9 +17,9 @@ export class Chat {
   #listener: (state: State) => void = () => {};
   readonly #connection;
   #token;
-  /** Refusals in a row to let us back in. */
+  /** The number of consecutive refusals to let the user into the room. */
   #refusals = 0;
-  /** Who is there was asked a moment ago; `again`: and has changed since. */
+  /** Set for a while after the members were asked for; `again`: they have changed since. */
   #asked: { again: boolean } | undefined;
   #saidTyping = -Infinity;
 
@@ -37,24 +37,27 @@ export class Chat {
     return this.#state;
   }
 
-  /** Connects, and tells `listener` of each change from now on. */
+  /** Connects, and passes each new state to `listener` from now on. */
   open(listener: (state: State) => void): void {
     this.#listener = listener;
     void this.#connection.run();
   }
 
-  /** Does not wait for the next try to connect. */
+  /** Tries to connect at once, without waiting for the next attempt. */
   tryNow(): void {
     if (!this.#connection.isUp) this.#connection.tryNow();
   }
 
-  /** Shows this token to the hub from now on. */
+  /** Presents this token to the hub from now on. */
   useToken(token: string): void {
     this.#token = token;
     this.tryNow();
   }
 
-  /** Goes to a room, now or as soon as there is a connection. Who goes there `again` does so until the hub lets them in. */
+  /**
+   * Joins a room, now or as soon as there is a connection. A user who joins `again` retries until the hub
+   * lets them in.
+   */
   enter(place: Place, again: boolean): void {
     this.#refusals = 0;
     this.#happened({ type: "entered", place, again, ...kept(place.room) });
@@ -69,13 +72,16 @@ export class Chat {
 
   send(text: string): void {
     const nonce = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
-    // Its message ends one's writing for the others: what is written next is said soon, but no sooner than the hub passes it on.
+    // For the others this message ends the writing. The next writing is reported soon, but not before the hub
+    // would pass it on.
     this.#saidTyping -= SAY_EVERY_MS - SAY_AT_MOST_EVERY_MS;
     this.#happened({ type: "written", nonce, text, now: Date.now() });
     this.#sendWaiting();
   }
 
-  /** Sends what failed once more, under its nonce: if it was stored after all, it is not stored again. */
+  /**
+   * Sends a failed message again, with the same nonce: if it was stored after all, it is not stored twice.
+   */
   sendAgain(nonce: string): void {
     this.#happened({ type: "again", nonce });
     this.#sendWaiting();
@@ -85,7 +91,7 @@ export class Chat {
     this.#happened({ type: "removed", nonce });
   }
 
-  /** Tells the others that one is writing. */
+  /** Tells the others that the user is writing. */
   typing(): void {
     const { place, membership } = this.#state;
     if (!place || membership !== "joined" || Date.now() - this.#saidTyping < SAY_EVERY_MS) return;
@@ -106,7 +112,9 @@ export class Chat {
     if (event.type === "typing") setTimeout(() => this.#happened({ type: "tick", now: Date.now() }), HOLDS_MS);
   }
 
-  /** Joins, with what was said since: after a reconnect nothing is missing that the hub still has. */
+  /**
+   * Joins, and gets the messages since then: after a reconnect, nothing that the hub still has is missing.
+   */
   async #join(since: string | undefined = lastId(this.#state)): Promise<void> {
     const { place } = this.#state;
     if (!place || !this.#connection.isUp) return;
@@ -119,7 +127,7 @@ export class Chat {
       this.#askWho();
       this.#sendWaiting();
     } catch (error) {
-      // The next connection joins.
+      // After a lost connection, the next one joins.
       if (error instanceof Lost || this.#state.place !== place) return;
       this.#happened({ type: "refused", reason: reasonOf(error) });
       this.#refusals += 1;
@@ -129,7 +137,7 @@ export class Chat {
     }
   }
 
-  /** In the order in which it was written. */
+  /** Sends the waiting messages in the order in which they were written. */
   #sendWaiting(): void {
     if (this.#state.membership !== "joined") return;
     for (const { nonce, text, mark } of this.#state.box) if (mark === "waiting") void this.#send(nonce, text);
@@ -167,7 +175,7 @@ export class Chat {
     try {
       this.#happened({ type: "who", who: await this.#connection.invoke<Who>("Who", place.room) });
     } catch {
-      // Asked again with the next change, or after the next reconnect.
+      // The members are asked for again after the next change or reconnect.
     }
   }
 }

@@ -1,17 +1,20 @@
-// The connection to the hub. It never gives up.
+// The connection to the hub, which never gives up.
 //
-// The client's own automatic reconnect only begins after a first success and cannot be told to try now, so the tries are made here:
-// one way for the first connection and for all that follow.
+// The client's own automatic reconnect only begins after a first success, and cannot be told to try now. So
+// the attempts are made here, in the same way for the first connection and for all that follow.
 
 import { HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
 
 import { wait } from "./retry";
 import type { LinkEvent } from "./state/link";
 
-/** A hub that does not answer within this many milliseconds is given up for another try. */
+/** The time after which an attempt with a hub that does not answer ends, in milliseconds. */
 const NEGOTIATE_MS = 10_000;
 
-/** Only a connection that lasted so long makes the waits short again: a hub may take us and close at once. */
+/**
+ * The time that a connection must last before the waits become short again, in milliseconds: a hub may accept
+ * a connection and close it at once.
+ */
 const STEADY_MS = 5_000;
 
 export class Connection {
@@ -22,7 +25,7 @@ export class Connection {
   #wake: (() => void) | undefined;
   #closed: ((error: Error | undefined) => void) | undefined;
 
-  /** `token` is asked at each try; "" is none. */
+  /** `token` is called at each attempt; "" means no token. */
   constructor(url: string, token: () => string, tell: (event: LinkEvent) => void) {
     this.#token = token;
     this.#tell = tell;
@@ -33,7 +36,7 @@ export class Connection {
     this.#hub.onclose((error) => this.#closed?.(error));
   }
 
-  /** Calls `handler` with what the hub calls `target` with. */
+  /** Calls `handler` whenever the hub calls `target`. */
   on<T>(target: string, handler: (value: T) => void): void {
     this.#hub.on(target, handler);
   }
@@ -48,12 +51,12 @@ export class Connection {
     try {
       return await this.#hub.invoke<T>(method, ...values);
     } catch (error) {
-      // Who loses the connection has all open calls fail; the state is another by then.
+      // When the connection is lost, all pending calls fail, and the state has changed by then.
       throw this.isUp ? error : new Lost();
     }
   }
 
-  /** Without an answer; what is lost is lost. */
+  /** Calls a method without an answer. If the call is lost, it is not repeated. */
   say(method: string, ...values: unknown[]): void {
     if (this.isUp) this.#hub.send(method, ...values).catch(() => {});
   }
@@ -84,12 +87,12 @@ export class Connection {
     }
   }
 
-  /** Does not wait for the next try. */
+  /** Ends the wait for the next attempt. */
   tryNow(): void {
     this.#wake?.();
   }
 
-  /** Until the time is over, or until `tryNow`. `before` is called once either can happen. */
+  /** Waits until the time is over, or until `tryNow`. `before` is called once either can end the wait. */
   async #sleep(pause: number | undefined, before: () => void): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -100,24 +103,29 @@ export class Connection {
   }
 }
 
-/** There is no connection, or it ended before the hub answered. */
+/** The error of a call without a connection, or whose connection ended before the hub answered. */
 export class Lost extends Error {
   constructor() {
     super("There is no connection.");
   }
 }
 
-/** An error in the hub's own words. */
+/** The message of an error, in the hub's own words. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Why the hub closed, if it said so. Others' words, such as a browser's about a WebSocket, help nobody. */
+/**
+ * The hub's reason for closing, if it gave one. Other messages, such as a browser's about a WebSocket, help
+ * no user.
+ */
 export function reasonGiven(error: Error | undefined): string {
   return error?.message.match(/Server returned an error on close: (.+)/s)?.[1] ?? "";
 }
 
-/** The client tells the status of a negotiation in its error's text alone. */
+/**
+ * True if the hub requires a token. The client gives the status of a negotiation only in its error's text.
+ */
 function isUnauthorized(error: unknown): boolean {
   return reasonOf(error).includes("Status code '401'");
 }

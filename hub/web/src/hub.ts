@@ -1,29 +1,29 @@
-// What the hub says, as docs/hub.md has it.
+// The hub's messages and answers, as documented in docs/hub.md.
 
-/** The hub, to each client as it connects. */
+/** The hub's first message to each client. */
 export interface Welcome {
   pod: string;
   connectionId: string;
   version: string;
   backplane: "redis" | "memory";
-  /** Whom the token names. */
+  /** The user whom the token names. */
   user?: string;
 }
 
 export interface Message {
-  /** `<epoch>-<number>`; numbers of a room follow one another. */
+  /** `<epoch>-<number>`; the numbers of a room are consecutive. */
   id: string;
   room: string;
   from: string;
   text: string;
-  /** Milliseconds since 1970, by the clock of the pod that took it. */
+  /** Milliseconds since 1970, by the clock of the pod that received it. */
   at: number;
   pod: string;
   user?: string;
   nonce?: string;
 }
 
-/** Someone in a room, and the pod that serves them. */
+/** A member of a room, and the pod that serves them. */
 export interface Person {
   name: string;
   pod: string;
@@ -37,12 +37,12 @@ export interface Joined {
   members: number;
   pods: number;
   last: string | null;
-  /** Some of what came after `since` is no longer there. */
+  /** True if some messages after `since` are no longer stored. */
   gap: boolean;
   history: Message[];
 }
 
-/** Who came and went. Both lists are empty in large rooms. */
+/** The people who came and went. Both lists are empty in large rooms. */
 export interface Presence {
   room: string;
   count: number;
@@ -51,7 +51,7 @@ export interface Presence {
   left: Person[];
 }
 
-/** The answer to `Who`; at most the first 1,000. */
+/** The answer to `Who`, with at most the first 1,000 members. */
 export interface Who {
   room: string;
   count: number;
@@ -72,15 +72,15 @@ export interface Typing {
 
 export interface Gap {
   room: string;
-  /** The last message before it; null if all before it are lost, too. */
+  /** The last message before the gap; null if all earlier ones are lost, too. */
   after: string | null;
 }
 
-/** The most characters of names and rooms. */
+/** The longest names of people and rooms, in characters. */
 export const MOST_CHARS = 64;
 
 /**
- * The most bytes of a message's text, as JSON. The hub takes 32 KiB with all that belongs to a message, and closes on one that sends
- * more: the page says so before.
+ * The longest text of a message, in bytes of JSON. The hub accepts 32 KiB for a whole message and closes the
+ * connection of a client that sends more, so the page complains before.
  */
 export const MOST_BYTES = 31 * 1024;

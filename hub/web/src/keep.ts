@@ -1,4 +1,4 @@
-// What a tab keeps over a reload: the room one is in, and what one wrote that is not stored yet.
+// The user's messages that a tab keeps over a reload: the ones not stored yet, and the nonces of the others.
 
 import { recall, remember } from "./memory";
 import { restored } from "./state/outbox";
@@ -9,7 +9,7 @@ export interface Kept {
   box: Outgoing[];
 }
 
-/** Older nonces are forgotten; their messages then look like anyone's. */
+/** The number of nonces that are kept. Messages with older ones look like those of other people. */
 const MOST_NONCES = 500;
 
 export function keep(room: string, own: ReadonlySet<string>, box: readonly Outgoing[]): void {

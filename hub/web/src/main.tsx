@@ -9,7 +9,10 @@ import "./style/frame.css";
 import "./style/log.css";
 import "./style/parts.css";
 
-/** A token in the address is remembered for this tab, and taken from the address: that is copied, and shows over shoulders. */
+/**
+ * Takes the token from the address and remembers it for this tab. It is removed from the address, which
+ * people copy, and which others can see.
+ */
 function takeToken(): string | undefined {
   const found = tokenOf(location.hash);
   if (!found) return undefined;
@@ -25,7 +28,7 @@ addEventListener("hashchange", () => {
   const other = takeToken();
   if (other) chat.useToken(other);
 });
-// Whoever looks again after a while, or has the network back, need not wait for the next try.
+// A user who returns to the page, or whose network is back, need not wait for the next attempt.
 addEventListener("online", () => chat.tryNow());
 document.addEventListener("visibilitychange", () => document.hidden || chat.tryNow());
 

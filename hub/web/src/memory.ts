@@ -1,12 +1,12 @@
-// What the browser remembers. It may refuse to, and the page works all the same.
+// The browser's storage. The browser may refuse it, and the page works all the same.
 
-/** `lasting`: until it is deleted. `session`: as long as this tab, over reloads. */
+/** `lasting`: until the user deletes it. `session`: as long as this tab exists, over reloads. */
 export type Shelf = "lasting" | "session";
 
-// Only naming them throws where a browser keeps nothing.
+// Where a browser stores nothing, even naming these objects throws.
 const storage = (shelf: Shelf) => (shelf === "lasting" ? localStorage : sessionStorage);
 
-/** What was remembered under `key`, or "". */
+/** The value that was remembered under `key`, or "". */
 export function recall(shelf: Shelf, key: string): string {
   try {
     return storage(shelf).getItem(`chatcluster.${key}`) ?? "";
@@ -21,6 +21,6 @@ export function remember(shelf: Shelf, key: string, value: string): void {
     if (value) storage(shelf).setItem(`chatcluster.${key}`, value);
     else storage(shelf).removeItem(`chatcluster.${key}`);
   } catch {
-    // Private windows and full disks.
+    // Private windows and full disks cause errors.
   }
 }

@@ -1,14 +1,14 @@
-// When to try again.
+// The times between attempts to connect.
 
-/** Longest time between two tries, in milliseconds. */
+/** The longest time between two attempts, in milliseconds. */
 export const LONGEST_MS = 8_000;
 
-/** Lost for so long, one is offline, although the tries go on. */
+/** The time without a connection after which the page says "offline", in milliseconds. The attempts go on. */
 export const OFFLINE_AFTER_MS = 15_000;
 
 /**
- * Milliseconds to wait after `tries` tries in a row that failed. Longer each time, and never the same for all clients: a hub that
- * ends must not send them all to the others at one moment.
+ * The time to wait after `tries` failed attempts in a row, in milliseconds. It grows each time and differs
+ * between clients: when a hub ends, its clients must not come to the other hubs all at once.
  */
 export function wait(tries: number, random: number = Math.random()): number {
   const longest = Math.min(LONGEST_MS, 200 * 2 ** Math.min(tries, 10));

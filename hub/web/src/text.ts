@@ -1,6 +1,6 @@
-// Text as it was written, with the web addresses in it found. Nothing here is markup: the parts are shown as text.
+// Splits a text at the web addresses in it. Nothing here is markup: the parts are shown as text.
 
-/** A part of a text; with `href`, an address of the web. */
+/** A part of a text. With `href` it is a web address. */
 export interface Part {
   text: string;
   href?: string;
@@ -8,7 +8,7 @@ export interface Part {
 
 const ADDRESS = /https?:\/\/[^\s<>"'`\u{1e}]+/giu;
 
-/** What ends a sentence or closes a bracket around an address, rather than belonging to it. */
+/** Characters that end a sentence or close a bracket around an address, rather than belong to the address. */
 const TRAILING = /[.,;:!?)\]}…]+$/u;
 
 export function parts(text: string): Part[] {
@@ -28,7 +28,7 @@ export function parts(text: string): Part[] {
 
 function trimmed(address: string): string {
   const without = address.replace(TRAILING, "");
-  // Some addresses have brackets of their own: .../Chat_(disambiguation)
+  // Some addresses contain brackets themselves, such as .../Chat_(disambiguation).
   const closes = address.charAt(without.length) === ")" && without.lastIndexOf("(") > without.lastIndexOf(")");
   return closes ? `${without})` : without;
 }

@@ -1,3 +1,3 @@
-// Built by Vite as the page is, and run by `node --test`.
+// All tests, which Vite builds like the page, and `node --test` runs.
 
 import.meta.glob("./*.test.ts", { eager: true });

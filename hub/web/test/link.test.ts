@@ -10,7 +10,7 @@ const after = (...events: LinkEvent[]) => events.reduce(link, UNLINKED as Link);
 const lost = (now: number): LinkEvent => ({ type: "lost", now, until: now + 2_500, reason: "" });
 
 describe("the connection", () => {
-  test("is connecting at first, and reconnecting once it was there", () => {
+  test("is connecting at first, and reconnecting once it was up", () => {
     const connecting: LinkEvent = { type: "connecting", now: 100 };
     assert.equal(status(after(connecting), 100), "connecting");
     assert.equal(status(after(connecting, { type: "connected" }), 100), "connected");
@@ -24,7 +24,7 @@ describe("the connection", () => {
     assert.equal(status(state, 1_000 + OFFLINE_AFTER_MS), "offline");
   });
 
-  test("wants a token before anything else", () => {
+  test("needs a token before anything else", () => {
     assert.equal(status(after(lost(0), { type: "locked", refused: true }), 99_999), "token needed");
   });
 
@@ -39,12 +39,12 @@ describe("the connection", () => {
     for (let tries = 0; tries < 40; tries += 1) {
       const [shortest, longest] = [wait(tries, 0), wait(tries, 1)];
       assert.ok(shortest >= 100 && longest <= LONGEST_MS, `${tries}: ${shortest} to ${longest}`);
-      assert.ok(longest >= 2 * shortest - 1, `${tries}: no two clients come together`);
+      assert.ok(longest >= 2 * shortest - 1, `${tries}: clients come at the same time`);
       assert.ok(wait(tries + 1, 0.5) >= wait(tries, 0.5));
     }
   });
 
-  test("passes on why the hub closed it, and no browser's words", () => {
+  test("passes on the hub's reason for closing it, but no browser's message", () => {
     const closed = new Error("Server returned an error on close: The message is too large.");
     assert.equal(reasonGiven(closed), "The message is too large.");
     assert.equal(reasonGiven(new Error("WebSocket closed with status code: 1006 ().")), "");

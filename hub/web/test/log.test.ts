@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { missing, MOST_MESSAGES, position, withMessages } from "../src/state/log";
-import { message, numbers } from "./said";
+import { message, numbers } from "./fixtures";
 
 describe("the log", () => {
   test("an id is an epoch, which may have dashes, and a number", () => {
     assert.deepEqual(position("a-b-12"), { epoch: "a-b", number: 12 });
   });
 
-  test("has the room's order, in whatever order messages come", () => {
+  test("has the room's order, in whatever order messages arrive", () => {
     const log = withMessages(withMessages([], [message(1), message(10), message(9)]), [message(2), message(11)]);
 
     assert.deepEqual(numbers(log), [1, 2, 9, 10, 11]);
   });
 
-  test("has what comes twice once, as it came last", () => {
+  test("has a message that arrives twice once, as it arrived last", () => {
     const log = withMessages([message(1), message(2)], [message(1, { text: "7" }), message(2)]);
 
     assert.deepEqual(numbers(log), [7, 2]);
@@ -35,7 +35,7 @@ describe("the log", () => {
     assert.deepEqual(numbers(withMessages([], many)).slice(0, 2), [3, 4]);
   });
 
-  test("knows how many are missing between two, unless the history began anew", () => {
+  test("knows how many messages are missing between two, unless a new history began", () => {
     assert.equal(missing(message(3), message(4)), 0);
     assert.equal(missing(message(3), message(7)), 3);
     assert.equal(missing(message(3), message(4, { id: "other-4" })), null);

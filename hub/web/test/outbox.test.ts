@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 
 import { MOST_TRIES, outbox, restored, withoutDoubt, withoutHeard } from "../src/state/outbox";
 import type { Outgoing, OutboxEvent } from "../src/state/outbox";
-import { message } from "./said";
+import { message } from "./fixtures";
 
 const written: OutboxEvent = { type: "written", nonce: "n", text: "hi", now: 5 };
 const sent: OutboxEvent = { type: "sent", nonce: "n", now: 10 };
@@ -12,7 +12,7 @@ const unanswered: OutboxEvent = { type: "unanswered", nonce: "n" };
 const box = (...events: OutboxEvent[]) => events.reduce(outbox, [] as readonly Outgoing[]);
 const marks = (items: readonly Outgoing[]) => items.map(({ mark }) => mark);
 
-describe("what one wrote", () => {
+describe("a message of the user", () => {
   test("waits, is sent, is stored, and goes once the log has it", () => {
     assert.deepEqual(marks(box(written)), ["waiting"]);
     assert.deepEqual(marks(box(written, sent)), ["sent"]);
@@ -41,7 +41,7 @@ describe("what one wrote", () => {
     const lost = box(written, sent, unanswered);
     const threeMinutes = 180_000;
 
-    assert.deepEqual(marks(withoutDoubt(lost, false, 20)), ["waiting"], "the hub still knows the nonce");
+    assert.deepEqual(marks(withoutDoubt(lost, false, 20)), ["waiting"], "the hub still remembers the nonce");
     assert.deepEqual(marks(withoutDoubt(lost, true, threeMinutes)), ["waiting"], "the history does not have it");
     assert.deepEqual(marks(withoutDoubt(lost, false, threeMinutes)), ["failed"]);
     assert.deepEqual(marks(withoutDoubt(box(written), false, threeMinutes)), ["waiting"], "it never left");

@@ -20,7 +20,7 @@ describe("the people", () => {
     assert.deepEqual(one, { count: 1, pods: 1, members: [grace] });
   });
 
-  test("of one name leave one by one", () => {
+  test("with the same name leave one by one", () => {
     const two = listed({ room, count: 2, pods: 1, members: [ada, ada] });
 
     assert.deepEqual(changed(two, { room, count: 1, pods: 1, joined: [], left: [ada] }).members, [ada]);
@@ -43,7 +43,7 @@ describe("the people", () => {
     ]);
   });
 
-  test("who write are named, as long as they are few", () => {
+  test("who are writing are named, as long as they are few", () => {
     const nobody: Writers = new Map();
     const after = (...names: string[]) => sentence(names.reduce((all, name) => writing(all, name, 0), nobody));
 

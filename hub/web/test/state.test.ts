@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { lastId } from "../src/state/state";
-import { after, CONNECTED, ENTERED, EPOCH, from, joined, message, numbers, PLACE } from "./said";
+import { after, CONNECTED, ENTERED, EPOCH, from, joined, message, numbers, PLACE } from "./fixtures";
 
 const lost = { type: "lost", now: 1, until: 2, reason: "" } as const;
 
 describe("the state", () => {
-  test("one is in a room once the hub says so, with what was said there", () => {
+  test("the user is in a room, with its history, once the hub says so", () => {
     const state = after(CONNECTED, ENTERED, joined([message(1), message(2)]));
 
     assert.equal(state.membership, "joined");
@@ -15,7 +15,7 @@ describe("the state", () => {
     assert.equal(lastId(state), `${EPOCH}-2`);
   });
 
-  test("what other rooms say is not heard", () => {
+  test("events of other rooms are ignored", () => {
     const state = after(CONNECTED, ENTERED, joined([]));
     const other = message(1, { room: "attic" });
 
@@ -24,7 +24,7 @@ describe("the state", () => {
     assert.equal(from(state, { type: "gap", gap: { room: "attic", after: "x" } }), state);
   });
 
-  test("a lost connection keeps the room and what was said", () => {
+  test("a lost connection keeps the room and its messages", () => {
     const state = after(CONNECTED, ENTERED, joined([message(1)]), lost);
 
     assert.equal(state.membership, "rejoining");
@@ -34,21 +34,21 @@ describe("the state", () => {
     assert.equal(back.lostAfter, undefined);
   });
 
-  test("what was lost at the very end is known too", () => {
+  test("a gap at the very end is known, too", () => {
     const state = after(CONNECTED, ENTERED, joined([message(1)]), lost, CONNECTED, joined([], { gap: true }));
 
     assert.equal(state.lostAfter, `${EPOCH}-1`);
     assert.equal(from(state, joined([message(2)])).lostAfter, undefined, "found after all");
   });
 
-  test("who is refused at first stays outside and learns why", () => {
+  test("a user who is refused at first stays outside and learns why", () => {
     const state = after(CONNECTED, ENTERED, { type: "refused", reason: "The room is not yours." });
 
     assert.equal(state.place, undefined);
     assert.equal(state.refusal, "The room is not yours.");
   });
 
-  test("who is refused after a reload is still on the way in, with what they wrote", () => {
+  test("a user who is refused after a reload is still joining, with their own messages", () => {
     const item = { nonce: "n", text: "hi", at: 0, mark: "failed", tries: 1 } as const;
     const entered = { type: "entered", place: PLACE, again: true, own: ["n"], box: [item] } as const;
 
@@ -57,7 +57,7 @@ describe("the state", () => {
     assert.deepEqual([state.place, state.membership, state.box], [PLACE, "rejoining", [item]]);
   });
 
-  test("who is refused on coming back loses nothing of what they see and wrote", () => {
+  test("a user who is refused after a reconnect keeps the log and their own messages", () => {
     const written = { type: "written", nonce: "n", text: "hi", now: 0 } as const;
     const state = after(CONNECTED, ENTERED, joined([message(1)]), lost, written, CONNECTED, {
       type: "refused",
@@ -70,7 +70,7 @@ describe("the state", () => {
     assert.equal(state.refusal, "Not now.");
   });
 
-  test("what one wrote leaves the outbox as the room hears it, live or on joining", () => {
+  test("a message leaves the outbox when the log gets it, live or on joining", () => {
     const written = { type: "written", nonce: "n", text: "hi", now: 0 } as const;
     const state = after(CONNECTED, ENTERED, joined([]), written);
     const mine = message(1, { nonce: "n" });
@@ -82,7 +82,7 @@ describe("the state", () => {
     }
   });
 
-  test("whose message came writes no more", () => {
+  test("a person whose message came is no longer writing", () => {
     const typing = { type: "typing", typing: { room: "garden", from: "Grace" }, now: 0 } as const;
     const state = after(CONNECTED, ENTERED, joined([]), typing);
 
@@ -92,7 +92,7 @@ describe("the state", () => {
     assert.equal(from(state, { type: "tick", now: 1 }).writers.size, 1);
   });
 
-  test("nothing of a room is left in the next one", () => {
+  test("nothing of a room remains when the user leaves it", () => {
     const state = after(CONNECTED, ENTERED, joined([message(1)]), { type: "left" });
 
     assert.equal(state.place, undefined);

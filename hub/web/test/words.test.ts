@@ -13,7 +13,7 @@ describe("the address", () => {
     assert.equal(roomOf(`?room=${"🦀".repeat(70)}`), "🦀".repeat(64));
   });
 
-  test("of a room can be given to others: nothing else is in it", () => {
+  test("of a room can be given to others, because it contains nothing else", () => {
     const page = "https://chat.example/lobby/?room=x&utm=1#token=secret";
     assert.equal(linkTo("tea & cake", page), "https://chat.example/lobby/?room=tea+%26+cake");
     assert.equal(roomOf(new URL(linkTo("#1 + ü", page)).search), "#1 + ü");
@@ -31,7 +31,7 @@ describe("the address", () => {
 describe("a text", () => {
   const links = (text: string) => parts(text).flatMap(({ href }) => href ?? []);
 
-  test("is all there, whatever is in it", () => {
+  test("is complete, whatever is in it", () => {
     for (const text of ["", " ", "<b>x</b>", "a https://b.example/c, d", "https://", "(http://x.example)http://"]) {
       assert.equal(parts(text).map((part) => part.text).join(""), text);
     }
@@ -52,5 +52,5 @@ test("days have the names that people use", () => {
   assert.equal(dayOf(at(30, 0), noon), "Today");
   assert.equal(dayOf(at(29, 0), noon), "Yesterday");
   assert.match(dayOf(at(28, 23), noon), /28/);
-  assert.match(dayOf(at(31, 1), noon), /31/, "a hub's clock may be ahead");
+  assert.match(dayOf(at(31, 1), noon), /31/, "the clock of a hub may be ahead");
 });

@@ -1,4 +1,4 @@
-//! A metric counts each repair, by the kind of the child: as often as someone changed or deleted one.
+//! The metric that counts repairs by the kind of the child: one for each change and each deletion.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ async fn a_metric_counts_every_child_that_was_changed_or_deleted() {
         ns.chat("lobby", json!({"hub": {"autoscaling": {}}, "service": {"publish": "Immediately"}})).await;
     lobby.has_all_children().await;
     let scaler = lobby.child(Kind::HorizontalPodAutoscaler, "-hub");
-    ns.eventually(SOON, "the autoscaler is made", async || scaler.seen().await).await;
+    ns.wait_for(&scaler, SOON).await;
     let children: Vec<_> = lobby.children().into_iter().chain([scaler]).collect();
     let mut expected = BTreeMap::new();
 
@@ -32,19 +32,19 @@ async fn a_metric_counts_every_child_that_was_changed_or_deleted() {
         .await;
         let uid = child.uid().await;
         child.delete().await;
-        ns.eventually(SOON, &format!("{child} is back"), async || child.replaced(&uid).await).await;
+        ns.wait_for_another(child, &uid, SOON).await;
         *expected.entry(format!("{:?}", child.kind)).or_insert(0) += 2;
     }
 
-    ns.eventually(SOON, "the metric has counted that", async || {
+    ns.eventually(SOON, "the metric has counted every repair", async || {
         let (_, metrics) = operator.get("/metrics").await?;
         let counted = repaired(&metrics);
-        if counted == expected { Ok(()) } else { Err(format!("{counted:?} instead of {expected:?}")) }
+        if counted == expected { Ok(()) } else { Err(format!("{counted:?}, expected {expected:?}")) }
     })
     .await;
 }
 
-/// The counts by kind.
+/// The number of repairs by kind.
 fn repaired(metrics: &str) -> BTreeMap<String, u64> {
     let series =
         metrics.lines().filter_map(|line| line.strip_prefix("chatcluster_drift_repaired_total{kind=\""));

@@ -1,4 +1,4 @@
-//! A way between two programs on this machine whose connections can be frozen and cut.
+//! A TCP relay between two programs on this machine, whose connections can be frozen and cut.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,19 +9,20 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of the connections.
+/// The treatment of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
+    /// Everything passes.
     Open,
-    /// Nothing passes, and nobody is told: as when packets are lost.
+    /// Nothing passes and no connection is closed, as when packets are lost.
     Frozen,
-    /// What the operator says is held back, and what it is told passes: its writes arrive late.
+    /// Data from the operator is held back, so that its writes arrive late; data to the operator passes.
     Muted,
-    /// Connections are closed, also new ones: as when the other end is down.
+    /// All connections are closed, also new ones, as when the other end is down.
     Cut,
 }
 
-/// Ends, and its connections with it, when dropped.
+/// A relay that ends when dropped, and its connections with it.
 pub(super) struct Gate {
     pub(super) port: u16,
     way: watch::Sender<Way>,
@@ -31,7 +32,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// One that leads to `inner`.
+    /// Starts a relay to `inner`.
     pub(super) async fn to(inner: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
@@ -55,12 +56,12 @@ impl Gate {
         self.way.send_replace(way);
     }
 
-    /// Closes the connections that there are.
+    /// Closes the existing connections.
     pub(super) fn break_all(&self) {
         self.breaks.send_replace(());
     }
 
-    /// How many connections were tried.
+    /// The number of connections that were attempted.
     pub(super) fn attempts(&self) -> usize {
         self.attempts.load(Ordering::Relaxed)
     }
@@ -85,7 +86,7 @@ async fn connect(
     let ((from_outside, to_outside), (from_inside, to_inside)) = (outside.into_split(), inside.into_split());
     let passes_in = |way: &Way| *way == Way::Open;
     let passes_out = |way: &Way| matches!(*way, Way::Open | Way::Muted);
-    // Not until one ends: what was sent arrives although the sender is gone.
+    // Both directions run to their ends: data that was sent arrives even if the sender is gone.
     let both = async {
         tokio::join!(
             copy(from_outside, to_inside, way.clone(), passes_in),
@@ -112,6 +113,6 @@ async fn copy(
             return;
         }
     }
-    // The end of one direction is not that of the other, which may have an answer to give.
+    // The other direction goes on when this one ends, as it may still carry an answer.
     std::future::pending::<()>().await;
 }

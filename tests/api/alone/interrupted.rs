@@ -1,5 +1,6 @@
-//! The operator is killed after each of its writes, once with the write's answer and once without. The next one finishes
-//! the job: what is there in the end is what there would have been, and nothing is left over or made twice.
+//! The operator is killed after each of its writes, alternately with and without the answer to that write.
+//! The next operator finishes the job: the objects are the same as without a kill, and nothing is left over
+//! or created twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::proxy::{Limit, Proxy};
 use crate::redis::Redis;
 use crate::support::{Chat, Kind, Namespace, PODS, SOON};
 
-/// How many of them at a time.
+/// The number of lives that run at a time.
 const AT_ONCE: usize = 5;
 
 const KINDS: [Kind; 8] = [
@@ -27,7 +28,7 @@ const KINDS: [Kind; 8] = [
     Kind::HorizontalPodAutoscaler,
 ];
 
-/// A cluster that gets ready without a container that runs and without a load balancer.
+/// The spec of a cluster that becomes ready without a running container and without a load balancer.
 fn at_first() -> Value {
     json!({
         "hub": {"replicas": 1, "verify": "Readiness"},
@@ -36,7 +37,7 @@ fn at_first() -> Value {
     })
 }
 
-/// A change of every child.
+/// A change of the spec that changes every child.
 fn later() -> Value {
     json!({
         "hub": {"image": "localhost/hub:later", "autoscaling": {"minReplicas": 1, "maxReplicas": 3}},
@@ -47,12 +48,12 @@ fn later() -> Value {
     })
 }
 
-/// How it ended.
+/// The state in which a life ended.
 #[derive(Debug, PartialEq)]
 struct End {
-    /// What the operator made, without what differs from one namespace or one password to another.
+    /// The objects that the operator made, without the parts that differ between namespaces or passwords.
     objects: BTreeMap<String, Value>,
-    /// How often each reason was told.
+    /// The number of events with each reason.
     told: BTreeMap<String, usize>,
 }
 
@@ -63,27 +64,26 @@ impl End {
         for name in names {
             let (is, expected) = (self.objects.get(name), undisturbed.objects.get(name));
             if is != expected {
-                differences.push(format!("{name} is {is:#?} instead of {expected:#?}"));
+                differences.push(format!("{name} is {is:#?}, expected {expected:#?}"));
             }
         }
         for (reason, count) in &self.told {
             let expected = undisturbed.told.get(reason).copied().unwrap_or(1);
-            // Said before the kill and, if it was not written yet that it was said, after it.
+            // An event may be sent before the kill, and again after it if the status did not record it.
             if *count > expected + 1 || reason == "Repaired" {
-                differences.push(format!("{reason} was told {count} times"));
+                differences.push(format!("there were {count} events {reason}"));
             }
         }
         differences
     }
 }
 
-/// A cluster's life, in a namespace of its own: it is made, then changed. An operator that does either is killed at the limit,
-/// and another finishes it. How each ended, and what was written until the kill.
+/// Runs a cluster's life in a namespace of its own: the cluster is created, then changed. The operator that
+/// does either is killed at the limit, and another one finishes the job. Returns, for both, the end and the
+/// writes up to the kill.
 async fn life(limit: Option<Limit>) -> [(End, Vec<String>); 2] {
     let ns = super::namespace("interrupted").await;
-    let mine = json!({"redis.password": "correct-horse-battery-staple"});
-    ns.apply(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": mine}))
-        .await;
+    ns.apply_secret("mine", json!({"redis.password": "correct-horse-battery-staple"})).await;
     let lobby = Chat::named(&ns, "lobby");
     let life = async {
         let made = interrupted(&lobby, limit, lobby.create(at_first())).await;
@@ -92,7 +92,7 @@ async fn life(limit: Option<Limit>) -> [(End, Vec<String>); 2] {
     };
     tokio::select! {
         ends = life => ends,
-        () = keep_redis(&lobby) => unreachable!("it is kept for ever"),
+        () = keep_redis(&lobby) => unreachable!("Redis is kept for ever"),
     }
 }
 
@@ -110,7 +110,7 @@ async fn interrupted(
     tokio::select! {
         () = at(limit, &way) => {}
         () = first.loses() => {}
-        // With fewer writes than that, as it happens.
+        // The job may take fewer writes than the limit.
         _ = lobby.becomes("Ready", "True", "Ready", PODS) => {}
     }
     first.kill().await;
@@ -119,29 +119,29 @@ async fn interrupted(
     let way = Proxy::new(lobby.ns, "second").await;
     let finished = async {
         lobby.becomes("Ready", "True", "Ready", PODS).await;
-        // What is written after that is an event.
-        lobby.ns.eventually(SOON, "it is done", async || done(&way).await).await;
+        // An event may still be written after that.
+        lobby.ns.eventually(SOON, "the operator has finished", async || done(&way).await).await;
     };
     tokio::select! {
         () = finished => {}
-        () = Operator::keep(lobby.ns, "operator", &way) => unreachable!("it is kept for ever"),
+        () = Operator::keep(lobby.ns, "operator", &way) => unreachable!("the operator is kept for ever"),
     }
     (end(lobby).await, written)
 }
 
-/// Until the limit is reached.
+/// Waits until the limit is reached.
 async fn at(limit: Option<Limit>, way: &Proxy) {
     let Some(limit) = limit else { return std::future::pending().await };
     let mut seen = way.seen();
     let _ = seen.wait_for(|seen| seen.writes.len() >= limit.writes).await;
     if limit.answered {
-        // The answer has come to it when it goes on to the next write, if there is one.
+        // The operator has received the answer when it goes on to the next write, if there is one.
         let next = seen.wait_for(|seen| seen.withheld > 0);
         let _ = tokio::time::timeout(Duration::from_millis(100), next).await;
     }
 }
 
-/// Whether an operator writes nothing more.
+/// Succeeds if the operator writes nothing more for a moment.
 async fn done(way: &Proxy) -> Result<(), String> {
     let mut seen = way.seen();
     let before = seen.borrow_and_update().writes.len();
@@ -150,19 +150,20 @@ async fn done(way: &Proxy) -> Result<(), String> {
     if another.is_err() { Ok(()) } else { Err(format!("more than {before} writes")) }
 }
 
-/// A Redis wherever the cluster's pod is, with the users that its Secret names.
+/// Runs a Redis at the address of the cluster's Redis pod, also after that pod is replaced, with the users
+/// that the cluster's Secret names.
 async fn keep_redis(lobby: &Chat<'_>) {
     let (pod, secret) = (lobby.child(Kind::Pod, "-redis-0"), lobby.child(Kind::Secret, "-redis-auth"));
-    let mut of = Value::Null;
+    let mut current = Value::Null;
     let mut redis = None;
     loop {
-        of = lobby
+        current = lobby
             .ns
-            .eventually(PODS, "Redis's pod is another", async || {
+            .eventually(PODS, "there is another Redis pod", async || {
                 let (pod, _) = (pod.seen().await?, secret.seen().await?);
                 let ready = pod["status"]["podIP"].is_string();
                 let uid = pod["metadata"]["uid"].clone();
-                if !ready || uid == of { Err("it is not".into()) } else { Ok(uid) }
+                if !ready || uid == current { Err("there is none".into()) } else { Ok(uid) }
             })
             .await;
         drop(redis.take());
@@ -191,7 +192,8 @@ async fn end(lobby: &Chat<'_>) -> End {
     End { objects, told }
 }
 
-/// Takes away what the API server, other controllers and chance decide. The generation stays: it counts the changes.
+/// Removes the values that the API server, other controllers and chance decide. The generation stays: it
+/// counts the changes.
 fn without_chance(kind: Kind, mut object: Value) -> Value {
     if kind == Kind::Secret
         && let Some(values) = object["data"].as_object_mut()
@@ -221,10 +223,10 @@ fn without_chance(kind: Kind, mut object: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_was_the_last_write_of_an_operator_the_next_one_finishes_the_job() {
+async fn the_job_of_an_operator_that_is_killed_after_any_write_is_finished_by_the_next_one() {
     let undisturbed = life(None).await;
     let most = undisturbed.iter().map(|(_, writes)| writes.len()).max().unwrap_or_default();
-    // For what is in the cluster the answer makes no difference: the operator writes nothing more in either case.
+    // The answer makes no difference to the objects: the operator writes nothing more in either case.
     let limits = (1..=most).map(|writes| Limit { writes, answered: writes % 2 == 0 });
     let lives = stream::iter(limits).map(|limit| async move { (limit, life(Some(limit)).await) });
     let lives: Vec<_> = lives.buffer_unordered(AT_ONCE).collect().await;
@@ -239,19 +241,18 @@ async fn whatever_was_the_last_write_of_an_operator_the_next_one_finishes_the_jo
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let [made, changed] = undisturbed.map(|(_, writes)| writes.len());
-    println!("killed after each of {made} writes of a fresh cluster and of {changed} of a change");
+    println!("killed after each of the {made} writes that create a cluster and the {changed} that change it");
 }
 
 #[tokio::test]
-async fn a_deleted_cluster_goes_without_a_write_of_any_operator() {
+async fn a_deleted_cluster_goes_without_any_write_of_the_operator() {
     let ns = super::namespace("delete").await;
     let proxy = Proxy::new(&ns, "alone").await;
     let operator = Operator::start(&ns, "operator", &proxy);
     let lobby = ns.chat("lobby", at_first()).await;
-    let service = lobby.child(Kind::Service, "-redis");
-    ns.eventually(SOON, "its children are made", async || service.seen().await).await;
+    ns.wait_for(&lobby.child(Kind::Service, "-redis"), SOON).await;
     lobby.becomes("HubReady", "True", "Ready", SOON).await;
-    // Nobody plays Redis: this is as far as it comes, and the event is the last word on it.
+    // No Redis answers, so the cluster gets no further, and this event is the operator's last write.
     lobby.tells("Unreachable", &[]).await;
 
     proxy.limit(Limit { writes: 0, answered: false });

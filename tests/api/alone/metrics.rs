@@ -1,4 +1,4 @@
-//! What /metrics says while the operator works.
+//! The content of /metrics while the operator works.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::proxy::Proxy;
 use crate::support::{Kind, SOON};
 
 #[tokio::test]
-async fn what_the_operator_does_is_counted() {
+async fn the_metrics_count_the_work_of_the_operator() {
     let ns = super::namespace("metrics").await;
     let way = Proxy::new(&ns, "operator").await;
     let operator = Operator::start(&ns, "operator", &way);

@@ -1,8 +1,11 @@
-//! Tests whose operators are their own: several of them, killed, stopped, or cut off from the API server. The operator that
-//! the other tests share must not run meanwhile, so these run by themselves, after the others.
+//! Tests with operators of their own: several of them, killed, stopped, or cut off from the API server. The
+//! operator that the other tests share must not run meanwhile, so these tests run by themselves, after the
+//! others.
 //!
-//! Each test has a namespace, and an operator of its own sees of the cluster only that one: its proxy sees to that.
+//! Each test has a namespace, and its operators see only that namespace, as their proxy narrows every
+//! request.
 
+mod asked;
 mod counted;
 mod gate;
 mod interrupted;

@@ -1,4 +1,4 @@
-//! One operator as a process, and what can happen to it.
+//! One operator as a process, which can be sent signals, killed and asked over HTTP.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,13 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::proxy::Proxy;
-use crate::support::Namespace;
+use crate::support::{Namespace, SOON};
 
-/// The control plane's network namespace is ours: nothing else listens there, and none of these is given to a client.
+/// The next port to give to an operator. Only the tests listen in the control plane's network namespace, and
+/// clients there get none of these ports.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
 
-/// Killed when dropped.
+/// An operator process, killed when dropped.
 pub(super) struct Operator {
     process: Child,
     port: u16,
@@ -23,18 +24,18 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Starts one whose pod has that name, and whose Lease is in the namespace. Its log is that of all operators that the
-    /// test starts.
+    /// Starts an operator whose pod has that name, and whose Lease is in the namespace. All operators of a
+    /// test write to the same log.
     pub(super) fn start(ns: &Namespace, name: &str, proxy: &Proxy) -> Self {
         Self::start_as(ns, name, proxy.kubeconfig(), &[])
     }
 
-    /// As `start`, with another way to the API server and more environment.
+    /// Like `start`, with another kubeconfig and more environment variables.
     pub(super) fn start_as(ns: &Namespace, name: &str, kubeconfig: &Path, env: &[(&str, &str)]) -> Self {
         let log = log(ns);
         let file = File::options().create(true).append(true).open(&log).expect("the operator's log file");
         let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        // Should the test process itself be killed, the kernel kills what it started.
+        // With `setpriv` the kernel kills the operator when the test process itself is killed.
         let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", &crate::support::env("CHATCLUSTER_OPERATOR_BIN"), "run"])
             .env("KUBECONFIG", kubeconfig)
@@ -54,22 +55,23 @@ impl Operator {
         Self { process, port, log }
     }
 
-    /// `STOP`, `CONT`, `TERM` or `KILL`.
+    /// Sends a signal: `STOP`, `CONT`, `TERM` or `KILL`.
     pub(super) async fn signal(&self, signal: &str) {
         let pid = self.process.id().expect("the operator runs").to_string();
         crate::support::run("kill", &[&format!("-{signal}"), &pid], None).await.expect("kill");
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub(super) async fn ends(&mut self) -> ExitStatus {
         let bound = std::time::Duration::from_secs(20);
         let ended = tokio::time::timeout(bound, self.process.wait()).await;
-        let ended = ended.unwrap_or_else(|_| panic!("it runs after {bound:?}; its log: {}", self.log()));
+        let ended =
+            ended.unwrap_or_else(|_| panic!("it still runs after {bound:?}; its log: {}", self.log()));
         ended.expect("its exit status")
     }
 
-    /// Starts one, and another whenever it has ended because it lost its Lease, as a kubelet would: on a busy machine the API
-    /// server may take too long for that, too.
+    /// Keeps an operator running: starts another whenever one has ended because it lost its Lease, as a
+    /// kubelet would. On a busy machine an operator loses its Lease, too, when the API server is slow.
     pub(super) async fn keep(ns: &Namespace, name: &str, proxy: &Proxy) {
         loop {
             let mut operator = Self::start(ns, name, proxy);
@@ -77,7 +79,7 @@ impl Operator {
         }
     }
 
-    /// Until it has ended because it lost its Lease.
+    /// Waits until the operator has ended because it lost its Lease.
     pub(super) async fn loses(&mut self) {
         let status = self.process.wait().await.expect("its exit status");
         assert_eq!(status.code(), Some(1), "{}", self.log());
@@ -88,7 +90,7 @@ impl Operator {
         self.process.kill().await.expect("kill");
     }
 
-    /// The status code and body of `GET path`, if it listens yet.
+    /// The status code and body of `GET path`, if the operator listens already.
     pub(super) async fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
@@ -103,7 +105,16 @@ impl Operator {
         code.zip(body).ok_or(answer)
     }
 
-    /// What it and the test's other operators have logged.
+    /// Waits until `GET path` is answered with this status code and a body that contains these words.
+    pub(super) async fn answers(&self, ns: &Namespace, path: &str, code: u16, words: &str) {
+        ns.eventually(SOON, &format!("{path} is {code}: {words}"), async || {
+            let answer = self.get(path).await?;
+            if answer.0 == code && answer.1.contains(words) { Ok(()) } else { Err(format!("{answer:?}")) }
+        })
+        .await;
+    }
+
+    /// The log of this and the test's other operators.
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

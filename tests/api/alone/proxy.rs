@@ -1,5 +1,5 @@
-//! A proxy between an operator and the API server: it shows the operator one namespace only, knows every request, and can
-//! refuse, withhold and delay them.
+//! A proxy between an operator and the API server: it shows the operator one namespace only, records every
+//! request, and can refuse, withhold and delay requests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::gate::{Gate, Way};
 use crate::support::Namespace;
 
-/// Ends when dropped.
+/// A proxy that ends when dropped.
 pub(super) struct Proxy {
     gate: Gate,
     state: Arc<Shared>,
@@ -29,38 +29,39 @@ pub(super) struct Proxy {
 struct Shared {
     upstream: kube::Client,
     namespace: String,
-    /// By what its requests are told from others in the audit log.
+    /// A name added to the user agent, which tells the proxy's requests from others in the audit log.
     name: String,
     rules: Mutex<Rules>,
-    /// Watches whose paths end so are silent; `None`: no watch is.
+    /// Suffix of the paths whose watches are silent. `None`: no watch is silent.
     silent: watch::Sender<Option<&'static str>>,
     seen: watch::Sender<Seen>,
 }
 
 #[derive(Default)]
 struct Rules {
-    /// The answer to every request whose path ends so.
+    /// The answers to give, by the suffix of the request's path.
     answers: BTreeMap<&'static str, StatusCode>,
-    /// Where writes end.
+    /// The end of all writes.
     limit: Option<Limit>,
 }
 
-/// After so many writes nothing is written any more.
+/// The number of writes after which every further write is withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     pub(super) writes: usize,
-    /// Whether the last of them gets its answer.
+    /// True if the last of them is answered.
     pub(super) answered: bool,
 }
 
-/// What came by so far.
+/// The requests that have passed so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) requests: usize,
-    /// Lists and what else is read: `path?query`. Watches are not among them.
+    /// Lists and other reads, as `path?query`, without watches.
     pub(super) reads: Vec<String>,
-    /// Those that the API server has answered, as `METHOD path`; the election's are not among them.
+    /// Writes that the API server has answered, as `METHOD path`, without those of the leader election.
     pub(super) writes: Vec<String>,
+    /// Writes that were received, answered or not.
     begun: usize,
     /// Writes beyond the limit, which were withheld.
     pub(super) withheld: usize,
@@ -97,43 +98,45 @@ impl Proxy {
         Self { gate, state, kubeconfig, server }
     }
 
-    /// What an operator needs to go through it.
+    /// The path of the kubeconfig with which an operator goes through this proxy.
     pub(super) fn kubeconfig(&self) -> &PathBuf {
         &self.kubeconfig
     }
 
-    /// What becomes of the connections from now on.
+    /// Sets the treatment of the connections from now on.
     pub(super) fn set(&self, way: Way) {
         self.gate.set(way);
     }
 
-    /// From now on each request whose path ends so gets this answer; with "" all do. Watches begin anew, and come to feel it.
+    /// From now on answers each request whose path ends with `path` with this status; with "" all requests.
+    /// Running watches are closed, so that they have to start again and get this answer, too.
     pub(super) fn answer(&self, path: &'static str, status: StatusCode) {
         self.state.rules.lock().unwrap().answers.insert(path, status);
         self.gate.break_all();
     }
 
-    /// From now on watches whose paths end so tell nothing: the connection is well, and what they have to tell comes afterwards.
+    /// From now on holds back the events of watches whose path ends with `path`. Their connections stay open,
+    /// and the events arrive afterwards.
     pub(super) fn silence(&self, path: &'static str) {
         self.state.silent.send_replace(Some(path));
     }
 
-    /// Watches tell again, and what they have not told first.
+    /// Lets the events of all watches pass again, those that were held back first.
     pub(super) fn silence_nothing(&self) {
         self.state.silent.send_replace(None);
     }
 
-    /// How many connections were tried.
+    /// The number of connections that were attempted.
     pub(super) fn attempts(&self) -> usize {
         self.gate.attempts()
     }
 
-    /// From now on requests get the API server's answers again.
+    /// From now on passes all requests to the API server again.
     pub(super) fn answer_nothing(&self) {
         self.state.rules.lock().unwrap().answers.clear();
     }
 
-    /// Set before the operator starts.
+    /// Limits the writes. To be called before the operator starts.
     pub(super) fn limit(&self, limit: Limit) {
         self.state.rules.lock().unwrap().limit = Some(limit);
     }
@@ -224,7 +227,7 @@ impl Shared {
         })
     }
 
-    /// The URI of the same list or watch, of our namespace alone.
+    /// The URI of the same list or watch, narrowed to the test's namespace.
     fn scoped(&self, uri: &str) -> String {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let parts: Vec<&str> = path.split('/').skip(1).collect();

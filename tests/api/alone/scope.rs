@@ -1,4 +1,4 @@
-//! An operator of two namespaces, with the rights that the chart gives it by `watchNamespaces`, and no others.
+//! An operator of two namespaces, with only the rights that the chart's `watchNamespaces` gives it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::process::Operator;
 use crate::support::{A_WHILE, Kind, Namespace, SOON, kubectl, kubectl_with_input, repo, run};
 
-/// What the chart renders of rights, with the operator in the first namespace and serving both.
+/// The RBAC objects that the chart renders for an operator that runs in the first namespace and serves both.
 async fn rights(home: &Namespace, other: &Namespace) -> Vec<Value> {
     let chart = repo().join("charts/chatcluster").display().to_string();
     let watched = format!("watchNamespaces={{{},{}}}", home.name, other.name);
@@ -25,7 +25,7 @@ async fn apply(objects: &[Value]) {
     applied.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The way to the API server as the operator's service account.
+/// The path of a kubeconfig for the operator's service account.
 async fn kubeconfig(home: &Namespace) -> PathBuf {
     let token = kubectl(&["create", "token", "chatcluster-operator", "--namespace", &home.name])
         .await
@@ -41,7 +41,7 @@ async fn kubeconfig(home: &Namespace) -> PathBuf {
 }
 
 #[tokio::test]
-async fn an_operator_of_some_namespaces_needs_no_right_beyond_them() {
+async fn an_operator_of_some_namespaces_needs_no_rights_beyond_them() {
     let (home, other, foreign) =
         (super::namespace("home").await, super::namespace("other").await, super::namespace("foreign").await);
     let rights = rights(&home, &other).await;
@@ -52,31 +52,22 @@ async fn an_operator_of_some_namespaces_needs_no_right_beyond_them() {
     let watched = format!("{},{}", home.name, other.name);
     let operator =
         Operator::start_as(&home, "operator", &kubeconfig(&home).await, &[("WATCH_NAMESPACES", &watched)]);
-    let missing = format!("in namespace {}", other.name);
-    home.eventually(SOON, "it says what it may not", async || match operator.get("/readyz").await? {
-        (503, said) if said.contains(&missing) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
+    operator.answers(&home, "/readyz", 503, &format!("in namespace {}", other.name)).await;
 
     apply(&late).await;
 
-    home.eventually(SOON, "it is ready", async || match operator.get("/readyz").await? {
-        (200, _) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
+    operator.answers(&home, "/readyz", 200, "").await;
     let spec = json!({"redis": {"persistence": "None"}});
     let outside = foreign.chat("lobby", spec.clone()).await;
     for ns in [&home, &other] {
         let lobby = ns.chat("lobby", spec.clone()).await;
         lobby.becomes("HubReady", "True", "Ready", SOON).await;
         lobby.child(Kind::Service, "-redis").delete().await;
-        let service = lobby.child(Kind::Service, "-redis");
-        ns.eventually(SOON, "what was deleted is back", async || service.seen().await).await;
+        ns.wait_for(&lobby.child(Kind::Service, "-redis"), SOON).await;
     }
     tokio::time::sleep(A_WHILE).await;
-    assert!(outside.child(Kind::Secret, "-redis-auth").find().await.is_none(), "it serves another namespace");
+    let stranger = outside.child(Kind::Secret, "-redis-auth").find().await;
+    assert!(stranger.is_none(), "the operator serves a namespace that it does not watch");
     assert!(!operator.log().contains("storageclasses"), "{}", operator.log());
     let account = format!("--as=system:serviceaccount:{}:chatcluster-operator", home.name);
     for (namespace, may) in [(&home.name, "yes"), (&foreign.name, "no")] {

@@ -1,4 +1,4 @@
-//! An API server that does not answer, or not as it should, and a `ChatCluster` that is none.
+//! An API server that does not answer or answers with errors, and a malformed `ChatCluster`.
 
 use std::time::{Duration, Instant};
 
@@ -6,61 +6,40 @@ use axum::http::StatusCode;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
+use super::asked::{ask_for, has};
 use super::gate::Way;
 use super::process::Operator;
 use super::proxy::Proxy;
 use crate::operator;
-use crate::support::{Chat, Kind, Namespace, PODS, SOON, kubectl};
+use crate::support::{Kind, Namespace, PODS, SOON, kubectl};
 
-/// How long trouble lasts here: longer than any back-off of the watches, shorter than a Lease.
+/// The duration of the trouble: longer than any back-off of the watches, shorter than a Lease.
 const TROUBLE: Duration = Duration::from_secs(5);
-/// How many of them at a time.
+/// The number of troubles that are tested at a time.
 const AT_ONCE: usize = 4;
-/// Within which what was missed is made good: ten times what it takes.
+/// The bound for the operator to catch up afterwards: ten times as long as it takes.
 const AFTERWARDS: Duration = Duration::from_mins(1);
 
 fn spec() -> Value {
     json!({"hub": {"replicas": 1}, "redis": {"persistence": "None"}, "service": {"publish": "Immediately"}})
 }
 
-async fn answers(ns: &Namespace, operator: &Operator, path: &str, code: u16, words: &str) {
-    ns.eventually(SOON, &format!("{path} is {code}: {words}"), async || {
-        let answer = operator.get(path).await?;
-        if answer.0 == code && answer.1.contains(words) { Ok(()) } else { Err(format!("{answer:?}")) }
-    })
-    .await;
-}
-
-async fn has(chat: &Chat<'_>, value: &str) {
-    let service = chat.child(Kind::Service, "");
-    let what = format!("the Service of {} has what was asked for: {value}", chat.name);
-    chat.ns
-        .eventually(AFTERWARDS, &what, async || {
-            let annotations = service.seen().await?["metadata"]["annotations"].clone();
-            if annotations["example.com/asked-for"] == value { Ok(()) } else { Err(annotations.to_string()) }
-        })
-        .await;
-}
-
-async fn ask_for(chat: &Chat<'_>, value: &str) {
-    chat.set(json!({"service": {"annotations": {"example.com/asked-for": value}}})).await;
-}
-
+/// A function that begins a trouble.
 type Begin = fn(&Proxy);
 
-/// An API server that …
+/// The faults of the API server, each worded to follow "an API server that".
 const TROUBLES: [(&str, Begin); 7] = [
     ("closes connections", |proxy| proxy.set(Way::Cut)),
     ("is silent", |proxy| proxy.set(Way::Frozen)),
     ("answers 500", |proxy| proxy.answer("", StatusCode::INTERNAL_SERVER_ERROR)),
     ("answers 429", |proxy| proxy.answer("", StatusCode::TOO_MANY_REQUESTS)),
     ("answers 401", |proxy| proxy.answer("", StatusCode::UNAUTHORIZED)),
-    ("knows no version any more", |proxy| proxy.answer("", StatusCode::GONE)),
+    ("answers 410", |proxy| proxy.answer("", StatusCode::GONE)),
     ("refuses to write children", |proxy| proxy.answer("/services/lobby", StatusCode::SERVICE_UNAVAILABLE)),
 ];
 
 #[tokio::test]
-async fn what_changes_while_the_api_server_is_in_trouble_is_made_good_within_seconds_without_a_storm() {
+async fn changes_made_while_the_api_server_is_in_trouble_are_caught_up_with_in_seconds_and_without_a_storm() {
     let all = stream::iter(TROUBLES).map(|(what, begin)| survives(what, begin));
     all.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
@@ -70,14 +49,14 @@ async fn survives(what: &str, begin: Begin) {
     let proxy = Proxy::new(&ns, "alone").await;
     tokio::select! {
         () = changes(&ns, &proxy, what, begin) => {}
-        () = Operator::keep(&ns, "operator", &proxy) => unreachable!("it is kept for ever"),
+        () = Operator::keep(&ns, "operator", &proxy) => unreachable!("the operator is kept for ever"),
     }
 }
 
 async fn changes(ns: &Namespace, proxy: &Proxy, what: &str, begin: Begin) {
     let (lobby, games) = (ns.chat("lobby", spec()).await, ns.chat("games", spec()).await);
     for service in [&lobby, &games].map(|chat| chat.child(Kind::Service, "")) {
-        ns.eventually(PODS, &format!("{service} is made"), async || service.seen().await).await;
+        ns.wait_for(&service, PODS).await;
     }
 
     let before = (proxy.seen().borrow().requests, proxy.attempts());
@@ -92,15 +71,15 @@ async fn changes(ns: &Namespace, proxy: &Proxy, what: &str, begin: Begin) {
     proxy.set(Way::Open);
     let start = Instant::now();
     for chat in [&lobby, &games] {
-        has(chat, what).await;
+        has(chat, what, AFTERWARDS).await;
     }
 
     println!(
-        "an API server that {what}: {requests} requests, {connections} connections in {} s, made good within {:.1} s",
+        "an API server that {what}: {requests} requests, {connections} connections in {} s, caught up in {:.1} s",
         TROUBLE.as_secs(),
         start.elapsed().as_secs_f64(),
     );
-    // Ten watches, two clusters, an election.
+    // The operator has ten watches, two clusters and a leader election to retry.
     assert!(requests < 200 && connections < 200, "{requests} requests while the API server {what}");
 }
 
@@ -112,37 +91,31 @@ async fn readiness_names_what_is_missing() {
     proxy.answer("/secrets", StatusCode::FORBIDDEN);
     let operator = Operator::start(&ns, "operator", &proxy);
 
-    answers(
-        &ns,
-        &operator,
-        "/readyz",
-        503,
-        "CustomResourceDefinition chatclusters.chatcluster.dev is not installed",
-    )
-    .await;
-    answers(&ns, &operator, "/readyz", 503, "secrets").await;
-    answers(&ns, &operator, "/healthz", 200, "ok").await;
+    let crd = "CustomResourceDefinition chatclusters.chatcluster.dev is not installed";
+    operator.answers(&ns, "/readyz", 503, crd).await;
+    operator.answers(&ns, "/readyz", 503, "secrets").await;
+    operator.answers(&ns, "/healthz", 200, "ok").await;
 
     proxy.answer_nothing();
-    answers(&ns, &operator, "/readyz", 200, "ok").await;
+    operator.answers(&ns, "/readyz", 200, "ok").await;
 
     proxy.answer("/leases/chatcluster-operator", StatusCode::FORBIDDEN);
     let another = Operator::start(&ns, "another", &proxy);
-    answers(&ns, &another, "/readyz", 503, "leases").await;
+    another.answers(&ns, "/readyz", 503, "leases").await;
 }
 
 #[tokio::test]
-async fn an_api_server_out_of_reach_is_named_and_no_reason_to_be_restarted() {
+async fn an_unreachable_api_server_is_named_and_does_not_fail_the_liveness_probe() {
     let ns = super::namespace("reach").await;
     let proxy = Proxy::new(&ns, "alone").await;
     proxy.set(Way::Cut);
     let operator = Operator::start(&ns, "operator", &proxy);
 
-    answers(&ns, &operator, "/readyz", 503, "the API server cannot be reached").await;
-    answers(&ns, &operator, "/healthz", 200, "ok").await;
+    operator.answers(&ns, "/readyz", 503, "the API server cannot be reached").await;
+    operator.answers(&ns, "/healthz", 200, "ok").await;
 
     proxy.set(Way::Open);
-    answers(&ns, &operator, "/readyz", 200, "ok").await;
+    operator.answers(&ns, "/readyz", 200, "ok").await;
 }
 
 #[tokio::test]
@@ -159,7 +132,7 @@ async fn a_malformed_chatcluster_is_named_and_stalls_no_other() {
 
     let said = "spec.networkPolicy.enabled";
     let raw = poisoned.raw();
-    ns.eventually(SOON, "its condition says so", async || {
+    ns.eventually(SOON, "its condition names the field", async || {
         let object = raw.get("poisoned").await.map_err(|error| error.to_string())?;
         let ready = object.data["status"]["conditions"][0].clone();
         let message = ready["message"].as_str().unwrap_or_default();
@@ -170,26 +143,23 @@ async fn a_malformed_chatcluster_is_named_and_stalls_no_other() {
     let healthy = ns.chat("healthy", spec()).await;
     healthy.has_all_children().await;
 
-    // Also one that starts while it is there.
+    // It does not stall an operator that starts while it exists, either.
     operator.kill().await;
     let _next = Operator::start(&ns, "operator", &proxy);
     ask_for(&healthy, "more").await;
-    has(&healthy, "more").await;
+    has(&healthy, "more", AFTERWARDS).await;
     let told =
         poisoned.events().await.into_iter().filter(|e| e.reason.as_deref() == Some("Malformed")).count();
-    assert_eq!(told, 1, "it is told once");
-    assert_eq!(
-        poisoned.child(Kind::Deployment, "-hub").get().await["spec"],
-        before,
-        "what runs is left alone"
-    );
+    assert_eq!(told, 1, "the fault is reported once");
+    let after = poisoned.child(Kind::Deployment, "-hub").get().await["spec"].clone();
+    assert_eq!(after, before, "the running hubs are left alone");
 
     poisoned.set(json!({"networkPolicy": {"enabled": true}})).await;
     poisoned.says("Ready", SOON, "is read again", |condition| condition.reason != "Malformed").await;
 }
 
 #[tokio::test]
-async fn what_a_chatcluster_leaves_behind_stays_even_if_the_operator_hears_late_of_its_deletion() {
+async fn orphaned_children_survive_even_if_the_operator_learns_late_of_the_deletion() {
     let ns = super::namespace("left-behind").await;
     let proxy = Proxy::new(&ns, "alone").await;
     let _operator = Operator::start(&ns, "operator", &proxy);
@@ -202,7 +172,7 @@ async fn what_a_chatcluster_leaves_behind_stays_even_if_the_operator_hears_late_
     let delete = ["delete", "chatcluster", "lobby", "--namespace", &ns.name, "--cascade=orphan"];
     kubectl(&delete).await.unwrap_or_else(|error| panic!("{error}"));
     let asked = |read: &String| read.contains("/chatclusters?") && read.contains("metadata.name%3Dlobby");
-    ns.eventually(SOON, "the operator has asked whether the ChatCluster is there", async || {
+    ns.eventually(SOON, "the operator has asked whether the ChatCluster still exists", async || {
         let reads = proxy.seen().borrow().reads.clone();
         if reads.iter().any(asked) { Ok(()) } else { Err(format!("{reads:?}")) }
     })
@@ -214,7 +184,7 @@ async fn what_a_chatcluster_leaves_behind_stays_even_if_the_operator_hears_late_
     assert_eq!(redis.uid().await, before, "Redis is the same one");
 }
 
-/// Does something that the CRD does not allow, as an older CRD might have.
+/// Makes a change that the CRD does not allow, as an older CRD might have.
 async fn loosened<T>(ns: &Namespace, wrong: impl AsyncFn() -> kube::Result<T>) {
     let field =
         "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/networkPolicy/properties/enabled";
@@ -222,7 +192,7 @@ async fn loosened<T>(ns: &Namespace, wrong: impl AsyncFn() -> kube::Result<T>) {
     let change = json!([{"op": "replace", "path": field, "value": anything}]).to_string();
     let crd = ["patch", "crd", "chatclusters.chatcluster.dev", "--type=json", "--patch", &change];
     kubectl(&crd).await.expect("patching the CRD");
-    ns.eventually(SOON, "the API server takes it", async || {
+    ns.eventually(SOON, "the API server accepts the change", async || {
         wrong().await.map(|_| ()).map_err(|e| e.to_string())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Of the rules those for the hub's own settings: who gets in, how much clients may do, and what is kept for them.
+//! The rules for the settings of the hub itself: authentication and origins, limits, and history.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ pub(super) fn refused() -> Vec<Refused> {
     cases
 }
 
-/// A field and the variable that it sets.
+/// Specs that set a field and also the variable that the operator derives from it.
 fn variables_set_twice() -> Vec<Refused> {
     let auth = json!({"auth": {"keySecret": {"name": "mine"}}});
     let limit = |name: &str| json!({"limits": {name: 2000}});

@@ -1,10 +1,10 @@
 // A person at the chat page, in a headless Chromium, driven by lines on stdin (see lines.mjs).
 //
 // open {url, seconds}           load the page
-// join {name, room, seconds}    fill the form, press the button, wait until it is connected; answers with the pod that serves it
+// join {name, room, seconds}    fill the form, press the button, wait for the connection; answers with its pod
 // say {text}                    type a message and press the button
 // sees {text, seconds}          wait until the messages hold the text
-// status {is, seconds}          wait until the page says so: connected, reconnecting or offline
+// status {is, seconds}          wait until the page shows this status: connected, reconnecting or offline
 // leaves {pod, seconds}         wait until another pod than this one serves the page
 // screenshot {path}
 

@@ -1,8 +1,8 @@
-// How the Rust tests talk to these programs: one JSON object a line.
+// The protocol between the Rust tests and these programs: one JSON object per line.
 //
-// stdin   {"id": 1, "do": "connect", ...}
-// stdout  {"id": 1, "ok": value} or {"id": 1, "error": "..."}: the answer, in any order
-//         {"event": "message", ...}: something that happened by itself
+// stdin   {"id": 1, "do": "connect", ...}: a command
+// stdout  {"id": 1, "ok": value} or {"id": 1, "error": "..."}: the answer to a command, in any order
+//         {"event": "message", ...}: an event that no command asked for
 // The program ends when stdin does, so it never outlives the test.
 
 import { createInterface } from 'node:readline'

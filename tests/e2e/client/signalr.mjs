@@ -1,8 +1,10 @@
-// Chat clients made of npm's unmodified @microsoft/signalr, each with a name, driven by lines on stdin (see lines.mjs).
+// Chat clients built on npm's unmodified @microsoft/signalr, each with a name, driven by stdin (see
+// lines.mjs).
 //
-// connect {client, url, avoid: [pod], seconds, skipNegotiation}  until a pod is reached that is not to be avoided
+// connect {client, url, avoid: [pod], seconds, skipNegotiation}  connect until the pod is none of `avoid`
 // join {client, room}   leave {client, room}   send {client, room, text}   stop {client}
-// Events: message {client, room, from, text, pod}, reconnecting {client}, reconnected {client, pod}, closed {client, error}
+// Events: message {client, room, from, text, pod}, reconnecting {client}, reconnected {client, pod},
+// closed {client, error}
 
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
 import { happened, serve, until } from './lines.mjs'
@@ -27,7 +29,7 @@ const commands = {
     clients.set(client, connection)
     return { pod: connection.pod, connectionId: connection.connectionId, tries }
   },
-  // Also while its hub is being replaced: then when it is connected again.
+  // While the client's hub is being replaced, this waits until the client is connected again.
   async join({ client, room, seconds = 30 }) {
     const connection = clients.get(client)
     connection.joined.add(room)
@@ -46,7 +48,8 @@ const commands = {
   },
 }
 
-// A connection that has been welcomed, with the pod that serves it; after a reconnection it joins its rooms again.
+// Opens a connection and waits for its welcome, which names the pod. After a reconnection it rejoins its
+// rooms.
 async function open(client, url, skipNegotiation) {
   const options = skipNegotiation ? { skipNegotiation, transport: HttpTransportType.WebSockets } : {}
   const connection = new HubConnectionBuilder()
@@ -77,7 +80,7 @@ async function open(client, url, skipNegotiation) {
       for (const room of connection.joined) await connection.invoke('Join', room, client)
       happened('reconnected', { client, pod: connection.pod })
     } catch {
-      // lost again meanwhile: the next reconnection joins
+      // The connection was lost again meanwhile: the next reconnection joins the rooms.
     }
   })
   connection.onclose((error) => {

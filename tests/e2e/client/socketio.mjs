@@ -1,7 +1,7 @@
-// Chat clients made of npm's unmodified socket.io-client, each with a name, driven by lines on stdin (see lines.mjs): the
-// same commands and events as signalr.mjs, for the chat of samples/socketio.
+// Chat clients built on npm's unmodified socket.io-client, each with a name, driven by stdin (see lines.mjs):
+// the same commands and events as signalr.mjs, for the chat of samples/socketio.
 //
-// connect {client, url, avoid: [pod], seconds}  until a pod is reached that is not to be avoided
+// connect {client, url, avoid: [pod], seconds}  connect until the pod is none of `avoid`
 // join {client, room}   leave {client, room}   send {client, room, text}   stop {client}
 // Events: message {client, room, from, text, pod}, reconnecting {client}, reconnected {client, pod}
 
@@ -27,7 +27,7 @@ const commands = {
     clients.set(client, socket)
     return { pod: socket.pod, connectionId: socket.id, tries }
   },
-  // Also while its hub is being replaced: then when it is connected again.
+  // While the client's hub is being replaced, this waits until the client is connected again.
   async join({ client, room, seconds = 30 }) {
     const socket = clients.get(client)
     socket.joined.add(room)
@@ -52,7 +52,7 @@ async function join(socket, room, name) {
   return null
 }
 
-// A connection that has been welcomed, with the pod that serves it.
+// Opens a connection and waits for its welcome, which names the pod.
 async function open(url) {
   const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelay: 300, reconnectionDelayMax: 300 })
   socket.joined = new Set()
@@ -69,7 +69,7 @@ async function open(url) {
   return socket
 }
 
-// Tells what it hears; after a reconnection it joins its rooms again.
+// Reports the events of a connection. After a reconnection it rejoins its rooms.
 function listen(client, socket) {
   socket.on('message', (message) => happened('message', { client, ...message }))
   socket.on('disconnect', () => happened('reconnecting', { client }))
@@ -79,7 +79,7 @@ function listen(client, socket) {
       for (const room of socket.joined) await join(socket, room, client)
       happened('reconnected', { client, pod })
     } catch {
-      // lost again meanwhile: the next reconnection joins
+      // The connection was lost again meanwhile: the next reconnection joins the rooms.
     }
   })
 }

@@ -3,12 +3,13 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::backplane::Changes;
+use crate::audiences::{Audiences, Questions};
 use crate::canary::{Beat, Canary};
-use crate::chat::{Audiences, Questions};
+use crate::members::{Member, Who};
 use crate::outbox::{Limits, Outbox};
 use crate::protocol::room::MemberName;
-use crate::rooms::{Entry, Home, Member, Rooms, Who};
+use crate::rooms::{Entry, Home, Rooms};
+use crate::topics::Changes;
 
 const LIFETIME: Duration = Duration::from_mins(5);
 
@@ -144,7 +145,7 @@ fn a_nonce_is_stored_once_in_its_room_for_its_time() {
     assert_eq!(kept(&memory, "lobby"), [1], "it is not stored again");
     store(&memory, "attic", "x", Some("n"), start);
     assert_eq!(kept(&memory, "attic"), [1], "another room knows nothing of it");
-    assert_eq!(memory.inbound.metrics.repeated.get(), 1);
+    assert_eq!(memory.inbound.metrics.messages_repeated.get(), 1);
 
     let later = start + NONCE_LIFETIME + Duration::from_millis(1);
     let second = store(&memory, "lobby", "x", Some("n"), later);

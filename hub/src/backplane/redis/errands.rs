@@ -4,39 +4,13 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::sync::mpsc;
 
+use super::errand::Errand;
+use super::keeper::{BATCH, Keeper, millis};
+use super::role;
 use super::scripts::{self, Scripts};
-use super::{BATCH, Keeper, role};
+use crate::backplane::letter::NONCE_LIFETIME;
 use crate::backplane::link::LinkError;
-use crate::backplane::{Letter, NONCE_LIFETIME, PublishError, Receipt, Stored, Topic};
-
-/// Something to do on Redis.
-#[derive(Debug)]
-pub enum Errand {
-    /// Store a message, and publish it.
-    Store {
-        /// The message.
-        letter: Letter,
-        /// How that went.
-        receipt: Receipt<Stored>,
-    },
-    /// Publish something that is not stored.
-    Publish {
-        /// To whom.
-        topic: Topic,
-        /// What.
-        payload: String,
-        /// How that went.
-        receipt: Receipt<()>,
-    },
-}
-
-/// Answers an errand for which there is no connection.
-pub(super) fn refuse(errand: Errand) {
-    match errand {
-        Errand::Store { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
-        Errand::Publish { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),
-    }
-}
+use crate::protocol::methods::PublishError;
 
 impl Keeper {
     /// Runs the errands that gather, a batch at a time. While one batch waits for its answers the next one gathers, so
@@ -103,7 +77,7 @@ impl Keeper {
             Errand::Store { receipt, .. } => receipt.report(match answer {
                 Ok(answer) => match scripts::stored(&answer) {
                     Some((stored, repeated)) => {
-                        self.inbound.metrics.repeated.add(u64::from(repeated));
+                        self.inbound.metrics.messages_repeated.inc_by(u64::from(repeated));
                         Ok(stored)
                     }
                     None => Err(PublishError::Refused),
@@ -153,8 +127,4 @@ fn refusal(error: &RedisError) -> PublishError {
         "READONLY" | "MISCONF" => PublishError::ReadOnly,
         _ => PublishError::Refused,
     }
-}
-
-pub(super) fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

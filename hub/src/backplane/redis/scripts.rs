@@ -5,7 +5,7 @@
 
 use redis::{Cmd, RedisError, RedisResult, Value};
 
-use crate::backplane::Stored;
+use crate::backplane::letter::Stored;
 use crate::protocol::position::Position;
 
 /// `KEYS`: the stream, and perhaps the nonce. `ARGV`: the channel, the body, how many messages are kept, the lives

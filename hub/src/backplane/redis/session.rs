@@ -12,16 +12,17 @@ use redis::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::errands::millis;
+use super::keeper::{BATCH, Keeper, Queues, TIMEOUT, millis};
+use super::role;
 use super::scripts::{self, Scripts};
-use super::{BATCH, Change, Keeper, Queues, TIMEOUT, Topic, role};
-use crate::backplane::Inbound;
 use crate::backplane::channels::Channels;
+use crate::backplane::inbound::Inbound;
 use crate::backplane::link::LinkError;
 use crate::canary;
 use crate::protocol::said::Said;
 use crate::rooms::Room;
 use crate::rooms::timeline::Reading;
+use crate::topics::{Change, Topic};
 
 /// The most histories that are read at once: each may have many messages.
 const READ_BATCH: usize = 16;
@@ -197,6 +198,7 @@ impl Keeper {
         scripts: &Scripts,
         mut rooms: Vec<Arc<Room>>,
     ) -> RedisResult<()> {
+        let began = Instant::now();
         while !rooms.is_empty() {
             let mut again = Vec::new();
             for rooms in rooms.chunks(READ_BATCH) {
@@ -223,6 +225,7 @@ impl Keeper {
                     if self.inbound.rooms.caught_up(room, Reading { last, messages }) {
                         again.push(Arc::clone(room));
                     }
+                    self.inbound.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
                 }
             }
             rooms = again;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Call, CallError, ClientCall, short};
-use crate::chat::Audience;
+use super::call::{Audience, Call, ClientCall};
+use super::error::{CallError, short};
 use crate::protocol::room::{GroupName, MemberName, RoomName};
 use crate::protocol::word::is_reserved;
 

@@ -1,6 +1,5 @@
 //! Why a call fails.
 
-use crate::backplane::PublishError;
 use crate::protocol::room::{NameError, RoomName};
 
 /// Why a call cannot be carried out, in words for the client.
@@ -90,6 +89,26 @@ pub enum CallError {
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
     NotSent(#[from] PublishError),
+}
+
+/// Why a message was not published, for its sender.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// There is no backplane now.
+    #[error("the backplane is not connected")]
+    NotConnected,
+    /// The connection broke before the answer; it may or may not have been heard.
+    #[error("the backplane was lost before it confirmed")]
+    Unconfirmed,
+    /// The backplane has no memory left.
+    #[error("the backplane is full")]
+    Full,
+    /// The backplane takes no writes, because it is a replica or cannot write to its disk.
+    #[error("the backplane is read-only")]
+    ReadOnly,
+    /// The backplane answered with another error.
+    #[error("the backplane refused it")]
+    Refused,
 }
 
 /// As much of a client's word as an error needs to repeat.

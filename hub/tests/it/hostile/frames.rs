@@ -1,17 +1,17 @@
-//! WebSocket frames that RFC 6455 forbids, and the codes that it has for them (section 7.4.1).
+//! WebSocket frames that RFC 6455 forbids, and its close codes for them (section 7.4.1).
 
 use super::Bystanders;
 use crate::support::HubProcess;
 use crate::support::socket::{Socket, frame, op, raw_frame};
 
-/// It breaks the protocol.
+/// The close code of a frame that breaks the protocol.
 const PROTOCOL: u16 = 1002;
-/// A text is not UTF-8.
+/// The close code of a text that is not UTF-8.
 const NOT_TEXT: u16 = 1007;
-/// It is too large.
+/// The close code of a message that is too large.
 const TOO_LARGE: u16 = 1009;
 
-/// Not the last frame of its message.
+/// The final bit, unset, of a frame that more frames of its message follow.
 const FIRST: u8 = 0;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let unmasked = |text: &[u8]| [&[0x80 | op::TEXT, u8::try_from(text.len()).unwrap()], text].concat();
-    // As much of the content as is too much.
+    // Enough of the content to exceed the limit.
     let lengths = |bytes: [u8; 8]| [&[0x80 | op::TEXT, 0x80 | 127][..], &bytes, &vec![0; 40_000]].concat();
     let cases: [(&str, Vec<u8>, &[u16]); 19] = [
         ("not masked", unmasked(b"{\"type\":6}\x1e"), &[PROTOCOL]),
@@ -36,21 +36,21 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
             [raw_frame(FIRST | op::TEXT, b"{"), frame(op::TEXT, b"}")].concat(),
             &[PROTOCOL],
         ),
-        ("a text that is none", frame(op::TEXT, b"\xff\xfe\x1e"), &[NOT_TEXT]),
+        ("a text that is not UTF-8", frame(op::TEXT, b"\xff\xfe\x1e"), &[NOT_TEXT]),
         ("half a character at the end", frame(op::TEXT, b"{\"type\":6}\x1e\xc3"), &[NOT_TEXT]),
         (
-            "a text that is none where nobody looks",
+            "a text that is not UTF-8 in a field that is ignored",
             frame(op::TEXT, b"{\"type\":6,\"x\":\"\xff\"}\x1e"),
             &[NOT_TEXT],
         ),
         (
-            "a text whose parts make none",
+            "a text whose parts together are not UTF-8",
             [raw_frame(FIRST | op::TEXT, b"\xf0\x9f"), frame(0, b"{}\x1e")].concat(),
             &[NOT_TEXT],
         ),
         ("a close of one byte", frame(op::CLOSE, &[3]), &[PROTOCOL]),
         ("a close with a forbidden code", frame(op::CLOSE, &1005_u16.to_be_bytes()), &[PROTOCOL]),
-        ("a close whose reason is no text", frame(op::CLOSE, b"\x03\xe8\xff"), &[PROTOCOL, NOT_TEXT]),
+        ("a close whose reason is not UTF-8", frame(op::CLOSE, b"\x03\xe8\xff"), &[PROTOCOL, NOT_TEXT]),
         ("a length of 8 EiB", lengths([0x7f, 255, 255, 255, 255, 255, 255, 255]), &[TOO_LARGE]),
         ("a length with a sign", lengths([255; 8]), &[PROTOCOL, TOO_LARGE]),
     ];
@@ -67,13 +67,13 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
 }
 
 #[tokio::test]
-async fn rare_but_right_frames_are_understood() {
+async fn rare_but_valid_frames_are_understood() {
     let hub = HubProcess::alone().await;
     let mut socket = Socket::shaken(hub.address(), "json").await;
     let call =
         "{\"type\":1,\"invocationId\":\"ü\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e".as_bytes();
 
-    // In frames of one byte, which cut the ü in two, with empty ones and a ping between them.
+    // The call comes in frames of one byte, which cut the ü in two, with empty ones and a ping between them.
     socket.write(&raw_frame(FIRST | op::TEXT, b"")).await;
     for byte in call {
         socket.write(&raw_frame(FIRST, &[*byte])).await;
@@ -81,12 +81,12 @@ async fn rare_but_right_frames_are_understood() {
     socket.write(&frame(op::PING, b"are you there")).await;
     socket.write(&frame(0, b"")).await;
 
-    assert_eq!(socket.frame().await, Some((10, b"are you there".to_vec())), "a pong");
+    assert_eq!(socket.frame().await, Some((10, b"are you there".to_vec())), "the pong is missing");
     let (operation, record) = socket.frame().await.unwrap();
     assert_eq!(operation, op::TEXT);
     assert!(record.starts_with("{\"type\":3,\"invocationId\":\"ü\"".as_bytes()));
 
-    // JSON as bytes is JSON all the same.
+    // JSON in a binary frame is accepted, too.
     socket.write(&frame(op::BINARY, call)).await;
     assert_eq!(socket.frame().await, Some((op::TEXT, record)));
 
@@ -95,7 +95,7 @@ async fn rare_but_right_frames_are_understood() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_not_kept() {
+async fn a_message_that_is_too_large_is_not_buffered() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let before = hub.memory();
@@ -114,5 +114,5 @@ async fn what_is_too_large_is_not_kept() {
 
     bystanders.go_on(&hub).await;
     let grown = hub.memory().saturating_sub(before);
-    assert!(grown < 64 << 20, "240 MB were sent, and {grown} bytes are kept");
+    assert!(grown < 64 << 20, "of 240 MB that were sent, {grown} bytes are kept");
 }

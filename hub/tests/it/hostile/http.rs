@@ -1,4 +1,4 @@
-//! Requests that belong to no connection, or not to this one (`TransportProtocols.md`).
+//! Requests that belong to no connection, or that a connection does not allow (`TransportProtocols.md`).
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ struct Polling {
 }
 
 impl Polling {
-    /// The first poll comes back at once; then the handshake is sent, and what the hub says to it is read.
+    /// Opens a connection: the first poll returns at once, then the handshake is sent and its answer is read.
     async fn shaken(hub: SocketAddr) -> Self {
         let polling = Self { hub, token: negotiate(hub).await };
         let (status, body) = polling.poll().await;
@@ -59,7 +59,7 @@ async fn a_request_with_a_wrong_token_is_refused() {
         String::from_utf8(changed).unwrap(),
         token[..token.len() - 1].into(),
         format!("{token}A"),
-        // Of a hub with another key.
+        // This is the token of a hub with another key.
         negotiate(other.address()).await,
     ];
 
@@ -68,7 +68,7 @@ async fn a_request_with_a_wrong_token_is_refused() {
             let response = request(hub.address(), method, &format!("/hub?id={token}"), b"").await;
             assert_eq!(response.status, 404, "{method} {token}: {}", response.head);
         }
-        // A WebSocket that is not to be resumed needs no memory, and so no token.
+        // A WebSocket without stateful reconnect needs no state of a negotiation, and so no valid token.
         let mut socket = Socket::open(hub.address()).await;
         socket.write(upgrade(&format!("?id={token}")).as_bytes()).await;
         assert!(socket.head().await.starts_with("HTTP/1.1 101 "), "{token}");
@@ -117,7 +117,7 @@ async fn a_second_poll_ends_the_first_and_takes_its_place() {
     let mut first = Socket::open(hub.address()).await;
     first.write(format!("GET {} HTTP/1.1\r\nHost: hub\r\n\r\n", polling.path()).as_bytes()).await;
     let mut second = Socket::open(hub.address()).await;
-    // The hub may see them in any order; whichever it sees first is ended.
+    // The hub may see the polls in either order, and ends the one that it sees first.
     second.write(format!("GET {} HTTP/1.1\r\nHost: hub\r\n\r\n", polling.path()).as_bytes()).await;
     let ended = tokio::select! {
         head = first.head() => { std::mem::swap(&mut first, &mut second); head }
@@ -127,7 +127,7 @@ async fn a_second_poll_ends_the_first_and_takes_its_place() {
 
     let call = b"{\"type\":1,\"invocationId\":\"1\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e";
     assert_eq!(polling.post(call).await, 200);
-    assert!(first.head().await.starts_with("HTTP/1.1 200 "), "the other one has the answer");
+    assert!(first.head().await.starts_with("HTTP/1.1 200 "), "the other poll does not get the answer");
     hub.has_not_panicked();
 }
 
@@ -167,7 +167,7 @@ async fn a_connection_keeps_the_transport_and_the_stream_that_it_began_with() {
     assert_eq!(request(hub.address(), "GET", &path, b"").await.status, 409);
     bystanders.go_on(&hub).await;
 
-    // Whoever lets go of the stream is gone, and nobody takes it up.
+    // The connection ends with its stream, and cannot be resumed.
     drop(first);
     until("the connection is gone", async || {
         (request(hub.address(), "POST", &path, HANDSHAKE).await.status == 404).then_some(())
@@ -182,7 +182,7 @@ async fn a_connection_has_one_websocket() {
     let query = format!("?id={}", negotiate(hub.address()).await);
     let mut first = Socket::upgraded(hub.address(), &query).await;
     first.write(&frame(op::TEXT, HANDSHAKE)).await;
-    assert_eq!(first.frame().await.map(|frame| frame.0), Some(op::TEXT), "it shakes hands");
+    assert_eq!(first.frame().await.map(|frame| frame.0), Some(op::TEXT), "the handshake is not answered");
     let asks = async || {
         let mut second = Socket::open(hub.address()).await;
         second.write(upgrade(&query).as_bytes()).await;
@@ -193,29 +193,29 @@ async fn a_connection_has_one_websocket() {
     assert_eq!(asks().await.as_deref(), Some("409"));
 
     drop(first);
-    until("the connection may begin again", async || (asks().await.as_deref() == Some("101")).then_some(()))
+    until("a WebSocket is accepted again", async || (asks().await.as_deref() == Some("101")).then_some(()))
         .await;
     hub.has_not_panicked();
 }
 
 #[tokio::test]
-async fn what_belongs_to_a_hub_that_is_gone_is_nowhere() {
+async fn a_connection_of_a_hub_that_has_ended_is_not_found() {
     let mut cluster = Cluster::with_one_key(&[]).await;
-    let polling = Polling::shaken(cluster.a.address()).await;
-    let here = Polling { hub: cluster.b.address(), ..polling };
-    assert_eq!(here.post(b"{\"type\":6}\x1e").await, 200, "the other hub passes it on");
+    let polling = Polling::shaken(cluster.hub_a.address()).await;
+    let here = Polling { hub: cluster.hub_b.address(), ..polling };
+    assert_eq!(here.post(b"{\"type\":6}\x1e").await, 200, "the other hub does not forward the request");
 
-    cluster.a.terminate().await;
-    cluster.a.ended().await;
+    cluster.hub_a.terminate().await;
+    cluster.hub_a.ended().await;
 
     assert_eq!(here.post(b"{\"type\":6}\x1e").await, 404);
     assert_eq!(here.poll().await.0, 404);
-    assert_eq!(request(cluster.b.address(), "DELETE", &here.path(), b"").await.status, 404);
-    cluster.b.has_not_panicked();
+    assert_eq!(request(cluster.hub_b.address(), "DELETE", &here.path(), b"").await.status, 404);
+    cluster.hub_b.has_not_panicked();
 }
 
 #[tokio::test]
-async fn a_post_that_is_too_large_ends_its_connection_and_is_not_kept() {
+async fn a_post_that_is_too_large_ends_its_connection_and_is_not_buffered() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let before = hub.memory();
@@ -239,7 +239,7 @@ async fn a_post_that_is_too_large_ends_its_connection_and_is_not_kept() {
 
     bystanders.go_on(&hub).await;
     let grown = hub.memory().saturating_sub(before);
-    assert!(grown < 64 << 20, "100 MB were sent, and {grown} bytes are kept");
+    assert!(grown < 64 << 20, "of 100 MB that were sent, {grown} bytes are kept");
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn wrong_records_over_long_polling_end_it_with_a_reason() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_http_are_refused() {
+async fn requests_that_are_not_http_are_refused() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let many = format!("GET /hub HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(5_000));

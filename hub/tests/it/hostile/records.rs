@@ -1,4 +1,4 @@
-//! Records that are no messages, in both encodings.
+//! Records that are not valid messages, in both encodings.
 
 use super::Bystanders;
 use crate::support::HubProcess;
@@ -43,11 +43,11 @@ async fn wrong_json_ends_its_sender_with_a_reason() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_no_call_is_passed_over() {
+async fn records_that_belong_to_no_call_are_ignored() {
     let hub = HubProcess::alone().await;
     let mut socket = Socket::shaken(hub.address(), "json").await;
     let records = [
-        // A stream that nobody announced, an answer that nobody waits for, the end of what never began.
+        // An item of a stream that was not announced, an answer to no call, the cancellation of nothing.
         "{\"type\":2,\"invocationId\":\"9\",\"item\":null}",
         "{\"type\":2,\"invocationId\":\"9\"}",
         "{\"type\":3,\"invocationId\":\"9\",\"result\":1}",
@@ -75,7 +75,7 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let before = hub.memory();
-    // What a call has before its arguments: [1, {}, nil, "Send", …
+    // The part of a call before its arguments: [1, {}, nil, "Send", …
     let call = |fields: u8, rest: &[u8]| [&[fields, 1, 0x80, 0xc0, 0xa4], &b"Send"[..], rest].concat();
     let cases: Vec<(&str, Vec<u8>, u16)> = vec![
         ("no array", record(&[0x06]), 1002),
@@ -113,13 +113,13 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
         let mut socket = Socket::shaken(hub.address(), "messagepack").await;
         socket.write(&frame(op::BINARY, &bytes)).await;
         if name == "JSON" {
-            // `{` is a length of 123.
+            // The hub reads `{` as a length of 123 and waits for as many bytes.
             socket.write(&frame(op::BINARY, &[b' '; 123])).await;
         }
 
         let (said, code) = socket.farewell().await;
 
-        // [7, error, …]
+        // The close message begins with [7, error, …
         let said = said.get(1..).unwrap_or_default();
         assert!(matches!(said, [0x92 | 0x93, 7, ..]), "{name}: {said:?}");
         assert!(String::from_utf8_lossy(said).contains("A message is "), "{name}: {said:?}");
@@ -131,7 +131,7 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
 }
 
 #[tokio::test]
-async fn values_that_not_every_encoding_has_end_nobody() {
+async fn values_that_not_every_encoding_can_express_end_no_connection() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
     let mut packed = Socket::shaken(hub.address(), "messagepack").await;
@@ -143,7 +143,7 @@ async fn values_that_not_every_encoding_has_end_nobody() {
             "{{\"type\":1,\"invocationId\":\"b\",\"target\":\"Broadcast\",\"arguments\":[\"note\",{value}]}}\x1e"
         );
         sender.write(&frame(op::TEXT, call.as_bytes())).await;
-        // It may hear itself before it has the answer.
+        // The sender may get its own broadcast before the answer.
         let mut heard = String::new();
         while !heard.contains("\"type\":3") {
             let (_, said) = sender.frame().await.unwrap_or_else(|| panic!("{value} ended its sender"));
@@ -157,7 +157,7 @@ async fn values_that_not_every_encoding_has_end_nobody() {
     sender.write(&frame(op::TEXT, call.as_bytes())).await;
     let mut heard = Vec::new();
     while !String::from_utf8_lossy(&heard).contains("the last") {
-        heard.extend(packed.frame().await.expect("who speaks MessagePack goes on").1);
+        heard.extend(packed.frame().await.expect("the client with MessagePack goes on").1);
     }
 }
 
@@ -165,7 +165,7 @@ async fn values_that_not_every_encoding_has_end_nobody() {
 async fn messagepack_may_come_in_pieces_of_any_size() {
     let hub = HubProcess::alone().await;
     let mut socket = Socket::shaken(hub.address(), "messagepack").await;
-    // [1, {}, "1", "Leave", ["lobby"]], as older clients say it: without stream ids.
+    // This is [1, {}, "1", "Leave", ["lobby"]], without stream ids, as older clients send it.
     let call = record(&[&[0x95, 1, 0x80, 0xa1, b'1', 0xa5], &b"Leave"[..], &[0x91, 0xa5], b"lobby"].concat());
 
     for byte in &call {
@@ -179,7 +179,7 @@ async fn messagepack_may_come_in_pieces_of_any_size() {
         assert_eq!(operation, op::BINARY);
         heard.extend(record);
     }
-    // [3, {}, "1", 3, nil] or [3, {}, "1", 2], three times.
+    // The answer, [3, {}, "1", 3, nil] or [3, {}, "1", 2], comes three times.
     assert!(heard[1..].starts_with(&[heard[1], 3, 0x80, 0xa1, b'1']), "{heard:?}");
 }
 
@@ -196,11 +196,11 @@ async fn a_large_record_may_come_in_thousands_of_pieces() {
     }
 
     let (_, answer) = socket.frame().await.expect("the hub answers");
-    assert!(String::from_utf8_lossy(&answer).contains("64 characters"), "the room's name is too long");
+    assert!(String::from_utf8_lossy(&answer).contains("64 characters"), "the long name is not refused");
     bystanders.go_on(&hub).await;
 }
 
-/// A body behind its length.
+/// A body with its length in front.
 fn record(body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut length = body.len();

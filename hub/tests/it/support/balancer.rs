@@ -1,4 +1,4 @@
-//! Stands in for the cluster's load balancer: one address before several hubs.
+//! A stand-in for the cluster's load balancer: one address in front of several hubs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// To which hub a connection goes.
+/// The rule by which a connection gets its hub.
 #[derive(Debug, Clone, Copy)]
 enum Choice {
-    /// The first that accepts.
+    /// The first hub that accepts.
     First,
-    /// Each request to the hub after the last one's: a client that keeps its connection for several requests is made to
-    /// open another one.
+    /// For each request the next hub in turn. A client that would reuse its connection is forced to open
+    /// another.
     EachRequest,
 }
 
@@ -27,19 +27,19 @@ pub(crate) struct Balancer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
-    /// While it is not, connections are accepted, and wait.
+    /// False while connections are accepted but must wait.
     open: bool,
-    /// Another number ends the connections that there are.
+    /// A counter whose change ends the existing connections.
     cut: usize,
 }
 
 impl Balancer {
-    /// Every connection goes to the first hub that accepts.
+    /// A balancer that sends every connection to the first hub that accepts.
     pub(crate) async fn before(hubs: Vec<SocketAddr>) -> Self {
         Self::start(hubs, Choice::First).await
     }
 
-    /// Without sticky sessions: every request goes to the hub after the one of the request before.
+    /// A balancer without sticky sessions: it sends every request to the next hub in turn.
     pub(crate) async fn each_request_to_another(hubs: Vec<SocketAddr>) -> Self {
         Self::start(hubs, Choice::EachRequest).await
     }
@@ -107,7 +107,7 @@ async fn forward(mut client: TcpStream, hubs: &[SocketAddr]) -> std::io::Result<
     Ok(())
 }
 
-/// One request, and its answer to the end.
+/// Forwards one request, and its whole answer.
 async fn forward_one(mut client: TcpStream, hubs: &[SocketAddr], next: &AtomicUsize) -> std::io::Result<()> {
     let mut head = Vec::new();
     let end = loop {
@@ -118,7 +118,7 @@ async fn forward_one(mut client: TcpStream, hubs: &[SocketAddr], next: &AtomicUs
             return Ok(());
         }
     };
-    // Chosen now that there is a request: some clients open connections that they do not use.
+    // The hub is chosen when there is a request, because some clients open connections that they do not use.
     let hub = hubs[next.fetch_add(1, Ordering::SeqCst) % hubs.len()];
     let mut hub = TcpStream::connect(hub).await?;
     let text = String::from_utf8_lossy(&head[..end]).into_owned();

@@ -1,4 +1,4 @@
-//! A real client, in a process that one of the drivers in `tests/client*` leads.
+//! A real client, in a process of one of the drivers in `tests/client*`.
 
 use std::fmt;
 use std::process::Stdio;
@@ -10,15 +10,15 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use super::drivers::Kind;
 use super::within;
 
-/// How a client connects.
+/// The way in which a client connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) kind: Kind,
-    /// By its name in a negotiation, or `auto`.
+    /// The transport's name in a negotiation, or `auto`.
     pub(crate) transport: &'static str,
     /// `json` or `messagepack`.
     pub(crate) protocol: &'static str,
-    /// `skip-negotiation`, `stateful`, `impatient`.
+    /// Further options of the drivers: `skip-negotiation`, `stateful`, `impatient`.
     pub(crate) more: &'static [&'static str],
 }
 
@@ -31,7 +31,7 @@ impl Way {
         Self { more, ..self }
     }
 
-    /// All that these clients can do. Java's `MessagePack` is not on Maven Central.
+    /// All ways that these clients support. Java's `MessagePack` package is not on Maven Central.
     pub(crate) const ALL: [Self; 14] = [
         Self::new(Kind::Npm, "WebSockets", "json"),
         Self::new(Kind::Npm, "WebSockets", "messagepack"),
@@ -44,8 +44,8 @@ impl Way {
         Self::new(Kind::Python, "WebSockets", "json"),
         Self::new(Kind::Python, "WebSockets", "messagepack"),
         Self::new(Kind::Python, "ServerSentEvents", "json"),
-        // It passes one record of each poll on to its user, whatever the poll brought; the others come with later polls, if only
-        // with those that bring a ping. In MessagePack it cannot poll.
+        // This client delivers one record per poll to its user, however many the poll brought; the others
+        // follow with later polls, even with those that bring only a ping. It cannot poll in MessagePack.
         Self::new(Kind::Python, "LongPolling", "json"),
         Self::new(Kind::Java, "WebSockets", "json"),
         Self::new(Kind::Java, "LongPolling", "json"),
@@ -63,7 +63,7 @@ pub(crate) struct Client {
     _process: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    /// What came while something else was waited for.
+    /// Lines that arrived while another one was awaited.
     earlier: Vec<Value>,
     last_id: u64,
     connection_id: String,
@@ -71,25 +71,25 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// npm's client, connected with negotiation as browsers do.
+    /// Connects npm's client with a negotiation, as browsers do.
     pub(crate) async fn connect(url: &str) -> Self {
         Self::connect_by(Way::new(Kind::Npm, "auto", "json"), url).await
     }
 
-    /// npm's client, which opens its WebSocket at once.
+    /// Connects npm's client without a negotiation.
     pub(crate) async fn connect_without_negotiation(url: &str) -> Self {
         let way = Way::new(Kind::Npm, "WebSockets", "json").with(&["skip-negotiation"]);
         Self::connect_by(way, url).await
     }
 
-    /// npm's client, connected and in a room.
+    /// Connects npm's client and joins a room.
     pub(crate) async fn join(url: &str, room: &str, name: &str) -> Self {
         let mut client = Self::connect(url).await;
         client.invoke("Join", &json!([room, name])).await.expect("the client joins");
         client
     }
 
-    /// A client that is connected.
+    /// Connects a client in this way.
     pub(crate) async fn connect_by(way: Way, url: &str) -> Self {
         Self::new(way, url).start().await
     }
@@ -101,7 +101,7 @@ impl Client {
         self
     }
 
-    /// As negotiated; empty without, and for Python's, which does not tell.
+    /// The connection id. It is empty without a negotiation, and for Python's client, which hides it.
     pub(crate) fn connection_id(&self) -> &str {
         &self.connection_id
     }
@@ -138,18 +138,18 @@ impl Client {
         self.act("invoke", json!({ "target": target, "arguments": arguments })).await
     }
 
-    /// Without an answer from the hub.
+    /// Calls a method without waiting for an answer of the hub.
     pub(crate) async fn send(&mut self, target: &str, arguments: &Value) {
         let sent = self.act("send", json!({ "target": target, "arguments": arguments })).await;
-        sent.expect("it is written");
+        sent.expect("the call is written");
     }
 
-    /// Asks for a stream, and waits for its end.
+    /// Starts a stream, and waits for its end.
     pub(crate) async fn stream(&mut self, target: &str, arguments: &Value) -> Result<Value, String> {
         self.act("stream", json!({ "target": target, "arguments": arguments })).await
     }
 
-    /// Asks for a stream; its items come as [`Client::item`].
+    /// Starts a stream, whose items [`Client::item`] returns.
     pub(crate) async fn begin_stream(&mut self, target: &str, arguments: &Value) -> u64 {
         self.order("stream", json!({ "target": target, "arguments": arguments })).await
     }
@@ -162,7 +162,7 @@ impl Client {
         line["value"]["item"].take()
     }
 
-    /// Wants no more of a stream.
+    /// Cancels a stream.
     pub(crate) async fn cancel(&mut self, stream: u64) {
         self.act("cancel", json!({ "stream": stream })).await.expect("the stream is cancelled");
     }
@@ -181,21 +181,21 @@ impl Client {
         self.act("stop", json!({})).await.expect("the client stops");
     }
 
-    /// The next text that it hears, and who from.
+    /// Waits for the next message, and returns its sender and text.
     pub(crate) async fn hears(&mut self) -> (String, String) {
         let message = self.event("message").await;
         let word = |name: &str| message[name].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
         (word("from"), word("text"))
     }
 
-    /// Waits for an event, and gives what came with it.
+    /// Waits for an event, and returns its value.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         let what = format!("{name} for {}", self.way);
         let mut line = self.wait_for(&what, |line| line["event"] == name).await;
         line["value"].take()
     }
 
-    /// Whether an event has come and was not asked for yet.
+    /// True if such an event has arrived and no wait has consumed it.
     pub(crate) fn has(&self, event: &str) -> bool {
         self.earlier.iter().any(|line| line["event"] == event)
     }

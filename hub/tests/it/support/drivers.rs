@@ -1,11 +1,11 @@
-//! The real clients: what they are made of is installed at first use, as their lock files say.
+//! The drivers of the real clients. Their packages are installed at first use, as their lock files say.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::SystemTime;
 
-/// Whose client it is.
+/// A client library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// npm's `@microsoft/signalr`.
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its driver, to be given a URL, a transport and a protocol.
+    /// The command of the driver, which takes a URL, a transport and a protocol.
     pub(crate) fn driver(self) -> tokio::process::Command {
         match self {
             Self::Npm => npm(),
@@ -33,7 +33,7 @@ fn npm() -> tokio::process::Command {
     command
 }
 
-/// A folder of `hub/tests` with the packages of npm that its lock file says.
+/// A folder of `hub/tests`, with npm's packages of its lock file installed.
 pub(super) fn packages(name: &str) -> PathBuf {
     let folder = source(name);
     let lock_path = folder.join("package-lock.json");
@@ -67,7 +67,7 @@ fn java() -> tokio::process::Command {
         run(Command::new("mvn").args(goals).arg(directory).current_dir(&folder), "maven and a JDK");
     });
     let mut command = tokio::process::Command::new("java");
-    // It runs for seconds: starting quickly is worth more than running quickly.
+    // The process runs only for seconds, so a quick start is worth more than quick code.
     command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp"]);
     command.arg(format!("{0}/classes:{0}/dependency/*", target.display())).arg("Driver");
     command
@@ -78,11 +78,12 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
-/// A folder below cargo's target, filled by `install` if that was not done since `sources` changed.
+/// A folder in cargo's target folder, which `install` fills again whenever `sources` have changed.
 fn installed(name: &str, sources: &[&PathBuf], install: impl FnOnce(&Path)) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _lock = lock(sources[0]);
-    let wanted: Vec<_> = sources.iter().map(|path| std::fs::read(path).expect("it can be read")).collect();
+    let read = |path: &&PathBuf| std::fs::read(path).expect("a source can be read");
+    let wanted: Vec<_> = sources.iter().map(read).collect();
     let stamp = target.join("installed-from");
     if std::fs::read(&stamp).ok() != Some(wanted.concat()) {
         let _ = std::fs::remove_dir_all(&target);
@@ -93,9 +94,9 @@ fn installed(name: &str, sources: &[&PathBuf], install: impl FnOnce(&Path)) -> P
     target
 }
 
-/// Tests run side by side, and only one may install. Held until it is dropped.
+/// A lock, held until dropped: tests run side by side, and only one of them may install.
 fn lock(path: &Path) -> File {
-    let file = File::open(path).expect("the file is there");
+    let file = File::open(path).expect("the file exists");
     file.lock().expect("the file can be locked");
     file
 }

@@ -17,7 +17,7 @@ pub(crate) struct HubProcess {
     log: Arc<Mutex<String>>,
 }
 
-/// The binary with these arguments, and nothing of our own environment that could change what it does.
+/// The hub's binary with these arguments, without the test's environment, which could change its behaviour.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatcluster-hub"));
     command.args(arguments).env_clear().env("LOG_FORMAT", "json").env("RUST_LOG", "debug").kill_on_drop(true);
@@ -35,14 +35,14 @@ impl HubProcess {
         Self::start(&[&["--pod-name", "hub-alone"], more].concat()).await
     }
 
-    /// A hub of `redis`, ready.
+    /// A ready hub that uses `redis`.
     pub(crate) async fn with(redis: &Redis, password_file: &Path, pod: &str) -> Self {
         let hub = Self::start_with(redis, password_file, pod, &[]).await;
         hub.ready().await;
         hub
     }
 
-    /// A hub of `redis`, ready or not.
+    /// A hub that uses `redis`, ready or not.
     pub(crate) async fn start_with(redis: &Redis, password_file: &Path, pod: &str, more: &[&str]) -> Self {
         let port = redis.port().to_string();
         let file = password_file.to_str().expect("the path is UTF-8");
@@ -50,7 +50,7 @@ impl HubProcess {
         Self::start(&[&arguments, ["--pod-name", pod].as_slice(), more].concat()).await
     }
 
-    /// A hub without Redis, of a system that has its processes begin with so many file descriptors.
+    /// A hub without Redis, on a system whose processes start with this soft limit of file descriptors.
     pub(crate) async fn alone_of_few_descriptors(few: u32) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell
@@ -77,8 +77,8 @@ impl HubProcess {
                 note(&log, &line);
                 let line: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
                 if line["message"] == "listening" {
-                    let address = line["address"].as_str().expect("it says where");
-                    return address.parse().expect("it says where");
+                    let address = line["address"].as_str().expect("the line has the address");
+                    return address.parse().expect("an address");
                 }
             }
             panic!("the hub ended: {}", log.lock().unwrap());
@@ -101,17 +101,17 @@ impl HubProcess {
         format!("http://{}/hub", self.address)
     }
 
-    /// All that it logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// The memory that it uses, in bytes.
+    /// The resident memory, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         1024 * self.status("VmRSS")
     }
 
-    /// How many file descriptors there is room for.
+    /// The size of the kernel's table of file descriptors.
     pub(crate) fn room_for_descriptors(&self) -> u64 {
         self.status("FDSize")
     }
@@ -121,8 +121,8 @@ impl HubProcess {
         let pid = self.process.id().expect("the hub runs");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the hub runs");
         let lines = status.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = lines.into_iter().find(|(of, _)| *of == name).expect("Linux tells");
-        value.trim().trim_end_matches(" kB").parse().expect("it is a number")
+        let (_, value) = lines.into_iter().find(|(key, _)| *key == name).expect("Linux has this field");
+        value.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Fails the test if some part of the hub has panicked.
@@ -147,7 +147,7 @@ impl HubProcess {
             .await;
     }
 
-    /// Waits until it is not ready, and gives the reason.
+    /// Waits until the hub is not ready for this reason, and returns the answer.
     pub(crate) async fn not_ready_because(&self, reason: &str) -> String {
         until(&format!("the hub is not ready: {reason}"), async || {
             let (status, answer) = self.get("/readyz").await?;
@@ -156,11 +156,16 @@ impl HubProcess {
         .await
     }
 
-    /// A number of `/metrics`.
+    /// The value of a metric.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await.expect("the hub answers");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().expect("a metric is a number")
+    }
+
+    /// The number of connections.
+    pub(crate) async fn connections(&self) -> f64 {
+        self.metric("chatcluster_hub_connections").await
     }
 
     pub(crate) async fn terminate(&self) {
@@ -171,7 +176,7 @@ impl HubProcess {
         self.process.id().expect("the hub runs")
     }
 
-    /// Kills it, as a node that fails does.
+    /// Kills the process, as a failing node would.
     pub(crate) async fn kill(&mut self) {
         within("the hub ends", self.process.kill()).await.expect("the hub can be killed");
     }
@@ -182,7 +187,7 @@ impl HubProcess {
 }
 
 impl Drop for HubProcess {
-    /// A test that fails shows what its hubs said last.
+    /// Prints the last lines of the log if the test fails.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.log();

@@ -1,4 +1,4 @@
-//! What the tests run: Redis, hubs, clients; and how they wait.
+//! The programs that the tests run (Redis, hubs, clients), and their waits.
 
 mod balancer;
 mod client;
@@ -25,10 +25,10 @@ pub(crate) use raw::RawClient;
 pub(crate) use redis::Redis;
 pub(crate) use stage::Stage;
 
-/// How long anything may take before a test fails: far more than it does, for a machine may be busy.
+/// The bound for everything: far more than it takes, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Waits for `what`, and fails the test if it does not come.
+/// Waits for a future, and fails the test if it takes too long. `what` describes what is awaited.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
         panic!("waited {} s in vain: {what}", PATIENCE.as_secs())
@@ -36,7 +36,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     value
 }
 
-/// Waits until `check` gives something: for what can only be asked, and does not tell by itself.
+/// Waits until `check` returns a value, for states that have to be polled.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
     within(what, async {
         loop {
@@ -49,7 +49,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut chec
     .await
 }
 
-/// A new folder that is removed in the end.
+/// A new folder, which is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -66,7 +66,7 @@ impl Folder {
         &self.0
     }
 
-    /// Writes a file as a mounted Secret changes: at once, and not in parts.
+    /// Writes a file atomically, as files of a mounted Secret change.
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         let new = self.0.join(format!("{name}.new"));

@@ -1,4 +1,4 @@
-//! A bare WebSocket, for what the real client never sends.
+//! A bare WebSocket, for data that the real client never sends.
 
 use std::net::SocketAddr;
 
@@ -38,13 +38,13 @@ impl RawClient {
         client
     }
 
-    /// One WebSocket message, as it is.
+    /// Sends this text as one WebSocket message.
     pub(crate) async fn write(&mut self, text: &str) {
-        // A hub that has closed is seen by who reads.
+        // An error means that the hub has closed, which the next read shows.
         let _ = self.socket.send(Message::text(text)).await;
     }
 
-    /// The next record that is no ping, without its separator.
+    /// The next record that is not a ping, without its separator.
     pub(crate) async fn record(&mut self) -> String {
         loop {
             let record = self.next().await.expect("the hub sends a record before it closes");
@@ -54,12 +54,12 @@ impl RawClient {
         }
     }
 
-    /// The next record; none when the hub has closed.
+    /// The next record, or `None` when the hub has closed.
     pub(crate) async fn try_record(&mut self) -> Option<String> {
         self.next().await.ok()
     }
 
-    /// All records until the hub closes, and its close code, if it says one.
+    /// All records until the hub closes, and its close code, if it sends one.
     pub(crate) async fn rest(&mut self) -> (Vec<String>, Option<CloseCode>) {
         let mut rest = Vec::new();
         loop {
@@ -83,6 +83,6 @@ impl RawClient {
                 Some(Err(_)) | None => return Err(None),
             }
         }
-        Ok(self.records.pop().expect("it is not empty"))
+        Ok(self.records.pop().expect("there is a record"))
     }
 }

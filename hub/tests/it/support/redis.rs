@@ -12,28 +12,28 @@ pub(crate) struct Redis {
     folder: Folder,
     port: u16,
     password: String,
-    /// Lines of its configuration.
+    /// Further lines of the configuration.
     more: &'static str,
     process: Option<Child>,
 }
 
 impl Redis {
-    /// A server that answers.
+    /// Starts a server, and waits until it answers.
     pub(crate) async fn start(password: &str) -> Self {
         let mut redis = Self::reserve(password);
         redis.start_again().await;
         redis
     }
 
-    /// A server that answers, and that has all it confirmed when it starts again. With `appendfsync everysec` it would answer
-    /// up to two seconds before it writes, whenever its disk is slow.
+    /// Starts a server that keeps everything that it confirmed when it starts again. With `appendfsync
+    /// everysec` it would answer up to two seconds before it writes, whenever its disk is slow.
     pub(crate) async fn durable(password: &str) -> Self {
         let mut redis = Self { more: "appendonly yes\nappendfsync always\n", ..Self::reserve(password) };
         redis.start_again().await;
         redis
     }
 
-    /// A server that is yet to start: its port, and nothing that listens there.
+    /// A server that has not started: its port is chosen, and nothing listens there.
     pub(crate) fn reserve(password: &str) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("the port has a number").port();
@@ -43,7 +43,7 @@ impl Redis {
     pub(crate) async fn start_again(&mut self) {
         assert!(self.process.is_none(), "Redis runs already");
         let mut process = Command::new(program(self.folder.path()))
-            .arg("-") // its configuration comes on standard input, so that no argument has the password
+            .arg("-") // the configuration comes on standard input, so that no argument shows the password
             .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -61,7 +61,7 @@ impl Redis {
         until("Redis answers", async || self.ask(&["PING"]).await.ok()).await;
     }
 
-    /// Kills it, as a node that fails does.
+    /// Kills the process, as a failing node would.
     pub(crate) async fn kill(&mut self) {
         let mut process = self.process.take().expect("Redis runs");
         within("Redis ends", process.kill()).await.expect("Redis can be killed");
@@ -79,7 +79,7 @@ impl Redis {
         self.process.as_ref().and_then(Child::id).expect("Redis runs")
     }
 
-    /// A command of someone with the password, and what Redis answers.
+    /// The answer of Redis to a command, sent with the password.
     pub(crate) async fn ask(&self, command: &[&str]) -> redis::RedisResult<redis::Value> {
         use redis::IntoConnectionInfo;
         let address = redis::ConnectionAddr::Tcp("127.0.0.1".into(), self.port);
@@ -90,7 +90,7 @@ impl Redis {
         redis::cmd(name).arg(arguments).query_async(&mut connection).await
     }
 
-    /// The channels that someone is subscribed to.
+    /// The channels that have subscribers, sorted.
     pub(crate) async fn channels(&self) -> Vec<String> {
         let channels = self.ask(&["PUBSUB", "CHANNELS"]).await.expect("Redis answers");
         let mut channels: Vec<String> = redis::from_redis_value(channels).expect("a list of names");

@@ -1,4 +1,5 @@
-//! What a scene of `tests/page` is played on: two hubs of one Redis, a balancer before them, and the browser's process.
+//! The stage on which a scene of `tests/page` is played: two hubs with one Redis, a balancer in front of
+//! them, and the browser's process.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,14 +14,14 @@ use super::{Balancer, Folder, HubProcess, Redis, drivers};
 
 const HUBS: [&str; 2] = ["hub-a", "hub-b"];
 
-/// Signs tokens in the scenes that want them.
+/// The key that signs tokens, in the scenes that need them.
 const TOKEN_KEY: &str = "a key that only these tests have, and that is long enough";
 
 pub(crate) struct Stage {
     redis: Redis,
     folder: Folder,
     password_file: PathBuf,
-    /// Flags of both hubs.
+    /// The flags of both hubs.
     flags: Vec<String>,
     hubs: BTreeMap<&'static str, HubProcess>,
     addresses: BTreeMap<&'static str, SocketAddr>,
@@ -34,7 +35,7 @@ impl Stage {
         Self::set_in(Folder::new(), flags).await
     }
 
-    /// Two ready hubs that want a token.
+    /// Two ready hubs that require a token.
     pub(crate) async fn with_tokens() -> Self {
         let folder = Folder::new();
         let file = folder.write("token-key", TOKEN_KEY);
@@ -57,7 +58,7 @@ impl Stage {
         Self { redis, folder, password_file, flags, hubs, addresses, balancer, token_key: None }
     }
 
-    /// Plays it, and fails as it does.
+    /// Plays a scene, and fails the test if the scene fails.
     pub(crate) async fn play(mut self, scene: &str) {
         let page = |address: SocketAddr| format!("http://{address}");
         let mut stage = json!({
@@ -73,7 +74,7 @@ impl Stage {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Browsers leave files.
+            // Browsers leave files behind.
             .env("TMPDIR", self.folder.path())
             .kill_on_drop(true)
             .spawn()
@@ -87,7 +88,7 @@ impl Stage {
             text
         });
 
-        // A scene has its own patience, and ends by itself.
+        // A scene has its own timeouts, and ends by itself.
         while let Some(line) = lines.next_line().await.expect("the scene's output is readable") {
             let line: Value = serde_json::from_str(&line).expect("the scene says JSON");
             self.change(line["ask"].as_str().expect("the scene asks for something")).await;
@@ -98,7 +99,7 @@ impl Stage {
         assert!(status.success(), "{scene}: {told}");
     }
 
-    /// `kill` or `start`, and what.
+    /// Carries out a wish of a scene: `kill` or `start`, and the name of a hub or `redis`.
     async fn change(&mut self, wish: &str) {
         let pod = |name: &str| HUBS.into_iter().find(|pod| *pod == name);
         match wish.split_once(' ') {
@@ -110,7 +111,7 @@ impl Stage {
             }
             Some(("start", name)) => {
                 let pod = pod(name).expect("one of the hubs");
-                // Where it was: that is where its page goes on trying.
+                // The hub gets its old address, because its page keeps trying that one.
                 let address = self.addresses[pod].to_string();
                 let mut flags = vec!["--listen", &address];
                 flags.extend(self.flags.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-// By keyboard, by screen reader, on a phone.
+// Use of the page by keyboard, by screen reader, and on a phone.
 
 import assert from "node:assert/strict";
 
@@ -6,10 +6,10 @@ import { obeysTheRules } from "../axe.mjs";
 import { Person } from "../person.mjs";
 
 const focused = (person) => person.page.evaluate(() => document.activeElement?.id);
-/** Waits until that element has the focus: a page that shows something new moves it there a moment later. */
+/** Waits until the element has the focus, which moves a moment after the page shows something new. */
 const focuses = (person, id) => person.page.locator(`#${id}:focus`).waitFor();
 
-export async function allCanBeDoneByKeyboard({ a, b }) {
+export async function everythingCanBeDoneByKeyboard({ a, b }) {
   const grace = await Person.in("garden", "Grace", b);
   const ada = await Person.at(a);
   const { keyboard } = ada.page;
@@ -29,10 +29,10 @@ export async function allCanBeDoneByKeyboard({ a, b }) {
   await grace.sees("first line\nsecond line");
   assert.equal(await focused(ada), "text");
 
-  // Back to the start of the page, and from there on.
+  // Goes back to the start of the page first, and then forward.
   const reach = async (id) => {
     for (let tabs = 0; (await focused(ada)) !== id; tabs += 1) {
-      assert.ok(tabs < 30, `${id} is not among what Tab reaches`);
+      assert.ok(tabs < 30, `Tab does not reach ${id}`);
       await keyboard.press(tabs < 15 ? "Shift+Tab" : "Tab");
     }
   };
@@ -53,11 +53,11 @@ export async function allCanBeDoneByKeyboard({ a, b }) {
   assert.equal(await focused(ada), "people-button");
   await reach("leave");
   await keyboard.press("Enter");
-  // Enter brings one back.
+  // From here, Enter joins the room again.
   await focuses(ada, "join");
 }
 
-export async function aPhoneIsWideEnough({ a, b, ask }) {
+export async function thePageFitsAPhone({ a, b, ask }) {
   const phone = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
   const grace = await Person.in("garden", "Grace", b);
   const ada = await Person.at(a, phone);

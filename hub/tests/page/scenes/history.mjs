@@ -1,10 +1,10 @@
-// What was said before one came.
+// The messages from before a person came.
 
 import assert from "node:assert/strict";
 
 import { Person } from "../person.mjs";
 
-export async function aLinkBringsOthersToTheRoomAndWhatWasSaidThere({ a, b }) {
+export async function aLinkBringsOthersToTheRoomAndItsHistory({ a, b }) {
   const ada = await Person.in("tea & cake", "Ada", `${a}/?room=other#section`, {
     permissions: ["clipboard-read", "clipboard-write"],
   });
@@ -15,7 +15,7 @@ export async function aLinkBringsOthersToTheRoomAndWhatWasSaidThere({ a, b }) {
   await ada.page.getByText("Copied").waitFor();
   const link = await ada.page.evaluate(() => navigator.clipboard.readText());
   assert.equal(link, `${a}/?room=tea+%26+cake`);
-  assert.equal(ada.page.url(), link, "the address bar has it too");
+  assert.equal(ada.page.url(), link, "the address bar has another link");
 
   const grace = await Person.at(link.replace(a, b));
   assert.equal(await grace.page.locator("#room").inputValue(), "tea & cake");
@@ -41,7 +41,7 @@ export async function aReloadForgetsNothing({ a, b }) {
   assert.match(await ada.message("mine").getAttribute("class"), /mine/);
   assert.match(await ada.message("yours").getAttribute("class"), /theirs/);
 
-  // A room that one has left is not entered by itself; the name stays.
+  // A room that was left is not joined automatically, but the name stays.
   await ada.page.locator("#leave").click();
   await ada.reload();
   assert.equal(await ada.page.locator("#name").inputValue(), "Ada");

@@ -1,4 +1,4 @@
-// Redis is away.
+// Outages of Redis.
 
 import assert from "node:assert/strict";
 
@@ -17,12 +17,12 @@ export async function aMessageThatIsNotStoredSaysSoAndCanBeSentAgain({ a, b, ask
   assert.match(await failed.getByRole("alert").innerText(), /Not stored\. ./);
   await ada.picture("failed");
 
-  // It is not lost with the page either.
+  // The message survives a reload of the page, too.
   await ada.reload();
   await failed.locator('[aria-label="Not stored"]').waitFor();
 
   await ask("start redis");
-  await until("it is stored once the hub has Redis again", async () => {
+  await until("the message is stored once the hub has Redis again", async () => {
     const again = failed.getByRole("button", { name: "Try again" });
     await again.or(failed.locator('[aria-label="Stored"]')).first().waitFor();
     if (await again.isVisible()) await again.click();
@@ -38,8 +38,8 @@ export async function aMessageThatIsNotStoredSaysSoAndCanBeSentAgain({ a, b, ask
   }
 }
 
-/** Redis has nothing on disk, so all that was said is gone with it. */
-export async function aRedisThatLostWhatWasSaidIsALineInTheLog({ a, b, ask }) {
+/** Redis has nothing on disk, so all messages are lost with it. */
+export async function aRedisThatLostItsMessagesIsALineInTheLog({ a, b, ask }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
   await ada.tell("before");

@@ -1,4 +1,4 @@
-// Connections that end, and what becomes of what was said and written meanwhile.
+// Lost connections, and the messages that were sent and written meanwhile.
 
 import assert from "node:assert/strict";
 
@@ -23,7 +23,7 @@ export async function anotherHubTakesOverWhenOneIsKilled({ any, b, ask }) {
   assert.equal(await ada.page.locator("#messages .gap").count(), 0);
 }
 
-export async function whatWasMissedAndWrittenMeanwhileIsFilledIn({ a, b, ask }) {
+export async function messagesMissedAndWrittenMeanwhileAreFilledIn({ a, b, ask }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
   await ada.tell("before");
@@ -50,8 +50,8 @@ export async function whatWasMissedAndWrittenMeanwhileIsFilledIn({ a, b, ask }) 
   assert.equal(await ada.page.locator("#messages .gap").count(), 0);
 }
 
-/** The hubs keep no more than 5 messages. */
-export async function whatIsLostForGoodIsALineInTheLog({ a, b, ask }) {
+/** The hubs store only 5 messages. */
+export async function messagesLostForGoodAreALineInTheLog({ a, b, ask }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
   await ada.tell("before");

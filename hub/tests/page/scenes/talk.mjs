@@ -1,4 +1,4 @@
-// Two people, each on another hub.
+// Conversations of two people on two hubs.
 
 import assert from "node:assert/strict";
 
@@ -27,20 +27,20 @@ export async function twoPeopleOnTwoHubsTalkAndSeeEachOther({ a, b }) {
   for (const person of [ada, grace]) person.hadNoProblems();
 }
 
-export async function whoWritesIsShownUntilTheMessageComes({ a, b }) {
+export async function aWriterIsShownUntilTheMessageComes({ a, b }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
   await ada.seesPeople("hub-a: Ada; hub-b: Grace");
 
   await grace.page.locator("#text").pressSequentially("I am thi");
   await ada.page.locator("#typing").getByText("Grace is writing…").waitFor();
-  assert.equal(await grace.page.locator("#typing").innerText(), "", "nobody is told of themselves");
+  assert.equal(await grace.page.locator("#typing").innerText(), "", "Grace is told of herself");
 
   await grace.tell("I am thinking");
   await ada.sees("I am thinking");
   await until("Grace is not writing any more", async () => (await ada.page.locator("#typing").innerText()) === "");
 
-  // Whoever stops without a word is forgotten after a while.
+  // A writer who stops without sending a message is forgotten after a while.
   await until("Grace is writing again", async () => {
     await grace.page.locator("#text").pressSequentially("x");
     return (await ada.page.locator("#typing").innerText()) === "Grace is writing…";
@@ -73,7 +73,7 @@ export async function textIsShownAsText({ a, b }) {
   for (const person of [ada, mallory]) person.hadNoProblems();
 }
 
-export async function whoReadsOlderMessagesIsLeftThere({ a, b }) {
+export async function aReaderOfOlderMessagesIsNotScrolledAway({ a, b }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
   for (let n = 1; n <= 30; n += 1) await grace.tell(`line ${n}`);
@@ -97,10 +97,10 @@ export async function whoReadsOlderMessagesIsLeftThere({ a, b }) {
   await until("the log follows again", async () => (await fromEnd()) < 1);
 }
 
-export async function aTextThatIsTooLongIsSaidBeforeItIsSent({ a, b }) {
+export async function aTextThatIsTooLongIsReportedBeforeItIsSent({ a, b }) {
   const ada = await Person.in("garden", "Ada", a);
   const grace = await Person.in("garden", "Grace", b);
-  // 31 KiB as JSON, where a quote has two bytes: the most that the page sends.
+  // The page sends at most 31 KiB of JSON, in which a quote takes two bytes.
   const longest = '"'.repeat((31 * 1024 - 2) / 2);
 
   await ada.page.locator("#text").fill(`${longest}ü`);

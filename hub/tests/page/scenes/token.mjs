@@ -1,4 +1,4 @@
-// Hubs that want a token.
+// Hubs that require a token.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -6,7 +6,7 @@ import { createHmac } from "node:crypto";
 import { obeysTheRules } from "../axe.mjs";
 import { Person } from "../person.mjs";
 
-/** As RFC 7519 has it, signed with HS256. */
+/** A token as in RFC 7519, signed with HS256. */
 function signed(key, claims) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const text = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
@@ -32,10 +32,11 @@ export async function aTokenIsAskedForAndKeptForTheTab({ a, key }) {
   await ada.reload();
   await ada.isIn();
   await ada.hears("I may");
-  assert.ok(await ada.page.evaluate(() => !JSON.stringify(localStorage).includes("token")), "only the tab remembers it");
+  const stored = await ada.page.evaluate(() => JSON.stringify(localStorage));
+  assert.ok(!stored.includes("token"), "the token is remembered beyond the tab");
 }
 
-export async function aTokenInTheAddressIsTakenFromThere({ a, key }) {
+export async function aTokenInTheAddressIsUsedAndRemovedFromThere({ a, key }) {
   const token = signed(key, { sub: "grace", name: "Grace", exp: inAnHour() });
   const grace = await Person.at(`${a}/?room=garden#token=${token}`);
   assert.equal(grace.page.url(), `${a}/?room=garden`);

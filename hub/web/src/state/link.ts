@@ -1,24 +1,24 @@
-// The connection as the page knows it.
+// The state of the connection.
 
 import { OFFLINE_AFTER_MS } from "../retry";
 
 export type Link =
-  /** A try is under way. */
+  /** An attempt is under way. */
   | { is: "connecting"; since: number; before: boolean }
-  /** The next try is at `until`, by this browser's clock. */
+  /** The next attempt is at `until`, by this browser's clock. */
   | { is: "waiting"; since: number; before: boolean; until: number; reason: string }
   | { is: "connected" }
-  /** The hub wants a token; it refused one if `refused`. */
+  /** The hub requires a token. `refused`: it did not accept the last one. */
   | { is: "locked"; refused: boolean };
 
-/** What happens to it. */
+/** The events of a connection. */
 export type LinkEvent =
   | { type: "connecting"; now: number }
   | { type: "connected" }
   | { type: "lost"; now: number; until: number; reason: string }
   | { type: "locked"; refused: boolean };
 
-/** Before the first try. */
+/** The state before the first attempt. */
 export const UNLINKED: Link = { is: "connecting", since: 0, before: false };
 
 export function link(link: Link, event: LinkEvent): Link {
@@ -34,7 +34,7 @@ export function link(link: Link, event: LinkEvent): Link {
   }
 }
 
-/** Since when there is no connection, and whether there was one before. */
+/** The time since when there is no connection, and whether there was one before. */
 function lost(link: Link, now: number): { since: number; before: boolean } {
   if (link.is === "connected") return { since: now, before: true };
   if (link.is === "locked") return { since: now, before: false };
@@ -43,7 +43,7 @@ function lost(link: Link, now: number): { since: number; before: boolean } {
 
 export type Status = "connected" | "connecting" | "reconnecting" | "offline" | "token needed";
 
-/** The connection in a word. */
+/** The state of the connection in a word. */
 export function status(link: Link, now: number): Status {
   if (link.is === "connected") return "connected";
   if (link.is === "locked") return "token needed";
@@ -51,7 +51,7 @@ export function status(link: Link, now: number): Status {
   return link.before ? "reconnecting" : "connecting";
 }
 
-/** Whole seconds until the next try; 0 while one is under way. */
+/** The whole seconds until the next attempt; 0 while one is under way. */
 export function countdown(link: Link, now: number): number {
   return link.is === "waiting" ? Math.max(0, Math.ceil((link.until - now) / 1000)) : 0;
 }

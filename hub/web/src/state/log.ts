@@ -2,16 +2,16 @@
 
 import type { Message } from "../hub";
 
-/** Older messages are dropped: a page may be open for days. */
+/** The number of messages that are kept. Older ones are dropped, because a page may be open for days. */
 export const MOST_MESSAGES = 500;
 
-/** An id's two parts. */
+/** The two parts of an id. */
 export function position(id: string): { epoch: string; number: number } {
   const dash = id.lastIndexOf("-");
   return { epoch: id.slice(0, dash), number: Number(id.slice(dash + 1)) };
 }
 
-/** The log with these messages, each once and where it belongs. */
+/** The log with these messages added, each once and in its place. */
 export function withMessages(log: readonly Message[], more: readonly Message[]): Message[] {
   const merged = [...log];
   for (const message of more) insert(merged, message);
@@ -34,11 +34,14 @@ function insert(log: Message[], message: Message): void {
     }
     end = index;
   }
-  // Before the first one of its epoch, or the first of a new epoch.
+  // The message comes before all others of its epoch, or is the first of a new epoch.
   log.splice(end, 0, message);
 }
 
-/** How many messages are missing between two neighbours: null if that cannot be known, as the history began anew. */
+/**
+ * The number of messages missing between two neighbours; null if it is unknown, because a new history began
+ * between them.
+ */
 export function missing(earlier: Message, later: Message): number | null {
   const [a, b] = [position(earlier.id), position(later.id)];
   return a.epoch === b.epoch ? b.number - a.number - 1 : null;

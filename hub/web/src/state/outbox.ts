@@ -1,25 +1,27 @@
-// What one wrote and is not in the log yet. Nothing leaves here before the room's log has it, or its writer gives it up.
+// The user's messages that are not in the log yet. A message stays here until the log has it, or the user
+// removes it.
 
 import type { Message } from "../hub";
 
 /**
- * `waiting`: for a connection; it is sent as soon as there is one. `sent`: the hub has not answered yet. `stored`: it has, and the
- * message itself is on its way. `failed`: the hub refused it, or it was lost too often.
+ * `waiting`: the message is sent as soon as there is a connection. `sent`: the hub has not answered yet.
+ * `stored`: the hub has answered, and the message itself is on its way. `failed`: the hub refused the
+ * message, or it was lost too often.
  */
 export type Mark = "waiting" | "sent" | "stored" | "failed";
 
 export interface Outgoing {
-  /** The same for each try, so that the hub stores it once. */
+  /** An id that is the same for each attempt, so that the hub stores the message once. */
   nonce: string;
   text: string;
-  /** When it was written. */
+  /** The time when it was written. */
   at: number;
   mark: Mark;
-  /** How often it was sent since its writer last asked for that. */
+  /** The number of attempts since the user last asked for it to be sent. */
   tries: number;
-  /** When it was sent for the first time. */
+  /** The time when it was sent first. */
   sentAt?: number;
-  /** Why it failed. */
+  /** The reason why it failed. */
   reason?: string;
 }
 
@@ -33,7 +35,10 @@ export type OutboxEvent =
   | { type: "again"; nonce: string }
   | { type: "removed"; nonce: string };
 
-/** What ends each connection that it is sent on must not be sent forever. */
+/**
+ * The most attempts for a message: one that ends each connection on which it is sent must not be sent for
+ * ever.
+ */
 export const MOST_TRIES = 3;
 
 export function outbox(box: readonly Outgoing[], event: OutboxEvent): readonly Outgoing[] {
@@ -65,18 +70,19 @@ function marked({ reason: _, ...item }: Outgoing, event: MarkEvent): Outgoing {
   }
 }
 
-/** Without what the log now has. */
+/** The outbox without the messages that the log has now. */
 export function withoutHeard(box: readonly Outgoing[], heard: readonly Message[]): readonly Outgoing[] {
   const nonces = new Set(heard.map(({ nonce }) => nonce));
   return box.some(({ nonce }) => nonces.has(nonce)) ? box.filter(({ nonce }) => !nonces.has(nonce)) : box;
 }
 
-/** For so long the hub knows a nonce, less some for the way there. */
+/** The time for which the hub remembers a nonce, less some for the transmission, in milliseconds. */
 const NONCE_MS = 110_000;
 
 /**
- * After one has joined again: what was sent, but not answered, is sent again if that cannot store it twice. That is so while the hub
- * knows the nonce, or if the history is without a gap (`complete`) and does not have it.
+ * The outbox after the user has rejoined. A message that was sent but not answered is sent again only if it
+ * cannot be stored twice: while the hub remembers the nonce, or if the history has no gap (`complete`) and
+ * does not contain the message.
  */
 export function withoutDoubt(box: readonly Outgoing[], complete: boolean, now: number): readonly Outgoing[] {
   const inDoubt = ({ mark, sentAt }: Outgoing) => mark === "waiting" && sentAt !== undefined && now - sentAt > NONCE_MS;
@@ -86,7 +92,10 @@ export function withoutDoubt(box: readonly Outgoing[], complete: boolean, now: n
 
 const DOUBT = "The connection was lost for long: it may have been stored, or not.";
 
-/** As it is after a reload: nobody waits for an answer any more, and what was stored needs nothing. */
+/**
+ * The outbox after a reload: sent messages wait again, because their answers are lost, and stored messages
+ * are dropped.
+ */
 export function restored(box: readonly Outgoing[]): Outgoing[] {
   return box
     .filter(({ mark }) => mark !== "stored")

@@ -1,25 +1,28 @@
-// Who is in the room, and on which pod.
+// The people in the room, and their pods.
 
 import type { Person, Presence, Who } from "../hub";
 
 export interface People {
   count: number;
-  /** How many pods serve them. */
+  /** The number of pods that serve them. */
   pods: number;
   members: readonly Person[];
 }
 
 export const NOBODY: People = { count: 0, pods: 0, members: [] };
 
-/** The hub names no more. */
+/** The most people whom the hub names. */
 export const MOST_NAMED = 1_000;
 
-/** As the hub lists them. */
+/** The people as the hub lists them. */
 export function listed({ count, pods, members }: Who): People {
   return { count, pods, members };
 }
 
-/** After some came and went. Those of one name on one pod cannot be told apart, and need not be. */
+/**
+ * The people after some came and went. People with the same name on the same pod cannot be told apart, and
+ * need not be.
+ */
 export function changed(people: People, { count, pods, joined, left }: Presence): People {
   const members = [...people.members];
   for (const gone of left) {
@@ -29,7 +32,7 @@ export function changed(people: People, { count, pods, joined, left }: Presence)
   return { count, pods, members: [...members, ...joined] };
 }
 
-/** Whether the list is not the whole truth, so that the hub has to be asked. */
+/** True if the list is incomplete or wrong, so that the hub has to be asked. */
 export function isStale({ count, pods, members }: People): boolean {
   return members.length !== Math.min(count, MOST_NAMED) || (count <= MOST_NAMED && byPod(members).length !== pods);
 }

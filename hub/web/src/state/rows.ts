@@ -1,19 +1,22 @@
-// What the log shows, row by row.
+// The rows of the log as they are shown.
 
 import type { Message } from "../hub";
 import { missing } from "./log";
 
 export type Row =
   | { is: "day"; key: string; day: string }
-  /** `missing` messages are not here; null: nobody knows how many. */
+  /** The number of `missing` messages; null if it is unknown. */
   | { is: "gap"; key: string; missing: number | null }
-  /** The first of a group names who said it, when, and by which pod it came. */
+  /** The `first` message of a group shows its sender, time and pod. */
   | { is: "message"; key: string; message: Message; mine: boolean; first: boolean };
 
-/** Messages of one person by one pod make a group if no more time lies between them. */
+/** The longest time between two messages of a group, which come from one person by one pod. */
 const GROUP_MS = 5 * 60_000;
 
-/** `own`: the nonces of what was sent from here. `lostAfter`: after this message some were lost. `day`: the day of a time, in words. */
+/**
+ * The rows of a log. `own`: the nonces of the messages that were sent from here. `lostAfter`: the id of the
+ * message after which some were lost. `day`: the day of a time, in words.
+ */
 export function rows(
   log: readonly Message[],
   own: ReadonlySet<string>,

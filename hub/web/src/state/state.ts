@@ -1,4 +1,5 @@
-// All that the page knows, and how each event changes it. Pure: what is to be done about it is in ../chat.ts.
+// The state of the page, and its changes by events. The functions here are pure; the actions are in
+// ../chat.ts.
 
 import type { Gap, Joined, Message, Presence, Typing, Welcome, Who } from "../hub";
 import { link, UNLINKED } from "./link";
@@ -11,7 +12,7 @@ import type { People } from "./people";
 import { still, without, writing } from "./typing";
 import type { Writers } from "./typing";
 
-/** Where one is, and as whom. */
+/** The user's room, and their name there. */
 export interface Place {
   room: string;
   name: string;
@@ -19,21 +20,24 @@ export interface Place {
 
 export interface State {
   link: Link;
-  /** The hub that serves us, or did last. */
+  /** The hub that serves the page, or served it last. */
   welcome?: Welcome;
-  /** Where one is or wants to be; nowhere before one joins. */
+  /** The room in which the user is or wants to be. */
   place?: Place;
-  /** `rejoining`: one has been in, and is to be again. */
+  /** `rejoining`: the user has been in the room, and returns to it. */
   membership: "joining" | "joined" | "rejoining";
-  /** Why the hub does not let one in; "" if it did or was not asked. */
+  /** The hub's reason for not letting the user in, or "". */
   refusal: string;
   people: People;
   log: readonly Message[];
-  /** Nonces of what was sent from here: so that nobody else's messages look like ours. */
+  /** The nonces of the messages that were sent from here, which tell them from those of other people. */
   own: ReadonlySet<string>;
   box: readonly Outgoing[];
   writers: Writers;
-  /** Messages after this id were lost, and maybe none has come since; "": all so far. */
+  /**
+   * The id of the message after which some were lost, perhaps with none since; "": all messages so far were
+   * lost.
+   */
   lostAfter?: string;
 }
 
@@ -41,7 +45,7 @@ export type Event =
   | LinkEvent
   | OutboxEvent
   | { type: "welcome"; welcome: Welcome }
-  /** `again`: one was there before the page was loaded. */
+  /** `again`: the user was in the room before the page was reloaded. */
   | { type: "entered"; place: Place; again: boolean; own: readonly string[]; box: readonly Outgoing[] }
   | { type: "joined"; joined: Joined; now: number }
   | { type: "refused"; reason: string }
@@ -54,7 +58,7 @@ export type Event =
   /** Time has passed. */
   | { type: "tick"; now: number };
 
-/** In no room. */
+/** The state of a user who is in no room. */
 const NOWHERE = {
   membership: "joining",
   refusal: "",
@@ -87,7 +91,7 @@ export function reduce(state: State, event: Event): State {
     case "joined":
       return joined(state, event.joined, event.now);
     case "refused":
-      // Whoever has been in a room keeps seeing it, and what they wrote there.
+      // A user who has been in the room keeps seeing it, with their own messages.
       return { ...(state.membership === "joining" ? nowhere(state) : state), refusal: event.reason };
     case "left":
       return nowhere(state);
@@ -116,12 +120,12 @@ export function reduce(state: State, event: Event): State {
   }
 }
 
-/** The last message of the room that is known. */
+/** The id of the room's last known message. */
 export function lastId({ log }: State): string | undefined {
   return log.at(-1)?.id;
 }
 
-/** What a room said just before one left it may still be on its way. */
+/** True for events of the current room. Events of a room that the user has just left may still arrive. */
 function here({ place }: State, { room }: { room: string }): boolean {
   return place?.room === room;
 }
@@ -154,7 +158,7 @@ function joined(state: State, { room, members, pods, gap, history }: Joined, now
     membership: "joined",
     refusal: "",
     people: { ...state.people, count: members, pods },
-    // Between messages a gap is seen by their numbers; at the end nothing else shows it.
+    // Between messages, their numbers show a gap; at the end of the log, only this does.
     ...(gap && history.length === 0 && before !== undefined && { lostAfter: before }),
   };
 }

@@ -1,22 +1,22 @@
-// Who is writing. Nobody says that they stopped, so it is taken to be over after a while.
+// The people who are writing. Clients do not report the end of writing, so it is assumed after a while.
 
-/** Names, and until when each is taken to write. */
+/** The names of the writers, each with the time until which they count as writing. */
 export type Writers = ReadonlyMap<string, number>;
 
-/** Whoever goes on says so again after this time, in milliseconds. */
+/** The time after which a client reports again that its user is still writing, in milliseconds. */
 export const SAY_EVERY_MS = 3_000;
 
-/** The hub passes it on once a second; this is a little more. */
+/** A little more than the second within which the hub passes on only one report, in milliseconds. */
 export const SAY_AT_MOST_EVERY_MS = 1_200;
 
-/** For so long it holds: a little more than until it is said again. */
+/** The time for which a report counts, in milliseconds: a little longer than until the next one. */
 export const HOLDS_MS = 5_000;
 
 export function writing(writers: Writers, name: string, now: number): Writers {
   return new Map(writers).set(name, now + HOLDS_MS);
 }
 
-/** Without those whose message has come. */
+/** The writers without the people whose message has come. */
 export function without(writers: Writers, names: readonly string[]): Writers {
   if (!names.some((name) => writers.has(name))) return writers;
   return new Map([...writers].filter(([name]) => !names.includes(name)));
@@ -28,7 +28,7 @@ export function still(writers: Writers, now: number): Writers {
     : new Map([...writers].filter(([, until]) => until > now));
 }
 
-/** In words; "" if nobody is. */
+/** The writers in words; "" if there are none. */
 export function sentence(writers: Writers): string {
   const [first, second, ...others] = [...writers.keys()];
   if (first === undefined) return "";

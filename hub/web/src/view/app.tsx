@@ -1,4 +1,4 @@
-// The page. Preact escapes all text that it is given, and it is given nothing as markup.
+// The page. Preact escapes all text, and no markup is passed to it.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
@@ -20,7 +20,7 @@ export function App({ chat }: { chat: Chat }) {
   const enter = (next: Place, again = false) => {
     remember("lasting", "name", next.name);
     remember("lasting", "room", next.room);
-    // Another tab may be someone else.
+    // Another tab may have another name.
     remember("session", "name", next.name);
     remember("session", "in", next.room);
     history.replaceState(history.state, "", linkTo(next.room, location.href));
@@ -33,7 +33,8 @@ export function App({ chat }: { chat: Chat }) {
 
   useEffect(() => {
     chat.open(setState);
-    // After a reload one is where one was. Whom a link has brought is asked first.
+    // After a reload the user is in the same room again. A user who follows a link to another room is asked
+    // first.
     const name = recall("session", "name");
     const room = recall("session", "in");
     if (name && room && (roomOf(location.search) ?? room) === room) enter({ name, room }, true);
@@ -66,7 +67,7 @@ export function App({ chat }: { chat: Chat }) {
   );
 }
 
-/** The room, and how much was said there while the page was out of sight. */
+/** Shows in the title the room, and the number of messages that came while the page was hidden. */
 function useTitle({ place, log }: State): void {
   const seen = useRef<string | undefined>(undefined);
   const [hidden, setHidden] = useState(document.hidden);

@@ -5,10 +5,16 @@ import type { State } from "../state/state";
 import { useNow } from "./clock";
 import { ClockIcon } from "./icons";
 
-/** A hub that hands its clients over to another is back within this time: nothing that one has to hear of. */
+/**
+ * The time within which an interruption is not shown, in milliseconds: a hub that ends hands its clients over
+ * in less.
+ */
 const UNNOTICED_MS = 1_000;
 
-/** What keeps one from talking, and what is done about it. The word in the header is what screen readers announce. */
+/**
+ * The obstacle that keeps the user from talking, and the page's reaction. Screen readers announce the word in
+ * the header.
+ */
 export function Banner({ state: { link, membership, refusal, place }, onTry }: { state: State; onTry: () => void }) {
   const now = useNow(link.is === "connecting" || link.is === "waiting");
   if (link.is === "connected") {
@@ -44,7 +50,7 @@ export function Banner({ state: { link, membership, refusal, place }, onTry }: {
 
 function TryNow({ onTry }: { onTry: () => void }) {
   const button = useRef<HTMLButtonElement>(null);
-  // Who pressed it with the keyboard must not lose their place when it goes.
+  // A user who pressed the button with the keyboard must not lose the focus when it disappears.
   useLayoutEffect(
     () => () => {
       if (document.activeElement === button.current) document.getElementById("text")?.focus();

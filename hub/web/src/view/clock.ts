@@ -1,4 +1,4 @@
-// Times in the reader's own words.
+// Times in the reader's own language.
 
 import { useEffect, useState } from "preact/hooks";
 
@@ -14,7 +14,7 @@ export function dayOf(at: number, now = Date.now()): string {
   return DAY.format(at);
 }
 
-/** The start of the day that is so many days after `now`; not each day has 24 hours. */
+/** The start of the day `days` after the day of `now`. Not every day has 24 hours. */
 function midnight(now: number, days: number): number {
   const date = new Date(now);
   date.setDate(date.getDate() + days);

@@ -10,7 +10,7 @@ interface Props {
   onSend: (text: string) => void;
 }
 
-/** Where one writes. What stands here survives a reload. */
+/** The field for a message. Its content survives a reload. */
 export function Composer({ room, onTyping, onSend }: Props) {
   const [text, setText] = useState(() => recall("session", `draft.${room}`));
   const field = useRef<HTMLTextAreaElement>(null);
@@ -18,7 +18,7 @@ export function Composer({ room, onTyping, onSend }: Props) {
 
   useEffect(() => field.current?.focus(), []);
   useEffect(() => remember("session", `draft.${room}`, text), [room, text]);
-  // As high as what is written, up to what the style allows.
+  // The field is as high as its text, up to the maximum in the style.
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
@@ -61,7 +61,7 @@ export function Composer({ room, onTyping, onSend }: Props) {
           onTyping();
         }}
         onKeyDown={(event) => {
-          // Enter that only picks a word of an input method is not ours.
+          // An Enter that only selects a word of an input method does not send.
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
           send();
@@ -78,6 +78,6 @@ export function Composer({ room, onTyping, onSend }: Props) {
 const encoder = new TextEncoder();
 
 function size(text: string): number {
-  // Most texts are far from the limit: three bytes a UTF-16 unit, six if escaped.
+  // Most texts are far below the limit: a UTF-16 unit takes at most three bytes, or six if escaped.
   return text.length * 6 < MOST_BYTES ? 0 : encoder.encode(JSON.stringify(text)).length;
 }

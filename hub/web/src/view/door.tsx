@@ -5,7 +5,7 @@ import { MOST_CHARS } from "../hub";
 import { recall } from "../memory";
 import type { Place } from "../state/state";
 
-/** Asks who one is and where one wants to go. */
+/** Asks for the user's name and room. */
 export function Door({ refusal, onEnter }: { refusal: string; onEnter: (place: Place) => void }) {
   const [name, setName] = useState(() => recall("lasting", "name"));
   const [room, setRoom] = useState(() => roomOf(location.search) ?? (recall("lasting", "room") || "lobby"));

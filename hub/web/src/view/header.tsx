@@ -13,7 +13,7 @@ interface Props {
   onLeave: () => void;
 }
 
-/** Where one is, how the connection does, and what one can do about the room. */
+/** The room, the state of the connection, and the actions for the room. */
 export function Header({ state: { link, welcome, place, people }, peopleShown, onPeople, onLeave }: Props) {
   const word = status(link, useNow(link.is !== "connected"));
   return (
@@ -95,7 +95,7 @@ function CopyLink({ room }: { room: string }) {
   );
 }
 
-/** Whether it is in the clipboard now. Over plain HTTP browsers have only the old way. */
+/** Returns true if the text is in the clipboard now. Over plain HTTP, browsers support only the old way. */
 async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

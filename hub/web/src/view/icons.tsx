@@ -1,4 +1,4 @@
-// Small drawings. Each stands beside its words, which may be for screen readers alone.
+// Icons. Each is shown beside its label, which may be only for screen readers.
 
 import type { ComponentChildren } from "preact";
 
@@ -8,7 +8,7 @@ const Icon = ({ children }: { children: ComponentChildren }) => (
   </svg>
 );
 
-/** As in ../../public/favicon.svg. */
+/** The drawing of ../../public/favicon.svg. */
 export const Brand = () => (
   <svg class="brand" viewBox="0 0 32 32" aria-hidden="true">
     <path d="M6 4h20a3 3 0 0 1 3 3v13a3 3 0 0 1-3 3H14l-7 6v-6H6a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z" />

@@ -5,23 +5,23 @@ import type { Row } from "../state/rows";
 import type { State } from "../state/state";
 import { dayOf } from "./clock";
 import { DownIcon } from "./icons";
-import { Said } from "./said";
+import { MessageItem } from "./message";
 
 interface Props {
   state: State;
-  /** Who writes here. */
+  /** The user's own name. */
   name: string;
   onAgain: (nonce: string) => void;
   onRemove: (nonce: string) => void;
 }
 
-/** So near to its end, in pixels, the log follows the talk. */
+/** The distance from its end within which the log follows new messages, in pixels. */
 const NEAR = 32;
 
 export function Log({ state, name, onAgain, onRemove }: Props) {
   const { log, own, lostAfter, box, membership, welcome } = state;
   const shown = useMemo(() => rows(log, own, lostAfter, dayOf), [log, own, lostAfter]);
-  // The same elements as before are not compared again, as when someone comes or writes.
+  // Unchanged elements are not compared again, for example when someone comes or writes.
   const elements = useMemo(() => shown.map(rowOf), [shown]);
   const pane = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLOListElement>(null);
@@ -30,13 +30,13 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
   const written = box.length && box.at(-1)!.nonce;
 
   const toEnd = () => pane.current?.scrollTo(0, pane.current.scrollHeight);
-  // It also stays at the end as the window, the composer or a message changes its height.
+  // The log stays at its end when the window, the composer or a message changes its height.
   useEffect(() => {
     const observer = new ResizeObserver(() => atEnd.current && toEnd());
     for (const element of [pane.current, list.current]) if (element) observer.observe(element);
     return () => observer.disconnect();
   }, []);
-  // Follows the talk, unless one has scrolled up to read.
+  // The log follows new messages, unless the user has scrolled up to read.
   useLayoutEffect(() => {
     if (atEnd.current) toEnd();
     else setBehind(true);
@@ -51,7 +51,7 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
         id="messages"
         role="log"
         aria-label="Messages"
-        // A whole history at once is nothing to be read out.
+        // Screen readers should not read out a whole history.
         aria-busy={membership !== "joined"}
         tabIndex={0}
         ref={pane}
@@ -65,7 +65,7 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
           {[
             ...elements,
             ...box.map(({ nonce, text, at, mark, reason }, index) => (
-              <Said
+              <MessageItem
                 key={nonce}
                 {...{ text, at, mark, reason }}
                 from={name}
@@ -88,7 +88,10 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
   );
 }
 
-/** In one list with what is yet to be stored: a message that moves from there to here stays the same element. */
+/**
+ * The element of a row. Stored and unstored messages are in one list, so that a message keeps its element
+ * when it is stored.
+ */
 function rowOf(row: Row) {
   switch (row.is) {
     case "day":
@@ -105,7 +108,7 @@ function rowOf(row: Row) {
       );
     case "message": {
       const { from, user, text, at, pod } = row.message;
-      return <Said key={row.key} {...{ from, user, text, at, pod }} mine={row.mine} first={row.first} mark="stored" />;
+      return <MessageItem key={row.key} {...{ from, user, text, at, pod }} mine={row.mine} first={row.first} mark="stored" />;
     }
   }
 }

@@ -5,7 +5,7 @@ import { Avatar } from "./avatar";
 
 interface Props {
   people: Everyone;
-  /** The hub tells of who comes and goes. */
+  /** True while the hub reports who comes and goes. */
   current: boolean;
   me: string;
   /** The pod that serves me. */
@@ -13,14 +13,14 @@ interface Props {
   onHide: () => void;
 }
 
-/** Who is here, by the pod that serves them. */
+/** The people in the room, by the pod that serves them. */
 export function People({ people, current, me, pod, onHide }: Props) {
   const unnamed = people.count - people.members.length;
   return (
     <aside
       id="people"
       aria-label="People"
-      // A long list is scrolled by keyboard, too.
+      // A long list can be scrolled by keyboard, too.
       tabIndex={0}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;

@@ -13,7 +13,7 @@ interface Props {
   onHidePeople: () => void;
 }
 
-/** What is said, who is there, and where one writes. */
+/** The messages, the people, and the composer. */
 export function Room({ chat, state, place, peopleShown, onHidePeople }: Props) {
   return (
     <main class="room">

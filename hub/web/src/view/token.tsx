@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
-/** Asks for what the hub wants to see before it lets one in. */
+/** Asks for the token that the hub requires. */
 export function TokenForm({ refused, onToken }: { refused: boolean; onToken: (token: string) => void }) {
   const [token, setToken] = useState("");
   const field = useRef<HTMLInputElement>(null);

@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * One unmodified com.microsoft.signalr client, led by JSON lines: see ../client/driver.mjs.
+ * Drives one unmodified com.microsoft.signalr client by JSON lines: see ../client/driver.mjs.
  *
  * <p>java Driver URL TRANSPORT PROTOCOL [skip-negotiation]
  */
@@ -52,7 +52,7 @@ final class Driver {
     for (String name : List.of("welcome", "message", "presence", "typing", "gap", "told")) {
       connection.on(name, value -> event(name, value), JsonElement.class);
     }
-    // This client's handlers have as many arguments as they say.
+    // Handlers of this client have a fixed number of arguments.
     connection.on("note", (one, two) -> event("note", array(one, two)), JsonElement.class, JsonElement.class);
     connection.onWithResult("echo", (one, two) -> Single.just(array(one, two)), JsonElement.class, JsonElement.class);
     connection.onWithResult("fail", () -> Single.error(new IllegalStateException("not today")));
@@ -66,7 +66,7 @@ final class Driver {
     for (String line = input.readLine(); line != null; line = input.readLine()) {
       driver.act(JsonParser.parseString(line).getAsJsonObject());
     }
-    // Threads of the client would go on.
+    // The client's threads would keep the process running.
     System.exit(0);
   }
 
@@ -102,7 +102,7 @@ final class Driver {
         .subscribe(value -> answer(id, value), error -> refuse(id, error));
   }
 
-  /** Answered when the stream ends. */
+  /** Starts a stream, and answers when it ends. */
   private void stream(long id, String target, Object[] arguments) {
     Disposable subscription =
         connection
@@ -119,7 +119,7 @@ final class Driver {
     subscriptions.put(id, subscription);
   }
 
-  /** An invocation whose last argument is a stream of items. */
+  /** Invokes a method with a stream of items as the last argument. */
   private void upload(long id, String target, Object[] arguments, JsonArray items) {
     ReplaySubject<JsonElement> subject = ReplaySubject.create();
     items.forEach(subject::onNext);

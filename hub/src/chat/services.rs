@@ -1,0 +1,32 @@
+//! The parts of the hub that the chat's methods use.
+
+use std::sync::Arc;
+
+use crate::admission::Listeners;
+use crate::audiences::{Audiences, Questions};
+use crate::backplane::Backplane;
+use crate::metrics::Metrics;
+use crate::rooms::Rooms;
+
+/// See the module.
+#[derive(Debug)]
+pub struct ChatServices {
+    /// The hub pod.
+    pub pod: String,
+    /// This process, in a few letters.
+    pub instance: String,
+    /// The most rooms and groups of one connection.
+    pub most_rooms: usize,
+    /// Registry of rooms and their members on this hub.
+    pub rooms: Arc<Rooms>,
+    /// Registry of connections that are spoken to outside of rooms.
+    pub audiences: Arc<Audiences>,
+    /// Registry of calls that wait for a client's answer.
+    pub questions: Arc<Questions>,
+    /// The way to the members that other hubs serve.
+    pub backplane: Arc<Backplane>,
+    /// Keys and queues.
+    pub listeners: Arc<Listeners>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}

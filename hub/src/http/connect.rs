@@ -1,0 +1,175 @@
+//! `GET /hub`: a client connects over one of the three transports (`TransportProtocols.md`), here or, by way of this
+//! hub, at the one that has its connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::entrance::{ConnectQuery, Entrance, in_use, is_fresh, refuse, refused, unknown, without_token};
+use crate::guards::Identity;
+use crate::metrics::RefusedRequest;
+use crate::outbox::Ending;
+use crate::session::{Found, Kind};
+use crate::token::{ConnectionId, Token};
+use crate::transports::{events, polls, resumable};
+use crate::websocket::{self, NotUpgradable};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    WebSocket,
+    Events,
+    Polls,
+}
+
+impl Transport {
+    fn of(headers: &HeaderMap) -> Self {
+        let has = |name, value: &str| {
+            headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .is_some_and(|v| v.to_ascii_lowercase().contains(value))
+        };
+        if has(header::UPGRADE, "websocket") {
+            Self::WebSocket
+        } else if has(header::ACCEPT, "text/event-stream") {
+            Self::Events
+        } else {
+            Self::Polls
+        }
+    }
+}
+
+/// `GET /hub`: a WebSocket, the stream of events, or a poll.
+pub(super) async fn connect(
+    State(entrance): State<Arc<Entrance>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Query(query): Query<ConnectQuery>,
+    request: Request,
+) -> Response {
+    let identity = match entrance.guards.identify(request.headers(), query.access_token.as_deref()) {
+        Ok(identity) => identity,
+        Err(refusal) => return refuse(&refusal),
+    };
+    let transport = Transport::of(request.headers());
+    let token = query.id.as_deref().and_then(|text| entrance.signer.read(text));
+    let text = query.id.unwrap_or_default();
+    match (transport, token) {
+        (Transport::WebSocket, Some(token)) if token.stateful => {
+            if token.owner != entrance.owner
+                && !matches!(entrance.sessions.find(token.id), Found::Live(_))
+                && (!entrance.handover.is_possible()
+                    || entrance.forwarder.is_there(&token, is_fresh(&token)).await)
+            {
+                return entrance.forwarder.pass_on(&text, &token, request).await;
+            }
+            resume(entrance, address, identity, &token, request).await
+        }
+        // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
+        // another key, is as good.
+        (Transport::WebSocket, token) => {
+            if token.is_some_and(|token| entrance.has(token.id)) {
+                let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
+                return in_use(text);
+            }
+            websocket(entrance, address, identity, token.map(|token| token.id), request)
+        }
+        (_, None) if text.is_empty() => without_token(),
+        (_, None) => unknown(),
+        (_, Some(token)) if token.owner != entrance.owner => {
+            entrance.forwarder.pass_on(&text, &token, request).await
+        }
+        (transport, Some(token)) => {
+            let kind = if transport == Transport::Events { Kind::Events } else { Kind::Polls };
+            let (session, is_new) = match entrance.session(address, identity, &token, kind) {
+                Ok(found) => found,
+                Err(response) => return *response,
+            };
+            match kind {
+                Kind::Events if is_new => events::serve(session),
+                Kind::Polls => polls::serve(session, is_new).await,
+                _ => in_use("this connection has another request already\n"),
+            }
+        }
+    }
+}
+
+fn not_upgradable(error: NotUpgradable) -> Response {
+    refused(RefusedRequest::NotWebSocket, StatusCode::BAD_REQUEST, format!("{error}\n"))
+}
+
+fn websocket(
+    entrance: Arc<Entrance>,
+    address: SocketAddr,
+    identity: Identity,
+    id: Option<ConnectionId>,
+    mut request: Request,
+) -> Response {
+    let response = match websocket::accept(request.headers()) {
+        Ok(response) => response,
+        Err(error) => return not_upgradable(error),
+    };
+    let admission =
+        match entrance.connections.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
+            Ok(admission) => admission,
+            Err(refusal) => return refuse(&refusal),
+        };
+    let upgrade = hyper::upgrade::on(&mut request);
+    // Everything of the request goes before the connection begins.
+    drop(request);
+    tokio::spawn(async move {
+        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
+            return admission.outbox.end(Ending::Gone);
+        };
+        let outbox = Arc::clone(&admission.outbox);
+        let mut conversation = Box::new(entrance.runner.conversation(admission));
+        let (ending, rest) = websocket::serve(socket, early, &outbox, &mut *conversation).await;
+        // The rooms are left now, while the client may still be busy with the last words.
+        let admission = conversation.end(&ending);
+        rest.farewell(&outbox, &ending, entrance.linger).await;
+        drop(admission);
+    });
+    response
+}
+
+/// A WebSocket of a connection with stateful reconnect: the first, or a later one, also of one that another hub had.
+async fn resume(
+    entrance: Arc<Entrance>,
+    address: SocketAddr,
+    identity: Identity,
+    token: &Token,
+    mut request: Request,
+) -> Response {
+    let response = match websocket::accept(request.headers()) {
+        Ok(response) => response,
+        Err(error) => return not_upgradable(error),
+    };
+    let is_elsewhere = match entrance.sessions.find(token.id) {
+        Found::Live(_) => false,
+        Found::Ended => true,
+        Found::Nothing => token.owner != entrance.owner,
+    };
+    let session = if is_elsewhere {
+        let admission = match entrance.connections.admit(token.id, identity, address.ip()) {
+            Ok(admission) => admission,
+            Err(refusal) => return refuse(&refusal),
+        };
+        // Boxed, for hardly any request comes to this.
+        let Some(session) = Box::pin(entrance.handover.take(admission)).await else { return unknown() };
+        session
+    } else {
+        match entrance.session(address, identity, token, Kind::Stateful) {
+            Ok((session, _)) => session,
+            Err(response) => return *response,
+        }
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else { return };
+        resumable::serve(socket, early, session, entrance.linger).await;
+    });
+    response
+}

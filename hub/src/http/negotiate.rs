@@ -1,0 +1,44 @@
+//! `POST /hub/negotiate`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use signalr::negotiate::Negotiation;
+
+use super::entrance::{Entrance, now, refuse};
+use crate::token::{ConnectionId, Token};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NegotiateQuery {
+    #[serde(default)]
+    negotiate_version: u32,
+    #[serde(default)]
+    use_stateful_reconnect: bool,
+    #[serde(rename = "access_token")]
+    access_token: Option<String>,
+}
+
+/// `POST /hub/negotiate`. Nothing is kept for it.
+pub(super) async fn negotiate(
+    State(entrance): State<Arc<Entrance>>,
+    Query(query): Query<NegotiateQuery>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = entrance.guards.identify(&headers, query.access_token.as_deref()) {
+        return refuse(&refusal);
+    }
+    let token = Token {
+        id: ConnectionId::random(),
+        owner: entrance.owner,
+        issued: now(),
+        stateful: query.use_stateful_reconnect && query.negotiate_version > 0,
+    };
+    let signed = entrance.signer.sign(&token);
+    Json(Negotiation::new(query.negotiate_version, token.id.to_string(), signed, token.stateful))
+        .into_response()
+}

@@ -1,0 +1,155 @@
+//! Those of this pod's connections that hear the same: a room's members, a group, the connections of a user.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::metrics::Metrics;
+use crate::outbox::{Outbox, Pushed};
+use crate::protocol::room::MemberName;
+#[cfg(doc)]
+use crate::protocol::said::Origin;
+use signalr::encoding::Encoding;
+use signalr::record::Record;
+
+/// Tells this pod's connections apart; never used twice in a process.
+pub type ConnectionKey = u64;
+
+/// What a member is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// By itself.
+    pub name: MemberName,
+    /// By its token, if clients are authenticated.
+    pub user: Option<Arc<str>>,
+}
+
+/// A connection that hears.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The connection.
+    pub key: ConnectionKey,
+    /// Its queue.
+    pub outbox: Arc<Outbox>,
+    /// What it is called here.
+    pub who: Arc<Who>,
+    /// It wants to know of the others.
+    pub presence: bool,
+    /// What it was at the hub that it came from, see [`Origin`].
+    pub former: Option<Arc<str>>,
+}
+
+/// Kept dense, for each message goes through all of them.
+#[derive(Debug, Default)]
+pub struct Members {
+    list: Vec<Member>,
+    places: HashMap<ConnectionKey, usize>,
+}
+
+impl Members {
+    /// Adds a member, or puts it in its former self's place, which it gives.
+    pub fn insert(&mut self, member: Member) -> Option<Member> {
+        if let Some(&place) = self.places.get(&member.key) {
+            return Some(std::mem::replace(&mut self.list[place], member));
+        }
+        self.places.insert(member.key, self.list.len());
+        self.list.push(member);
+        None
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, key: ConnectionKey) -> Option<Member> {
+        let place = self.places.remove(&key)?;
+        let member = self.list.swap_remove(place);
+        if let Some(moved) = self.list.get(place) {
+            self.places.insert(moved.key, place);
+        }
+        Some(member)
+    }
+
+    /// A member.
+    pub fn get(&self, key: ConnectionKey) -> Option<&Member> {
+        self.places.get(&key).map(|&place| &self.list[place])
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.list.iter()
+    }
+
+    /// Queues a record for all that `hears` chooses.
+    pub fn tell<'r>(
+        &self,
+        record: impl Fn(Encoding) -> &'r Record,
+        hears: impl Fn(&Member) -> bool,
+        metrics: &Metrics,
+    ) {
+        let mut delivered = 0;
+        for member in self.list.iter().filter(|member| hears(member)) {
+            match member.outbox.push(record(member.outbox.encoding()).clone()) {
+                Pushed::Queued => delivered += 1,
+                Pushed::Ended => {}
+                Pushed::Overflow => {
+                    metrics.slow_consumers.inc();
+                }
+            }
+        }
+        metrics.deliveries.inc_by(delivered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Limits;
+
+    pub(crate) fn member(key: ConnectionKey, records: usize) -> Member {
+        let outbox = Outbox::alone(Limits { records, bytes: 1_000 });
+        let who = Arc::new(Who { name: MemberName::default(), user: None });
+        Member { key, outbox, who, presence: false, former: None }
+    }
+
+    #[test]
+    fn members_are_found_after_others_have_left() {
+        let mut members = Members::default();
+        for key in 0..10 {
+            assert!(members.insert(member(key, 1)).is_none());
+        }
+        assert_eq!(members.insert(member(3, 1)).unwrap().key, 3);
+
+        for key in [0, 9, 4] {
+            assert_eq!(members.remove(key).unwrap().key, key);
+            assert!(members.remove(key).is_none());
+        }
+
+        assert_eq!(members.len(), 7);
+        for key in [1, 2, 3, 5, 6, 7, 8] {
+            assert_eq!(members.get(key).unwrap().key, key);
+        }
+    }
+
+    #[test]
+    fn a_full_member_stops_no_other() {
+        let (mut members, metrics) = (Members::default(), Metrics::default());
+        for key in 0..3 {
+            members.insert(member(key, 1));
+        }
+        let record = Encoding::Json.invocation(None, "hi", &[(); 0]);
+        members.get(0).unwrap().outbox.push(record.clone());
+
+        members.tell(|_| &record, |member| member.key != 2, &metrics);
+
+        assert_eq!(metrics.slow_consumers.get(), 1);
+        assert_eq!(metrics.deliveries.get(), 1);
+        assert_eq!(members.get(2).unwrap().outbox.push(record), Pushed::Queued);
+    }
+}

@@ -1,0 +1,497 @@
+//! WebSocket frames (RFC 6455, section 5), as far as a server without extensions needs them.
+//!
+//! The hub's message path, so it is our own: what has gathered for a client becomes one frame in one buffer, and what a client
+//! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way.
+
+use signalr::encoding::Encoding;
+use signalr::record::Record;
+
+/// The most bytes of a frame that holds several records: more would only make the client wait for the first one.
+const FRAME: usize = 16 * 1024;
+
+/// The most bytes that a control frame carries (section 5.5).
+const MOST_CONTROL: usize = 125;
+
+/// What came from a client.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A part of a message. Records have ends of their own, so the ends of messages mean nothing.
+    Data(Vec<u8>),
+    /// Has to be answered by a pong with the same content.
+    Ping(Vec<u8>),
+    /// The client says nothing more.
+    Close,
+}
+
+/// What a client must not send; the connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Section 5.1: clients mask.
+    #[error("a frame is not masked")]
+    NotMasked,
+    /// Section 5.2: no extension was agreed upon.
+    #[error("a frame has reserved bits")]
+    Reserved,
+    /// Section 5.2.
+    #[error("a frame has an unknown opcode")]
+    Opcode,
+    /// Section 5.5.
+    #[error("a control frame is fragmented or too long")]
+    Control,
+    /// Section 5.4.
+    #[error("a continuation has no beginning, or a message begins within another one")]
+    Continuation,
+    /// Sections 5.5.1 and 7.4.
+    #[error("a close has half a code, one that is not for use, or a reason that is no text")]
+    Close,
+    /// Section 5.6: a text is UTF-8 as a whole; its frames need not be.
+    #[error("a text is not UTF-8")]
+    Text,
+    /// Section 5.2: the most significant bit of a length is 0.
+    #[error("a frame's length is out of range")]
+    Length,
+}
+
+/// Reads frames from bytes that arrive in any portions.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// A header that has not arrived completely; at most 14 bytes.
+    head: Vec<u8>,
+    /// The frame whose content is arriving.
+    frame: Option<Frame>,
+    /// Within a fragmented message.
+    fragmented: bool,
+    text: Text,
+}
+
+/// Whether the message that arrives is UTF-8 so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Text {
+    /// It has to be.
+    applies: bool,
+    /// The beginning of a character whose rest has to arrive.
+    begun: [u8; 3],
+    length: u8,
+}
+
+impl Text {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+        if !self.applies {
+            return Ok(());
+        }
+        while self.length > 0 {
+            let [next, later @ ..] = bytes else { return Ok(()) };
+            bytes = later;
+            let length = usize::from(self.length);
+            let mut character = [0; 4];
+            character[..length].copy_from_slice(&self.begun[..length]);
+            character[length] = *next;
+            self.begin(&character[..=length])?;
+        }
+        self.begin(bytes)
+    }
+
+    /// Keeps of the text what has no end yet.
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.length = 0;
+        let Err(error) = std::str::from_utf8(bytes) else { return Ok(()) };
+        let begun = &bytes[error.valid_up_to()..];
+        if error.error_len().is_some() || begun.len() > self.begun.len() {
+            return Err(Fault::Text);
+        }
+        self.begun[..begun.len()].copy_from_slice(begun);
+        self.length = u8::try_from(begun.len()).unwrap_or_default();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Frame {
+    kind: Kind,
+    mask: [u8; 4],
+    /// Bytes of the content that have arrived, for the mask.
+    arrived: u64,
+    missing: u64,
+    /// The content so far, of a control frame only.
+    content: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Ping,
+    Pong,
+    Close,
+}
+
+impl Decoder {
+    /// Reads what arrived; `on_event` is told each event in order.
+    ///
+    /// # Errors
+    /// A [`Fault`]; nothing can be read after it.
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Event)) -> Result<(), Fault> {
+        loop {
+            let frame = match &mut self.frame {
+                Some(frame) => frame,
+                None if bytes.is_empty() => return Ok(()),
+                none => {
+                    let Some((frame, opcode)) = read_head(&mut self.head, &mut bytes, &mut self.fragmented)?
+                    else {
+                        return Ok(());
+                    };
+                    if let 1 | 2 = opcode {
+                        self.text = Text { applies: opcode == 1, ..Text::default() };
+                    }
+                    none.insert(frame)
+                }
+            };
+            frame.take(&mut bytes, &mut self.text, &mut on_event)?;
+            if frame.missing > 0 {
+                return Ok(());
+            }
+            if frame.kind == Kind::Data && !self.fragmented && self.text.length > 0 {
+                return Err(Fault::Text);
+            }
+            if let Some(event) = self.frame.take().map(Frame::end).transpose()?.flatten() {
+                on_event(event);
+            }
+        }
+    }
+}
+
+/// Takes a header from `bytes`, of which an earlier part may be in `head`, and gives the opcode too. `None`: the rest has to arrive.
+fn read_head(
+    head: &mut Vec<u8>,
+    bytes: &mut &[u8],
+    fragmented: &mut bool,
+) -> Result<Option<(Frame, u8)>, Fault> {
+    let mut need = |head: &mut Vec<u8>, length: usize| {
+        let missing = length.saturating_sub(head.len()).min(bytes.len());
+        let (now, later) = bytes.split_at(missing);
+        head.extend_from_slice(now);
+        *bytes = later;
+        head.len() >= length
+    };
+    if !need(head, 2) {
+        return Ok(None);
+    }
+    let (first, second) = (head[0], head[1]);
+    if first & 0x70 != 0 {
+        return Err(Fault::Reserved);
+    }
+    if second & 0x80 == 0 {
+        return Err(Fault::NotMasked);
+    }
+    let (is_last, opcode, short) = (first & 0x80 != 0, first & 0x0f, usize::from(second & 0x7f));
+    let length_bytes = match short {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    if opcode >= 8 && (!is_last || short > MOST_CONTROL) {
+        return Err(Fault::Control);
+    }
+    if !need(head, 2 + length_bytes + 4) {
+        return Ok(None);
+    }
+    let length = match &head[2..2 + length_bytes] {
+        [] => short as u64,
+        bytes => bytes.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte)),
+    };
+    if length >> 63 != 0 {
+        return Err(Fault::Length);
+    }
+    let kind = match opcode {
+        0 if *fragmented => Kind::Data,
+        1 | 2 if !*fragmented => Kind::Data,
+        0..=2 => return Err(Fault::Continuation),
+        8 => Kind::Close,
+        9 => Kind::Ping,
+        10 => Kind::Pong,
+        _ => return Err(Fault::Opcode),
+    };
+    if kind == Kind::Data {
+        *fragmented = !is_last;
+    }
+    let mut mask = [0; 4];
+    mask.copy_from_slice(&head[2 + length_bytes..]);
+    *head = Vec::new();
+    Ok(Some((Frame { kind, mask, arrived: 0, missing: length, content: Vec::new() }, opcode)))
+}
+
+impl Frame {
+    /// Takes of `bytes` what is the frame's.
+    fn take(
+        &mut self,
+        bytes: &mut &[u8],
+        text: &mut Text,
+        on_event: &mut impl FnMut(Event),
+    ) -> Result<(), Fault> {
+        let now = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
+        if now == 0 {
+            return Ok(());
+        }
+        let (masked, later) = bytes.split_at(now);
+        *bytes = later;
+        let mut plain = unmask(masked, self.mask, self.arrived);
+        self.arrived += now as u64;
+        self.missing -= now as u64;
+        match self.kind {
+            Kind::Data => {
+                let before = *text;
+                if let Err(fault) = text.take(&plain) {
+                    // However it was cut, the same is heard of it: all before the first byte that is wrong.
+                    *text = before;
+                    let is_right = |byte: &&u8| text.take(std::slice::from_ref(*byte)).is_ok();
+                    plain.truncate(plain.iter().take_while(is_right).count());
+                    if !plain.is_empty() {
+                        on_event(Event::Data(plain));
+                    }
+                    return Err(fault);
+                }
+                on_event(Event::Data(plain));
+            }
+            Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Option<Event>, Fault> {
+        match self.kind {
+            Kind::Data | Kind::Pong => Ok(None),
+            Kind::Ping => Ok(Some(Event::Ping(self.content))),
+            Kind::Close if is_close(&self.content) => Ok(Some(Event::Close)),
+            Kind::Close => Err(Fault::Close),
+        }
+    }
+}
+
+/// Whether a close carries nothing, or a code that may be sent (section 7.4) and a text.
+fn is_close(content: &[u8]) -> bool {
+    match content.split_first_chunk() {
+        Some((code, reason)) => {
+            let may_be_sent = matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999);
+            may_be_sent && std::str::from_utf8(reason).is_ok()
+        }
+        None => content.is_empty(),
+    }
+}
+
+/// Section 5.3; `offset` is how much of the frame came before.
+fn unmask(masked: &[u8], mut mask: [u8; 4], offset: u64) -> Vec<u8> {
+    mask.rotate_left((offset % 4) as usize);
+    let mut plain = masked.to_vec();
+    let word = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mut words = plain.chunks_exact_mut(8);
+    for bytes in &mut words {
+        let number = u64::from_ne_bytes(bytes.try_into().expect("a chunk has eight bytes")) ^ word;
+        bytes.copy_from_slice(&number.to_ne_bytes());
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+    plain
+}
+
+/// What a frame from the hub carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// UTF-8.
+    Text = 1,
+    /// Bytes.
+    Binary = 2,
+    /// The end, with a code and a reason.
+    Close = 8,
+    /// The answer to a ping.
+    Pong = 10,
+}
+
+impl Opcode {
+    /// What records of an encoding go in.
+    pub fn of(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Json => Self::Text,
+            Encoding::MessagePack => Self::Binary,
+        }
+    }
+}
+
+/// Writes the header of a whole frame of the hub, which is not masked.
+pub fn put_head(buffer: &mut Vec<u8>, opcode: Opcode, length: usize) {
+    buffer.push(0x80 | opcode as u8);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..126), _) => buffer.push(short),
+        (_, Ok(medium)) => {
+            buffer.push(126);
+            buffer.extend_from_slice(&medium.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            buffer.push(127);
+            buffer.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+}
+
+/// Writes a whole frame of the hub.
+pub fn put(buffer: &mut Vec<u8>, opcode: Opcode, content: &[u8]) {
+    put_head(buffer, opcode, content.len());
+    buffer.extend_from_slice(content);
+}
+
+/// Puts neighbouring records in one frame: `HubProtocol.md` allows any number of them.
+pub fn put_records(buffer: &mut Vec<u8>, records: &[Record], encoding: Encoding) {
+    let mut rest = records;
+    while let Some(first) = rest.first() {
+        let mut length = first.len();
+        let more = rest[1..].iter().take_while(|record| {
+            let fits = length + record.len() <= FRAME;
+            length += if fits { record.len() } else { 0 };
+            fits
+        });
+        let (together, later) = rest.split_at(1 + more.count());
+        put_head(buffer, Opcode::of(encoding), length);
+        for record in together {
+            buffer.extend_from_slice(record);
+        }
+        rest = later;
+    }
+}
+
+/// Writes a close frame (section 5.5.1).
+pub fn put_close(buffer: &mut Vec<u8>, code: u16, reason: &str) {
+    let reason = &reason.as_bytes()[..reason.len().min(MOST_CONTROL - 2)];
+    put_head(buffer, Opcode::Close, 2 + reason.len());
+    buffer.extend_from_slice(&code.to_be_bytes());
+    buffer.extend_from_slice(reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's frame.
+    fn masked(first: u8, content: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        put_head(&mut frame, Opcode::Text, content.len());
+        frame[0] = first;
+        frame[1] |= 0x80;
+        let mask = [1, 2, 3, 250];
+        frame.extend_from_slice(&mask);
+        frame.extend(content.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
+
+    /// The events of all that arrives `part` bytes at a time, neighbouring data joined.
+    fn events(bytes: &[u8], part: usize) -> Result<Vec<Event>, Fault> {
+        let mut decoder = Decoder::default();
+        let mut events: Vec<Event> = Vec::new();
+        for chunk in bytes.chunks(part) {
+            decoder.feed(chunk, |event| match (events.last_mut(), event) {
+                (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+                (_, event) => events.push(event),
+            })?;
+        }
+        Ok(events)
+    }
+
+    #[test]
+    fn frames_of_all_lengths_arrive_in_any_portions() {
+        for length in [0, 1, 7, 8, 9, 125, 126, 65_535, 65_536] {
+            let content: Vec<u8> = (0..=250_u8).cycle().take(length).collect();
+            let bytes = [masked(0x82, &content), masked(0x89, b"are you there"), masked(0x88, b"")].concat();
+
+            for part in [1, 3, 8, 1000, bytes.len()] {
+                let mut expected = vec![Event::Ping(b"are you there".to_vec()), Event::Close];
+                if length > 0 {
+                    expected.insert(0, Event::Data(content.clone()));
+                }
+                assert_eq!(events(&bytes, part), Ok(expected), "{length} bytes, {part} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fragmented_message_may_have_control_frames_within_it() {
+        let bytes =
+            [masked(0x01, b"a"), masked(0x8a, b"pong"), masked(0x00, b"b"), masked(0x80, b"c")].concat();
+
+        assert_eq!(events(&bytes, 1), Ok(vec![Event::Data(b"abc".to_vec())]));
+    }
+
+    #[test]
+    fn what_a_client_must_not_send() {
+        let fault = |bytes: &[u8]| events(bytes, 1).unwrap_err();
+
+        assert_eq!(fault(&[0x81, 0x01, b'a']), Fault::NotMasked);
+        assert_eq!(fault(&masked(0xc1, b"a")), Fault::Reserved);
+        assert_eq!(fault(&masked(0x83, b"a")), Fault::Opcode);
+        assert_eq!(fault(&masked(0x09, b"a")), Fault::Control);
+        assert_eq!(fault(&masked(0x89, &[0; 126])), Fault::Control);
+        for close in [&[3][..], &1005_u16.to_be_bytes(), &999_u16.to_be_bytes(), b"\x03\xe8\xff"] {
+            assert_eq!(fault(&masked(0x88, close)), Fault::Close);
+        }
+        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![Event::Close]));
+        assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
+        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
+        assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);
+    }
+
+    #[test]
+    fn a_text_is_utf_8_wherever_it_is_cut() {
+        let text = "aü€🦀z".as_bytes();
+        for part in 1..=text.len() {
+            assert_eq!(events(&masked(0x81, text), part), Ok(vec![Event::Data(text.to_vec())]));
+        }
+        for cut in 0..=text.len() {
+            let (first, rest) = text.split_at(cut);
+            let bytes = [masked(0x01, first), masked(0x89, b"\xff"), masked(0x80, rest)].concat();
+            let heard = events(&bytes, 1).unwrap();
+            let data = |event: &Event| if let Event::Data(bytes) = event { bytes.clone() } else { vec![] };
+            assert_eq!(heard.iter().flat_map(data).collect::<Vec<_>>(), text);
+        }
+        for wrong in
+            [&b"a\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\xa6", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
+        {
+            for part in 1..=wrong.len() + 6 {
+                assert_eq!(events(&masked(0x81, wrong), part), Err(Fault::Text), "{wrong:?}");
+            }
+            // Bytes may be anything, also after such a text has begun.
+            assert!(events(&masked(0x82, wrong), 1).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_hub_s_frames() {
+        let head = |length| {
+            let mut buffer = Vec::new();
+            put_head(&mut buffer, Opcode::Binary, length);
+            buffer
+        };
+        assert_eq!(head(125), [0x82, 125]);
+        assert_eq!(head(126), [0x82, 126, 0, 126]);
+        assert_eq!(head(65_535), [0x82, 126, 255, 255]);
+        assert_eq!(head(65_536), [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+
+        let mut buffer = Vec::new();
+        put_close(&mut buffer, 1001, "bye");
+        assert_eq!(buffer, [0x88, 5, 3, 233, b'b', b'y', b'e']);
+    }
+
+    #[test]
+    fn records_share_frames_up_to_a_size_and_keep_their_order() {
+        let large = "x".repeat(FRAME);
+        let records: Vec<_> = ["a\x1e", "b\x1e", &large, "c\x1e", "d\x1e"]
+            .map(|text| Record::new(text.as_bytes().to_vec()))
+            .into();
+
+        let mut buffer = Vec::new();
+        put_records(&mut buffer, &records, Encoding::Json);
+
+        let mut expected = Vec::new();
+        for content in ["a\x1eb\x1e", &large, "c\x1ed\x1e"] {
+            put(&mut expected, Opcode::Text, content.as_bytes());
+        }
+        assert_eq!(buffer, expected);
+    }
+}

@@ -1,0 +1,193 @@
+use std::sync::Arc;
+
+use super::timeline::Reading;
+use super::*;
+use crate::members::{ConnectionKey, Member, Who};
+use crate::outbox::{Ending, Limits, Outbox};
+use crate::protocol::position::Position;
+use crate::protocol::room::{MemberName, RoomName};
+use crate::topics::Changes;
+
+fn rooms() -> Arc<Rooms> {
+    let home = Home { pod: "hub-a".into(), instance: "a".into(), history: 10 };
+    Arc::new(Rooms::new(home, Changes::new().0, Arc::default()))
+}
+
+fn name(name: &str) -> RoomName {
+    RoomName::new(name.into()).unwrap()
+}
+
+fn member(key: ConnectionKey) -> Member {
+    let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
+    let who = Arc::new(Who { name: MemberName::default(), user: None });
+    Member { key, outbox, who, presence: false, former: None }
+}
+
+async fn heard(member: &Member) -> usize {
+    let mut batch = Vec::new();
+    member.outbox.take(&mut batch).await;
+    batch.len()
+}
+
+#[test]
+fn a_room_is_gone_with_its_last_member_and_with_the_last_who_waits_to_enter() {
+    let rooms = rooms();
+
+    let hold = rooms.hold(&name("a"));
+    assert_eq!(hold.enter(&member(1), Entry::Latest(5), |entered| entered).members, 1);
+    assert_eq!(hold.enter(&member(2), Entry::Latest(5), |entered| entered).members, 2);
+    assert_eq!(hold.enter(&member(2), Entry::Latest(5), |entered| entered).members, 2);
+
+    rooms.leave("a", 1);
+    rooms.leave("a", 1);
+    rooms.leave("a", 2);
+    assert!(rooms.is_wanted("a"));
+    drop(hold);
+    assert!(!rooms.is_wanted("a"));
+    assert_eq!(rooms.count(), 0);
+}
+
+#[tokio::test]
+async fn a_room_hears_its_own_messages_only_and_spares_who_is_spared() {
+    let rooms = rooms();
+    let (ada, grace, elsewhere) = (member(1), member(2), member(3));
+    for (room, member) in [("a", &ada), ("a", &grace), ("b", &elsewhere)] {
+        let hold = rooms.hold(&name(room));
+        rooms.caught_up(&hold, Reading::default());
+        hold.enter(member, Entry::Latest(5), |entered| entered);
+    }
+
+    assert!(rooms.hear("a", r#"17-1 {"text":"x"}"#));
+    assert!(rooms.hear("a", r#"17-2 a.1 {"text":"x"}"#));
+    assert!(rooms.hear("b", r#"17-1 {"text":"x"}"#));
+    assert!(!rooms.hear("a", "17-2 nonsense"));
+
+    assert_eq!((heard(&ada).await, heard(&grace).await, heard(&elsewhere).await), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn who_enters_finds_what_was_said_and_hears_what_follows() {
+    let rooms = rooms();
+    let hold = rooms.hold(&name("a"));
+    rooms.caught_up(&hold, Reading::default());
+    rooms.hear("a", r#"17-1 {"text":"x"}"#);
+    rooms.hear("a", r#"17-2 {"text":"y"}"#);
+    let ada = member(1);
+
+    let entered = hold.enter(&ada, Entry::Latest(1), |entered| entered);
+    rooms.hear("a", r#"17-3 {"text":"z"}"#);
+
+    assert_eq!(entered.last, Some(Position { epoch: 17, number: 2 }));
+    assert_eq!(entered.messages.len(), 1);
+    assert_eq!(heard(&ada).await, 1);
+}
+
+#[tokio::test]
+async fn who_entered_before_the_history_was_known_is_told_of_a_gap_if_there_was_any() {
+    let rooms = rooms();
+    let hold = rooms.hold(&name("a"));
+    let (ada, grace) = (member(1), member(2));
+    let last = Position { epoch: 17, number: 2 };
+    hold.enter(&ada, Entry::Latest(5), |entered| entered);
+    assert!(hold.enter(&grace, Entry::Since(last), |entered| entered).gap);
+
+    rooms.caught_up(&hold, Reading { last: Some(last), messages: Vec::new() });
+    rooms.hear("a", r#"17-3 {"text":"z"}"#);
+
+    assert_eq!((heard(&ada).await, heard(&grace).await), (2, 1));
+}
+
+#[test]
+fn members_that_come_and_go_at_once_leave_nothing_behind() {
+    let rooms = rooms();
+
+    std::thread::scope(|scope| {
+        for key in 0..4 {
+            let rooms = &rooms;
+            scope.spawn(move || {
+                for _ in 0..2_000 {
+                    rooms.hold(&name("a")).enter(&member(key), Entry::Latest(0), |entered| entered);
+                    assert!(rooms.is_wanted("a"));
+                    rooms.leave("a", key);
+                }
+            });
+        }
+    });
+
+    assert_eq!(rooms.count(), 0);
+}
+
+#[tokio::test]
+async fn who_enters_is_answered_before_it_hears_anything() {
+    let rooms = rooms();
+    let hold = rooms.hold(&name("a"));
+    rooms.caught_up(&hold, Reading::default());
+    let ada = member(1);
+
+    hold.enter(&ada, Entry::Latest(5), |_| {
+        rooms.hear("a", r#"17-1 {"text":"meanwhile"}"#);
+        ada.outbox.push(signalr::encoding::Encoding::Json.ping());
+    });
+
+    let mut batch = Vec::new();
+    ada.outbox.take(&mut batch).await;
+    assert_eq!(batch[0], signalr::encoding::Encoding::Json.ping());
+    assert!(batch[1].windows(9).any(|window| window == b"meanwhile"));
+}
+
+#[tokio::test]
+async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_one() {
+    let rooms = rooms();
+    let hold = rooms.hold(&name("a"));
+    let ada = member(1);
+    let last = Some(Position { epoch: 17, number: 2 });
+
+    hold.enter(&ada, Entry::Latest(5), |entered| {
+        assert_eq!(entered.last, None);
+        rooms.caught_up(&hold, Reading { last, messages: Vec::new() });
+    });
+
+    assert_eq!(heard(&ada).await, 1);
+}
+
+#[tokio::test]
+async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsewhere() {
+    let rooms = rooms();
+    let (ada, grace) = (member(1), member(2));
+    let hold = rooms.hold(&name("a"));
+    rooms.caught_up(&hold, Reading::default());
+    for member in [&ada, &grace] {
+        hold.enter(member, Entry::Latest(5), |entered| entered);
+    }
+    drop(hold);
+    rooms.hear("a", r#"17-1 {"text":"x"}"#);
+    let nobody = member(0).outbox;
+    nobody.end(Ending::Moved);
+
+    let last = rooms.depart("a", 1, &nobody);
+    rooms.hear("a", r#"17-2 {"text":"y"}"#);
+    assert_eq!(last, Some(Position { epoch: 17, number: 1 }));
+    assert_eq!((heard(&ada).await, heard(&grace).await), (1, 2));
+    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+
+    // Grace has not departed, whatever others say.
+    let arrived = r#"{"k":"list","i":"b","p":"hub-b","n":1,"m":[[7,"Ada",null]],"f":["a.1","a.2"]}"#;
+    assert!(rooms.hear("a", arrived));
+    rooms.gone("a", 1).await;
+    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+    rooms.leave("a", 2);
+    assert_eq!(rooms.count(), 0);
+}
+
+#[tokio::test]
+async fn who_departs_and_arrives_nowhere_leaves() {
+    let rooms = rooms();
+    rooms.hold(&name("a")).enter(&member(1), Entry::Latest(5), |entered| entered);
+    let nobody = member(0).outbox;
+    nobody.end(Ending::Moved);
+    rooms.depart("a", 1, &nobody);
+
+    rooms.gone("a", 1).await;
+
+    assert_eq!(rooms.count(), 0);
+}

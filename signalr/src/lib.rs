@@ -1,0 +1,15 @@
+//! SignalR's hub protocol, for a server as well as for a client: bytes in, values out, and the reverse. No I/O.
+//!
+//! Sources: `HubProtocol.md` and `TransportProtocols.md` of dotnet/aspnetcore (`src/SignalR/docs/specs`).
+//! Where the npm client `@microsoft/signalr` is stricter or laxer than these, the client decides.
+
+pub mod encoding;
+pub mod error;
+pub mod framing;
+pub mod handshake;
+pub mod json;
+pub mod message;
+pub mod messagepack;
+pub mod negotiate;
+pub mod record;
+pub mod stateful;

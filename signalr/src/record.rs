@@ -1,0 +1,71 @@
+//! One message as it goes over the wire: a whole record in the encoding that the client chose.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+/// One whole record, ready to be written. The bytes are shared by all who get them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    bytes: Bytes,
+    /// Whether stateful reconnect counts it (`HubProtocol.md`, "Ack"): what belongs to one WebSocket only is not sent again.
+    is_counted: bool,
+}
+
+impl Record {
+    /// `bytes` have to be one or more whole records of one encoding.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), is_counted: true }
+    }
+
+    /// As [`Record::new`], for what belongs to one WebSocket only.
+    pub fn uncounted(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), is_counted: false }
+    }
+
+    /// Whether stateful reconnect counts it.
+    pub fn is_counted(&self) -> bool {
+        self.is_counted
+    }
+
+    /// The bytes, shared.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+impl Deref for Record {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// How a call ended, for who called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<R> {
+    /// With nothing to give back.
+    Done,
+    /// With a result.
+    Gave(R),
+    /// With an error, in words for the client.
+    Failed(String),
+}
+
+/// A value that is JSON text already, such as an argument that one client gives for others. It is valid JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonText<'a>(pub &'a str);
+
+impl Serialize for JsonText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+        if serializer.is_human_readable() {
+            let raw: &serde_json::value::RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+            return raw.serialize(serializer);
+        }
+        let value: serde_json::Value = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+        value.serialize(serializer)
+    }
+}

@@ -1,0 +1,4 @@
+//! Pure functions on Kubernetes objects as JSON.
+
+pub mod compare;
+pub mod lists;

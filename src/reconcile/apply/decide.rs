@@ -1,0 +1,221 @@
+//! What is to be done about one child: pure, from what is desired and what is there.
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::ResourceExt;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
+use crate::objects::compare::{Difference, differences};
+use crate::reconcile::validate::{Cluster, owns};
+use crate::store::cache::Mark;
+use crate::store::watches::Watched;
+use chatcluster_api::names::APPLIED;
+
+/// A kind of child: what can be applied in a namespace, and read again.
+pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
+
+impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> {}
+
+/// What is to be done about a child that should be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It is as it should be.
+    Nothing,
+    /// It is not there.
+    Create,
+    /// It is there and someone else's.
+    Foreign,
+    /// It is being deleted, and made anew when it is gone.
+    Leaving,
+    /// The spec, or this version of the operator, wants something else than before.
+    Update(Vec<Difference>),
+    /// Someone changed a field of ours. Never empty.
+    Repair(Vec<Difference>),
+    /// A field has to change that Kubernetes does not let change. Never empty.
+    Recreate(Vec<Difference>),
+}
+
+impl Decision {
+    /// Whether it changes a child that is there.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Update(_) | Self::Repair(_) | Self::Recreate(_))
+    }
+}
+
+/// A child as it should be, as it is sent to the API server: with its fingerprint.
+pub(super) struct Wanted<K> {
+    pub(super) name: String,
+    pub(super) object: K,
+    pub(super) value: Value,
+    /// Stands for `object` without its fingerprint.
+    pub(super) mark: Mark,
+    fingerprint: String,
+}
+
+impl<K: Child> Wanted<K> {
+    /// `mark`: that of `object`.
+    pub(super) fn new(mut object: K, mark: Mark) -> Self {
+        let mut value = to_value(&object);
+        let fingerprint = fingerprint(&value);
+        object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
+        value["metadata"]["annotations"][APPLIED] = fingerprint.as_str().into();
+        Self { name: object.name_any(), value, object, mark, fingerprint }
+    }
+
+    /// What is to be done. `keeps`: whether the API server has kept a field of ours when it was written last.
+    pub(super) fn decide(
+        &self,
+        cluster: &Cluster,
+        actual: Option<&K>,
+        keeps: impl Fn(&Difference) -> bool,
+    ) -> Decision {
+        let Some(actual) = actual else { return Decision::Create };
+        if !owns(cluster, actual) {
+            return Decision::Foreign;
+        }
+        if actual.meta().deletion_timestamp.is_some() {
+            return Decision::Leaving;
+        }
+        let mut found = differences(&self.value, &to_value(actual));
+        found.retain(keeps);
+        let fixed: Vec<_> = found.iter().filter(|d| is_immutable(&K::kind(&()), &d.path)).cloned().collect();
+        if !fixed.is_empty() {
+            return Decision::Recreate(fixed);
+        }
+        if actual.annotations().get(APPLIED) != Some(&self.fingerprint) {
+            found.retain(|difference| !difference.path.ends_with(APPLIED));
+            return Decision::Update(found);
+        }
+        if found.is_empty() { Decision::Nothing } else { Decision::Repair(found) }
+    }
+
+    /// Whether writing it would change the template that the pods of `actual` are made from.
+    pub(super) fn changes_template(&self, actual: &K, found: &[Difference]) -> bool {
+        let applied = actual.annotations().get(APPLIED).and_then(|applied| applied.split_once('.'));
+        let template = self.fingerprint.split_once('.');
+        found.iter().any(|difference| difference.path.starts_with("spec.template."))
+            // Fields that are only removed show in the fingerprint.
+            || applied.is_some_and(|(_, before)| template.is_some_and(|(_, now)| before != now))
+    }
+}
+
+/// The fields that Kubernetes does not let change: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
+fn is_immutable(kind: &str, path: &str) -> bool {
+    let fields: &[&str] = match kind {
+        "StatefulSet" => {
+            &["spec.volumeClaimTemplates", "spec.serviceName", "spec.podManagementPolicy", "spec.selector"]
+        }
+        _ => &[],
+    };
+    fields.iter().any(|field| path.starts_with(field))
+}
+
+/// A number that changes with the desired state and, after a dot, one that changes with the pod template, if there is one.
+fn fingerprint(desired: &Value) -> String {
+    // Of a Secret too: only those who may read it read its annotations.
+    let number = |value: &Value| hex(&Sha256::digest(to_json(value))[..8]);
+    match desired.pointer("/spec/template") {
+        Some(template) => format!("{}.{}", number(desired), number(template)),
+        None => number(desired),
+    }
+}
+
+fn to_json(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what is a value already is JSON")
+}
+
+pub(super) fn to_value<K: Serialize>(object: &K) -> Value {
+    serde_json::to_value(object).expect("Kubernetes objects have string keys only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::desired::{Children, children};
+    use crate::reconcile::validate::UserSecret;
+    use crate::reconcile::validate::testing::{auth, cluster, defaults, keys};
+    use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+    use serde_json::json;
+
+    fn all(spec: Value) -> Children {
+        let cluster = cluster(spec);
+        children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), true)
+    }
+
+    fn wanted<K: Child>(object: K) -> Wanted<K> {
+        let mark = Mark::of(&object);
+        Wanted::new(object, mark)
+    }
+
+    fn set(spec: Value) -> Wanted<StatefulSet> {
+        wanted(all(spec).redis_set.unwrap())
+    }
+
+    fn hub(spec: Value) -> Wanted<Deployment> {
+        wanted(all(spec).hub_deployment.unwrap())
+    }
+
+    #[test]
+    fn what_is_as_it_was_applied_needs_nothing() {
+        let (wanted, there) = (hub(json!({})), hub(json!({})));
+
+        assert_eq!(wanted.decide(&cluster(json!({})), Some(&there.object), |_| true), Decision::Nothing);
+    }
+
+    #[test]
+    fn a_bigger_volume_recreates_the_stateful_set_and_restarts_nothing() {
+        let bigger = json!({"redis": {"storage": {"size": "2Gi"}}});
+        let (wanted, there) = (set(bigger.clone()), set(json!({})));
+
+        let decision = wanted.decide(&cluster(bigger), Some(&there.object), |_| true);
+
+        let Decision::Recreate(fields) = decision else { panic!("{decision:?}") };
+        assert_eq!(fields[0].path, "spec.volumeClaimTemplates[0].spec.resources.requests.storage");
+        assert!(!wanted.changes_template(&there.object, &fields));
+    }
+
+    #[test]
+    fn a_field_of_the_pod_that_is_only_removed_restarts_it_too() {
+        let before = json!({"hub": {"podTemplate": {"spec": {"priorityClassName": "high"}}}});
+        let (wanted, there) = (hub(json!({})), hub(before));
+
+        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+
+        assert_eq!(decision, Decision::Update(Vec::new()));
+        assert!(wanted.changes_template(&there.object, &[]));
+    }
+
+    #[test]
+    fn more_replicas_restart_nobody() {
+        let (wanted, there) = (hub(json!({"hub": {"replicas": 3}})), hub(json!({})));
+
+        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+
+        let Decision::Update(fields) = decision else { panic!("{decision:?}") };
+        assert_eq!(fields, [Difference { path: "spec.replicas".into() }]);
+        assert!(!wanted.changes_template(&there.object, &fields));
+    }
+
+    #[test]
+    fn a_child_without_its_owner_is_known_by_what_we_wrote_on_it() {
+        let cluster = cluster(json!({}));
+        let mut object = hub(json!({})).object;
+        object.metadata.owner_references = None;
+        assert!(owns(&cluster, &object));
+
+        object.annotations_mut().clear();
+        assert!(!owns(&cluster, &object));
+    }
+
+    #[test]
+    fn a_field_that_the_api_server_does_not_keep_is_no_drift() {
+        let (wanted, mut there) = (hub(json!({})), hub(json!({})));
+        there.object.spec.as_mut().unwrap().replicas = Some(7);
+
+        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |d| d.path != "spec.replicas");
+
+        assert_eq!(decision, Decision::Nothing);
+    }
+}

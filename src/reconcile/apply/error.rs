@@ -1,0 +1,160 @@
+//! Why a child could not be written.
+
+use chatcluster_api::Reason;
+use kube::{Resource, ResourceExt};
+use thiserror::Error;
+
+use crate::reconcile::desired::WorkloadError;
+use crate::reconcile::desired::overlay::OverlayError;
+use crate::reconcile::validate::HubAuthError;
+use crate::reconcile::validate::{Cluster, controller};
+
+/// Why a child could not be written.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// An object of that name belongs to someone else. Waits for the person.
+    #[error(
+        "{kind} {name} exists and {owner}: it is left alone; delete or rename it, or give the ChatCluster another name"
+    )]
+    NameTaken {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// Whose it is.
+        owner: String,
+    },
+    /// The API server refuses the object as it is. Waits for the spec, a quota or a permission to change.
+    #[error("the API server refuses {kind} {name}: {message}")]
+    Refused {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// What it says.
+        message: String,
+    },
+    /// The object is ours and the watch did not show it: someone took our label away. What was to be written did not
+    /// reckon with it, so the reconcile starts over, and now knows it.
+    #[error("{kind} {name} is there, without the label by which it is watched")]
+    Overlooked {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+    },
+    /// A Secret of ours was changed or deleted between being read, for what it holds to stay, and being written: what it held
+    /// is not to come back. The reconcile starts over, and now knows it.
+    #[error("the Secret {0} was changed or deleted meanwhile")]
+    Superseded(String),
+    /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, of which the watch has not told yet. The child is
+    /// left behind, as was asked for.
+    #[error("the ChatCluster is being deleted, and what it has made is left behind")]
+    Ownerless,
+    /// What the user lays over its pod template cannot be used. Waits for the spec to change.
+    #[error(transparent)]
+    PodTemplate(#[from] OverlayError),
+    /// The key that clients' tokens are to be checked with cannot be used. Waits for the user's Secret, or for the spec.
+    #[error(transparent)]
+    HubAuth(#[from] HubAuthError),
+    /// The volume cannot grow. Waits for the spec or the class to change.
+    #[error(
+        "the claim {claim} cannot grow from {from} to {to}: its storage class {class} does not allow it; have the class allow it (allowVolumeExpansion: true), if its driver can, or set redis.storage.size back to {from} in a new ChatCluster"
+    )]
+    VolumeNotExpandable {
+        /// The claim's name.
+        claim: String,
+        /// What it asks for.
+        from: String,
+        /// What the spec says.
+        to: String,
+        /// The storage class.
+        class: String,
+    },
+    /// The request failed, and will be made again.
+    #[error("writing {kind} {name} failed: {source}")]
+    Transient {
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// How.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl ApplyError {
+    /// Whether it passes by itself, so that the reconcile is tried again; otherwise it waits for a person.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Overlooked { .. } | Self::Superseded(_) | Self::Ownerless | Self::Transient { .. } => true,
+            Self::NameTaken { .. }
+            | Self::Refused { .. }
+            | Self::PodTemplate(_)
+            | Self::HubAuth(_)
+            | Self::VolumeNotExpandable { .. } => false,
+        }
+    }
+
+    /// The kind of the child and, in one word, by which writes are counted, what the attempt to write it came to; `None` where
+    /// nothing was attempted.
+    pub fn write(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::NameTaken { kind, .. } => Some((kind, "name_taken")),
+            Self::Refused { kind, .. } => Some((kind, "refused")),
+            Self::Transient { kind, .. } => Some((kind, "failed")),
+            Self::Overlooked { .. }
+            | Self::Superseded(_)
+            | Self::Ownerless
+            | Self::PodTemplate(_)
+            | Self::HubAuth(_)
+            | Self::VolumeNotExpandable { .. } => None,
+        }
+    }
+
+    /// Why the cluster is not ready while this lasts.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NameTaken { .. } => Reason::NameTaken,
+            Self::PodTemplate(_) => Reason::PodTemplateInvalid,
+            Self::HubAuth(error) => error.into(),
+            Self::VolumeNotExpandable { .. } => Reason::VolumeNotExpandable,
+            Self::Refused { .. }
+            | Self::Overlooked { .. }
+            | Self::Superseded(_)
+            | Self::Ownerless
+            | Self::Transient { .. } => Reason::ApplyFailed,
+        }
+    }
+}
+
+impl From<WorkloadError> for ApplyError {
+    fn from(error: WorkloadError) -> Self {
+        match error {
+            WorkloadError::PodTemplate(error) => error.into(),
+            WorkloadError::HubAuth(error) => error.into(),
+        }
+    }
+}
+
+pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
+    let owner = match controller(object) {
+        Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
+            "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
+        }
+        Some(owner) => format!("belongs to {} {}", owner.kind, owner.name),
+        None => "does not belong to this ChatCluster".to_owned(),
+    };
+    ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: object.name_any(), owner }
+}
+
+pub(super) fn failure<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
+    let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+            ApplyError::Refused { kind, name, message: status.message.clone() }
+        }
+        source => ApplyError::Transient { kind, name, source: Box::new(source) },
+    }
+}

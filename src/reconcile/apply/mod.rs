@@ -1,0 +1,350 @@
+//! Writes: server-side apply of each child, and only where it is needed.
+//!
+//! A child is written if it is missing, if its desired state is another than the one last applied (a fingerprint kept as
+//! an annotation), or if a field of ours no longer has our value. An object of a child's name that is not ours is never
+//! touched. What is to be done is decided in `decide` (pure), and done in `write`; [`Applier::plan`] only says it.
+
+mod decide;
+mod error;
+mod kept;
+mod outcome;
+mod plan;
+mod stages;
+mod write;
+
+use std::future;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join, join_all};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolumeClaim, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::Value;
+use tracing::debug;
+
+use crate::objects::compare::{Difference, differences};
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::reconcile::judge::Growth;
+use crate::reconcile::validate::{Cluster, controller, owns};
+use crate::store::cache::{Cache, Mark};
+use crate::store::raw::Raw;
+use crate::store::watches::Caches;
+use chatcluster_api::ChatCluster;
+use chatcluster_api::names;
+
+pub use error::ApplyError;
+pub use kept::Kept;
+pub use outcome::{Applied, Outcome, Work};
+
+use decide::{Child, Decision, Wanted, to_value};
+use error::{failure, taken};
+use stages::{Each, Stages, stages};
+
+/// Writes children of one cluster.
+#[derive(Clone, Copy)]
+pub struct Applier<'a> {
+    /// With which to write.
+    pub client: &'a Client,
+    /// What is known of the children.
+    pub caches: &'a Caches,
+    /// What is known of how the API server keeps them.
+    pub kept: &'a Kept,
+    /// Whose children they are.
+    pub cluster: &'a Cluster,
+    /// The names and versions of our Secrets whose content the desired children have again.
+    pub read: &'a [(String, Option<String>)],
+}
+
+impl<'a> Applier<'a> {
+    /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
+    /// what depends on it and nothing else.
+    pub fn apply(
+        self,
+        children: Children,
+        growth: Growth,
+    ) -> impl Future<Output = Vec<Result<Applied, ApplyError>>> + use<'a> {
+        // The children are in none of the futures that follow: these would have room for them all, all the time.
+        let stages = stages(children, self.caches, &self.cluster.name, &Writing(self));
+        self.in_order(stages, growth)
+    }
+
+    async fn in_order(
+        self,
+        stages: Stages<BoxFuture<'_, Result<Applied, ApplyError>>>,
+        growth: Growth,
+    ) -> Vec<Result<Applied, ApplyError>> {
+        let Stages { foundation, redis_service, redis, hubs, scaling, public } = stages;
+        let founded = async {
+            let mut results = join_all(foundation).await;
+            // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
+            let is_ours = results.iter().all(Result::is_ok);
+            if is_ours {
+                results.extend(self.grow(growth).await);
+                results.push(redis.await);
+            }
+            (results, is_ours)
+        };
+        // The address of a Service is given out last where many are asked for, and Redis can start without it.
+        let (reached, (mut results, is_ours)) = join(redis_service, founded).await;
+        // Were that Service someone else's, the hubs would tell them the password.
+        let is_ours = is_ours && reached.is_ok();
+        results.push(reached);
+        if is_ours {
+            results.push(hubs.await);
+            results.push(scaling.await);
+        }
+        if let Some(public) = public {
+            results.push(public.await);
+        }
+        results
+    }
+
+    /// The mark of what is desired; none, if the child has been found to be so already.
+    fn unsatisfied<K: Child>(&self, cache: &Cache<K>, desired: &K) -> Option<Mark> {
+        let mark = Mark::of(desired);
+        (!cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark)).then_some(mark)
+    }
+
+    /// One that has not been found to be as desired already.
+    async fn ensure<K: Child>(&self, cache: &Cache<K>, wanted: Wanted<K>) -> Result<Applied, ApplyError> {
+        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let actual = cache.get(&self.cluster.namespace, &wanted.name);
+        let read =
+            self.read.iter().find(|(name, _)| K::kind(&()) == Secret::kind(&()) && *name == wanted.name);
+        if read.is_some_and(|(_, version)| *version != actual.as_ref().and_then(|a| a.resource_version())) {
+            return Err(ApplyError::Superseded(wanted.name));
+        }
+        let decision = self.decide(&wanted, actual.as_deref());
+        if decision != Decision::Nothing {
+            debug!(kind = %K::kind(&()), name = wanted.name, ?decision, "a child is not as it should be");
+        }
+        let Some(actual) = actual else {
+            return self.make(&api, cache, &wanted).await;
+        };
+        if decision.writes() && controller(&*actual).is_none() {
+            Box::pin(self.may_adopt::<K>(&wanted.name)).await?;
+        }
+        match decision {
+            Decision::Nothing => {
+                cache.found(&*actual, wanted.mark);
+                Ok(applied(&*actual, Outcome::Unchanged))
+            }
+            Decision::Create => self.make(&api, cache, &wanted).await,
+            Decision::Foreign => Err(taken(self.cluster, &*actual)),
+            Decision::Leaving => Ok(applied(&*actual, Outcome::Leaving)),
+            Decision::Update(_) => self.write(&api, cache, &wanted, &actual, Outcome::Updated).await,
+            Decision::Repair(found) => {
+                let first = first(&found);
+                let done = self.write(&api, cache, &wanted, &actual, Outcome::Repaired(first)).await?;
+                // What has not come back is nothing that someone changed.
+                let repaired = found.iter().any(|d| self.keeps(done.child.uid.as_deref(), d));
+                Ok(if repaired { done } else { Applied { outcome: Outcome::Unchanged, ..done } })
+            }
+            Decision::Recreate(found) => {
+                let only_this = DeleteParams::orphan().preconditions(this(&*actual));
+                delete(&api, &wanted.name, &only_this).await?;
+                Ok(applied(&*actual, Outcome::Recreating(first(&found))))
+            }
+        }
+    }
+
+    /// Whether a child that has lost its owner may have it again. Kubernetes takes the owner away from what a `ChatCluster` leaves
+    /// behind (`kubectl delete --cascade=orphan`), and deletes what has one that is gone. The watch may tell of the deletion later
+    /// than of that, so the API server is asked: by a list, which the operator has the right to.
+    async fn may_adopt<K: Child>(&self, child: &str) -> Result<(), ApplyError> {
+        let Cluster { namespace, name, uid, .. } = self.cluster;
+        let api: Api<ChatCluster> = Api::namespaced(self.client.clone(), namespace);
+        let this = ListParams::default().fields(&format!("metadata.name={name}"));
+        let found = api.list_metadata(&this).await.map_err(|error| failure::<K>(child, error))?;
+        let stays =
+            |found: &ObjectMeta| found.uid.as_ref() == Some(uid) && found.deletion_timestamp.is_none();
+        if found.items.iter().any(|found| stays(&found.metadata)) {
+            Ok(())
+        } else {
+            Err(ApplyError::Ownerless)
+        }
+    }
+
+    fn decide<K: Child>(&self, wanted: &Wanted<K>, actual: Option<&K>) -> Decision {
+        let uid = actual.and_then(ResourceExt::uid);
+        wanted.decide(self.cluster, actual, |difference| self.keeps(uid.as_deref(), difference))
+    }
+
+    fn keeps(&self, child: Option<&str>, difference: &Difference) -> bool {
+        self.kept.keeps(&self.cluster.uid, child, difference)
+    }
+
+    async fn write<K: Child>(
+        &self,
+        api: &Api<Raw<K>>,
+        cache: &Cache<K>,
+        wanted: &Wanted<K>,
+        actual: &K,
+        outcome: Outcome,
+    ) -> Result<Applied, ApplyError> {
+        if outcome == Outcome::Updated {
+            self.leave_replicas::<K>(|| to_value(actual)).await?;
+        }
+        let written = write::overwrite(api, &wanted.name, wanted.value.clone(), actual.uid()).await;
+        let written = written.map_err(|error| failure::<K>(&wanted.name, error))?;
+        self.learn(cache, wanted, &written);
+        Ok(applied(&written, outcome))
+    }
+
+    /// Makes a child that the watch does not show.
+    async fn make<K: Child>(
+        &self,
+        api: &Api<Raw<K>>,
+        cache: &Cache<K>,
+        wanted: &Wanted<K>,
+    ) -> Result<Applied, ApplyError> {
+        let name = &wanted.name;
+        match write::create(api, name, &wanted.value).await {
+            Ok(created) => {
+                self.learn(cache, wanted, &created);
+                self.leave_replicas::<K>(|| created.value()).await?;
+                return Ok(applied(&created, Outcome::Created));
+            }
+            Err(error) if write::is_conflict(&error) => {}
+            Err(error) => return Err(failure::<K>(name, error)),
+        }
+        // It is there, but without our label: someone else's, or ours and tampered with.
+        let failed = |error| failure::<K>(name, error);
+        let Some(found) = api.get_opt(name).await.map_err(failed)? else {
+            return Ok(applied(&wanted.object, Outcome::Leaving));
+        };
+        let actual = found.object().map_err(|error| failed(kube::Error::SerdeError(error)))?;
+        if !owns(self.cluster, &actual) {
+            return Err(taken(self.cluster, &actual));
+        }
+        cache.remember(&found);
+        Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
+    }
+
+    /// Where the number of replicas is the autoscaler's: has it stay as it is, or at the fewest for a start. Server-side
+    /// apply would otherwise take back the number that we once applied, and leave one.
+    async fn leave_replicas<K: Child>(&self, actual: impl FnOnce() -> Value) -> Result<(), ApplyError> {
+        let Some(autoscaling) = &self.cluster.spec.hub.autoscaling else { return Ok(()) };
+        if K::kind(&()) != Deployment::kind(&()) {
+            return Ok(());
+        }
+        let now = actual()["spec"]["replicas"].as_i64().unwrap_or(1);
+        let replicas = now.max(i64::from(autoscaling.min_replicas));
+        let name = names::hub(&self.cluster.name);
+        let api: Api<Raw<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        match write::hand_over_replicas(&api, &name, replicas).await {
+            Ok(left) => {
+                self.caches.deployments.remember(&left);
+                Ok(())
+            }
+            // It is someone's already, the autoscaler's: then it stays without our doing.
+            Err(error) if write::is_conflict(&error) => Ok(()),
+            Err(error) => Err(failure::<Deployment>(&name, error)),
+        }
+    }
+
+    /// Keeps what a write returned: it is as it should be, and where the API server has not kept what it was sent, it never does.
+    fn learn<K: Child>(&self, cache: &Cache<K>, wanted: &Wanted<K>, written: &Raw<K>) {
+        let changed = differences(&wanted.value, &written.value());
+        self.kept.learn(&self.cluster.uid, &written.uid().unwrap_or_default(), changed);
+        cache.remember(written);
+        cache.found(written, wanted.mark);
+    }
+
+    async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
+        let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
+        let Some(actual) = self.mine(cache, name) else { return Ok(gone(Outcome::Absent)) };
+        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        delete(&api, name, &DeleteParams::default().preconditions(this(&*actual))).await?;
+        cache.forget(&*actual);
+        Ok(gone(Outcome::Removed))
+    }
+
+    /// The child of that name, if it is there and ours.
+    fn mine<K: Child>(&self, cache: &Cache<K>, name: &str) -> Option<std::sync::Arc<K>> {
+        cache.get(&self.cluster.namespace, name).filter(|actual| owns(self.cluster, &**actual))
+    }
+
+    async fn grow(&self, growth: Growth) -> Option<Result<Applied, ApplyError>> {
+        let (claim, uid, from, to) = match growth {
+            Growth::None | Growth::Waits { .. } => return None,
+            Growth::Impossible { claim, from, to, class } => {
+                return Some(Err(ApplyError::VolumeNotExpandable { claim, from, to, class }));
+            }
+            Growth::Expand { claim, uid, from, to } => (claim, uid, from, to),
+        };
+        let api: Api<Raw<PersistentVolumeClaim>> =
+            Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        Some(match write::expand(&api, &claim, &uid, &to).await {
+            Ok(grown) => {
+                let done = applied(&grown, Outcome::Grown { from, to });
+                self.caches.claims.remember(&grown);
+                Ok(done)
+            }
+            Err(error) => Err(failure::<PersistentVolumeClaim>(&claim, error)),
+        })
+    }
+}
+
+/// Each child is written when its future is awaited.
+#[derive(Clone, Copy)]
+struct Writing<'a>(Applier<'a>);
+
+impl<'a> Each<'a> for Writing<'a> {
+    type Done = BoxFuture<'a, Result<Applied, ApplyError>>;
+
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
+        let Self(applier) = *self;
+        let Some(mark) = applier.unsatisfied(cache, &desired) else {
+            // So it is most often, and takes none of the room that doing something would.
+            return future::ready(Ok(applied(&desired, Outcome::Unchanged))).boxed();
+        };
+        async move { applier.ensure(cache, Wanted::new(desired, mark)).await }.boxed()
+    }
+
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done {
+        let (Self(applier), name) = (*self, name.to_owned());
+        async move { applier.remove(cache, &name).await }.boxed()
+    }
+
+    fn refuse(&self, error: WorkloadError) -> Self::Done {
+        future::ready(Err(error.into())).boxed()
+    }
+}
+
+/// The first of what a [`Decision`] found, which is never nothing.
+fn first(found: &[Difference]) -> Difference {
+    found.first().cloned().unwrap_or(Difference { path: String::new() })
+}
+
+/// Only this very object, not another that has taken its name meanwhile.
+fn this<K: Resource>(object: &K) -> Preconditions {
+    Preconditions { uid: object.uid(), resource_version: None }
+}
+
+async fn delete<K: Child>(api: &Api<Raw<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
+    match api.delete(name, how).await {
+        Ok(_) => Ok(()),
+        Err(error) if write::is_not_found(&error) => Ok(()),
+        Err(error) => Err(failure::<K>(name, error)),
+    }
+}
+
+fn applied<K: Resource<DynamicType = ()>>(object: &K, outcome: Outcome) -> Applied {
+    Applied { child: object.object_ref(&()), outcome }
+}
+
+fn reference<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

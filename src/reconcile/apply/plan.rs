@@ -1,0 +1,82 @@
+//! What would be done, for `status.pending`: nothing is.
+
+use kube::ResourceExt;
+
+use super::Applier;
+use super::decide::{Child, Decision, Wanted};
+use super::stages::{Each, Stages, stages};
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::reconcile::judge::Growth;
+use crate::store::cache::Cache;
+use chatcluster_api::names::{COMPONENT, Component};
+use chatcluster_api::{Pending, PendingAction, Restarts};
+
+/// How many fields of one child `status.pending` names.
+const FIELDS_NAMED: usize = 20;
+
+impl Applier<'_> {
+    /// What [`Applier::apply`] would do, child by child.
+    pub fn plan(&self, children: Children, growth: &Growth) -> Vec<Pending> {
+        let Stages { foundation, redis_service, redis, hubs, scaling, public } =
+            stages(children, self.caches, &self.cluster.name, &Planning(*self));
+        let grows = match growth {
+            Growth::Expand { claim, .. } => Some(Pending {
+                child: format!("PersistentVolumeClaim/{claim}"),
+                action: PendingAction::Update,
+                fields: vec!["spec.resources.requests.storage".to_owned()],
+                restarts: None,
+            }),
+            Growth::None | Growth::Waits { .. } | Growth::Impossible { .. } => None,
+        };
+        let all = foundation.into_iter().chain([redis_service, grows, redis, hubs, scaling]);
+        all.chain(public).flatten().collect()
+    }
+}
+
+/// What would be done to a child, if anything would.
+struct Planning<'a>(Applier<'a>);
+
+impl<'a> Each<'a> for Planning<'a> {
+    type Done = Option<Pending>;
+
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
+        let Self(applier) = self;
+        let mark = applier.unsatisfied(cache, &desired)?;
+        let wanted = Wanted::new(desired, mark);
+        let actual = cache.get(&applier.cluster.namespace, &wanted.name);
+        let (action, found) = match applier.decide(&wanted, actual.as_deref()) {
+            Decision::Nothing => {
+                if let Some(actual) = actual {
+                    cache.found(&*actual, mark);
+                }
+                return None;
+            }
+            Decision::Foreign => return None,
+            Decision::Create | Decision::Leaving => {
+                return Some(pending::<K>(&wanted.name, PendingAction::Create));
+            }
+            Decision::Update(found) | Decision::Repair(found) => (PendingAction::Update, found),
+            Decision::Recreate(found) => (PendingAction::Recreate, found),
+        };
+        let restarts = actual.is_some_and(|actual| wanted.changes_template(&actual, &found));
+        let hub = wanted.object.labels().get(COMPONENT).map(String::as_str) == Some(Component::Hub.as_str());
+        Some(Pending {
+            fields: found.into_iter().take(FIELDS_NAMED).map(|difference| difference.path).collect(),
+            restarts: restarts.then_some(if hub { Restarts::Hub } else { Restarts::Redis }),
+            ..pending::<K>(&wanted.name, action)
+        })
+    }
+
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done {
+        self.0.mine(cache, name).map(|_| pending::<K>(name, PendingAction::Delete))
+    }
+
+    /// Until it can be said, it stays as it is.
+    fn refuse(&self, _: WorkloadError) -> Self::Done {
+        None
+    }
+}
+
+fn pending<K: Child>(name: &str, action: PendingAction) -> Pending {
+    Pending { child: format!("{}/{name}", K::kind(&())), action, fields: Vec::new(), restarts: None }
+}

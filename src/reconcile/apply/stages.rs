@@ -1,0 +1,98 @@
+//! Every child of a cluster, in the order in which they depend on each other: for those who write them, and for those who
+//! only say what they would write.
+
+use crate::reconcile::desired::{Children, WorkloadError};
+use crate::store::cache::Cache;
+use crate::store::watches::Caches;
+use chatcluster_api::names;
+
+use super::decide::Child;
+
+/// What is done with each child.
+pub(super) trait Each<'a> {
+    /// What comes of it.
+    type Done;
+
+    /// It is to be as desired.
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done;
+
+    /// There is to be none.
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done;
+
+    /// What it is to be like cannot be said.
+    fn refuse(&self, error: WorkloadError) -> Self::Done;
+
+    fn ensure_or_remove<K: Child>(&self, cache: &'a Cache<K>, desired: Option<K>, name: &str) -> Self::Done {
+        match desired {
+            Some(desired) => self.ensure(cache, desired),
+            None => self.remove(cache, name),
+        }
+    }
+
+    fn ensure_or_refuse<K: Child>(
+        &self,
+        cache: &'a Cache<K>,
+        desired: Result<K, WorkloadError>,
+    ) -> Self::Done {
+        match desired {
+            Ok(desired) => self.ensure(cache, desired),
+            Err(error) => self.refuse(error),
+        }
+    }
+}
+
+/// What comes of all children.
+pub(super) struct Stages<D> {
+    /// Of what pods mount and are fenced by, and of the Service that names Redis's pod.
+    pub(super) foundation: Vec<D>,
+    /// Of the Service by which hubs reach Redis.
+    pub(super) redis_service: D,
+    /// Of what makes Redis's pod.
+    pub(super) redis: D,
+    /// Of what makes hubs.
+    pub(super) hubs: D,
+    /// Of what acts on that.
+    pub(super) scaling: D,
+    /// Of the public Service, if there may be one.
+    pub(super) public: Option<D>,
+}
+
+/// Does it with each child of the cluster `name`.
+pub(super) fn stages<'a, E: Each<'a>>(
+    children: Children,
+    caches: &'a Caches,
+    name: &str,
+    each: &E,
+) -> Stages<E::Done> {
+    let Children {
+        auth,
+        hub_token,
+        redis_config,
+        redis_nodes,
+        redis_service,
+        redis_policy,
+        hub_policy,
+        hub_budget,
+        redis_set,
+        hub_deployment,
+        hub_autoscaler,
+        public_service,
+    } = children;
+    let (redis, hub) = (names::redis(name), names::hub(name));
+    Stages {
+        foundation: vec![
+            each.ensure(&caches.secrets, auth),
+            each.ensure(&caches.secrets, hub_token),
+            each.ensure(&caches.config_maps, redis_config),
+            each.ensure(&caches.services, redis_nodes),
+            each.ensure_or_remove(&caches.policies, redis_policy, &redis),
+            each.ensure_or_remove(&caches.policies, hub_policy, &hub),
+            each.ensure(&caches.budgets, hub_budget),
+        ],
+        redis_service: each.ensure(&caches.services, redis_service),
+        redis: each.ensure_or_refuse(&caches.stateful_sets, redis_set),
+        hubs: each.ensure_or_refuse(&caches.deployments, hub_deployment),
+        scaling: each.ensure_or_remove(&caches.autoscalers, hub_autoscaler, &hub),
+        public: public_service.map(|service| each.ensure(&caches.services, service)),
+    }
+}

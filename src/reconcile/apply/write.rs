@@ -1,0 +1,93 @@
+//! The requests themselves, each as narrow as Kubernetes lets it be.
+
+use std::fmt::Debug;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::decide::Child;
+use crate::store::raw::Raw;
+use chatcluster_api::names::OPERATOR;
+
+/// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never
+/// again, so that the number is no longer ours and yet does not go with our ownership.
+/// See <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>.
+const REPLICAS: &str = "chatcluster-operator-replicas";
+
+/// Makes an object that must not exist yet. An apply that names a resource version makes a missing object all the same,
+/// and conflicts with one that exists, whose version is never 1: one request that cannot seize what is not ours.
+pub(super) async fn create<K: Child>(
+    api: &Api<Raw<K>>,
+    name: &str,
+    value: &Value,
+) -> Result<Raw<K>, kube::Error> {
+    let mut value = value.clone();
+    value["metadata"]["resourceVersion"] = "1".into();
+    patch(api, name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
+}
+
+/// Applies to this very object: not to another that has taken its name meanwhile.
+///
+/// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
+/// API server refuses. Then our lists replace theirs as a whole.
+pub(super) async fn overwrite<K: Child>(
+    api: &Api<Raw<K>>,
+    name: &str,
+    mut value: Value,
+    uid: Option<String>,
+) -> Result<Raw<K>, kube::Error> {
+    value["metadata"]["uid"] = uid.into();
+    match patch(api, name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
+        Err(kube::Error::Api(status)) if status.code == 422 => {
+            let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+            patch(api, name, &by, &Patch::Merge(&value)).await
+        }
+        result => result,
+    }
+}
+
+/// Leaves the number of replicas to whoever scales, unless it is someone's already: then it conflicts.
+pub(super) async fn hand_over_replicas(
+    api: &Api<Raw<Deployment>>,
+    name: &str,
+    replicas: i64,
+) -> Result<Raw<Deployment>, kube::Error> {
+    let number = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": replicas}});
+    patch(api, name, &PatchParams::apply(REPLICAS), &Patch::Apply(number)).await
+}
+
+/// Has the claim ask for that much.
+pub(super) async fn expand(
+    api: &Api<Raw<PersistentVolumeClaim>>,
+    name: &str,
+    uid: &str,
+    size: &str,
+) -> Result<Raw<PersistentVolumeClaim>, kube::Error> {
+    let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    let more = json!({"metadata": {"uid": uid}, "spec": {"resources": {"requests": {"storage": size}}}});
+    patch(api, name, &by, &Patch::Merge(more)).await
+}
+
+/// Without validation of fields, for which the API server would parse what is applied a second time: it finds what the schema
+/// does not know without that, and what is sent is of Kubernetes' own types.
+async fn patch<K: Child, P: Serialize + Debug>(
+    api: &Api<Raw<K>>,
+    name: &str,
+    params: &PatchParams,
+    patch: &Patch<P>,
+) -> Result<Raw<K>, kube::Error> {
+    let params = params.clone().validation_ignore();
+    api.patch(name, &params, patch).await
+}
+
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+pub(super) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}

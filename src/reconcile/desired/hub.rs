@@ -1,0 +1,232 @@
+//! The hubs: their Deployment, wired to Redis by its hostname through the hub contract.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle, LifecycleHandler,
+    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, SecretKeySelector, SleepAction, TCPSocketAction,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::{Value, json};
+
+use super::error::WorkloadError;
+use super::meta::meta;
+use super::overlay;
+use super::pod::{self, value};
+use super::settings;
+use crate::reconcile::validate::hub_keys::HubKeys;
+use crate::reconcile::validate::{Auth, Cluster};
+use chatcluster_api::Drain;
+use chatcluster_api::names::{self, Component, HUB_CONTAINER, REDIS_PORT, hub_key, key};
+
+const PASSWORD_VOLUME: &str = "redis-password";
+const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";
+const KEYS_VOLUME: &str = "hub-token";
+const KEYS_DIRECTORY: &str = "/var/run/secrets/chatcluster-hub";
+const TMP_VOLUME: &str = "tmp";
+/// How long a hub goes on as before while it is being taken out of the Service, in seconds: a node may still send it
+/// connections until it has heard.
+const LAME_DUCK_SECONDS: i64 = 3;
+/// What is left of the grace when our own hub has let its clients go, in seconds: to end by itself, not by a kill.
+const FAREWELL_SECONDS: i64 = 2;
+/// The name of the hub's port.
+pub(super) const PORT_NAME: &str = "http";
+
+/// The Deployment. While an autoscaler is asked for it has no number of replicas: that is the autoscaler's.
+pub(super) fn deployment(
+    cluster: &Cluster,
+    auth: &Auth,
+    keys: &HubKeys,
+) -> Result<Deployment, WorkloadError> {
+    if let Some(trouble) = &keys.trouble {
+        return Err(trouble.clone().into());
+    }
+    let hub = &cluster.spec.hub;
+    Ok(Deployment {
+        metadata: meta(cluster, names::hub(&cluster.name), Component::Hub),
+        spec: Some(DeploymentSpec {
+            replicas: hub.autoscaling.is_none().then_some(hub.replicas),
+            selector: names::selector(&cluster.name, Component::Hub),
+            // Never fewer hubs than asked for, not while they are rolled either.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::String("25%".to_owned())),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: overlay::lay(
+                template(cluster, auth, keys),
+                hub.pod_template.as_ref(),
+                || protected(cluster),
+                "hub.podTemplate",
+            )?,
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    })
+}
+
+fn template(cluster: &Cluster, auth: &Auth, keys: &HubKeys) -> PodTemplateSpec {
+    let revision = cluster.spec.hub.password_env.then_some((names::AUTH_REVISION, auth.revision.as_str()));
+    let restarted = cluster.restart.hub.as_deref().map(|at| (names::RESTARTED_AT, at));
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(names::labels(&cluster.name, Component::Hub)),
+            annotations: pod::annotations([
+                Some((names::TOKEN_REVISION, keys.revision.as_str())),
+                revision,
+                restarted,
+            ]),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(pod_spec(cluster, keys)),
+    }
+}
+
+/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, the hub contract is
+/// what its image counts on, and who gets in is what `hub.auth` says.
+fn protected(cluster: &Cluster) -> Value {
+    json!({
+        "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
+        "spec": {"containers": [{"name": HUB_CONTAINER, "env": promised(cluster).collect::<Vec<_>>()}]},
+    })
+}
+
+fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
+    let image_pull_secrets = cluster.spec.hub.image_pull_secrets.clone();
+    let hub_keys: Vec<&str> =
+        [hub_key::TOKEN].into_iter().chain(keys.clients.keys().map(String::as_str)).collect();
+    PodSpec {
+        automount_service_account_token: Some(false),
+        containers: vec![container(cluster)],
+        // Service links would put a REDIS_PORT into every pod of a namespace that has a Service named redis.
+        enable_service_links: Some(false),
+        image_pull_secrets: (!image_pull_secrets.is_empty()).then_some(image_pull_secrets),
+        security_context: Some(pod::restricted_pod()),
+        termination_grace_period_seconds: Some(cluster.spec.hub.drain.grace_period_seconds),
+        topology_spread_constraints: Some(pod::spread(&cluster.name, Component::Hub)),
+        volumes: Some(vec![
+            // Readable by whatever user the image names: the pod has no group of its own.
+            pod::secret_volume(PASSWORD_VOLUME, names::redis_auth(&cluster.name), &[key::PASSWORD], 0o444),
+            pod::secret_volume(KEYS_VOLUME, names::hub_token(&cluster.name), &hub_keys, 0o444),
+            pod::empty_volume(TMP_VOLUME),
+        ]),
+        ..PodSpec::default()
+    }
+}
+
+fn container(cluster: &Cluster) -> Container {
+    let hub = &cluster.spec.hub;
+    Container {
+        name: HUB_CONTAINER.to_owned(),
+        image: Some(cluster.hub_image.clone()),
+        image_pull_policy: Some(hub.image_pull_policy.as_str().to_owned()),
+        // The contract comes first: a variable can refer only to those before it.
+        env: Some(
+            promised(cluster)
+                .chain(drain(cluster))
+                .chain(settings::of(hub))
+                .chain(hub.env.iter().cloned())
+                .collect(),
+        ),
+        env_from: (!hub.env_from.is_empty()).then(|| hub.env_from.clone()),
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                sleep: Some(SleepAction { seconds: LAME_DUCK_SECONDS }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        ports: Some(vec![ContainerPort {
+            name: Some(PORT_NAME.to_owned()),
+            container_port: i32::from(hub.port),
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        readiness_probe: Some(Probe {
+            http_get: Some(HTTPGetAction {
+                path: Some("/readyz".to_owned()),
+                port: IntOrString::String(PORT_NAME.to_owned()),
+                ..HTTPGetAction::default()
+            }),
+            period_seconds: Some(2),
+            timeout_seconds: Some(2),
+            failure_threshold: Some(2),
+            ..Probe::default()
+        }),
+        // Of any image only this is known: that it listens.
+        liveness_probe: Some(Probe {
+            tcp_socket: Some(TCPSocketAction {
+                port: IntOrString::String(PORT_NAME.to_owned()),
+                ..TCPSocketAction::default()
+            }),
+            initial_delay_seconds: Some(10),
+            period_seconds: Some(10),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(6),
+            ..Probe::default()
+        }),
+        resources: Some(hub.resources.clone()),
+        security_context: Some(pod::restricted_container()),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(vec![
+            pod::mount(PASSWORD_VOLUME, PASSWORD_DIRECTORY, true),
+            pod::mount(KEYS_VOLUME, KEYS_DIRECTORY, true),
+            pod::mount(TMP_VOLUME, "/tmp", false),
+        ]),
+        ..Container::default()
+    }
+}
+
+/// What holds whatever else is said.
+fn promised(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
+    contract(cluster).into_iter().chain(settings::auth(&cluster.spec.hub, KEYS_DIRECTORY))
+}
+
+/// The environment that every hub gets, whatever its image.
+fn contract(cluster: &Cluster) -> Vec<EnvVar> {
+    let mut contract = vec![
+        value("REDIS_SERVER", names::redis(&cluster.name)),
+        value("REDIS_PORT", REDIS_PORT.to_string()),
+        value("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
+        value("BACKPLANE_EVENT_KEY", cluster.event_key.clone()),
+        field("POD_NAME", "metadata.name"),
+        field("POD_IP", "status.podIP"),
+        value("HUB_PORT", cluster.spec.hub.port.to_string()),
+        value("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
+    ];
+    if cluster.spec.hub.password_env {
+        contract.push(from(
+            "REDIS_PASSWORD",
+            EnvVarSource {
+                secret_key_ref: Some(SecretKeySelector {
+                    name: names::redis_auth(&cluster.name),
+                    key: key::PASSWORD.to_owned(),
+                    optional: None,
+                }),
+                ..EnvVarSource::default()
+            },
+        ));
+    }
+    contract
+}
+
+/// Tells our own hub of a grace that is not the default, unless the user does.
+fn drain(cluster: &Cluster) -> Option<EnvVar> {
+    const NAME: &str = "HUB_SHUTDOWN_GRACE";
+    let (hub, grace) = (&cluster.spec.hub, cluster.spec.hub.drain.grace_period_seconds);
+    if hub.drain == Drain::default() || hub.env.iter().any(|env| env.name == NAME) {
+        return None;
+    }
+    Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
+}
+
+fn field(name: &str, path: &str) -> EnvVar {
+    let source = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: path.to_owned() };
+    from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
+}
+
+fn from(name: &str, source: EnvVarSource) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
+}

@@ -1,0 +1,248 @@
+//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::reconcile::publisher`] says it).
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::reconcile::apply::{Applied, Outcome};
+use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
+
+/// What is to be said about a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Whether a person should look.
+    pub warning: bool,
+    /// In CamelCase.
+    pub reason: String,
+    /// In a sentence.
+    pub note: String,
+    /// The child that it is about, if it is about one.
+    pub related: Option<ObjectReference>,
+}
+
+/// What is known of a child from before it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// This process has seen it: someone deleted it.
+    There,
+    /// The cluster had been made, as its status says: it was deleted while no operator ran, or an earlier version of the
+    /// operator did not make it.
+    Made,
+    /// There had been none.
+    Unmade,
+}
+
+/// What to say of the writes, given what was known of each child before: of the first making of a cluster once, of each repair, and not of what the spec asked for.
+pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut created = Vec::new();
+    for (Applied { child, outcome }, former) in applied.iter().zip(formers) {
+        let name = format!(
+            "{} {}",
+            child.kind.as_deref().unwrap_or("object"),
+            child.name.as_deref().unwrap_or_default()
+        );
+        match outcome {
+            Outcome::Repaired(difference) => notices.push(about(
+                child,
+                "Repaired",
+                format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
+            )),
+            Outcome::Created => match former {
+                Former::There => {
+                    let note = format!("{name} was deleted by someone else: it is back");
+                    notices.push(about(child, "Repaired", note));
+                }
+                Former::Made => {
+                    let note = format!("{name} was missing: it is there now");
+                    notices.push(about(child, "Repaired", note));
+                }
+                Former::Unmade => created.push(name),
+            },
+            Outcome::Recreating(difference) => notices.push(about(
+                child,
+                "Recreating",
+                format!(
+                    "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
+                ),
+            )),
+            Outcome::Grown { from, to } => notices.push(about(
+                child,
+                "Growing",
+                format!("{name} asks for {to} now, it had {from}: its volume grows"),
+            )),
+            Outcome::Unchanged
+            | Outcome::Absent
+            | Outcome::Updated
+            | Outcome::Removed
+            | Outcome::Leaving => {}
+        }
+    }
+    if created.len() > 1 {
+        notices.push(Notice {
+            warning: false,
+            reason: "Created".to_owned(),
+            note: format!("made {}", created.join(", ")),
+            related: None,
+        });
+    }
+    notices
+}
+
+/// Whether someone else had changed or deleted the child.
+pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
+    match outcome {
+        Outcome::Repaired(_) => true,
+        Outcome::Created => former != Former::Unmade,
+        Outcome::Unchanged
+        | Outcome::Absent
+        | Outcome::Updated
+        | Outcome::Recreating(_)
+        | Outcome::Grown { .. }
+        | Outcome::Removed
+        | Outcome::Leaving => false,
+    }
+}
+
+/// What no one need look at, about one child.
+fn about(child: &ObjectReference, reason: &str, note: String) -> Notice {
+    // Its version changes with every write and would make every event another one.
+    let related = ObjectReference { resource_version: None, ..child.clone() };
+    Notice { warning: false, reason: reason.to_owned(), note, related: Some(related) }
+}
+
+/// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
+pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<Notice> {
+    let news = |condition: &&Condition| {
+        !before.conditions.iter().any(|old| old.type_ == condition.type_ && old.reason == condition.reason)
+    };
+    let mut notices: Vec<Notice> = Vec::new();
+    for condition in after.conditions.iter().filter(news) {
+        let waited_for = condition.status == "True"
+            && [ConditionType::Verified, ConditionType::Published]
+                .iter()
+                .any(|t| t.as_str() == condition.type_);
+        let problem = Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == condition.reason);
+        // The summary repeats the reason of the condition that it sums up.
+        if (waited_for || problem) && !notices.iter().any(|notice| notice.reason == condition.reason) {
+            notices.push(Notice {
+                warning: problem,
+                reason: condition.reason.clone(),
+                note: condition.message.clone(),
+                related: None,
+            });
+        }
+    }
+    // One event for both: whoever reads that clients can connect has read enough.
+    let of = |type_: ConditionType| notices.iter().position(|notice| notice.reason == type_.as_str());
+    if let (Some(verified), Some(published)) = (of(ConditionType::Verified), of(ConditionType::Published)) {
+        let verified = notices[verified].note.clone();
+        notices[published].note = format!("{verified}; {}", notices[published].note);
+        notices.retain(|notice| notice.reason != ConditionType::Verified.as_str());
+    }
+    let held = |status: &ChatClusterStatus| {
+        let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason.as_str())?;
+        [Reason::Paused, Reason::Held].into_iter().find(|held| held.as_str() == reason)
+    };
+    if held(after) != held(before) {
+        let (reason, note) = match held(after) {
+            Some(Reason::Held) => ("Held", "the operator runs with --hold and changes nothing"),
+            Some(_) => ("Paused", "the operator changes nothing until spec.paused is false"),
+            None => ("Resumed", "the operator is at work again"),
+        };
+        notices.push(Notice {
+            warning: false,
+            reason: reason.to_owned(),
+            note: note.to_owned(),
+            related: None,
+        });
+    }
+    notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::compare::Difference;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    fn applied(name: &str, outcome: Outcome) -> Applied {
+        let child = ObjectReference {
+            kind: Some("Service".into()),
+            name: Some(name.into()),
+            ..ObjectReference::default()
+        };
+        Applied { child, outcome }
+    }
+
+    fn status(conditions: &[(&str, bool, &str)]) -> ChatClusterStatus {
+        let condition = |(type_, holds, reason): &(&str, bool, &str)| Condition {
+            type_: (*type_).to_owned(),
+            status: if *holds { "True" } else { "False" }.to_owned(),
+            reason: (*reason).to_owned(),
+            message: format!("about {reason}"),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        };
+        ChatClusterStatus {
+            conditions: conditions.iter().map(condition).collect(),
+            ..ChatClusterStatus::default()
+        }
+    }
+
+    fn reasons(notices: &[Notice]) -> Vec<&str> {
+        notices.iter().map(|notice| notice.reason.as_str()).collect()
+    }
+
+    #[test]
+    fn the_making_of_a_cluster_is_one_event() {
+        let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
+
+        let notices = of_writes(&made, &[Former::Unmade; 2]);
+
+        assert_eq!(reasons(&notices), ["Created"]);
+        assert_eq!(notices[0].note, "made Service a, Service b");
+    }
+
+    #[test]
+    fn each_repair_is_an_event_that_names_the_child_and_the_field() {
+        let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
+
+        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[Former::There; 2]);
+
+        assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
+        assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));
+        assert!(notices[1].note.starts_with("Service b was deleted"));
+    }
+
+    #[test]
+    fn a_problem_is_said_once_though_the_summary_repeats_it() {
+        let before = status(&[("Ready", false, "RedisStarting")]);
+        let after = status(&[("Ready", false, "ImagePullFailed"), ("HubReady", false, "ImagePullFailed")]);
+
+        let notices = of_conditions(&before, &after);
+
+        assert_eq!(reasons(&notices), ["ImagePullFailed"]);
+        assert!(notices[0].warning);
+        assert_eq!(of_conditions(&after, &after), []);
+    }
+
+    #[test]
+    fn steps_on_the_way_are_not_events_and_arriving_is() {
+        let before = status(&[("Verified", false, "WaitingForHubs"), ("HubReady", false, "RollingOut")]);
+        let after = status(&[("Verified", true, "Verified"), ("HubReady", true, "Ready")]);
+
+        assert_eq!(reasons(&of_conditions(&before, &after)), ["Verified"]);
+    }
+
+    #[test]
+    fn verified_and_published_at_once_is_one_event() {
+        let before = status(&[("Verified", false, "WaitingForHubs"), ("Published", false, "NotVerified")]);
+        let after = status(&[("Verified", true, "Verified"), ("Published", true, "Published")]);
+
+        let notices = of_conditions(&before, &after);
+
+        assert_eq!(reasons(&notices), ["Published"]);
+        assert!(notices[0].note.contains("; "), "{}", notices[0].note);
+    }
+}

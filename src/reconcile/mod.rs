@@ -1,0 +1,242 @@
+//! One reconcile: six steps in a row, each a folder or function of that name, and what all reconciles share.
+//!
+//! validate (pure) → observe (reads) → judge (pure) → desired (pure) → apply (writes) → status (pure, then one patch)
+
+pub mod validate;
+
+pub mod observe;
+
+pub mod judge;
+
+pub mod desired;
+
+pub mod apply;
+
+pub mod status;
+
+mod error;
+pub mod events;
+mod memory;
+pub mod publisher;
+mod report;
+pub(crate) mod schedule;
+
+use std::sync::Arc;
+
+use chatcluster_api::{ChatCluster, ChatClusterStatus, PublishMode};
+use futures::future::{self, BoxFuture, FutureExt};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::reflector::Store;
+use kube::{Client, Resource, ResourceExt};
+
+use crate::key::{Key, key};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::store::clusters::find_cluster;
+use crate::store::known::Known;
+use crate::store::watches::Caches;
+
+use apply::{Applier, ApplyError, Kept, Work};
+use desired::{Children, children};
+use judge::{Growth, Verdicts, growth, judge};
+use memory::Memories;
+use observe::{Backplane, Observed, UserSecrets, observe};
+use publisher::Publisher;
+use report::Reporter;
+use schedule::{Ended, WaitsFor};
+use status::{Done, Failure, status};
+use validate::{Auth, AuthError, Cluster, Defaults, auth_of, hub_keys, resolve_auth};
+
+pub use error::ReconcileError;
+
+/// What every reconcile shares.
+pub struct Context {
+    defaults: Defaults,
+    client: Client,
+    clusters: Store<Known>,
+    caches: Arc<Caches>,
+    queue: Arc<Queue>,
+    user_secrets: UserSecrets,
+    backplane: Backplane,
+    kept: Kept,
+    memories: Memories,
+    reporter: Reporter,
+}
+
+impl Context {
+    /// The context of a process that reports events by `publisher`.
+    pub(crate) fn new(
+        client: Client,
+        defaults: Defaults,
+        publisher: Arc<Publisher>,
+        caches: Arc<Caches>,
+        metrics: Arc<Metrics>,
+        queue: Arc<Queue>,
+        clusters: Store<Known>,
+    ) -> Self {
+        Self {
+            user_secrets: UserSecrets::new(client.clone(), queue.clone(), metrics.clone()),
+            reporter: Reporter { client: client.clone(), publisher, metrics },
+            backplane: Backplane::default(),
+            kept: Kept::default(),
+            memories: Memories::default(),
+            queue,
+            client,
+            defaults,
+            clusters,
+            caches,
+        }
+    }
+
+    /// The cluster of that namespace and name, as it is known.
+    pub(crate) fn cluster(&self, cluster: &Key) -> Option<Arc<Known>> {
+        find_cluster(&self.clusters, cluster)
+    }
+
+    /// `object` as it is known now; `None` if it is gone, even if another one has its name.
+    pub(crate) fn still<K: Resource<DynamicType = ()>>(&self, object: &K) -> Option<Arc<Known>> {
+        self.cluster(&key(object)).filter(|now| now.uid() == object.uid())
+    }
+
+    /// Brings one cluster closer to what its spec says.
+    pub(crate) async fn reconcile(&self, object: &ChatCluster) -> Result<Ended, ReconcileError> {
+        if object.meta().deletion_timestamp.is_some() {
+            return Ok(Ended::Leaving);
+        }
+        let ended = match Box::pin(self.attempt(object)).await {
+            // What was overlooked is known now: once more, at once. A third time waits for the back-off.
+            Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Superseded(_))) => {
+                Box::pin(self.attempt(object)).await
+            }
+            result => result,
+        };
+        match ended {
+            // The watch will tell.
+            Err(ReconcileError::Apply(ApplyError::Ownerless)) => Ok(Ended::Leaving),
+            ended => ended,
+        }
+    }
+
+    /// The six steps.
+    async fn attempt(&self, object: &ChatCluster) -> Result<Ended, ReconcileError> {
+        let cluster = Cluster::new(object, &self.defaults)?;
+        let before = self.memories.status_so_far(object);
+        let (observed, _turn) =
+            observe(&cluster, &self.caches, &self.user_secrets, &self.backplane, &self.queue).await?;
+        if self.is_superseded(object) {
+            return Ok(Ended::Superseded);
+        }
+        let auth = resolve_auth(observed.auth.as_deref(), &observed.user_secret);
+        let verdicts = judge(&cluster, &observed, auth.as_ref(), &before);
+        let read = observed.own_secrets();
+        let desired = self.desired(&cluster, &observed, auth, is_public(&cluster, &verdicts, &before));
+        let work = self.apply(&cluster, &read, desired).await;
+        self.reporter.writes(&self.memories, object, &before, &work).await;
+        self.status(object, &cluster, &observed, &verdicts, work, &before).await
+    }
+
+    /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
+    fn is_superseded(&self, object: &ChatCluster) -> bool {
+        self.still(object).is_none_or(|now| now.meta().generation != object.metadata.generation)
+    }
+
+    /// What the children should be like, and whether the volume has to grow; `None` while there is no password to make them with.
+    fn desired(
+        &self,
+        cluster: &Cluster,
+        observed: &Observed,
+        auth: Result<Auth, AuthError>,
+        is_public: bool,
+    ) -> Option<(Children, Growth)> {
+        // A password that cannot be used holds nothing up that runs already with the one before it.
+        let auth = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of))?;
+        let keys = hub_keys::resolve(cluster, observed.hub_token.as_deref(), &observed.hub_secret);
+        let growth = growth(cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
+        let sized = cluster.with_volume_of(growth.stays_at());
+        Some((children(&sized, &auth, &keys, &self.defaults, is_public), growth))
+    }
+
+    /// Writes the children, or says what it would write where the cluster is held. `read`: see [`Applier::read`].
+    fn apply<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        read: &'a [(String, Option<String>)],
+        desired: Option<(Children, Growth)>,
+    ) -> BoxFuture<'a, Work> {
+        let Some((children, growth)) = desired else { return future::ready(Work::default()).boxed() };
+        let applier = Applier { client: &self.client, caches: &self.caches, kept: &self.kept, cluster, read };
+        if cluster.held.is_some() {
+            let pending = applier.plan(children, &growth);
+            return future::ready(Work { pending, ..Work::default() }).boxed();
+        }
+        applier.apply(children, growth).map(Work::of).boxed()
+    }
+
+    /// Writes the status, where it is due and the watches are not about to tell of writes that change it once more.
+    async fn status(
+        &self,
+        object: &ChatCluster,
+        cluster: &Cluster,
+        observed: &Observed,
+        verdicts: &Verdicts,
+        mut work: Work,
+        before: &ChatClusterStatus,
+    ) -> Result<Ended, ReconcileError> {
+        if let Some(error) = work.passing.pop() {
+            return Err(ReconcileError::Apply(error));
+        }
+        if work.is_news() {
+            return Ok(Ended::Wrote);
+        }
+        let in_words = |error: &ApplyError| Failure { reason: error.reason(), message: error.to_string() };
+        let failures: Vec<Failure> = work.failures.iter().map(in_words).collect();
+        let done = Done { failures: &failures, pending: work.pending };
+        let after =
+            status(cluster, object.metadata.generation, observed, verdicts, done, before, Timestamp::now());
+        let waits_for =
+            WaitsFor::of(&observed.report, &observed.unseen, cluster.spec.hub.verify, !failures.is_empty());
+        let pause = self.memories.status_pause(object, before, &after, self.queue.is_long());
+        if !pause.is_zero() {
+            return Ok(Ended::Paced { pause, waits_for });
+        }
+        self.reporter.status(&self.memories, object, before, &after).await?;
+        Ok(Ended::Complete(waits_for))
+    }
+
+    /// Whether this very version is what writing its status made of it.
+    pub(crate) fn wrote(&self, object: &impl Resource) -> bool {
+        self.memories.wrote(object)
+    }
+
+    /// One more reconcile of it failed. Returns how many have, in a row.
+    pub(crate) fn failed(&self, object: &impl Resource) -> u32 {
+        self.memories.failed(object)
+    }
+
+    /// Whether the last reconcile of it failed.
+    pub(crate) fn is_failing(&self, object: &impl Resource) -> bool {
+        self.memories.is_failing(object)
+    }
+
+    /// A reconcile of it went well.
+    pub(crate) fn succeeded(&self, object: &impl Resource) {
+        self.memories.succeeded(object);
+    }
+
+    /// It is gone.
+    pub(crate) fn forget(&self, object: &impl Resource) {
+        let uid = object.uid().unwrap_or_default();
+        self.memories.forget(&uid);
+        self.backplane.forget(&uid);
+        self.kept.forget(&uid);
+        self.user_secrets.leave(&object.namespace().unwrap_or_default(), &object.name_any(), &[]);
+    }
+}
+
+/// Whether the cluster may have its public address: once it has been verified, or at once where the spec says so. A hiccup does
+/// not take it away.
+fn is_public(cluster: &Cluster, verdicts: &Verdicts, before: &ChatClusterStatus) -> bool {
+    cluster.spec.service.publish == PublishMode::Immediately
+        || verdicts.verified.holds
+        || before.is_published()
+}

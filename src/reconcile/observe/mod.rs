@@ -1,0 +1,107 @@
+//! The second step, which reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads
+//! again.
+
+mod observed;
+mod redis;
+mod user_secrets;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Resource, ResourceExt};
+
+use tokio::sync::SemaphorePermit;
+
+use crate::queue::Queue;
+use crate::reconcile::validate::{Cluster, SecretKey, auth_of, owns};
+use crate::store::watches::Caches;
+use chatcluster_api::names::{self, COMPONENT, Component, REDIS_CONTAINER};
+use chatcluster_api::pods::{container_status, is_ready};
+
+pub use observed::Observed;
+pub use redis::{Backplane, Report, Subscriber};
+pub use user_secrets::{NoAnswer, UserSecrets};
+
+use redis::Question;
+
+/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
+/// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.
+pub async fn observe<'a>(
+    cluster: &Cluster,
+    caches: &Caches,
+    user_secrets: &UserSecrets,
+    backplane: &Backplane,
+    queue: &'a Queue,
+) -> Result<(Observed, SemaphorePermit<'a>), NoAnswer> {
+    let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
+    let spec = &cluster.spec;
+    let wanted = [
+        spec.redis.auth.existing_secret.as_ref().map(SecretKey::from),
+        spec.hub.auth.as_ref().map(|auth| SecretKey::from(&auth.key_secret)),
+    ];
+    let [user_secret, hub_secret] = user_secrets.follow(namespace, name, wanted).await?;
+
+    let pods = caches.pods.of_cluster(namespace, name);
+    let of_component = |component: Component| {
+        pods.iter()
+            .filter(move |pod| pod.labels().get(COMPONENT).map(String::as_str) == Some(component.as_str()))
+    };
+    let redis_pod =
+        of_component(Component::Backplane).find(|pod| pod.name_any() == names::redis_pod(name)).cloned();
+    let hub_pods: Vec<_> =
+        of_component(Component::Hub).filter(|pod| pod.meta().deletion_timestamp.is_none()).cloned().collect();
+
+    let auth = ours(caches.secrets.get(namespace, &names::redis_auth(name)), cluster);
+    let known = auth.as_deref().and_then(auth_of);
+    let mut report = Report::NotAsked;
+    let mut unseen = Vec::new();
+    if let (Some(known), Some(pod)) = (known, redis_pod.as_deref())
+        && let Some(question) = question(pod, &hub_pods, known.revision)
+    {
+        report = backplane.ask(&cluster.uid, &question, &known.password).await;
+        unseen = question.unseen(&report).into_iter().map(str::to_owned).collect();
+    }
+
+    let turn = queue.turn().await;
+    let claim = caches.claims.get(namespace, &names::redis_claim(name));
+    let class = claim.as_ref().and_then(|c| c.spec.as_ref()?.storage_class_name.clone());
+    let observed = Observed {
+        auth,
+        user_secret,
+        hub_token: ours(caches.secrets.get(namespace, &names::hub_token(name)), cluster),
+        hub_secret,
+        redis_set: ours(caches.stateful_sets.get(namespace, &names::redis(name)), cluster),
+        hub_deployment: ours(caches.deployments.get(namespace, &names::hub(name)), cluster),
+        hub_autoscaler: ours(caches.autoscalers.get(namespace, &names::hub(name)), cluster),
+        public_service: ours(caches.services.get(namespace, name), cluster),
+        redis_pod,
+        hub_pods,
+        claim,
+        without_storage_classes: caches.without_storage_classes,
+        storage_class: class.and_then(|class| caches.storage_classes.get("", &class)),
+        report,
+        unseen,
+    };
+    Ok((observed, turn))
+}
+
+fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>> {
+    object.filter(|object| owns(cluster, &**object))
+}
+
+/// What to ask Redis: once its container runs and its pod has an address.
+fn question(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<Question> {
+    let container = container_status(redis, REDIS_CONTAINER)?;
+    container.state.as_ref()?.running.as_ref()?;
+    Some(Question {
+        redis: (redis.uid()?, container.restart_count, is_ready(redis)),
+        address: address(redis)?,
+        revision,
+        hubs: hubs.iter().filter(|hub| is_ready(hub)).map(|hub| (hub.name_any(), address(hub))).collect(),
+    })
+}
+
+fn address(pod: &Pod) -> Option<IpAddr> {
+    pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}

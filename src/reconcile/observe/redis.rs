@@ -1,0 +1,216 @@
+//! The operator as a client of Redis: does it take the password, and who is subscribed?
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError,
+};
+
+use crate::reconcile::validate::Password;
+use chatcluster_api::names::{OPERATOR, REDIS_PORT};
+
+/// How long a connection and each answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer stands in for a new one while nothing that it depends on has changed.
+const FRESH: Duration = Duration::from_mins(5);
+
+/// What Redis said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It was not asked: there is no running Redis pod, or no password yet.
+    NotAsked,
+    /// It could not be asked.
+    Unreachable {
+        /// Why.
+        error: String,
+        /// How often that was so in a row: a network policy takes a moment to let a new pod be reached.
+        times: u32,
+    },
+    /// It does not take the password.
+    Rejected,
+    /// It takes the password, and these are subscribed.
+    Answers(Vec<Subscriber>),
+}
+
+/// A client of Redis with at least one subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// As set by CLIENT SETNAME; empty if it was not.
+    pub name: String,
+    /// Where it connected from.
+    pub address: Option<IpAddr>,
+}
+
+/// What an answer of Redis depends on: while it stays the same, so does the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Redis's pod: its uid, how often its container started, and whether it is ready.
+    pub redis: (String, i32, bool),
+    /// Where it is asked.
+    pub address: IpAddr,
+    /// The revision of the password.
+    pub revision: String,
+    /// The names and addresses of the ready hubs: each is to be seen subscribed.
+    pub hubs: Vec<(String, Option<IpAddr>)>,
+}
+
+impl Question {
+    /// The ready hubs that `report` does not show subscribed.
+    pub fn unseen<'a>(&'a self, report: &Report) -> Vec<&'a str> {
+        let Report::Answers(subscribers) = report else {
+            return self.hubs.iter().map(|(name, _)| name.as_str()).collect();
+        };
+        let seen = |name: &str, address: Option<IpAddr>| {
+            subscribers.iter().any(|s| s.name == name || (address.is_some() && s.address == address))
+        };
+        self.hubs
+            .iter()
+            .filter(|(name, address)| !seen(name, *address))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+/// Asks Redis, and remembers what it said.
+#[derive(Debug, Default)]
+pub struct Backplane {
+    /// By the cluster's uid.
+    answers: Mutex<HashMap<String, (Question, Report, Instant)>>,
+}
+
+impl Backplane {
+    /// What Redis says to `question`; from memory where nothing has changed since it last answered well.
+    pub async fn ask(&self, uid: &str, question: &Question, password: &Password) -> Report {
+        let mut failed_before = 0;
+        if let Some((asked, report, at)) = self.lock().get(uid) {
+            match report {
+                Report::Answers(_)
+                    if asked == question && at.elapsed() < FRESH && question.unseen(report).is_empty() =>
+                {
+                    return report.clone();
+                }
+                Report::Unreachable { times, .. } => failed_before = *times,
+                Report::Answers(_) | Report::Rejected | Report::NotAsked => {}
+            }
+        }
+        let mut report = ask(question.address, password).await;
+        if let Report::Unreachable { times, .. } = &mut report {
+            *times += failed_before;
+        }
+        self.lock().insert(uid.to_owned(), (question.clone(), report.clone(), Instant::now()));
+        report
+    }
+
+    /// The cluster is no more.
+    pub fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Question, Report, Instant)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(address: IpAddr, password: &Password) -> Report {
+    match talk(address, password).await {
+        Ok(clients) => Report::Answers(subscribers(&clients)),
+        Err(error) if is_rejection(&error) => Report::Rejected,
+        Err(error) => Report::Unreachable { error: error.to_string(), times: 1 },
+    }
+}
+
+async fn talk(address: IpAddr, password: &Password) -> Result<String, RedisError> {
+    let settings = RedisConnectionInfo::default()
+        .set_password(password.reveal())
+        .set_lib_name(OPERATOR, env!("CARGO_PKG_VERSION"));
+    let info = ConnectionAddr::Tcp(address.to_string(), REDIS_PORT)
+        .into_connection_info()?
+        .set_redis_settings(settings);
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let mut connection: MultiplexedConnection =
+        Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let _: String = redis::cmd("PING").query_async(&mut connection).await?;
+    redis::cmd("CLIENT").arg("LIST").arg("TYPE").arg("PUBSUB").query_async(&mut connection).await
+}
+
+fn is_rejection(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
+}
+
+/// Reads the answer of CLIENT LIST (<https://redis.io/docs/latest/commands/client-list/>): a client a line, `field=value`
+/// separated by blanks.
+fn subscribers(clients: &str) -> Vec<Subscriber> {
+    clients.lines().filter_map(subscriber).collect()
+}
+
+fn subscriber(line: &str) -> Option<Subscriber> {
+    let field = |wanted: &str| {
+        line.split(' ')
+            .find_map(|field| field.split_once('=').filter(|(name, _)| *name == wanted))
+            .map(|(_, v)| v)
+    };
+    let count = |name| field(name).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+    if count("sub") + count("psub") + count("ssub") == 0 {
+        return None;
+    }
+    let (host, _port) = field("addr")?.rsplit_once(':')?;
+    Some(Subscriber {
+        name: field("name").unwrap_or_default().to_owned(),
+        address: host.trim_matches(['[', ']']).parse().ok(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENTS: &str = "\
+id=4 addr=10.1.2.3:5000 laddr=10.1.2.9:6379 fd=8 name=lobby-hub-a db=0 sub=2 psub=0 ssub=0 cmd=subscribe user=default\n\
+id=5 addr=[fd00::7]:5001 laddr=[fd00::9]:6379 fd=9 name= db=0 sub=0 psub=1 ssub=0 cmd=psubscribe user=default\n\
+id=6 addr=10.1.2.4:5002 laddr=10.1.2.9:6379 fd=10 name=idle db=0 sub=0 psub=0 ssub=0 cmd=ping user=default\n";
+
+    fn question(hubs: &[(&str, Option<&str>)]) -> Question {
+        Question {
+            redis: ("uid".to_owned(), 0, true),
+            address: "10.1.2.9".parse().unwrap(),
+            revision: "r".to_owned(),
+            hubs: hubs.iter().map(|(n, ip)| ((*n).to_owned(), ip.map(|ip| ip.parse().unwrap()))).collect(),
+        }
+    }
+
+    #[test]
+    fn only_clients_with_a_subscription_count() {
+        let found = subscribers(CLIENTS);
+
+        assert_eq!(
+            found,
+            [
+                Subscriber { name: "lobby-hub-a".to_owned(), address: Some("10.1.2.3".parse().unwrap()) },
+                Subscriber { name: String::new(), address: Some("fd00::7".parse().unwrap()) },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hub_is_seen_by_its_name_or_by_its_address() {
+        let report = Report::Answers(subscribers(CLIENTS));
+
+        let question = question(&[
+            ("lobby-hub-a", None),
+            ("lobby-hub-b", Some("fd00::7")),
+            ("idle", Some("10.1.2.4")),
+            ("lobby-hub-c", None),
+        ]);
+
+        assert_eq!(question.unseen(&report), ["idle", "lobby-hub-c"]);
+        assert_eq!(question.unseen(&Report::Rejected).len(), 4);
+    }
+}

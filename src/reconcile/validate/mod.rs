@@ -1,0 +1,18 @@
+//! The first step, pure: from a `ChatCluster` and the Secrets that it names to values that hold. After this step nothing is
+//! checked again.
+
+mod auth;
+mod cluster;
+pub mod hub_keys;
+mod owner;
+mod password;
+mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use auth::{Auth, AuthError, auth_of, resolve_auth};
+pub use cluster::{Cluster, Defaults, Held, Incomplete, Restart, hub_selector};
+pub use hub_keys::{HubAuthError, HubKeys};
+pub(crate) use owner::{controller, owns};
+pub use password::{Password, PasswordError};
+pub use secret::{SecretKey, UserSecret};

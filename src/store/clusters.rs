@@ -1,0 +1,323 @@
+//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so that one
+//! malformed object does not stall the others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::watcher::{Config, Event};
+use kube::{Client, Resource, ResourceExt};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tracing::{debug, error, warn};
+
+use crate::key::{Key, key};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::store::known::Known;
+use crate::store::lean::Lean;
+use crate::store::packed::Packer;
+use crate::store::scope::Scope;
+use crate::store::watches::{events_within, mapped};
+use chatcluster_api::{ChatCluster, ChatClusterSpec};
+
+/// A `ChatCluster` as the API server has it, whether or not it is one that we know.
+#[derive(Clone, Debug, Deserialize, Resource, Serialize)]
+#[resource(inherit = ChatCluster)]
+pub(crate) struct Stored {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    status: Value,
+}
+
+/// A `ChatCluster` that is not one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Malformed {
+    /// Its metadata, which the API server vouches for.
+    pub metadata: ObjectMeta,
+    /// Its status, whatever it looks like.
+    pub status: Value,
+    /// Which field is wrong, and how.
+    pub error: String,
+}
+
+/// The malformed ones, by namespace and name.
+pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
+
+/// What the watch has seen.
+pub struct Clusters {
+    /// Those that can be read.
+    pub store: Store<Known>,
+    /// Those that cannot.
+    pub malformed: watch::Receiver<MalformedClusters>,
+    /// Alive while the watch is.
+    pub task: AbortHandle,
+}
+
+/// What an event means for others.
+#[derive(Debug)]
+enum News {
+    /// This one is new, or not what it was.
+    Changed(Box<Known>),
+    /// These can be reconciled no longer.
+    Gone(Vec<Arc<Known>>),
+}
+
+/// Starts the watch, which fills the store, and has clusters reconciled, except for those versions of which `wrote` says that
+/// they are the operator's own doing. `gone` is called for each cluster that was deleted, or can be read no longer.
+pub fn start(
+    client: &Client,
+    scope: &Scope,
+    queue: &Arc<Queue>,
+    metrics: &Arc<Metrics>,
+    (store, writer): (Store<Known>, Writer<Known>),
+    wrote: impl Fn(&Known) -> bool + Send + 'static,
+    gone: impl Fn(&Known) + Send + 'static,
+) -> Clusters {
+    let (sender, malformed) = watch::channel(HashMap::new());
+    let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
+    let mut events = events_within(scope, client, &Config::default(), metrics)
+        .map(|event| mapped(event, |Lean(object)| object));
+    let queue = queue.clone();
+    let task = tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match seen.observe(event) {
+                Some(News::Changed(cluster)) if wrote(&cluster) => {}
+                Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
+                Some(News::Gone(clusters)) => {
+                    for cluster in clusters {
+                        debug!(cluster = cluster.name_any(), namespace = cluster.namespace(), "gone");
+                        gone(&cluster);
+                    }
+                }
+                None => {}
+            }
+        }
+    });
+    Clusters { store, malformed, task: task.abort_handle() }
+}
+
+/// The cluster of that namespace and name.
+pub(crate) fn find_cluster(store: &Store<Known>, (namespace, name): &Key) -> Option<Arc<Known>> {
+    store.get(&ObjectRef::new(name).within(namespace))
+}
+
+struct Seen {
+    store: Store<Known>,
+    writer: Writer<Known>,
+    packer: Packer,
+    metrics: Arc<Metrics>,
+    malformed: watch::Sender<MalformedClusters>,
+    /// What the list that is under way has shown so far.
+    listed: BTreeSet<Key>,
+    complete: bool,
+}
+
+impl Seen {
+    fn new(
+        store: Store<Known>,
+        writer: Writer<Known>,
+        malformed: watch::Sender<MalformedClusters>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (listed, packer) = (BTreeSet::new(), Packer::default());
+        Self { store, writer, packer, metrics, malformed, listed, complete: false }
+    }
+
+    fn observe(&mut self, event: Event<Stored>) -> Option<News> {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                None
+            }
+            Event::InitApply(object) => {
+                self.listed.insert(key(&object));
+                Some(self.keep(object))
+            }
+            Event::Apply(object) => Some(self.keep(object)),
+            Event::Delete(object) => Some(News::Gone(self.remove(&key(&object)).into_iter().collect())),
+            Event::InitDone => Some(News::Gone(self.listed())),
+        }
+    }
+
+    fn keep(&mut self, object: Stored) -> News {
+        let key = key(&object);
+        match parse(object) {
+            Ok(cluster) => {
+                self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
+                // Not as a part of a list, which would show in the store only as a whole.
+                let cluster = Known::new(&cluster, &self.packer);
+                let before = self.known(&key).map(|known| known.conditions());
+                self.metrics.cluster_changed(before, Some(cluster.conditions()));
+                self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
+                News::Changed(Box::new(cluster))
+            }
+            Err(malformed) => {
+                let (namespace, name) = &key;
+                error!(
+                    namespace,
+                    name,
+                    error = malformed.error,
+                    "a ChatCluster is malformed; it is left alone"
+                );
+                let gone = self.remove(&key);
+                self.malformed.send_modify(|all| {
+                    all.insert(key, Arc::new(*malformed));
+                });
+                News::Gone(gone.into_iter().collect())
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
+        self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
+        let known = self.known(key)?;
+        self.metrics.cluster_changed(Some(known.conditions()), None);
+        self.writer.apply_watcher_event(&Event::Delete((*known).clone()));
+        Some(known)
+    }
+
+    fn known(&self, cluster: &Key) -> Option<Arc<Known>> {
+        find_cluster(&self.store, cluster)
+    }
+
+    /// A list is complete: what it lacks is gone.
+    fn listed(&mut self) -> Vec<Arc<Known>> {
+        let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
+        let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();
+        let gone: Vec<Key> = known.difference(&self.listed).cloned().collect();
+        let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
+        if !self.complete {
+            self.complete = true;
+            // Tells those who wait for the store, whose content this must not replace.
+            let all = self.store.state();
+            self.writer.apply_watcher_event(&Event::Init);
+            for cluster in all {
+                self.writer.apply_watcher_event(&Event::InitApply((*cluster).clone()));
+            }
+            self.writer.apply_watcher_event(&Event::InitDone);
+        }
+        gone
+    }
+}
+
+fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
+    let Stored { metadata, spec, status } = object;
+    let parsed: Result<ChatClusterSpec, _> = serde_path_to_error::deserialize(&spec);
+    let spec = match parsed {
+        Ok(spec) => spec,
+        Err(error) => {
+            let error = format!("spec.{}: {}", error.path(), error.inner());
+            return Err(Box::new(Malformed { metadata, status, error }));
+        }
+    };
+    // The status is ours: one that someone has spoilt is written anew.
+    let status = serde_json::from_value(status).unwrap_or_else(|error| {
+        warn!(name = metadata.name, namespace = metadata.namespace, %error, "a status cannot be read");
+        None
+    });
+    Ok(ChatCluster { metadata, spec, status })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::ResourceExt;
+    use serde_json::json;
+
+    fn stored(name: &str, spec: &Value) -> Stored {
+        let metadata = json!({"name": name, "namespace": "team", "uid": name, "generation": 3});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
+    }
+
+    fn good(name: &str) -> Stored {
+        stored(name, &json!({"hub": {"replicas": 3}}))
+    }
+
+    fn bad(name: &str) -> Stored {
+        stored(name, &json!({"hub": {"replicas": "three"}}))
+    }
+
+    fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
+        let (store, writer) = kube::runtime::reflector::store();
+        let (malformed, receiver) = watch::channel(HashMap::new());
+        (Seen::new(store, writer, malformed, Arc::default()), receiver)
+    }
+
+    fn names(seen: &Seen) -> Vec<String> {
+        let mut names: Vec<_> = seen.store.state().iter().map(|cluster| cluster.name_any()).collect();
+        names.sort();
+        names
+    }
+
+    fn changed(news: Option<News>) -> Option<Key> {
+        match news {
+            Some(News::Changed(cluster)) => Some(key(&*cluster)),
+            _ => None,
+        }
+    }
+
+    fn team(name: &str) -> Key {
+        ("team".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn a_malformed_one_is_set_aside_and_the_others_are_kept() {
+        let (mut seen, malformed) = seen();
+
+        seen.observe(Event::Init);
+        seen.observe(Event::InitApply(good("a")));
+        seen.observe(Event::InitApply(bad("b")));
+        seen.observe(Event::InitApply(good("c")));
+        seen.observe(Event::InitDone);
+
+        assert_eq!(names(&seen), ["a", "c"]);
+        assert_eq!(malformed.borrow().len(), 1);
+        let error = malformed.borrow()[&team("b")].error.clone();
+        assert!(error.starts_with("spec.hub.replicas: invalid type: string \"three\""), "{error}");
+    }
+
+    #[test]
+    fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
+        let (mut seen, malformed) = seen();
+        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+
+        let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
+        assert_eq!(gone.len(), 1);
+        assert_eq!(names(&seen), [""; 0]);
+
+        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+        assert!(malformed.borrow().is_empty());
+        assert_eq!(names(&seen), ["a"]);
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_is_gone() {
+        let (mut seen, malformed) = seen();
+        for object in [good("a"), good("b"), bad("c")] {
+            seen.observe(Event::Apply(object));
+        }
+
+        seen.observe(Event::Init);
+        seen.observe(Event::InitApply(good("b")));
+        let Some(News::Gone(gone)) = seen.observe(Event::InitDone) else { panic!("nothing is gone") };
+
+        assert_eq!(gone.iter().map(|cluster| cluster.name_any()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(names(&seen), ["b"]);
+        assert!(malformed.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_spoilt_status_spoils_nothing_else() {
+        let mut object = good("a");
+        object.status = json!({"hub": "spoilt"});
+
+        assert_eq!(parse(object).unwrap().status, None);
+    }
+}

@@ -1,0 +1,125 @@
+//! `ChatClusters` as they are kept: decoded, each would take ten times the room.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::Deserialize;
+
+use crate::metrics::InCondition;
+use crate::queue::Urgency;
+use crate::store::packed::{Packed, Packer};
+use chatcluster_api::ChatCluster;
+
+/// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, its version and its generation.
+#[derive(Clone, Debug, Resource)]
+#[resource(inherit = ChatCluster)]
+pub struct Known {
+    metadata: ObjectMeta,
+    /// Which generation its status speaks of.
+    observed_generation: Option<i64>,
+    json: Packed,
+}
+
+impl Known {
+    /// Takes it in.
+    pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
+        let ObjectMeta { namespace, name, uid, generation, resource_version, .. } = cluster.metadata.clone();
+        Self {
+            metadata: ObjectMeta {
+                namespace,
+                name,
+                uid,
+                generation,
+                resource_version,
+                ..ObjectMeta::default()
+            },
+            observed_generation: cluster.status.as_ref().and_then(|status| status.observed_generation),
+            json: packer.object(cluster),
+        }
+    }
+
+    /// How soon it is to be reconciled, as far as it shows by itself.
+    pub(crate) fn urgency(&self) -> Urgency {
+        match self.observed_generation {
+            None => Urgency::New,
+            observed if observed == self.metadata.generation => Urgency::Later,
+            Some(_) => Urgency::Now,
+        }
+    }
+
+    /// All of it.
+    pub fn cluster(&self) -> ChatCluster {
+        self.json.object()
+    }
+
+    /// What is counted of its conditions. Nothing else of it is decoded: there are many clusters to count.
+    pub(crate) fn conditions(&self) -> Vec<InCondition> {
+        #[derive(Deserialize)]
+        struct Cluster<'a> {
+            #[serde(borrow, default)]
+            status: Option<Status<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Status<'a> {
+            #[serde(borrow, default)]
+            conditions: Vec<Condition<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Condition<'a> {
+            #[serde(borrow, rename = "type")]
+            type_: Cow<'a, str>,
+            #[serde(borrow)]
+            status: Cow<'a, str>,
+            #[serde(borrow)]
+            reason: Cow<'a, str>,
+        }
+
+        let json = self.json.text();
+        let cluster: Cluster<'_> = serde_json::from_slice(&json).expect("it was written by its own type");
+        let conditions = cluster.status.into_iter().flat_map(|status| status.conditions);
+        let labels = |condition: Condition<'_>| InCondition {
+            condition: condition.type_.into_owned(),
+            status: condition.status.into_owned(),
+            reason: condition.reason.into_owned(),
+        };
+        conditions.map(labels).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_cluster_comes_back_whole_and_its_conditions_can_be_had_by_themselves() {
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "False", "reason": "Paused", "message": "paused:\n\"until\"",
+                   "lastTransitionTime": "2026-01-02T03:04:05Z"})
+        };
+        let cluster: ChatCluster = serde_json::from_value(json!({
+            "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
+            "metadata": {"name": "lobby", "namespace": "team", "uid": "u", "generation": 7,
+                         "annotations": {"note": "x"}},
+            "spec": {"hub": {"replicas": 3}},
+            "status": {"conditions": [condition("Ready"), condition("HubReady")]},
+        }))
+        .unwrap();
+
+        let known = Known::new(&cluster, &Packer::default());
+
+        assert_eq!(serde_json::to_value(known.cluster()).unwrap(), serde_json::to_value(&cluster).unwrap());
+        let in_words = |c: InCondition| format!("{} {} {}", c.condition, c.status, c.reason);
+        let conditions: Vec<String> = known.conditions().into_iter().map(in_words).collect();
+        assert_eq!(conditions, ["Ready False Paused", "HubReady False Paused"]);
+        assert_eq!((known.metadata.name, known.metadata.generation), (Some("lobby".to_owned()), Some(7)));
+    }
+
+    #[test]
+    fn one_without_a_status_has_no_conditions() {
+        let cluster = ChatCluster::new("lobby", chatcluster_api::ChatClusterSpec::default());
+
+        assert_eq!(Known::new(&cluster, &Packer::default()).conditions(), []);
+    }
+}

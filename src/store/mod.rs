@@ -1,0 +1,12 @@
+//! What the operator knows of the cluster: the watches, and the caches that they fill.
+
+pub mod cache;
+pub mod clusters;
+pub mod known;
+mod lean;
+pub mod packed;
+pub mod raw;
+pub mod scope;
+pub mod watches;
+
+pub(crate) use lean::Lean;

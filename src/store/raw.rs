@@ -1,0 +1,244 @@
+//! Objects as the API server gives them, not decoded: most of what the watches tell is overtaken before anybody reads it, and the
+//! rest is decoded by who does.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::store::lean::of_its_kind;
+
+/// The JSON of an object, without managed fields, which the operator reads of none. Its metadata here is the least of it: by what it
+/// is found and whose it is, its version and its generation.
+pub struct Raw<K> {
+    metadata: ObjectMeta,
+    json: Box<str>,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// What of an object is looked at.
+#[derive(Deserialize)]
+struct Object<'a> {
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    spec: Option<&'a RawValue>,
+}
+
+/// What of its metadata is.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(borrow, default)]
+    managed_fields: Option<&'a RawValue>,
+}
+
+impl<K> Raw<K> {
+    fn new(json: &str) -> Result<Self, serde_json::Error> {
+        let object: Object<'_> = serde_json::from_str(json)?;
+        let metadata = object.metadata.map(|metadata| serde_json::from_str(metadata.get()));
+        let Metadata { name, namespace, uid, resource_version, generation, labels, managed_fields } =
+            metadata.transpose()?.unwrap_or_default();
+        let metadata = ObjectMeta {
+            name,
+            namespace,
+            uid,
+            resource_version,
+            generation,
+            labels,
+            ..ObjectMeta::default()
+        };
+        let json = managed_fields.map_or_else(|| json.into(), |fields| without(json, fields));
+        Ok(Self { metadata, json, kind: PhantomData })
+    }
+
+    /// What it is without its spec.
+    ///
+    /// # Panics
+    /// Never: it was read before.
+    #[must_use]
+    pub fn without_spec(mut self) -> Self {
+        let object: Object<'_> = serde_json::from_str(&self.json).expect("it was read before");
+        if let Some(spec) = object.spec {
+            self.json = without(&self.json, spec);
+        }
+        self
+    }
+
+    /// Its JSON.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Its JSON as a value.
+    ///
+    /// # Panics
+    /// Never: it was read before.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.json).expect("it was read before")
+    }
+}
+
+impl<K: DeserializeOwned> Raw<K> {
+    /// The object.
+    ///
+    /// # Errors
+    /// If it is not what objects of its kind are.
+    pub fn object(&self) -> Result<K, serde_json::Error> {
+        serde_json::from_str(&self.json)
+    }
+}
+
+#[cfg(test)]
+impl<K: Serialize> From<&K> for Raw<K> {
+    /// # Panics
+    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
+    fn from(object: &K) -> Self {
+        let json = serde_json::to_string(object).expect("Kubernetes objects have string keys only");
+        Self::new(&json).expect("it was just written")
+    }
+}
+
+/// `json` with `null` in the place of `part`, which is part of it.
+fn without(json: &str, part: &RawValue) -> Box<str> {
+    let part = part.get();
+    let begin = part.as_ptr().addr() - json.as_ptr().addr();
+    [&json[..begin], "null", &json[begin + part.len()..]].concat().into()
+}
+
+impl<K> Serialize for Raw<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json: &RawValue = serde_json::from_str(&self.json).map_err(S::Error::custom)?;
+        json.serialize(serializer)
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Raw<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Self::new(json.get()).map_err(D::Error::custom)
+    }
+}
+
+impl<K> Clone for Raw<K> {
+    fn clone(&self) -> Self {
+        Self { metadata: self.metadata.clone(), json: self.json.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for Raw<K> {
+    /// Not what it holds: that may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ObjectMeta { namespace, name, resource_version, .. } = &self.metadata;
+        write!(f, "{namespace:?}/{name:?} at {resource_version:?}")
+    }
+}
+
+of_its_kind!(Raw, |raw| &raw.metadata, &mut raw.metadata);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::ResourceExt;
+    use kube::core::{ObjectList, WatchEvent};
+    use serde_json::json;
+
+    fn pod() -> Value {
+        let managed = json!([{"manager": "x", "fieldsV1": {"f:metadata": {"f:name": {}}}}]);
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "annotations": {"managedFields": "a \"note\"", "spec": "é"}, "generation": 3,
+                "labels": {"app": "x"}, "managedFields": managed, "name": "lobby-hub-a", "namespace": "team",
+                "resourceVersion": "7", "uid": "u"
+            },
+            "spec": {"containers": [{"name": "hub", "env": [{"name": "spec", "value": "}"}]}]},
+            "status": {"phase": "Running"},
+        })
+    }
+
+    fn without_managed_fields() -> Value {
+        let mut pod = pod();
+        pod["metadata"]["managedFields"] = Value::Null;
+        pod
+    }
+
+    #[test]
+    fn all_but_the_managed_fields_is_kept_as_it_was() {
+        let raw: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+
+        assert_eq!(raw.value(), without_managed_fields());
+        let whole: Pod = serde_json::from_value(without_managed_fields()).unwrap();
+        assert_eq!(raw.object().unwrap(), whole);
+        let versions = (raw.resource_version(), raw.uid(), raw.metadata.generation);
+        assert_eq!(versions, (Some("7".to_owned()), Some("u".to_owned()), Some(3)));
+        assert_eq!((raw.name_any(), raw.namespace()), ("lobby-hub-a".to_owned(), Some("team".to_owned())));
+        assert_eq!(raw.labels(), whole.labels());
+    }
+
+    #[test]
+    fn in_lists_and_events_too() {
+        let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [pod()]});
+        let list: ObjectList<Raw<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
+        assert_eq!(list.items[0].value(), without_managed_fields());
+
+        let event = format!(r#"{{"type": "MODIFIED", "object": {}}}"#, pod());
+        let event: WatchEvent<Raw<Pod>> = serde_json::from_str(&event).unwrap();
+        let WatchEvent::Modified(object) = event else { panic!("{event:?}") };
+        assert_eq!(object.value(), without_managed_fields());
+    }
+
+    #[test]
+    fn a_spec_can_be_left_out() {
+        let raw: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+
+        let reduced = raw.without_spec();
+
+        let mut expected = without_managed_fields();
+        expected["spec"] = Value::Null;
+        assert_eq!(reduced.value(), expected);
+        assert_eq!(reduced.object().unwrap().spec, None);
+        assert_eq!(reduced.clone().without_spec().value(), expected);
+    }
+
+    #[test]
+    fn without_metadata_it_is_an_object_all_the_same() {
+        for text in ["{}", r#"{"metadata": null}"#, r#"{"metadata": {"managedFields": null}}"#] {
+            let raw: Raw<Pod> = serde_json::from_str(text).unwrap();
+
+            assert_eq!((raw.json(), raw.name_any()), (text, String::new()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["7", r#"{"metadata": 7}"#, r#"{"metadata": {"labels": 7}}"#] {
+            assert!(serde_json::from_str::<Raw<Pod>>(text).is_err(), "{text}");
+        }
+        let odd: Raw<Pod> = serde_json::from_str(r#"{"spec": 7}"#).unwrap();
+        assert!(odd.object().is_err());
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let text = r#"{"metadata": {"name": "x"}, "data": {"password": "hunter2"}}"#;
+        let raw: Raw<k8s_openapi::api::core::v1::Secret> = serde_json::from_str(text).unwrap();
+
+        assert!(!format!("{raw:?}").contains("hunter2"));
+    }
+}

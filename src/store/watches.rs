@@ -1,0 +1,278 @@
+//! The watches: one per kind, shared by all clusters, each filling a cache and naming the clusters that an event concerns.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, stream::BoxStream};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::runtime::utils::StreamBackoff;
+use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tracing::warn;
+
+use crate::metrics::Metrics;
+use crate::queue::{Queue, Urgency};
+use crate::store::cache::{Cache, Concerned};
+use crate::store::raw::Raw;
+use crate::store::scope::{Scope, merged};
+use chatcluster_api::names::{MANAGED_BY, OPERATOR};
+
+/// Everything that reconciles read, by kind.
+#[derive(Debug, Default)]
+pub struct Caches {
+    /// Secrets that the operator made.
+    pub secrets: Cache<Secret>,
+    /// `ConfigMaps` that the operator made.
+    pub config_maps: Cache<ConfigMap>,
+    /// Services that the operator made.
+    pub services: Cache<Service>,
+    /// `StatefulSets` that the operator made.
+    pub stateful_sets: Cache<StatefulSet>,
+    /// Deployments that the operator made.
+    pub deployments: Cache<Deployment>,
+    /// Network policies that the operator made.
+    pub policies: Cache<NetworkPolicy>,
+    /// Autoscalers that the operator made.
+    pub autoscalers: Cache<HorizontalPodAutoscaler>,
+    /// Disruption budgets that the operator made.
+    pub budgets: Cache<PodDisruptionBudget>,
+    /// Pods of the clusters, without their spec.
+    pub pods: Cache<Pod>,
+    /// Claims of the clusters.
+    pub claims: Cache<PersistentVolumeClaim>,
+    /// All storage classes; none that is known of, where only some namespaces are watched.
+    pub storage_classes: Cache<StorageClass>,
+    /// Where only some namespaces are watched.
+    pub without_storage_classes: bool,
+}
+
+impl Caches {
+    /// Of what the operator may look at.
+    pub fn within(scope: &Scope) -> Self {
+        Self { without_storage_classes: *scope != Scope::Cluster, ..Self::default() }
+    }
+
+    /// The kinds whose first list is not complete yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let Self {
+            secrets,
+            config_maps,
+            services,
+            stateful_sets,
+            deployments,
+            policies,
+            autoscalers,
+            budgets,
+            pods,
+            claims,
+            storage_classes,
+            without_storage_classes,
+        } = self;
+        [
+            ("secrets", secrets.is_synced()),
+            ("configmaps", config_maps.is_synced()),
+            ("services", services.is_synced()),
+            ("statefulsets", stateful_sets.is_synced()),
+            ("deployments", deployments.is_synced()),
+            ("networkpolicies", policies.is_synced()),
+            ("horizontalpodautoscalers", autoscalers.is_synced()),
+            ("poddisruptionbudgets", budgets.is_synced()),
+            ("pods", pods.is_synced()),
+            ("persistentvolumeclaims", claims.is_synced()),
+            ("storageclasses", *without_storage_classes || storage_classes.is_synced()),
+        ]
+        .into_iter()
+        .filter_map(|(kind, synced)| (!synced).then_some(kind))
+        .collect()
+    }
+}
+
+/// Starts all watches. The receiver becomes true when every cache is complete: no reconcile may run before, or it would
+/// make again what exists. The tasks end only by a panic.
+pub fn start(
+    client: &Client,
+    scope: &Scope,
+    caches: &Arc<Caches>,
+    queue: &Arc<Queue>,
+    metrics: &Arc<Metrics>,
+) -> (watch::Receiver<bool>, Vec<AbortHandle>) {
+    let (synced, receiver) = watch::channel(false);
+    let mut watches = Watches {
+        client: client.clone(),
+        scope: scope.clone(),
+        caches: caches.clone(),
+        queue: queue.clone(),
+        metrics: metrics.clone(),
+        synced: Arc::new(synced),
+        tasks: Vec::new(),
+    };
+    let ours = Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
+    watches.start(&ours, |caches| &caches.secrets);
+    watches.start(&ours, |caches| &caches.config_maps);
+    watches.start(&ours, |caches| &caches.services);
+    watches.start(&ours, |caches| &caches.stateful_sets);
+    watches.start(&ours, |caches| &caches.deployments);
+    watches.start(&ours, |caches| &caches.policies);
+    watches.start(&ours, |caches| &caches.autoscalers);
+    watches.start(&ours, |caches| &caches.budgets);
+    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
+    let pods = pods.map(|event| mapped(event, Raw::without_spec)).boxed();
+    watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
+    watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
+    // They belong to the whole cluster.
+    if !caches.without_storage_classes {
+        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();
+        watches.follow(classes, |caches| &caches.storage_classes, Urgency::Later);
+    }
+    (receiver, watches.tasks)
+}
+
+/// A kind that can be watched.
+pub(crate) trait Watched:
+    Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
+
+struct Watches {
+    client: Client,
+    scope: Scope,
+    caches: Arc<Caches>,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+    synced: Arc<watch::Sender<bool>>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Watches {
+    /// Of a kind of children.
+    fn start<K>(&mut self, config: &Config, cache: fn(&Caches) -> &Cache<K>)
+    where
+        K: Watched<Scope = NamespaceResourceScope>,
+    {
+        let events = events_within(&self.scope, &self.client, config, &self.metrics);
+        self.follow(events, cache, Urgency::Now);
+    }
+
+    /// Has clusters reconciled as soon as `most` at the most.
+    fn follow<K>(
+        &mut self,
+        mut events: BoxStream<'static, Event<Raw<K>>>,
+        cache: fn(&Caches) -> &Cache<K>,
+        most: Urgency,
+    ) where
+        K: Watched,
+    {
+        let (caches, queue, synced) = (self.caches.clone(), self.queue.clone(), self.synced.clone());
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                let listed = matches!(event, Event::InitDone);
+                let deleted = matches!(event, Event::Delete(_));
+                let Concerned { clusters, urgency } = cache(&caches).observe(event);
+                let push = move |queue: &Queue| {
+                    for cluster in &clusters {
+                        queue.push(cluster, urgency.max(most));
+                    }
+                };
+                if deleted {
+                    let queue = queue.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(WITH_ITS_CLUSTER).await;
+                        push(&queue);
+                    });
+                } else {
+                    push(&queue);
+                }
+                if listed && caches.missing().is_empty() {
+                    synced.send_replace(true);
+                }
+            }
+        });
+        self.tasks.push(task.abort_handle());
+    }
+}
+
+/// What was deleted is looked at so much later: it may have gone with its cluster, of which another watch tells, maybe later.
+const WITH_ITS_CLUSTER: Duration = Duration::from_millis(10);
+/// The longest wait before a watch that failed is tried again: a dozen requests in that time are no burden, and nothing is
+/// seen before.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// How long a watch goes before it is asked for again. One whose connection is dead without a word is noticed by that.
+const WATCH_SECONDS: u32 = 60;
+
+/// How many objects a list brings at a time. Decoded, an object takes ten times what is kept of it.
+const PAGE: u32 = 50;
+
+/// kube's own back-off with jitter, up to [`LONGEST_BACKOFF`].
+struct Backoff(watcher::DefaultBackoff);
+
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let longest = LONGEST_BACKOFF.mul_f64(rand::random_range(0.5..1.0));
+        self.0.next().map(|wait| wait.min(longest))
+    }
+}
+
+impl kube::runtime::utils::Backoff for Backoff {
+    fn reset(&mut self) {
+        // It would be, before each list that fails. It begins anew by itself after two minutes without a failure.
+    }
+}
+
+/// The events of all objects of a kind that the operator has to do with.
+pub(crate) fn events_within<K>(
+    scope: &Scope,
+    client: &Client,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> BoxStream<'static, Event<K>>
+where
+    K: Watched<Scope = NamespaceResourceScope>,
+{
+    let watch = |api| events(api, config.clone(), metrics.clone()).boxed();
+    merged(scope.apis(client).into_iter().map(watch).collect())
+}
+
+/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+pub(crate) fn events<K: Watched>(
+    api: Api<K>,
+    config: Config,
+    metrics: Arc<Metrics>,
+) -> impl Stream<Item = Event<K>> + Send {
+    let stream = watcher(api, config.timeout(WATCH_SECONDS).page_size(PAGE));
+    StreamBackoff::new(stream, Backoff(watcher::DefaultBackoff::default())).filter_map(move |event| {
+        let event = event.inspect_err(|error| {
+            metrics.watch_failed(&K::kind(&()));
+            warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
+        });
+        std::future::ready(event.ok())
+    })
+}
+
+/// The event of what `of` makes of its object.
+pub(crate) fn mapped<A, B>(event: Event<A>, of: impl Fn(A) -> B) -> Event<B> {
+    match event {
+        Event::Apply(object) => Event::Apply(of(object)),
+        Event::InitApply(object) => Event::InitApply(of(object)),
+        Event::Delete(object) => Event::Delete(of(object)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
