@@ -3,7 +3,7 @@
 //! run. Redis must not restart; hubs do, as CHANGELOG.md says.
 
 use crate::target::Target;
-use crate::{install, kube, repo, sh};
+use crate::{chart, install, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
