@@ -75,7 +75,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "message record",
             "json messagepack",
             "encoding",
-            "framing handshake stateful",
+            "client framing handshake split stateful",
         ],
     },
     Crate {
