@@ -1,7 +1,7 @@
 //! The children of a `ChatCluster`, each with its readiness, in the order in which clients depend on them.
 
 use chatcluster_api::ConditionType;
-use chatcluster_api::diagnose;
+use chatcluster_api::diagnose::{PodProblem, pod_problem};
 use chatcluster_api::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, hub_token, redis_auth};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -215,13 +215,13 @@ fn of_pod(pod: &Pod, container: &str, image_field: &str) -> Child {
     let total = pod.spec.as_ref().map_or(containers.len(), |spec| spec.containers.len());
     let restarts: i32 = containers.iter().map(|c| c.restart_count).sum();
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    let trouble = diagnose::trouble(pod, container, image_field).map(|trouble| match trouble {
-        diagnose::Trouble::Unschedulable(why)
-        | diagnose::Trouble::ImagePullFailed(why)
-        | diagnose::Trouble::CannotStart(why)
-        | diagnose::Trouble::Crashing(why) => why,
+    let problem = pod_problem(pod, container, image_field).map(|problem| match problem {
+        PodProblem::Unschedulable(why)
+        | PodProblem::ImagePullFailed(why)
+        | PodProblem::CannotStart(why)
+        | PodProblem::Crashing(why) => why,
     });
-    let state = match (&trouble, is_ready(pod)) {
+    let state = match (&problem, is_ready(pod)) {
         (Some(_), _) => State::Failed,
         (None, true) => State::Ready,
         (None, false) => State::Waiting,
@@ -231,7 +231,7 @@ fn of_pod(pod: &Pod, container: &str, image_field: &str) -> Child {
     if restarts > 0 {
         details.push(format!("{restarts} restart{}", if restarts == 1 { "" } else { "s" }));
     }
-    Child::of(pod, state).with(format!("{ready}/{total}"), trouble.unwrap_or_else(|| details.join(", ")))
+    Child::of(pod, state).with(format!("{ready}/{total}"), problem.unwrap_or_else(|| details.join(", ")))
 }
 
 fn of_claim(claim: &PersistentVolumeClaim) -> Child {

@@ -73,17 +73,17 @@ pub(crate) fn readme() -> Result<String> {
 const INTRODUCTION: &str = "\
 # The chatcluster chart
 
-It installs the chatcluster operator, its rights, and the ChatCluster CRD. One release serves a whole cluster, or the namespaces of
-`watchNamespaces`.
+This chart installs the chatcluster operator, its rights, and the ChatCluster CRD. One release serves a whole cluster, or only the
+namespaces of `watchNamespaces`.
 
     helm install chatcluster charts/chatcluster --namespace chatcluster-system --create-namespace
     helm test chatcluster --namespace chatcluster-system
 
     helm upgrade chatcluster charts/chatcluster --namespace chatcluster-system --reset-then-reuse-values
 
-An upgrade of the release upgrades the CRD too: it is a template of the chart, and outlives the release (`crds.keep`). Not
-`--reuse-values`, which knows nothing of values that are new. `CHANGELOG.md` says which pods an upgrade restarts;
-`docs/operations.md` and `docs/security.md` have the rest.
+An upgrade of the release also upgrades the CRD, which is a template of the chart and outlives the release (`crds.keep`). Do not use
+`--reuse-values`: it ignores the defaults of new values. `CHANGELOG.md` lists the pods that an upgrade restarts; see also
+`docs/operations.md` and `docs/security.md`.
 
 ## Values
 

@@ -13,7 +13,7 @@ const NAMES: [&str; 2] = ["chatcluster-operator", "chatcluster-hub"];
 /// An image in an archive.
 pub(crate) struct Image {
     pub(crate) name: &'static str,
-    /// `localhost/chatcluster-hub:0.2.0`
+    /// `localhost/chatcluster-hub:0.3.0-dev`
     pub(crate) reference: String,
     /// A docker archive
     pub(crate) archive: PathBuf,
