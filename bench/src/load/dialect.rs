@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use signalr::handshake::{ACCEPTED, HandshakeError, refused};
     use signalr::message::{ClientMessage, Invocation};
-    use signalr::record::Outcome;
+    use signalr::record::CompletionResult;
 
     const ENCODINGS: [Encoding; 2] = [Encoding::Json, Encoding::MessagePack];
 
@@ -212,9 +212,9 @@ mod tests {
             assert_eq!(shaken(&refused(&HandshakeError::Timeout)), Answer::Refused);
             assert_eq!(joined(encoding.invocation(None, "welcome", &[1])), Answer::Other);
             assert_eq!(joined(encoding.ping()), Answer::Other);
-            assert_eq!(joined(encoding.completion("1", &Outcome::Gave(1))), Answer::Done);
+            assert_eq!(joined(encoding.completion("1", &CompletionResult::Value(1))), Answer::Done);
             assert_eq!(
-                joined(encoding.completion::<()>("1", &Outcome::Failed("no".into()))),
+                joined(encoding.completion::<()>("1", &CompletionResult::Error("no".into()))),
                 Answer::Refused
             );
             assert_eq!(joined(encoding.close(Some("no"), false)), Answer::Refused);

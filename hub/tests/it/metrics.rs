@@ -1,6 +1,7 @@
 //! The counters and times of `/metrics`, from events that really happen.
 
 use serde_json::json;
+use signalr_client::Encoding;
 
 use crate::support::socket::{Socket, op, request, upgrade};
 use crate::support::{Cluster, Folder, HubProcess, RawClient, token, until};
@@ -61,7 +62,7 @@ async fn each_disconnect_is_counted_by_its_reason() {
             client.rest().await;
         }
     }
-    let mut unmasked = Socket::shaken(hub.address(), "json").await;
+    let mut unmasked = Socket::shaken(hub.address(), Encoding::Json).await;
     unmasked.write(&[op::TEXT, 0]).await;
     unmasked.farewell().await;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use signalr::encoding::Encoding;
-use signalr::record::{Outcome, Record};
+use signalr::record::{CompletionResult, Record};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
@@ -172,5 +172,6 @@ async fn carry<S>(
 
 /// The answer to a call whose result the hub waits for: this client has no methods that give one.
 fn no_answer(encoding: Encoding, id: &str, call: &Call) -> Record {
-    encoding.completion::<()>(id, &Outcome::Failed(format!("this client has no method {}", call.target)))
+    encoding
+        .completion::<()>(id, &CompletionResult::Error(format!("this client has no method {}", call.target)))
 }

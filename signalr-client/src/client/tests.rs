@@ -76,8 +76,8 @@ async fn an_invocation_gives_its_result_and_calls_meanwhile_are_kept() {
             assert_eq!(message, Ok(ClientMessage::Invocation(join)));
             hub.send(&encoding.ping()).await;
             hub.send(&encoding.invocation(None, "welcome", &[json!({"pod": "a"})])).await;
-            hub.send(&encoding.completion("0", &Outcome::Gave("not waited for"))).await;
-            hub.send(&encoding.completion("1", &Outcome::Gave(json!({"room": "lobby"})))).await;
+            hub.send(&encoding.completion("0", &CompletionResult::Value("not waited for"))).await;
+            hub.send(&encoding.completion("1", &CompletionResult::Value(json!({"room": "lobby"})))).await;
             hub
         });
 
@@ -95,7 +95,7 @@ async fn an_invocation_gives_its_result_and_calls_meanwhile_are_kept() {
 #[tokio::test]
 async fn a_failed_invocation_says_which_and_why() {
     let (mut client, mut hub) = connected(Encoding::Json).await;
-    hub.send(&Encoding::Json.completion::<()>("1", &Outcome::Failed("no such room".into()))).await;
+    hub.send(&Encoding::Json.completion::<()>("1", &CompletionResult::Error("no such room".into()))).await;
 
     let error = client.invoke("Join", &("attic",), soon()).await.unwrap_err();
 

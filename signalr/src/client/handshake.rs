@@ -33,7 +33,7 @@ pub fn request(encoding: Encoding) -> Record {
         Encoding::Json => "json",
         Encoding::MessagePack => "messagepack",
     };
-    Record::uncounted(json::text(&Request { protocol, version: VERSION }))
+    Record::unsequenced(json::text(&Request { protocol, version: VERSION }))
 }
 
 /// Reads the hub's first record.

@@ -91,7 +91,7 @@ fn close(encoding: Encoding, record: &[u8]) -> Close {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Outcome, Record};
+    use crate::record::{CompletionResult, Record};
 
     /// Reads what one side writes: its records, without separators and lengths.
     fn records(encoding: Encoding, written: &[Record]) -> Vec<Vec<u8>> {
@@ -112,9 +112,9 @@ mod tests {
             let written = [
                 encoding.invocation(Some("7"), "ask", &("lobby", 1)),
                 encoding.stream_item("s", &"x"),
-                encoding.completion("1", &Outcome::Gave(7)),
-                encoding.completion::<()>("1", &Outcome::Done),
-                encoding.completion::<()>("1", &Outcome::Failed("no".into())),
+                encoding.completion("1", &CompletionResult::Value(7)),
+                encoding.completion::<()>("1", &CompletionResult::Void),
+                encoding.completion::<()>("1", &CompletionResult::Error("no".into())),
                 encoding.ping(),
                 encoding.close(Some("no"), true),
                 encoding.close(None, false),
@@ -155,7 +155,7 @@ mod tests {
         for encoding in [Encoding::Json, Encoding::MessagePack] {
             let written = [
                 encoding.invocation(Some("1"), "Join", &("lobby",)),
-                encoding.completion("7", &Outcome::Gave(true)),
+                encoding.completion("7", &CompletionResult::Value(true)),
                 encoding.ping(),
             ];
 
