@@ -1,4 +1,4 @@
-//! The children of a `ChatCluster`, each with its readiness, in a person's order: what clients meet first.
+//! The children of a `ChatCluster`, each with its readiness, in the order in which clients depend on them.
 
 use chatcluster_api::ConditionType;
 use chatcluster_api::diagnose::{PodProblem, pod_problem};
@@ -14,19 +14,19 @@ use serde::Serialize;
 use crate::model::{Chat, current};
 use crate::read::{Snapshot, is_ready, part};
 
-/// One object, and those below it.
+/// An object, with the objects below it.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Child {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) state: State,
-    /// Such as `2/2`, of what can be counted
+    /// Such as `2/2`; empty for objects without a count
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) ready: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) detail: String,
-    /// Of a hub pod: whether the operator has seen it on the backplane; absent when the status does not say
+    /// For a hub pod: whether the operator has seen it on the backplane; absent if the status does not say
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,16 +35,16 @@ pub(crate) struct Child {
     pub(crate) children: Vec<Child>,
 }
 
-/// How it is with an object.
+/// The state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum State {
-    /// As it should be
+    /// It is as it should be
     Ready,
-    /// On its way
+    /// It is on its way there
     Waiting,
     /// It needs a person
     Failed,
-    /// Nothing can be said but that it is named
+    /// Only its name is known
     Unknown,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn children(snapshot: &Snapshot) -> Vec<Child> {
     all.extend(sorted(maps.map(|map| Child::of(map, State::Ready)).collect()));
     let holds = |type_| current(chat, type_).map(|condition| condition.status == "True");
     let token = hub_token(&chat.name_any());
-    // An operator of an earlier version makes none.
+    // An operator of an earlier version does not create it.
     if snapshot.deployments.iter().any(|deployment| mounts(deployment, &token)) {
         // Hubs that are not ready may lack something else.
         let state = if holds(ConditionType::HubReady) == Some(true) { State::Ready } else { State::Unknown };
@@ -137,7 +137,7 @@ fn sorted(mut children: Vec<Child>) -> Vec<Child> {
     children
 }
 
-/// Named, and never looked at.
+/// An entry for a Secret, which is never read.
 fn secret(name: String, state: State) -> Child {
     Child {
         kind: "Secret".into(),
@@ -195,7 +195,8 @@ fn of_hub(pod: &Pod, chat: &Chat) -> Child {
     child
 }
 
-/// As far as the condition says: it names the first ready hub that is not subscribed, and speaks of ready ones only.
+/// Whether the hub is verified, as far as the condition says: it names the first ready hub that is not
+/// subscribed, and it covers ready hubs only.
 fn is_verified(pod: &Pod, chat: &Chat) -> Option<bool> {
     let verified = current(chat, ConditionType::Verified)?;
     if !is_ready(pod) {
