@@ -8,9 +8,8 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::services::{
-    ConnectQuery, RequestServices, in_use, is_fresh, refuse, refused, unknown, without_token,
-};
+use super::refusals::{in_use, refuse, refused, unknown, without_token};
+use super::services::{ConnectQuery, RequestServices, is_fresh};
 use crate::guards::ClientIdentity;
 use crate::metrics::RefusedRequest;
 use crate::outbox::CloseReason;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use super::services::refused;
+use super::refusals::refused;
 use crate::metrics::{Metrics, RefusedRequest};
 use crate::peers::Peers;
 use crate::token::{Signer, Token};

@@ -4,6 +4,7 @@ mod connect;
 mod forward;
 mod negotiate;
 mod page;
+mod refusals;
 mod send;
 mod services;
 
@@ -17,7 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use self::forward::Forwarder;
-use self::services::{RequestServices, refuse};
+use self::refusals::refuse;
+use self::services::RequestServices;
 use crate::guards::Guards;
 use crate::hub::Hub;
 use crate::metrics::{CONTENT_TYPE, Metrics, RefusedRequest};

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use signalr::negotiate::Negotiation;
 
-use super::services::{RequestServices, now, refuse};
+use super::refusals::refuse;
+use super::services::{RequestServices, now};
 use crate::token::{ConnectionId, Token};
 
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use signalr::error::ProtocolError;
 
-use super::services::{ConnectQuery, RequestServices, unknown};
+use super::refusals::unknown;
+use super::services::{ConnectQuery, RequestServices};
 use crate::outbox::CloseReason;
 
 /// `POST /hub`: what a client says that cannot say it over its transport.
