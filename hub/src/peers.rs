@@ -1,5 +1,5 @@
-//! Heartbeats that every hub sends through the backplane, to know that messages do get through: a connection that
-//! answers pings but delivers nothing is not ready.
+//! Heartbeats that every hub publishes on the backplane. A hub that receives its own ones knows that messages
+//! get through: a Redis connection that answers pings but delivers nothing is not ready.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::sync::lock;
 
-/// How often each pod sends one.
+/// The time between two heartbeats of a hub.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A pod that received no heartbeat of its own for so long does not hear messages either.
+/// The age of this hub's own last heartbeat from which on the backplane counts as not delivering, and the age
+/// of a peer's last heartbeat from which on the peer counts as gone.
 pub const STALE: Duration = Duration::from_secs(5);
 
-/// A peer that was silent for so long is forgotten: it ended without a last heartbeat.
+/// The age of a peer's last heartbeat from which on the peer is forgotten: it ended without saying so.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// The most peers that are remembered, so that a foreign sender cannot fill the memory.
+/// The most peers that are remembered, so that a foreign sender cannot exhaust the memory.
 const MOST_PEERS: usize = 10_000;
 
 /// A heartbeat: the description that a hub publishes of itself.
@@ -26,14 +27,14 @@ const MOST_PEERS: usize = 10_000;
 pub struct Heartbeat {
     /// The pod.
     pub pod: String,
-    /// The process: two hubs on one laptop have the same hostname.
+    /// The process, for two hubs on one machine have the same hostname.
     pub instance: String,
     /// The hub's version.
     pub version: String,
-    /// How many clients it has.
+    /// The number of the hub's connections.
     #[serde(default)]
     pub connections: u64,
-    /// The pod ends now, and its absence means nothing.
+    /// True in the last heartbeat: the hub is shutting down, so its later silence is expected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
 }
@@ -50,38 +51,38 @@ struct Peer {
     pod: String,
     at: Instant,
     connections: u64,
-    /// It was taken for gone.
+    /// True if the peer counts as gone, because it was silent for longer than [`STALE`].
     is_gone: bool,
 }
 
 /// The news in a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerNews {
-    /// A pod is there.
+    /// The hub is alive.
     Alive,
-    /// A pod that was taken for gone is there.
+    /// A hub that counted as gone is alive.
     Back,
-    /// A process ends.
+    /// A hub is shutting down; its instance.
     Leaving(String),
 }
 
 impl Peers {
-    /// For the pod that sends `own`.
+    /// The registry of the hub whose heartbeat is `own`.
     pub fn new(own: Heartbeat) -> Self {
         Self { own, by_instance: Mutex::default() }
     }
 
-    /// The heartbeat to send, of a pod with so many connections.
+    /// The next heartbeat of this hub, with its number of connections.
     pub fn heartbeat(&self, connections: u64) -> String {
         json(&Heartbeat { connections, ..self.own.clone() })
     }
 
-    /// The last heartbeat of this hub, which tells the others that it leaves.
+    /// The last heartbeat of this hub, which tells the others that it is shutting down.
     pub fn last_heartbeat(&self) -> String {
         json(&Heartbeat { leaving: true, ..self.own.clone() })
     }
 
-    /// Notes a heartbeat; `None` if the payload is none.
+    /// Records a heartbeat; `None` if the payload is not a heartbeat.
     pub fn receive(&self, payload: &[u8], now: Instant) -> Option<PeerNews> {
         let heartbeat = serde_json::from_slice::<Heartbeat>(payload).ok()?;
         let mut peers = self.lock();
@@ -103,7 +104,8 @@ impl Peers {
         Some(PeerNews::Alive)
     }
 
-    /// The processes that have fallen silent since this was last asked. While this pod does not hear itself, it cannot tell.
+    /// The instances of hubs that have fallen silent since the last call. It is empty while this hub does not
+    /// receive its own heartbeats either, because the others' silence then means nothing.
     pub fn newly_silent(&self, now: Instant) -> Vec<String> {
         if self.own_heartbeat_age(now).is_none_or(|age| age > 2 * INTERVAL) {
             return Vec::new();
@@ -119,20 +121,21 @@ impl Peers {
             .collect()
     }
 
-    /// The processes that are there.
+    /// The instances of the hubs that count as alive, this one included.
     pub fn instances(&self) -> HashSet<String> {
         let peers = self.lock();
         peers.iter().filter(|(_, peer)| !peer.is_gone).map(|(instance, _)| instance.clone()).collect()
     }
 
-    /// How many clients each pod has that was heard lately, this one included.
+    /// The number of connections of each hub with a recent heartbeat, this one included.
     pub fn connections(&self, now: Instant) -> Vec<u64> {
         let peers = self.lock();
         let is_there = |peer: &&Peer| now.saturating_duration_since(peer.at) < STALE;
         peers.values().filter(is_there).map(|peer| peer.connections).collect()
     }
 
-    /// Nothing could be heard until now, and that means nothing.
+    /// Starts the silence of all peers now: no heartbeats could be received before, so their absence means
+    /// nothing.
     pub fn resume(&self, now: Instant) {
         for (instance, peer) in &mut *self.lock() {
             if *instance != self.own.instance {
@@ -141,12 +144,13 @@ impl Peers {
         }
     }
 
-    /// How long ago this pod heard itself, if ever.
+    /// The age of this hub's own last heartbeat, if it has ever received one.
     pub fn own_heartbeat_age(&self, now: Instant) -> Option<Duration> {
         self.lock().get(&self.own.instance).map(|peer| now.saturating_duration_since(peer.at))
     }
 
-    /// Each pod that was heard in the last minute, and how long ago, by name.
+    /// The name of each pod with a heartbeat in the last minute, and the age of its last heartbeat, sorted by
+    /// name.
     pub fn heartbeat_ages(&self, now: Instant) -> Vec<(String, Duration)> {
         let mut peers = self.lock();
         peers.retain(|_, peer| now.saturating_duration_since(peer.at) < FORGOTTEN);
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_counts_from_the_last_beat() {
+    fn the_age_counts_from_the_last_heartbeat() {
         let (a, b) = (peers("a", "1"), peers("b", "2"));
         let start = Instant::now();
 
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_of_one_name_do_not_take_each_other_for_themselves() {
+    fn two_processes_of_one_name_do_not_mistake_each_other_for_themselves() {
         let (a, namesake) = (peers("laptop", "1"), peers("laptop", "2"));
 
         a.receive(namesake.heartbeat(0).as_bytes(), Instant::now());
@@ -219,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_beat_is_not_noted() {
+    fn a_payload_that_is_no_heartbeat_is_ignored() {
         assert_eq!(peers("a", "1").receive(b"{}", Instant::now()), None);
     }
 
     #[test]
-    fn a_peer_that_falls_silent_is_told_of_once_and_again_when_it_is_back() {
+    fn a_peer_that_falls_silent_is_reported_once_and_again_when_it_is_back() {
         let (a, b) = (peers("a", "1"), peers("b", "2"));
         let start = Instant::now();
         a.receive(b.heartbeat(0).as_bytes(), start);
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_that_was_this_pod_s_own_is_no_peer_s() {
+    fn a_peer_is_not_silent_because_this_hub_was_disconnected() {
         let (a, b) = (peers("a", "1"), peers("b", "2"));
         let start = Instant::now();
         a.receive(b.heartbeat(0).as_bytes(), start);

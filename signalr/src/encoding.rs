@@ -1,4 +1,4 @@
-//! The two encodings of the hub protocol, and the records of a server in either.
+//! The two encodings of the hub protocol, and writers for its messages in either of them.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::record::{CompletionResult, Record};
 use crate::{json, messagepack};
 
-/// How a client wants its messages encoded; it says so in its handshake.
+/// The encoding of a connection's messages, which the client chooses in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// Text, each record ended by 0x1e.
@@ -17,7 +17,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Calls a client's method. `arguments` have to serialise as a sequence; with an `id` the client answers.
+    /// An invocation of the other side's method `target`. `arguments` have to serialise as a sequence. With
+    /// an `id`, the other side completes the invocation.
     pub fn invocation<A: Serialize>(self, id: Option<&str>, target: &str, arguments: &A) -> Record {
         match self {
             Self::Json => json::invocation(id, target, arguments),
@@ -25,7 +26,7 @@ impl Encoding {
         }
     }
 
-    /// One item of the stream that the client asked for by the call `id`.
+    /// One item of the stream that the invocation `id` asked for.
     pub fn stream_item<T: Serialize>(self, id: &str, item: &T) -> Record {
         match self {
             Self::Json => json::stream_item(id, item),
@@ -33,7 +34,7 @@ impl Encoding {
         }
     }
 
-    /// The client's call `id` has ended.
+    /// The completion of the invocation `id`.
     pub fn completion<R: Serialize>(self, id: &str, outcome: &CompletionResult<R>) -> Record {
         match self {
             Self::Json => json::completion(id, outcome),
@@ -41,7 +42,7 @@ impl Encoding {
         }
     }
 
-    /// Keeps a connection alive; carries nothing.
+    /// A ping, which keeps a connection alive and carries nothing.
     pub fn ping(self) -> Record {
         match self {
             Self::Json => Record::unsequenced(json::PING),
@@ -49,7 +50,8 @@ impl Encoding {
         }
     }
 
-    /// The hub is about to close the connection. With `allow_reconnect` the client may come back at once.
+    /// Announces that the hub is about to close the connection. With `allow_reconnect`, the client may
+    /// reconnect at once.
     pub fn close(self, error: Option<&str>, allow_reconnect: bool) -> Record {
         match self {
             Self::Json => json::close(error, allow_reconnect),
@@ -57,7 +59,7 @@ impl Encoding {
         }
     }
 
-    /// Everything up to the message `sequence` has arrived (stateful reconnect).
+    /// Acknowledges all messages up to number `sequence` (stateful reconnect).
     pub fn ack(self, sequence: u64) -> Record {
         match self {
             Self::Json => json::numbered(8, sequence),
@@ -65,7 +67,7 @@ impl Encoding {
         }
     }
 
-    /// What follows begins with the message `sequence` (stateful reconnect).
+    /// Announces that the next message has the number `sequence` (stateful reconnect).
     pub fn sequence(self, sequence: u64) -> Record {
         match self {
             Self::Json => json::numbered(9, sequence),
@@ -74,13 +76,13 @@ impl Encoding {
     }
 }
 
-/// A message that can be encoded for clients of either encoding.
+/// A message that can be written in both encodings.
 pub trait Encode {
     /// The record in one encoding.
     fn encode(&self, encoding: Encoding) -> Record;
 }
 
-/// Encodes a message at most once in each encoding, however many clients it goes to.
+/// Encodes a message at most once in each encoding, however many clients receive it.
 #[derive(Debug)]
 pub struct EncodedOnce<'a, S> {
     message: &'a S,
@@ -89,7 +91,7 @@ pub struct EncodedOnce<'a, S> {
 }
 
 impl<'a, S: Encode> EncodedOnce<'a, S> {
-    /// Nothing is encoded yet.
+    /// A message that has not been encoded yet.
     pub fn new(message: &'a S) -> Self {
         Self { message, json: OnceCell::new(), messagepack: OnceCell::new() }
     }

@@ -1,5 +1,4 @@
-//! Splits a WebSocket message into its records, without copying: for a reader that has the message as a
-//! whole.
+//! Splits a whole WebSocket message into its records, without copying.
 
 use crate::encoding::Encoding;
 use crate::error::ProtocolError;

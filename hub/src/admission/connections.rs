@@ -1,4 +1,4 @@
-//! The connections that are open, and whether one more may be.
+//! The registry of open connections, and their limits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,11 +15,11 @@ use crate::outbox::{CloseReason, Outbox};
 use crate::sync::lock;
 use crate::token::ConnectionId;
 
-/// See the module.
+/// The registry of open connections, which also decides whether another one is admitted.
 #[derive(Debug)]
 pub struct Connections {
     by_key: Mutex<HashMap<ConnectionKey, Arc<Outbox>>>,
-    /// 0: no limit.
+    /// The most open connections; 0: no limit.
     most: usize,
     per_address: PerAddress,
     outbox_factory: Arc<OutboxFactory>,
@@ -29,7 +29,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet, and never more than `most` at once; 0: no limit.
+    /// An empty registry of at most `most` connections; 0: no limit.
     pub fn new(
         most: usize,
         per_address: PerAddress,
@@ -47,7 +47,8 @@ impl Connections {
         }
     }
 
-    /// Notes a connection until the result is dropped. While the hub shuts down, it is told so at once.
+    /// Registers a connection until the returned [`Admission`] is dropped. While the hub shuts down, the
+    /// connection ends at once.
     ///
     /// # Errors
     /// [`AdmissionError::Full`] and [`AdmissionError::TooFast`].
@@ -83,7 +84,8 @@ impl Connections {
         }
         connections.insert(key, Arc::clone(&outbox));
         drop(connections);
-        // After the insertion, so that either this or the drain sees the other.
+        // This follows the insertion, so that either the drain sees the connection or the connection sees the
+        // drain.
         if self.is_draining() {
             outbox.end(CloseReason::Draining);
         }
@@ -91,18 +93,18 @@ impl Connections {
         Ok(Admission { connections: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
     }
 
-    /// Not ready from now on. Gives the connections that have to be let go.
+    /// Makes the hub not ready from now on. Returns the outboxes of the connections that have to be closed.
     pub fn start_draining(&self) -> Vec<Arc<Outbox>> {
         self.draining.store(true, Ordering::SeqCst);
         self.outboxes()
     }
 
-    /// Whether the hub shuts down.
+    /// True while the hub shuts down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Those of all connections.
+    /// The outboxes of all connections.
     pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
         lock(&self.by_key).values().cloned().collect()
     }
@@ -119,17 +121,17 @@ impl Connections {
     }
 }
 
-/// A connection that the hub knows of.
+/// A registered connection. Dropping it removes the connection from the registry.
 #[derive(Debug)]
 pub struct Admission {
     connections: Arc<Connections>,
-    /// The connection, in this process.
+    /// The key of the connection in this process.
     pub key: ConnectionKey,
-    /// The connection, for its client.
+    /// The id of the connection, for its client.
     pub id: ConnectionId,
-    /// Whose it is.
+    /// The identity of the client.
     pub identity: Arc<ClientIdentity>,
-    /// Its queue.
+    /// The queue of the connection.
     pub outbox: Arc<Outbox>,
 }
 
@@ -139,7 +141,7 @@ impl Drop for Admission {
         connections.remove(&self.key);
         let none_left = connections.is_empty();
         drop(connections);
-        // A connection without a close reason never began: no other hub has handed it over.
+        // A connection without a close reason never began: it was to be handed over, and no other hub did so.
         if let Some(reason) = self.outbox.close_reason() {
             self.connections.metrics.disconnected(&reason);
         }

@@ -1,4 +1,4 @@
-//! Lets connections in, and keeps the registry of those that are open.
+//! Admits connections, and keeps the registry of open ones.
 
 mod connections;
 mod outbox_factory;

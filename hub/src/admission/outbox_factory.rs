@@ -1,4 +1,4 @@
-//! Makes keys and queues for all that receive messages: connections, and streams of clients.
+//! Creates keys and queues for all that receive messages: connections, and streams of clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use crate::members::ConnectionKey;
 use crate::metrics::Metrics;
 use crate::outbox::{Activity, Flusher, Limits, Outbox};
 
-/// See the module.
+/// Creates the keys and outboxes of this process.
 #[derive(Debug)]
 pub struct OutboxFactory {
     limits: Limits,
@@ -18,13 +18,13 @@ pub struct OutboxFactory {
 }
 
 impl OutboxFactory {
-    /// None yet. Needs a Tokio runtime.
+    /// A factory that has created nothing yet. Needs a Tokio runtime.
     pub fn start(limits: Limits, metrics: &Metrics) -> Self {
         let flusher = Flusher::start(&metrics.flush_seconds);
         Self { limits, flusher, start: Instant::now(), last_key: AtomicU64::new(0) }
     }
 
-    /// A new one: a key and a queue.
+    /// Creates a key and an outbox.
     pub fn create(&self) -> (ConnectionKey, Arc<Outbox>) {
         let key = self.last_key.fetch_add(1, Ordering::Relaxed) + 1;
         (key, Arc::new(Outbox::new(self.limits, Arc::clone(&self.flusher), Activity::new(self.start))))

@@ -5,14 +5,14 @@ use std::fmt;
 use crate::protocol::names::RoomName;
 use crate::topics::Topic;
 
-/// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
-/// channels: two clusters on one Redis never mix.
+/// The key of a cluster: the first part of the names of its channels and keys on Redis. It contains no colon,
+/// so that no key is a prefix of another cluster's channels: two clusters on one Redis never mix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventKey(String);
 
 impl EventKey {
     /// # Errors
-    /// What an event key has to be like.
+    /// A text that says which event keys are valid.
     pub fn new(key: &str) -> Result<Self, String> {
         let fits = |c: char| c.is_ascii_graphic() && c != ':';
         if key.is_empty() || key.len() > 512 || !key.chars().all(fits) {
@@ -31,24 +31,24 @@ impl fmt::Display for EventKey {
     }
 }
 
-/// What a channel that brought something is for.
+/// The purpose of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel<'a> {
-    /// The messages of a room, and who comes and goes.
+    /// A room: its messages and its presence.
     Room(&'a str),
-    /// What is said to a group.
+    /// A group: invocations of its members.
     Group(&'a str),
-    /// What is said to a user.
+    /// A user: invocations of the user's connections.
     User(&'a str),
-    /// What is said to all, or to one connection that may be anywhere.
+    /// Every hub: invocations of all clients, or of one connection whose hub is unknown.
     All,
-    /// What is for one hub: its instance.
+    /// One hub, by its instance: replies to its requests.
     Hub(&'a str),
-    /// Heartbeats of all hubs.
+    /// The heartbeats of all hubs.
     Heartbeats,
 }
 
-/// Makes and reads the channels and keys of one event key.
+/// The names of the channels and keys of one event key.
 #[derive(Debug, Clone)]
 pub struct Channels {
     room_prefix: String,
@@ -76,7 +76,7 @@ impl Channels {
         }
     }
 
-    /// Where a topic is heard.
+    /// The channel of a topic.
     pub fn for_topic(&self, topic: &Topic) -> String {
         match topic {
             Topic::Room(room) => self.room(room.as_str()),
@@ -87,7 +87,7 @@ impl Channels {
         }
     }
 
-    /// Where a room is heard.
+    /// The channel of a room.
     pub fn room(&self, name: &str) -> String {
         format!("{}{name}", self.room_prefix)
     }
@@ -102,13 +102,13 @@ impl Channels {
         format!("{}{room}", self.history_prefix)
     }
 
-    /// What remembers a client's nonce for a while. Rooms and nonces may contain colons, so the room's length says
-    /// where it ends.
+    /// The key that stores a client's nonce until it expires. Rooms and nonces may contain colons, so the
+    /// room's name is preceded by its length.
     pub fn nonce(&self, room: &RoomName, nonce: &str) -> String {
         format!("{}{}:{room}:{nonce}", self.nonce_prefix, room.as_str().len())
     }
 
-    /// What a channel is for, if it is one of these.
+    /// The purpose of a channel; `None` if it is not one of these.
     pub fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
         if channel == self.heartbeats.as_bytes() {
             return Some(Channel::Heartbeats);

@@ -1,4 +1,4 @@
-//! Passes on what arrives from the backplane: to rooms, to audiences, and to the record of the other hubs.
+//! Dispatches payloads from the backplane to rooms, to audiences and to the registry of peers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::protocol::names::GroupName;
 use crate::rooms::Rooms;
 use crate::topics::Topic;
 
-/// Routes all that arrives from the backplane to rooms, audiences and the registry of peers.
+/// Dispatches all payloads from the backplane.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
-    /// The members of this pod.
+    /// The rooms with members on this hub.
     pub rooms: Arc<Rooms>,
-    /// All others who hear something.
+    /// The connections that are addressed outside of rooms.
     pub audiences: Arc<Audiences>,
-    /// Heartbeats of all hubs.
+    /// The heartbeats of all hubs.
     pub peers: Arc<Peers>,
-    /// Counters.
+    /// The hub's metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Dispatcher {
-    /// Passes on what came on a channel.
+    /// Dispatches a payload that arrived on a channel.
     pub fn dispatch(&self, channels: &Channels, channel: &[u8], payload: &[u8]) {
         let understood = match (channels.read(channel), std::str::from_utf8(payload)) {
             (Some(Channel::Room(room)), Ok(payload)) => self.rooms.receive(room, payload),
@@ -58,13 +58,13 @@ impl Dispatcher {
         }
     }
 
-    /// A hub is gone, and all its clients with it.
+    /// Forgets a hub that is gone, and all its clients.
     pub fn forget_hub(&self, instance: &str) {
         self.rooms.forget_hub(instance);
         self.audiences.forget_hub(instance);
     }
 
-    /// Only these hubs are there.
+    /// Forgets all hubs but these.
     pub fn retain_hubs(&self, instances: &HashSet<String>, now: Instant) {
         self.rooms.retain_hubs(instances);
         self.audiences.retain_hubs(instances, now);

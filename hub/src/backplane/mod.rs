@@ -1,7 +1,8 @@
-//! How messages reach the members that other pods serve.
+//! The backplane, which carries messages between hubs.
 //!
-//! A message takes one way, also to members of the same pod: stored, published, heard, delivered. So everyone hears a
-//! room in the same order, and what is not stored is heard by no one.
+//! All messages take the same way, also to members on the same hub: stored, published, received, delivered.
+//! So all members of a room receive its messages in the same order, and a message that is not stored reaches
+//! nobody.
 
 pub mod channels;
 mod dispatcher;
@@ -22,12 +23,12 @@ use crate::peers::{self, Peers};
 use crate::protocol::methods::PublishError;
 use crate::topics::Topic;
 
-/// The way of the messages.
+/// The way of messages between hubs.
 #[derive(Debug)]
 pub enum Backplane {
-    /// This process alone.
+    /// This hub alone, in its own memory.
     Memory(memory::Memory),
-    /// All hubs of one Redis and one event key.
+    /// All hubs with the same Redis and the same event key.
     Redis(redis::Handle),
 }
 
@@ -40,8 +41,8 @@ impl Backplane {
         }
     }
 
-    /// Stores a message, and sends it to everyone in its room. The receipt says how that went, later; waits only
-    /// while too many messages are on their way.
+    /// Stores a message, and publishes it to all members of its room. The receipt is called later, with the
+    /// result. This waits only while too many messages are under way.
     pub async fn store(&self, request: StoreRequest, receipt: Receipt<StoreAck>) {
         match self {
             Self::Memory(memory) => memory.store(&request, receipt),
@@ -49,8 +50,8 @@ impl Backplane {
         }
     }
 
-    /// Sends something to all who hear a topic, and stores nothing. The receipt says how that went, later; waits only while too
-    /// much is on its way.
+    /// Publishes a payload to all subscribers of a topic, without storing it. The receipt is called later,
+    /// with the result. This waits only while too many messages are under way.
     pub async fn publish(&self, topic: Topic, payload: String, receipt: Receipt<()>) {
         match self {
             Self::Memory(memory) => memory.publish(&topic, &payload, receipt),
@@ -58,7 +59,7 @@ impl Backplane {
         }
     }
 
-    /// As [`Backplane::publish`], and waits for how it went.
+    /// Publishes a payload as [`Backplane::publish`] does, and waits for the result.
     ///
     /// # Errors
     /// A [`PublishError`].
@@ -71,8 +72,8 @@ impl Backplane {
         reported.await.unwrap_or(Err(PublishError::Unconfirmed))
     }
 
-    /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
-    /// nothing to wait for: it will be subscribed with all others.
+    /// Waits until a topic with subscribers is subscribed on the backplane, and until its room has caught up.
+    /// It does not wait while the backplane is down: a new connection subscribes to all topics.
     pub async fn ensure_subscribed(&self, topic: Topic) {
         match self {
             Self::Memory(memory) => memory.ensure_subscribed(&topic),
@@ -80,10 +81,10 @@ impl Backplane {
         }
     }
 
-    /// Whether messages get through.
+    /// Checks that messages get through.
     ///
     /// # Errors
-    /// Why not, in one line.
+    /// The reason why not, in one line.
     pub fn ready(&self, peers: &Peers) -> Result<(), String> {
         let Self::Redis(redis) = self else { return Ok(()) };
         redis.link()?;
@@ -97,7 +98,7 @@ impl Backplane {
         }
     }
 
-    /// Says goodbye to the peers.
+    /// Tells the peers that this hub is shutting down, and closes the connection.
     pub async fn close(&self) {
         if let Self::Redis(redis) = self {
             redis.close().await;

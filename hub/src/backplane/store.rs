@@ -1,19 +1,19 @@
-//! Messages on their way into the backplane, and how much of them is kept.
+//! Requests to store messages, and the settings of the history.
 
 use std::time::Duration;
 
 use crate::protocol::names::RoomName;
 use crate::protocol::position::Position;
 
-/// How long a nonce is remembered.
+/// The time for which a nonce is remembered.
 pub const NONCE_LIFETIME: Duration = Duration::from_mins(2);
 
-/// How much of each room is kept for those who come later.
+/// The number of messages that are kept of each room for later members, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistorySettings {
-    /// Messages of a room; 0: none.
+    /// The most messages per room; 0: no history.
     pub messages: usize,
-    /// After the last one, or after the last member has left.
+    /// The lifetime after the last message, or after the last member has left.
     pub lifetime: Duration,
 }
 
@@ -22,19 +22,19 @@ pub struct HistorySettings {
 pub struct StoreRequest {
     /// The room.
     pub room: RoomName,
-    /// See [`crate::protocol::stored_message::MessageBody::encode`].
+    /// The body, encoded by [`MessageBody::encode`](crate::protocol::stored_message::MessageBody::encode).
     pub body: String,
-    /// When it was taken, in milliseconds since 1970.
+    /// The time when the hub accepted the message, in milliseconds since 1970.
     pub at: u64,
-    /// A second message of this nonce is not stored.
+    /// An id against duplicates: a second message with the same nonce is not stored.
     pub nonce: Option<String>,
 }
 
 /// The acknowledgement of a stored message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct StoreAck {
-    /// Its id.
+    /// The message's id.
     pub id: Position,
-    /// When it was taken, in milliseconds since 1970.
+    /// The time when the hub accepted the message, in milliseconds since 1970.
     pub at: u64,
 }

@@ -1,4 +1,4 @@
-//! What the hub is told by flags and environment, checked once.
+//! The configuration of a hub, from flags and environment variables, checked once at the start.
 
 mod flags;
 mod redis_address;
@@ -22,7 +22,7 @@ use crate::token::LEAST_KEY;
 /// The hub's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// See the fields of the same names in `--help`.
+/// The configuration of a hub. Its fields are documented at the flags of the same names, see `--help`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Config {
@@ -33,7 +33,7 @@ pub struct Config {
     pub pod: String,
     pub pod_ip: Option<String>,
     pub shutdown_grace: Duration,
-    /// `None`: of this process.
+    /// `None`: a random key of this process.
     pub token_key: Option<TokenKey>,
     pub origins: Origins,
     /// `None`: clients need no token.
@@ -43,7 +43,7 @@ pub struct Config {
     pub settings: Settings,
 }
 
-/// Numbers that are only looked up.
+/// Settings that are only looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Settings {
@@ -56,18 +56,18 @@ pub struct Settings {
     pub connections_per_second_per_address: u32,
     pub stateful_buffer_bytes: usize,
     pub history: HistorySettings,
-    /// And groups, of one connection.
+    /// The most rooms and groups of one connection.
     pub most_rooms: usize,
-    /// Whether clients may speak to each other outside of rooms.
+    /// True if clients may use the generic methods, which invoke all clients, groups, users or connections.
     pub generic_api: bool,
 }
 
-/// A key that is never shown.
+/// A key that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenKey(Vec<u8>);
 
 impl TokenKey {
-    /// The key.
+    /// The bytes of the key.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -89,12 +89,12 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-/// Why the hub does not start with these flags.
+/// The reason why the hub does not start with these flags.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// `--help` or `--version`: this text, and no fault.
+    /// The text of `--help` or `--version`, which is no error.
     Help(String),
-    /// One line on what to do.
+    /// An error in one line, with the remedy.
     Invalid(String),
 }
 
@@ -116,7 +116,7 @@ impl Config {
             (Some(text), _) => Some(redis_address::read(&text).map_err(|why| {
                 ConfigError::Invalid(format!("invalid value for '--redis <REDIS>': {why}; see --help"))
             })?),
-            // An empty variable is how a manifest says that there is none.
+            // In a manifest, an empty variable means that there is no Redis.
             (None, Some(host)) if !host.is_empty() => Some(RedisAddress { host, port: None }),
             (None, _) => None,
         };
@@ -166,7 +166,8 @@ impl Config {
         })
     }
 
-    /// Where other hubs reach this one, which listens on `port`: at its pod's address, or on this machine.
+    /// The address at which other hubs reach this one, which listens on `port`: the address of its pod, or of
+    /// this machine.
     pub fn reached_at(&self, port: u16) -> SocketAddr {
         let pod = self.pod_ip.as_deref().and_then(|ip| ip.parse().ok());
         let own = match self.listen.ip() {
@@ -178,12 +179,12 @@ impl Config {
     }
 }
 
-/// An empty variable is how a manifest says that there is none.
+/// A path that is given. In a manifest, an empty variable means that there is none.
 fn given(path: Option<PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-/// clap explains over several lines; the first says what is wrong.
+/// The first line of clap's explanation, which says what is wrong.
 fn one_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(line).trim_end_matches('.'))

@@ -1,21 +1,21 @@
-//! How long things take at most.
+//! The timeouts and intervals of a hub.
 
 use std::time::Duration;
 
-/// How long things take at most. The defaults are those of ASP.NET Core.
+/// The timeouts and intervals of a hub. The defaults are those of ASP.NET Core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the head of a request, and from there to the client's handshake.
+    /// The timeout for the head of a request, and from then on for the client's handshake.
     pub handshake: Duration,
-    /// Between two pings of the hub.
+    /// The time without a message to a client after which the hub sends a ping.
     pub ping: Duration,
-    /// Without a word from a client, before it is taken for gone; clients ping every 15 s.
+    /// The silence of a client after which it counts as gone; clients ping every 15 s.
     pub silence: Duration,
-    /// For a client to take its last words and to close its side.
+    /// The timeout for a client to receive the last messages and to close its side.
     pub linger: Duration,
-    /// For a client to answer another one.
+    /// The timeout for a client to complete an invocation by another client.
     pub client_result: Duration,
-    /// All clients of a hub that shuts down are let go within this time.
+    /// The time within which a hub that shuts down disconnects all its clients.
     pub drain: Duration,
 }
 

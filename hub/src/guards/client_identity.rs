@@ -1,23 +1,23 @@
-//! A client as its token describes it.
+//! The identity of a client, from its token.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is known of a client from its token; without tokens, nothing.
+/// The claims of a client's token; empty if clients need no token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientIdentity {
-    /// Who it is (`sub`).
+    /// The user (`sub`).
     pub user: Option<Arc<str>>,
-    /// What it is called, whatever it says (`name`).
+    /// The name of the user (`name`), which takes precedence over the client's choice.
     pub name: Option<String>,
-    /// The rooms that it may join; `None`: all.
+    /// The rooms that the client may join; `None`: all.
     pub rooms: Option<Vec<String>>,
-    /// When it is no longer welcome, from now.
+    /// The time until the token expires; `None`: never.
     pub expires_in: Option<Duration>,
 }
 
 impl ClientIdentity {
-    /// Whether the client may join a room.
+    /// True if the client may join the room.
     pub fn may_join(&self, room: &str) -> bool {
         self.rooms.as_ref().is_none_or(|rooms| rooms.iter().any(|name| name == room))
     }

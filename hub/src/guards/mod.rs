@@ -1,4 +1,4 @@
-//! Who gets in: whose pages, with which token, how many, how fast.
+//! Guards, which decide which requests are admitted: by origin, by token, and by rate.
 
 mod admission_error;
 mod client_identity;
@@ -14,20 +14,20 @@ pub use self::jwt::{Jwt, JwtAlgorithm, JwtSettings};
 pub use self::origins::Origins;
 pub use self::rates::{Bucket, PerAddress};
 
-/// All guards of a hub.
+/// The guards of a hub that examine requests.
 #[derive(Debug)]
 pub struct Guards {
-    /// Whose pages.
+    /// The origins whose pages may connect.
     pub origins: Origins,
-    /// With which token; `None`: with none.
+    /// The check of tokens; `None`: clients need no token.
     pub jwt: Option<Jwt>,
 }
 
 impl Guards {
-    /// Whether this request may go on, and whose it is.
+    /// Checks a request, and returns the identity of its client.
     ///
     /// # Errors
-    /// A [`AdmissionError`].
+    /// An [`AdmissionError`].
     pub fn identify(
         &self,
         headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! The values of the label `reason`: few, and known from the start.
+//! The values of the label `reason`: few, and all known at the start.
 
 use std::fmt;
 use std::hash::Hash;
@@ -14,7 +14,7 @@ use crate::protocol::methods::CallError;
 pub(super) trait Reason:
     Clone + fmt::Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static
 {
-    /// All of them.
+    /// All reasons.
     const ALL: &'static [Self];
 }
 
@@ -44,7 +44,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a connection ended: an [`CloseReason`] without its details.
+    /// The reason why a connection ended: a [`CloseReason`] without its details.
     pub(super) enum Disconnect {
         Gone = "gone",
         ClientClosed = "farewell",
@@ -81,27 +81,27 @@ impl From<&CloseReason> for Disconnect {
 }
 
 reasons! {
-    /// Why a request of a client was refused.
+    /// The reason why a request of a client was refused.
     pub enum RefusedRequest {
-        /// It comes from a page of an origin that is not allowed.
+        /// The request comes from a page of an origin that is not allowed.
         Origin = "origin",
-        /// It has no valid token.
+        /// The request has no valid token.
         Token = "token",
         /// The key of tokens cannot be read.
         TokenKey = "token_key",
-        /// The hub has as many connections as it takes.
+        /// The hub has as many connections as it may.
         TooManyConnections = "too_many_connections",
-        /// Too many connections a second came from its address.
+        /// The client's address opened too many connections in a second.
         TooManyFromAddress = "too_many_from_address",
-        /// It is no WebSocket handshake, although it asks for an upgrade.
+        /// The request asks for an upgrade, but is not a WebSocket handshake.
         NotWebSocket = "not_websocket",
-        /// It needs a connection token and has none.
+        /// The request needs a connection token and has none.
         NoConnectionToken = "no_connection_token",
-        /// Its connection does not exist, or exists no longer.
+        /// The request's connection does not exist, or no longer.
         UnknownConnection = "unknown_connection",
-        /// Its connection has another request or another transport.
+        /// The request's connection has another request or another transport.
         ConnectionInUse = "connection_in_use",
-        /// The hub that had its connection cannot be reached.
+        /// The hub that has the request's connection cannot be reached.
         HubGone = "hub_gone",
     }
 }
@@ -119,7 +119,7 @@ impl From<&AdmissionError> for RefusedRequest {
 }
 
 reasons! {
-    /// Why a call failed: a [`CallError`] without its details.
+    /// The reason why an invocation failed: a [`CallError`] without its details.
     pub(super) enum FailedCall {
         UnknownMethod = "unknown_method",
         Arguments = "arguments",

@@ -68,7 +68,7 @@ fn every_sample_follows_the_head_of_its_metric() {
     }
 }
 
-/// Dashboards and alerts of others ask for these.
+/// Dashboards and alerts depend on these.
 #[test]
 fn names_labels_and_types_stay() {
     let metrics = Metrics::default();

@@ -1,24 +1,24 @@
-//! When something was last heard of a client, and said to it: written for each message, read once a second by
-//! the keep-alive task, which serves all connections with one timer.
+//! The times of a client's last messages in both directions. They are written for each message, and read once
+//! a second by the keep-alive task, which serves all connections with one timer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// See the module. Times are milliseconds since the hub's start.
+/// The times of a client's last messages, in milliseconds since the hub's start.
 #[derive(Debug)]
 pub struct Activity {
     start: Instant,
     accepted: u64,
     received: AtomicU64,
     sent: AtomicU64,
-    /// The client's handshake is done.
+    /// True once the client's handshake is done.
     handshaken: AtomicBool,
-    /// When the client's permission ends; `u64::MAX`: never.
+    /// The time when the client's token expires; `u64::MAX`: never.
     expires: AtomicU64,
 }
 
 impl Activity {
-    /// Of a connection that comes in now, for a hub that began at `start`.
+    /// The activity of a connection that is accepted now, by a hub that started at `start`.
     pub fn new(start: Instant) -> Self {
         let now = millis(start.elapsed());
         Self {
@@ -31,47 +31,47 @@ impl Activity {
         }
     }
 
-    /// The client said something.
+    /// Notes that the client sent something.
     pub fn received_now(&self) {
         self.received.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Something was said to the client.
+    /// Notes that something was sent to the client.
     pub fn sent_now(&self) {
         self.sent.store(self.now(), Ordering::Relaxed);
     }
 
-    /// The client's handshake is done.
+    /// Notes that the client's handshake is done.
     pub fn handshake_done(&self) {
         self.handshaken.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the client's handshake is done.
+    /// True once the client's handshake is done.
     pub fn is_handshaken(&self) -> bool {
         self.handshaken.load(Ordering::Relaxed)
     }
 
-    /// The client's permission ends then.
+    /// Sets the time from now until the client's token expires.
     pub fn expires_in(&self, time: Duration) {
         self.expires.store(self.now().saturating_add(millis(time)), Ordering::Relaxed);
     }
 
-    /// How long the client has been silent.
+    /// The time since the client last sent something.
     pub fn since_received(&self) -> Duration {
         self.since(self.received.load(Ordering::Relaxed))
     }
 
-    /// How long nothing was said to the client.
+    /// The time since something was last sent to the client.
     pub fn since_sent(&self) -> Duration {
         self.since(self.sent.load(Ordering::Relaxed))
     }
 
-    /// How long ago the connection came in.
+    /// The time since the connection was accepted.
     pub fn age(&self) -> Duration {
         self.since(self.accepted)
     }
 
-    /// Whether the client's permission has ended.
+    /// True once the client's token has expired.
     pub fn has_expired(&self) -> bool {
         self.expires.load(Ordering::Relaxed) <= self.now()
     }

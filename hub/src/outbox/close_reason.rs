@@ -1,4 +1,4 @@
-//! Why a connection ends, and what its client is told.
+//! The reasons why connections end, and the last messages to their clients.
 
 use signalr::encoding::Encoding;
 use signalr::error::ProtocolError;
@@ -7,34 +7,34 @@ use signalr::record::Record;
 
 use crate::protocol::frame::FrameError;
 
-/// The reason of an end. The first one counts.
+/// The reason why a connection ends. The first reason counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The client has closed the socket, or the network did.
+    /// The client closed the socket, or the network failed.
     Gone,
-    /// The client has said goodbye.
+    /// The client sent a close message.
     ClientClosed,
-    /// The hub shuts down; the client may come back, to another pod.
+    /// The hub shuts down; the client may reconnect, to another pod.
     Draining,
-    /// The connection goes on at another hub.
+    /// The connection continues on another hub.
     HandedOver,
-    /// Another hub has far fewer clients; the client may come back, to that one.
+    /// Another hub has far fewer clients; the client may reconnect, to that one.
     Rebalanced,
-    /// The client did not read what was sent to it.
+    /// The client reads more slowly than messages arrive for it.
     SlowConsumer,
-    /// Nothing came from the client for too long, not even a ping.
+    /// The client sent nothing for too long, not even a ping.
     Silent,
-    /// The client's permission has run out.
+    /// The client's token has expired.
     Expired,
     /// The client's handshake failed.
     Handshake(HandshakeError),
-    /// What the client sent is not of the protocol.
+    /// The client violated SignalR's protocol.
     Protocol(ProtocolError),
-    /// What the client sent is no WebSocket frame.
+    /// The client violated the WebSocket protocol.
     Frame(FrameError),
 }
 
-/// The codes of RFC 6455, 7.4.1.
+/// The status codes of RFC 6455, section 7.4.1.
 mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;
@@ -45,7 +45,7 @@ mod code {
 }
 
 impl CloseReason {
-    /// The last record for the client, if it has to be told.
+    /// The last record for the client, if it needs one.
     pub fn record(&self, encoding: Encoding) -> Option<Record> {
         let close = |error, allow_reconnect| Some(encoding.close(error, allow_reconnect));
         match self {
@@ -61,7 +61,7 @@ impl CloseReason {
         }
     }
 
-    /// The code of the WebSocket's close frame, for clients that do not speak SignalR.
+    /// The status code of the WebSocket's close frame, for clients that do not speak SignalR.
     pub fn code(&self) -> u16 {
         match self {
             Self::Gone | Self::ClientClosed => code::NORMAL,
@@ -76,7 +76,7 @@ impl CloseReason {
         }
     }
 
-    /// In a few words, for logs and close frames.
+    /// A short name, for logs and close frames.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Gone => "client gone",

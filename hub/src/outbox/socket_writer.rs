@@ -1,4 +1,4 @@
-//! A WebSocket as the queue writes to it: frames of what has gathered, in one system call.
+//! Writes a queue to a WebSocket: all records that have gathered become frames, in one system call.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -11,30 +11,30 @@ use tokio::net::TcpStream;
 
 use crate::protocol::frame::{self, Opcode};
 
-/// A buffer that a thread keeps for the next connection, if it is no larger than this.
+/// The most bytes of a buffer that a thread keeps for the next connection.
 const KEPT: usize = 256 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether all is on its way.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
     All,
-    /// The socket is full.
+    /// The socket is full, and data remains.
     Part,
-    /// The client is gone.
+    /// The connection is broken.
     Broken,
 }
 
-/// See the module.
+/// The writing side of a WebSocket.
 #[derive(Debug)]
 pub(super) struct SocketWriter {
     socket: Arc<TcpStream>,
-    /// What the socket did not take.
+    /// Data that the socket has not taken yet.
     unsent: Vec<u8>,
-    /// The content of the last ping, which is to be answered.
+    /// The content of the last ping, which has to be answered.
     pong: Option<Vec<u8>>,
 }
 
@@ -43,22 +43,23 @@ impl SocketWriter {
         Self { socket, unsent: Vec::new(), pong: None }
     }
 
-    /// How many bytes the socket did not take.
+    /// The number of bytes that the socket has not taken yet.
     pub(super) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
-    /// Waits until the socket takes more.
+    /// Waits until the socket takes more data.
     pub(super) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         self.socket.poll_write_ready(context).map(|_| ())
     }
 
-    /// Section 5.5.3 of RFC 6455: only the last ping needs an answer.
+    /// Schedules a pong. Only the last ping needs an answer (RFC 6455, section 5.5.3).
     pub(super) fn pong(&mut self, content: Vec<u8>) {
         self.pong = Some(content);
     }
 
-    /// Writes what is unsent, and then the records if the socket takes them; what it takes is removed.
+    /// Writes the unsent data, and then the records if the socket takes them. Records that were framed are
+    /// removed from `records`.
     pub(super) fn write(&mut self, records: &mut Vec<Record>, encoding: Encoding) -> Written {
         if !self.unsent.is_empty() {
             let mut unsent = std::mem::take(&mut self.unsent);
@@ -106,5 +107,5 @@ impl SocketWriter {
     }
 }
 
-/// The client has closed, or the network did.
+/// The client closed the connection, or the network failed.
 struct Gone;

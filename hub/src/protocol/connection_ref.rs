@@ -1,4 +1,4 @@
-//! How a hub names its connections to other hubs.
+//! The names by which hubs refer to each other's connections.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub struct ConnectionRef<'a> {
 }
 
 impl<'a> ConnectionRef<'a> {
-    /// Reads what `Display` wrote.
+    /// Parses the text of `Display`.
     pub fn read(text: &'a str) -> Option<Self> {
         let (instance, key) = text.rsplit_once('.')?;
         Some(Self { instance: instance.into(), key: key.parse().ok()? })

@@ -1,4 +1,4 @@
-//! A connection with stateful reconnect on its way from one hub to another.
+//! The data of a connection with stateful reconnect while it is handed over from one hub to another.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,14 +10,14 @@ use super::position::Position;
 use signalr::encoding::Encoding;
 use signalr::record::Record;
 
-/// The subscriptions of a connection: all that the next hub needs to receive what is sent to it from the cut on.
+/// The subscriptions of a connection: all that the next hub needs to deliver messages to it from the cut on.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscriptions {
-    /// The client's encoding; otherwise it is JSON.
+    /// True if the client's encoding is `MessagePack`; otherwise it is JSON.
     pub messagepack: bool,
-    /// Whose it is.
+    /// The user, if the client is authenticated.
     pub user: Option<String>,
-    /// Its groups.
+    /// The groups of the connection.
     pub groups: Vec<String>,
     /// The connection on the hub that hands it over, as a [`ConnectionRef`].
     #[serde(rename = "was")]
@@ -31,17 +31,17 @@ impl Subscriptions {
     }
 }
 
-/// The state that makes it the same connection for its client.
+/// The state that lets the client continue with the same connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct HandoverState {
-    /// Its rooms.
+    /// The rooms of which the connection is a member.
     pub rooms: Vec<HandoverRoom>,
-    /// Its groups.
+    /// The groups of the connection.
     pub groups: Vec<String>,
     /// Ids of the invocations that the client has not answered yet.
     #[serde(rename = "owes")]
     pub unanswered: Vec<String>,
-    /// How many messages came from the client.
+    /// The number of messages received from the client.
     pub received: u64,
     /// The sequence number of the first message in `unacknowledged`.
     #[serde(rename = "first")]
@@ -51,16 +51,16 @@ pub struct HandoverState {
     pub unacknowledged: Vec<String>,
 }
 
-/// A room that it is in.
+/// The membership in a room.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandoverRoom {
     /// The room.
     pub room: String,
-    /// What it is called there.
+    /// The member's name in the room.
     pub name: String,
-    /// It wants to know of the others.
+    /// True if the member wants to be notified of the other members.
     pub presence: bool,
-    /// The last message that it was told.
+    /// The last message that was delivered to the member.
     pub last: Option<Position>,
 }
 
@@ -71,7 +71,7 @@ impl HandoverState {
         self.unacknowledged = records.iter().map(|record| BASE64_STANDARD.encode(&record[..])).collect();
     }
 
-    /// Returns the messages of [`HandoverState::set_unacknowledged`]; `None` if they are no base64.
+    /// Returns the messages of [`HandoverState::set_unacknowledged`]; `None` if they are not base64.
     pub fn unacknowledged_records(&self) -> Option<Vec<Record>> {
         let read = |text| BASE64_STANDARD.decode(text).ok().map(Record::new);
         self.unacknowledged.iter().map(read).collect()

@@ -1,6 +1,7 @@
-//! The chat in terms of SignalR's hub protocol: the hub's methods, its messages to clients, and those between hubs.
+//! The chat protocol on top of SignalR's hub protocol: the hub's methods, the hub's messages to clients, and
+//! the messages between hubs.
 //!
-//! Everything here is pure: text in, values out.
+//! All code here is pure: text in, values out.
 
 pub mod connection_ref;
 pub mod frame;

@@ -1,20 +1,21 @@
-//! Names that people choose: of rooms, and of themselves; and those that their programs make up.
+//! Names that users choose, of rooms and of themselves, and names that their programs choose, of groups and
+//! messages.
 
 use std::fmt;
 
 /// The most characters of a name.
 const MAX_CHARS: usize = 64;
 
-/// Why a name is not accepted; `{0}` is what it would have named.
+/// The reason why a name is not accepted; `{0}` is the kind of name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Without a single character.
+    /// The name has no characters.
     #[error("The {0} is empty; it needs 1 to {MAX_CHARS} characters.")]
     Empty(&'static str),
-    /// With too many characters.
+    /// The name has too many characters.
     #[error("The {0} is longer than {MAX_CHARS} characters.")]
     TooLong(&'static str),
-    /// With a character that cannot be seen, such as a line break.
+    /// The name has an invisible character, such as a line break.
     #[error("The {0} contains a control character, such as a line break.")]
     Control(&'static str),
 }
@@ -44,7 +45,7 @@ impl RoomName {
         Ok(Self(name))
     }
 
-    /// As the client gave it.
+    /// The name as the client gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,13 +75,13 @@ impl GroupName {
         Ok(Self(name))
     }
 
-    /// As the client gave it.
+    /// The name as the client gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a member is called in a room: 1 to 64 characters, none of them a control character.
+/// The name of a member in a room: 1 to 64 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberName(String);
 
@@ -92,20 +93,20 @@ impl MemberName {
         Ok(Self(name))
     }
 
-    /// As the client gave it.
+    /// The name as the client gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Default for MemberName {
-    /// Whoever gives no name.
+    /// The name of members that give none.
     fn default() -> Self {
         Self("guest".into())
     }
 }
 
-/// What a client makes up to tell its messages apart: 1 to 64 characters, none of them a control character.
+/// An id by which a client tells its messages apart: 1 to 64 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct Nonce(String);
@@ -118,12 +119,12 @@ impl Nonce {
         Ok(Self(nonce))
     }
 
-    /// As the client gave it.
+    /// The nonce as the client gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// As the client gave it.
+    /// The nonce as the client gave it.
     pub fn into_string(self) -> String {
         self.0
     }

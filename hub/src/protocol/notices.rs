@@ -6,10 +6,11 @@ use signalr::record::Record;
 
 use super::position::Position;
 
-/// Targets that only the hub itself calls, so that no client can put words into another one's mouth.
+/// Targets that only the hub itself calls, so that no client can send messages in the name of the hub or of
+/// others.
 const RESERVED: [&str; 6] = ["welcome", "message", "presence", "typing", "gap", "told"];
 
-/// Whether a target is the hub's own. The npm client takes no notice of case.
+/// True if only the hub itself calls this target. Case is ignored, as it is by the npm client.
 pub fn is_reserved(target: &str) -> bool {
     RESERVED.iter().any(|reserved| target.eq_ignore_ascii_case(reserved))
 }
@@ -20,13 +21,13 @@ pub fn is_reserved(target: &str) -> bool {
 pub struct Welcome<'a> {
     /// The hub pod that serves the client.
     pub pod: &'a str,
-    /// What the hub calls this connection.
+    /// The connection's id.
     pub connection_id: &'a str,
     /// The hub's version.
     pub version: &'a str,
-    /// `redis` when other pods' members are heard, or `memory`.
+    /// `redis` if clients also receive messages from other hubs, or `memory`.
     pub backplane: &'a str,
-    /// Who the client is, by its token.
+    /// The client's user, by its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
 }
@@ -38,12 +39,12 @@ impl Welcome<'_> {
     }
 }
 
-/// Messages were lost, as target `gap`.
+/// Sent to the members of a room when messages were lost to them, as target `gap`.
 #[derive(Debug, Serialize)]
 pub struct Gap<'a> {
     /// The room.
     pub room: &'a str,
-    /// The last message before them, if there was one.
+    /// The last message before the lost ones, if there was one.
     pub after: Option<Position>,
 }
 
@@ -53,17 +54,17 @@ impl Encode for Gap<'_> {
     }
 }
 
-/// A text for a user, as target `told`.
+/// A message from one user to another, outside of rooms, as target `told`.
 #[derive(Debug, Serialize)]
 pub struct DirectMessage<'a> {
-    /// What the speaker is called.
+    /// The name of the sender.
     pub from: &'a str,
-    /// By its token.
+    /// The user of the sender, by its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
-    /// What was said.
+    /// The text of the message.
     pub text: &'a str,
-    /// When the hub took it, in milliseconds since 1970.
+    /// The time when the hub accepted the message, in milliseconds since 1970.
     pub at: u64,
 }
 

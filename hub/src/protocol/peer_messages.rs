@@ -1,4 +1,5 @@
-//! Messages between hubs that are stored nowhere: invocations of clients, replies, and claims of connections.
+//! Messages between hubs that are not stored: invocations of clients, replies to them, and claims of
+//! connections.
 
 use std::borrow::Cow;
 
@@ -24,19 +25,19 @@ pub struct PeerInvocation<'a> {
     /// The method.
     #[serde(rename = "t", borrow)]
     pub target: Cow<'a, str>,
-    /// Its arguments, an array.
+    /// The arguments, a JSON array.
     #[serde(rename = "a", borrow)]
     pub arguments: &'a RawValue,
 }
 
 impl<'a> PeerInvocation<'a> {
-    /// Reads what [`PeerInvocation::json`] wrote.
+    /// Parses the text of [`PeerInvocation::json`].
     pub fn read(payload: &'a str) -> Option<Self> {
         let invocation: Self = serde_json::from_str(payload).ok()?;
         invocation.arguments.get().starts_with('[').then_some(invocation)
     }
 
-    /// As it goes over the backplane.
+    /// The invocation as it is sent over the backplane.
     #[allow(clippy::missing_panics_doc)]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("an invocation always has a JSON form")
@@ -55,11 +56,11 @@ pub struct PeerReply<'a> {
     /// The id of the invocation or claim.
     #[serde(rename = "of", borrow)]
     pub request_id: Cow<'a, str>,
-    /// The hub that has the connection, with [`ReplyOutcome::Delivered`]; none while the connection is on its way to
-    /// another hub.
+    /// The hub that has the connection, with [`ReplyOutcome::Delivered`]; `None` while the connection is
+    /// being handed over to another hub.
     #[serde(rename = "by", borrow, default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Cow<'a, str>>,
-    /// What became of the request.
+    /// The outcome of the request.
     #[serde(rename = "fate")]
     pub outcome: ReplyOutcome,
 }
@@ -67,19 +68,20 @@ pub struct PeerReply<'a> {
 /// The outcome of an invocation or a claim, see [`PeerReply`].
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ReplyOutcome {
-    /// The connection is found, and its client was asked. Again, if the client goes on at another hub.
+    /// The connection exists, and its client received the invocation. This is sent again if the client
+    /// continues on another hub.
     #[serde(rename = "asked")]
     Delivered,
-    /// The client's method gave this back.
+    /// The result of the client's method.
     #[serde(rename = "gave")]
     Result(Box<RawValue>),
-    /// The client's method failed, in the client's words.
+    /// The error of the client's method, in the client's words.
     #[serde(rename = "failed")]
     Error(String),
-    /// The client left before it answered.
+    /// The client left before it completed the invocation.
     #[serde(rename = "left")]
     Disconnected,
-    /// The client was not asked, for it owes too many answers already.
+    /// The invocation was not delivered, because the client has too many unanswered invocations already.
     #[serde(rename = "busy")]
     Busy,
     /// The claimed connection is on this hub; these are its subscriptions.
@@ -88,26 +90,27 @@ pub enum ReplyOutcome {
     /// The state of the claimed connection, which is no longer on this hub.
     #[serde(rename = "moved")]
     State(Box<HandoverState>),
-    /// The hub that had the connection is gone. No hub says that of itself.
+    /// The hub that had the connection is gone. This is never sent: other hubs conclude it.
     #[serde(skip)]
     HubGone,
 }
 
 impl<'a> PeerReply<'a> {
-    /// Reads what [`PeerReply::json`] wrote.
+    /// Parses the text of [`PeerReply::json`].
     pub fn read(payload: &'a str) -> Option<Self> {
         serde_json::from_str(payload).ok()
     }
 
-    /// As it goes over the backplane.
+    /// The reply as it is sent over the backplane.
     #[allow(clippy::missing_panics_doc)]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("a reply always has a JSON form")
     }
 }
 
-/// The claim of a hub to a connection whose client has come to it: first for the connection's subscriptions; then, once
-/// the hub has these itself, for the connection.
+/// The claim of a hub to a connection whose client has reconnected there. It is sent twice: first to ask for
+/// the connection's subscriptions; then, once the hub has made these subscriptions itself, to take over the
+/// connection.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandoverClaim<'a> {
     /// The id of the connection.
@@ -116,20 +119,21 @@ pub struct HandoverClaim<'a> {
     /// The id of this claim, see [`PeerReply::request_id`].
     #[serde(rename = "q", borrow)]
     pub request_id: Cow<'a, str>,
-    /// The second time. Redis brings everything to all hubs in one order: what comes before this is told to the client by the hub
-    /// that has it, and what comes after by the one that asks.
+    /// True in the second claim. Redis delivers everything to all hubs in one order: messages before this
+    /// claim are delivered to the client by the hub that has the connection, and messages after it by the
+    /// claiming hub.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
 }
 
 impl<'a> HandoverClaim<'a> {
-    /// Reads what [`HandoverClaim::json`] wrote.
+    /// Parses the text of [`HandoverClaim::json`].
     pub fn read(payload: &'a str) -> Option<Self> {
-        // Most of what comes is none: it need not be parsed to know.
+        // Most payloads are not claims, and need not be parsed to find that out.
         if payload.starts_with("{\"claim\":") { serde_json::from_str(payload).ok() } else { None }
     }
 
-    /// As it goes over the backplane.
+    /// The claim as it is sent over the backplane.
     #[allow(clippy::missing_panics_doc)]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("a claim always has a JSON form")

@@ -1,4 +1,4 @@
-//! Who is in a room: what pods tell each other on its channel, and what clients are told.
+//! Presence: the events that hubs publish about a room's members, and the notices that clients receive.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub enum PresenceEvent<'a> {
         /// Keys of the members that left.
         #[serde(rename = "l")]
         left: Vec<u64>,
-        /// The origins ([`ConnectionRef`]) of joined members that were handed over by other pods, which drop them.
+        /// The origins ([`ConnectionRef`]) of joined members that were handed over by other hubs, which then
+        /// drop these members.
         #[serde(rename = "f", borrow, default, skip_serializing_if = "Vec::is_empty")]
         origins: Vec<Cow<'a, str>>,
     },
@@ -46,10 +47,10 @@ pub enum PresenceEvent<'a> {
         /// The number of the pod's members.
         #[serde(rename = "n")]
         count: usize,
-        /// The first of these members.
+        /// These members; only the first of them in large rooms.
         #[serde(rename = "m", borrow)]
         members: Vec<MemberRecord<'a>>,
-        /// As in [`PresenceEvent::Changed`].
+        /// The origins of members that were handed over, as in [`PresenceEvent::Changed`].
         #[serde(rename = "f", borrow, default, skip_serializing_if = "Vec::is_empty")]
         origins: Vec<Cow<'a, str>>,
         /// True if the other hubs are asked to publish their own lists.
@@ -68,12 +69,12 @@ pub enum PresenceEvent<'a> {
 }
 
 impl<'a> PresenceEvent<'a> {
-    /// Reads what [`PresenceEvent::json`] wrote.
+    /// Parses the text of [`PresenceEvent::json`].
     pub fn read(payload: &'a str) -> Option<Self> {
         serde_json::from_str(payload).ok()
     }
 
-    /// As it goes over the backplane.
+    /// The event as it is sent over the backplane.
     #[allow(clippy::missing_panics_doc)]
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("an event always has a JSON form")
@@ -85,10 +86,10 @@ impl<'a> PresenceEvent<'a> {
 pub struct MemberRecord<'a>(
     /// The connection's key in its process.
     pub u64,
-    /// What it is called.
+    /// The member's name.
     #[serde(borrow)]
     pub Cow<'a, str>,
-    /// By its token.
+    /// The member's user, by its token.
     #[serde(borrow)]
     pub Option<Cow<'a, str>>,
 );
@@ -96,12 +97,12 @@ pub struct MemberRecord<'a>(
 /// A member as clients know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemberInfo {
-    /// What it is called.
+    /// The member's name.
     pub name: String,
-    /// The pod that serves it.
+    /// The pod that serves the member.
     #[serde(serialize_with = "text")]
     pub pod: Arc<str>,
-    /// By its token.
+    /// The member's user, by its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
 }
@@ -115,13 +116,13 @@ fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error
 pub struct PresenceNotice<'a> {
     /// The room.
     pub room: &'a str,
-    /// How many are in it.
+    /// The number of the room's members.
     pub count: usize,
-    /// How many pods serve them.
+    /// The number of pods that serve them.
     pub pods: usize,
-    /// Who came; nobody in large rooms.
+    /// The members that joined; empty in large rooms.
     pub joined: Vec<MemberInfo>,
-    /// Who went; nobody in large rooms.
+    /// The members that left; empty in large rooms.
     pub left: Vec<MemberInfo>,
 }
 
@@ -136,7 +137,7 @@ impl Encode for PresenceNotice<'_> {
 pub struct TypingNotice<'a> {
     /// The room.
     pub room: &'a str,
-    /// What that one is called.
+    /// The name of the member that is writing.
     pub from: &'a str,
 }
 

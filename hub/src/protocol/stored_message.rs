@@ -1,6 +1,7 @@
-//! A message of a room as it travels between the pods and as the clients get it.
+//! A message of a room, as it is stored, sent between hubs and delivered to clients.
 //!
-//! Its body is written once, by the pod that takes it; its id is known only when it is stored, and goes in front.
+//! The hub that accepts a message writes its body once. The id is known only after the message is stored, and
+//! is put in front of the body.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -16,29 +17,29 @@ use super::position::Position;
 const HEAD: &str = r#"{"type":1,"target":"message","arguments":["#;
 const TAIL: &str = "]}\x1e";
 
-/// The body of a message: all but its id.
+/// The body of a message: all of it but the id.
 #[derive(Debug, Serialize)]
 pub struct MessageBody<'a> {
     /// The room.
     pub room: &'a str,
-    /// Who sent it, by the name given to `Join`.
+    /// The sender's name, as given to `Join`.
     pub from: &'a str,
-    /// What was sent.
+    /// The text of the message.
     pub text: &'a str,
-    /// When the pod accepted it, in milliseconds since 1970 by the pod's clock.
+    /// The time when the hub accepted the message, in milliseconds since 1970 by its clock.
     pub at: u64,
-    /// The pod that accepted it.
+    /// The pod of the hub that accepted the message.
     pub pod: &'a str,
-    /// The user, if clients are authenticated.
+    /// The sender's user, if clients are authenticated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
-    /// As the client gave it.
+    /// The nonce, as the client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
 }
 
 impl MessageBody<'_> {
-    /// The body as it goes over the backplane. The connection in `excluded` does not get the message.
+    /// The body as it is sent over the backplane. The connection in `excluded` does not receive the message.
     pub fn encode(&self, excluded: Option<&ConnectionRef>) -> String {
         let json = json_of(self);
         match excluded {
@@ -57,10 +58,10 @@ fn json_of(message: &MessageBody) -> String {
 pub struct StoredMessage {
     /// Its id.
     pub position: Position,
-    /// The connection of this process that does not get the message.
+    /// The connection of this process that does not receive the message.
     pub excluded: Option<u64>,
     json: Record,
-    /// The message alone in `json`.
+    /// The range of the message alone within `json`.
     object: Range<usize>,
     messagepack: OnceLock<Record>,
 }
@@ -74,7 +75,8 @@ impl StoredMessage {
             let (excluded, json) = body.split_once(' ')?;
             (ConnectionRef::read(excluded)?.local_key(instance), json)
         };
-        // Whoever can write to Redis must not be able to end a client's connection with what is no JSON.
+        // Others may be able to write to Redis. A body that is not JSON must not end the connections of
+        // clients.
         let fields = serde_json::from_str::<&RawValue>(json).ok()?.get().strip_prefix('{')?;
         if fields.trim_start().starts_with('}') {
             return None;
@@ -91,7 +93,8 @@ impl StoredMessage {
         Self::read_body(id.parse().ok()?, body, instance)
     }
 
-    /// The call of a client's `message`, encoded when a client first asks for it.
+    /// The invocation of the client's method `message`. The `MessagePack` form is encoded when it is first
+    /// needed.
     pub fn record(&self, encoding: Encoding) -> &Record {
         match encoding {
             Encoding::Json => &self.json,
@@ -102,12 +105,12 @@ impl StoredMessage {
     }
 
     /// The message as JSON.
-    // It was made of text, and cut where text begins and ends.
+    // The range is always valid: the bytes were text, and are cut at the ends of strings.
     pub fn object(&self) -> &str {
         std::str::from_utf8(&self.json[self.object.clone()]).unwrap_or_default()
     }
 
-    /// The memory that it takes, about.
+    /// The approximate memory use in bytes.
     pub fn bytes(&self) -> usize {
         self.json.len()
     }

@@ -47,7 +47,7 @@ pub enum HubMessage<'a> {
 pub struct Close {
     /// The reason, if the hub gives one.
     pub error: Option<String>,
-    /// Whether the client may reconnect at once.
+    /// True if the client may reconnect at once.
     pub allow_reconnect: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The client's side of the protocol: what only a client writes, and what only a client reads.
+//! The client's side of the protocol: messages that only a client writes or reads.
 //!
 //! Invocations, stream items, completions, pings and acknowledgements are the same in both directions:
 //! [`Encoding`](crate::encoding::Encoding) writes them.

@@ -7,7 +7,7 @@ use crate::record::{CompletionResult, Record};
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Keeps a connection alive; carries nothing.
+/// A ping, which keeps a connection alive and carries nothing.
 pub const PING: &[u8] = b"{\"type\":6}\x1e";
 
 pub(crate) fn invocation<A: Serialize>(id: Option<&str>, target: &str, arguments: &A) -> Record {
@@ -85,7 +85,7 @@ fn record<T: Serialize>(value: &T) -> Record {
     Record::new(text(value))
 }
 
-/// `value` as JSON with its separator.
+/// Serialises `value` as JSON with its separator.
 pub(crate) fn text<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = serde_json::to_vec(value).expect("our own types always have a JSON form");
     text.push(RECORD_SEPARATOR);
@@ -97,36 +97,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_hub_says() {
-        let says = |record: Record| String::from_utf8(record.to_vec()).unwrap();
+    fn messages_of_the_hub() {
+        let written = |record: Record| String::from_utf8(record.to_vec()).unwrap();
 
         assert_eq!(
-            says(invocation(None, "message", &["a\u{1e}\"ü"])),
+            written(invocation(None, "message", &["a\u{1e}\"ü"])),
             "{\"type\":1,\"target\":\"message\",\"arguments\":[\"a\\u001e\\\"ü\"]}\x1e"
         );
         assert_eq!(
-            says(invocation(Some("a"), "ask", &[0_u8; 0])),
+            written(invocation(Some("a"), "ask", &[0_u8; 0])),
             "{\"type\":1,\"invocationId\":\"a\",\"target\":\"ask\",\"arguments\":[]}\x1e"
         );
-        assert_eq!(says(stream_item("1", &7)), "{\"type\":2,\"invocationId\":\"1\",\"item\":7}\x1e");
+        assert_eq!(written(stream_item("1", &7)), "{\"type\":2,\"invocationId\":\"1\",\"item\":7}\x1e");
         assert_eq!(
-            says(completion("1", &CompletionResult::Value(7))),
+            written(completion("1", &CompletionResult::Value(7))),
             "{\"type\":3,\"invocationId\":\"1\",\"result\":7}\x1e"
         );
         assert_eq!(
-            says(completion("1", &CompletionResult::Value(()))),
+            written(completion("1", &CompletionResult::Value(()))),
             "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\x1e"
         );
         assert_eq!(
-            says(completion::<()>("1", &CompletionResult::Void)),
+            written(completion::<()>("1", &CompletionResult::Void)),
             "{\"type\":3,\"invocationId\":\"1\"}\x1e"
         );
         assert_eq!(
-            says(completion::<()>("1", &CompletionResult::Error("no".into()))),
+            written(completion::<()>("1", &CompletionResult::Error("no".into()))),
             "{\"type\":3,\"invocationId\":\"1\",\"error\":\"no\"}\x1e"
         );
-        assert_eq!(says(close(None, true)), "{\"type\":7,\"allowReconnect\":true}\x1e");
-        assert_eq!(says(close(Some("no"), false)), "{\"type\":7,\"error\":\"no\"}\x1e");
-        assert_eq!(says(numbered(8, 3)), "{\"type\":8,\"sequenceId\":3}\x1e");
+        assert_eq!(written(close(None, true)), "{\"type\":7,\"allowReconnect\":true}\x1e");
+        assert_eq!(written(close(Some("no"), false)), "{\"type\":7,\"error\":\"no\"}\x1e");
+        assert_eq!(written(numbered(8, 3)), "{\"type\":8,\"sequenceId\":3}\x1e");
     }
 }

@@ -1,4 +1,4 @@
-//! Writes messages in their `MessagePack` form, each behind its length.
+//! Writes messages in their `MessagePack` form, each with its length prefix.
 
 use rmp::encode as put;
 use serde::Serialize;
@@ -6,17 +6,18 @@ use serde::Serialize;
 use super::length::prefixed;
 use crate::record::{CompletionResult, Record};
 
-/// `[6]` behind its length.
+/// A ping: `[6]` with its length prefix.
 pub const PING: &[u8] = &[2, 0x91, 6];
 
-/// Writes a record: `write` its body, which then goes behind its length.
+/// Makes a record of the body that `write` writes.
 fn record(write: impl FnOnce(&mut Vec<u8>)) -> Record {
     Record::new(prefixed(write))
 }
 
 const VEC: &str = "a vector takes all that is written to it";
 
-/// The head of a record: how many fields, its type, and headers that are always empty.
+/// Writes the first fields of a record: the number of fields, the type, and the headers, which are always
+/// empty.
 fn head(bytes: &mut Vec<u8>, fields: u32, kind: u8) {
     put::write_array_len(bytes, fields).expect(VEC);
     put::write_uint(bytes, kind.into()).expect(VEC);
@@ -94,7 +95,7 @@ mod tests {
     use super::super::length;
     use super::*;
 
-    /// The hub's record as JSON, without its length.
+    /// The fields of the hub's record as JSON, without the length prefix.
     fn fields(record: &Record) -> serde_json::Value {
         let (prefix, body) = length(record).unwrap().unwrap();
         assert_eq!(record.len(), prefix + body);
@@ -102,17 +103,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hub_says() {
+    fn messages_of_the_hub() {
         use serde_json::json;
         #[derive(Serialize)]
-        struct Told {
+        struct Notice {
             room: &'static str,
             at: u64,
         }
-        let told = Told { room: "lobby", at: 1 };
+        let notice = Notice { room: "lobby", at: 1 };
 
         assert_eq!(
-            fields(&invocation(None, "message", &[&told])),
+            fields(&invocation(None, "message", &[&notice])),
             json!([1, {}, null, "message", [{"room": "lobby", "at": 1}], []])
         );
         assert_eq!(fields(&invocation(Some("i"), "ask", &[0_u8; 0]))[2], "i");

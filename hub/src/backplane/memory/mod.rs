@@ -1,4 +1,5 @@
-//! One hub alone: what Redis does for many, in this process. Rooms are kept as long and as much as there.
+//! The backplane of a single hub: the tasks of Redis, within this process. Rooms are kept as long and with as
+//! many messages as on Redis.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -15,19 +16,19 @@ use crate::rooms::timeline::HistoryPage;
 use crate::sync::lock;
 use crate::topics::Topic;
 
-/// The most rooms of which a history is kept; those that were silent for longest go first.
+/// The most rooms with a history. The rooms without a message for longest are dropped first.
 const MOST_ROOMS: usize = 1_000;
 
-/// The most bytes of messages that are kept of a room.
+/// The most bytes of messages that are kept per room.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// The most nonces that are remembered of a room.
+/// The most nonces that are remembered per room.
 const MOST_NONCES: usize = 10_000;
 
-/// How often what has outlived its time is looked for.
+/// The time between two searches for rooms that have outlived their lifetime.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// The backplane of a single hub, in this process.
 #[derive(Debug)]
 pub struct Memory {
     dispatcher: Dispatcher,
@@ -66,7 +67,7 @@ impl RoomLog {
         }
     }
 
-    /// What was stored under a nonce, if that is still remembered.
+    /// The acknowledgement of the message that was stored with this nonce, if the nonce is still remembered.
     fn stored_under(&mut self, nonce: &str, now: Instant) -> Option<StoreAck> {
         let is_over = |(_, at): &(String, Instant)| now.duration_since(*at) > NONCE_LIFETIME;
         while self.nonces_by_age.front().is_some_and(is_over) || self.nonces_by_age.len() > MOST_NONCES {
@@ -91,13 +92,13 @@ impl RoomLog {
 }
 
 impl Memory {
-    /// Delivers to `dispatcher`.
+    /// A backplane that delivers to `dispatcher`.
     pub fn new(dispatcher: Dispatcher, instance: &str, history: HistorySettings) -> Self {
         let store = Mutex::new(Store { logs: HashMap::new(), swept: Instant::now() });
         Self { dispatcher, instance: instance.to_owned(), history, store }
     }
 
-    /// See [`super::Backplane::store`].
+    /// Stores a message, see [`super::Backplane::store`].
     pub fn store(&self, request: &StoreRequest, receipt: Receipt<StoreAck>) {
         self.store_at(request, receipt, Instant::now());
     }
@@ -113,13 +114,13 @@ impl Memory {
         log.touched = now;
         let stored = StoreAck { id: log.last, at: request.at };
         log.keep(stored, request, self.history.messages);
-        // While the log is locked, so that a room hears its messages in their order.
+        // The log is locked meanwhile, so that the members of a room receive its messages in order.
         self.dispatcher.rooms.receive(request.room.as_str(), &format!("{} {}", stored.id, request.body));
         drop(log);
         receipt.report(Ok(stored));
     }
 
-    /// See [`super::Backplane::publish`].
+    /// Publishes a payload, see [`super::Backplane::publish`].
     pub fn publish(&self, topic: &Topic, payload: &str, receipt: Receipt<()>) {
         match topic {
             Topic::Room(room) => self.dispatcher.rooms.receive(room.as_str(), payload),
@@ -130,7 +131,7 @@ impl Memory {
         receipt.report(Ok(()));
     }
 
-    /// See [`super::Backplane::ensure_subscribed`].
+    /// Lets a room catch up, see [`super::Backplane::ensure_subscribed`].
     pub fn ensure_subscribed(&self, topic: &Topic) {
         let Topic::Room(name) = topic else { return };
         let Some(room) = self.dispatcher.rooms.find(name.as_str()) else { return };
@@ -148,14 +149,15 @@ impl Memory {
         let is_new =
             |(position, _): &&(Position, String)| known.is_none_or(|known| known.number < position.number);
         let messages = log.messages.iter().filter(is_new).filter_map(read).collect();
-        // Under the log's lock nothing is said meanwhile, so once is enough.
+        // No message is stored while the log is locked, so one page is enough.
         self.dispatcher.rooms.caught_up(&room, HistoryPage { last, messages });
         self.dispatcher.metrics.catch_up_seconds.observe(began.elapsed().as_secs_f64());
     }
 
     fn log(&self, room: &RoomName, now: Instant) -> Arc<Mutex<RoomLog>> {
         let mut store = lock(&self.store);
-        // Where someone is in every room, none can go: to look for one costs too much for each message.
+        // A log that exists never makes the store full. If all rooms have members, none can be dropped, and
+        // to search for one would cost too much for each message.
         let is_full = store.logs.len() >= MOST_ROOMS && !store.logs.contains_key(room);
         if is_full || now.duration_since(store.swept) > SWEEP.min(self.history.lifetime) {
             store.swept = now;
@@ -164,7 +166,8 @@ impl Memory {
         Arc::clone(store.logs.entry(room.clone()).or_insert_with(|| Arc::new(Mutex::new(RoomLog::new()))))
     }
 
-    /// Forgets the rooms that have outlived their time, and the most silent ones if there are too many.
+    /// Drops the rooms that have outlived their lifetime, and the ones without a message for longest if there
+    /// are too many.
     fn sweep(&self, store: &mut Store, now: Instant) {
         let mut ages = Vec::new();
         store.logs.retain(|name, log| {
@@ -174,12 +177,12 @@ impl Memory {
             }
             let age = now.duration_since(lock(log).touched);
             ages.push(age);
-            // Someone who has it is about to say something.
+            // Another holder of the log is about to store a message in it.
             age <= self.history.lifetime || Arc::strong_count(log) > 1
         });
         let excess = (store.logs.len() + 1).saturating_sub(MOST_ROOMS);
         if excess > 0 && !ages.is_empty() {
-            // A tenth more than need be, so that this is not done for each new room.
+            // A tenth more than necessary is dropped, so that this is not repeated for each new room.
             ages.sort_unstable_by(|a, b| b.cmp(a));
             let oldest = ages[(excess + MOST_ROOMS / 10).min(ages.len()) - 1];
             store.logs.retain(|name, log| {

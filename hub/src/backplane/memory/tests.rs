@@ -1,4 +1,4 @@
-//! What is forgotten, and when.
+//! Tests of what is forgotten, and when.
 
 use std::sync::mpsc;
 
@@ -13,7 +13,7 @@ use crate::topics::SubscriptionChanges;
 
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// A store that keeps so many messages of a room.
+/// A backplane that keeps this many messages per room.
 fn memory(messages: usize) -> Memory {
     let (changes, metrics) = (SubscriptionChanges::new().0, Arc::default());
     let local_hub = LocalHub { pod: "hub-a".into(), instance: "a".into(), history: 100 };
@@ -46,7 +46,7 @@ fn store(memory: &Memory, room: &str, text: &str, nonce: Option<&str>, now: Inst
     reported.recv().unwrap().unwrap()
 }
 
-/// The numbers of the messages that are there.
+/// The numbers of the messages that are kept of a room.
 fn kept(memory: &Memory, room: &str) -> Vec<u64> {
     let logs = &lock(&memory.store).logs;
     let Some(log) = logs.get(room) else { return Vec::new() };
@@ -109,13 +109,13 @@ fn a_room_is_forgotten_when_nobody_was_in_it_or_spoke_there_for_its_time() {
     }
     store(&memory, "spoken in", "y", None, start + LIFETIME);
 
-    // Looked for when something is said anywhere.
+    // A message in any room starts the search.
     store(&memory, "elsewhere", "x", None, start + LIFETIME + 2 * SWEEP);
 
     assert_eq!(kept(&memory, "has members"), [1]);
     assert_eq!(kept(&memory, "silent"), [0; 0]);
     assert_eq!(kept(&memory, "spoken in"), [1, 2]);
-    // Its time begins when the last one leaves.
+    // The lifetime begins when the last member leaves.
     memory.dispatcher.rooms.leave("has members", 1);
     store(&memory, "elsewhere", "x", None, start + 2 * LIFETIME);
     assert_eq!(kept(&memory, "has members"), [1]);
@@ -154,7 +154,11 @@ fn a_nonce_is_stored_once_in_its_room_for_its_time() {
     let later = start + NONCE_LIFETIME + Duration::from_millis(1);
     let second = store(&memory, "lobby", "x", Some("n"), later);
     assert_eq!(second.id.number, 2);
-    assert_eq!(store(&memory, "lobby", "x", Some("n"), later + NONCE_LIFETIME), second, "it counts anew");
+    assert_eq!(
+        store(&memory, "lobby", "x", Some("n"), later + NONCE_LIFETIME),
+        second,
+        "its lifetime begins again"
+    );
 }
 
 #[test]

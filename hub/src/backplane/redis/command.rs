@@ -1,4 +1,4 @@
-//! A command for Redis: what the rest of the hub asks of the backplane's connection.
+//! Commands for Redis, which the rest of the hub sends to the backplane's connection.
 
 use crate::backplane::receipt::Receipt;
 use crate::backplane::store::{StoreAck, StoreRequest};
@@ -8,25 +8,25 @@ use crate::topics::Topic;
 /// A command that the backplane's connection carries out on Redis.
 #[derive(Debug)]
 pub enum Command {
-    /// Store a message, and publish it.
+    /// Stores a message, and publishes it.
     Store {
         /// The message.
         request: StoreRequest,
-        /// How that went.
+        /// The callback for the result.
         receipt: Receipt<StoreAck>,
     },
-    /// Publish something that is not stored.
+    /// Publishes a payload that is not stored.
     Publish {
-        /// To whom.
+        /// The topic.
         topic: Topic,
-        /// What.
+        /// The payload.
         payload: String,
-        /// How that went.
+        /// The callback for the result.
         receipt: Receipt<()>,
     },
 }
 
-/// Refuses a command while there is no connection.
+/// Reports that there is no connection.
 pub(super) fn refuse(command: Command) {
     match command {
         Command::Store { receipt, .. } => receipt.report(Err(PublishError::NotConnected)),

@@ -1,4 +1,4 @@
-//! One connection, from its login until it breaks.
+//! One connection to Redis, from its login until it breaks.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,11 +24,12 @@ use crate::rooms::Room;
 use crate::rooms::timeline::HistoryPage;
 use crate::topics::{SubscriptionChange, Topic};
 
-/// The most histories that are read at once: each may have many messages.
+/// The most histories that are read in one batch: each may have many messages.
 const READ_BATCH: usize = 16;
 
-/// How often members are looked for whose pod was never heard of: a stranger wrote of them.
-const LOOK: Duration = Duration::from_secs(30);
+/// The time between two searches for members on hubs that never sent a heartbeat: a foreign sender wrote of
+/// them.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// A connection that is subscribed to the topics of this hub.
 pub(super) struct SubscribedConnection {
@@ -39,7 +40,8 @@ pub(super) struct SubscribedConnection {
 }
 
 impl ConnectionKeeper {
-    /// Connects, subscribes to heartbeats and to all topics with subscribers here, and catches up with every room.
+    /// Connects, subscribes to heartbeats and to all topics with subscribers here, and catches up with every
+    /// room.
     pub(super) async fn connect(&self) -> Result<SubscribedConnection, LinkError> {
         let mut server = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
@@ -80,8 +82,8 @@ impl ConnectionKeeper {
         Ok(connection)
     }
 
-    /// Before anything is sent on this connection: a Redis that came back with an older state is found out by who
-    /// knew a newer one.
+    /// Resumes the subscriptions before anything is sent on this connection, so that a Redis that came back
+    /// with an older state is detected by a hub that knows the newer one.
     async fn resume(
         &self,
         mut connection: MultiplexedConnection,
@@ -103,7 +105,7 @@ impl ConnectionKeeper {
         Ok(SubscribedConnection { connection, scripts, lost, topics: topics.into_iter().collect() })
     }
 
-    /// Works until the connection is lost, or with `Ok` until the hub ends.
+    /// Serves until the connection is lost, or returns `Ok` when the hub ends.
     pub(super) async fn serve(
         &self,
         mut subscribed: SubscribedConnection,
@@ -126,14 +128,15 @@ impl ConnectionKeeper {
         Err(self.settings.lost(&error))
     }
 
-    /// Subscribes to what is wanted now, unsubscribes from what is not, and catches up with rooms that need it.
+    /// Subscribes to topics that have subscribers now, unsubscribes from those without, and lets rooms catch
+    /// up.
     async fn apply_changes(
         &self,
         subscribed: &mut SubscribedConnection,
         changes: &mut mpsc::UnboundedReceiver<SubscriptionChange>,
     ) -> RedisError {
         let mut batch = Vec::with_capacity(BATCH);
-        // What changed while this connection came to be was not noted.
+        // Changes during the setup of this connection were dropped, so all topics are reevaluated.
         let mut all = subscribed.topics.clone();
         all.extend(self.dispatcher.subscribed_topics());
         if let Err(error) = self.reevaluate(subscribed, all.iter().collect()).await {
@@ -144,7 +147,8 @@ impl ConnectionKeeper {
             if changes.recv_many(&mut batch, BATCH).await == 0 {
                 return std::future::pending().await;
             }
-            // Each topic once, as it is now: one that came and went meanwhile needs nothing.
+            // Each topic is handled once, in its present state: one that was subscribed and unsubscribed
+            // meanwhile needs nothing.
             let topics: HashSet<_> = batch.iter().map(|change| &change.topic).collect();
             if let Err(error) = self.reevaluate(subscribed, topics).await {
                 return error;
@@ -159,16 +163,17 @@ impl ConnectionKeeper {
     ) -> RedisResult<()> {
         let (mut join, mut leave, mut new, mut behind) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for topic in topics {
-            let is_wanted = self.dispatcher.has_subscribers(topic);
+            let is_subscribed = self.dispatcher.has_subscribers(topic);
             let room = match topic {
-                Topic::Room(name) if is_wanted => self.dispatcher.rooms.find(name.as_str()),
+                Topic::Room(name) if is_subscribed => self.dispatcher.rooms.find(name.as_str()),
                 _ => None,
             };
-            // Another one of the same name, of which nothing is known yet, also counts as new.
+            // A room also counts as new if it replaced one of the same name, because its members on other
+            // hubs are unknown.
             new.extend(room.clone().filter(|room| !room.is_sync_requested()));
-            if is_wanted && subscribed.topics.insert(topic.clone()) {
+            if is_subscribed && subscribed.topics.insert(topic.clone()) {
                 join.push(self.channels.for_topic(topic));
-            } else if !is_wanted && subscribed.topics.remove(topic) {
+            } else if !is_subscribed && subscribed.topics.remove(topic) {
                 leave.push(self.channels.for_topic(topic));
             }
             behind.extend(room.filter(|room| room.is_behind()));
@@ -183,7 +188,8 @@ impl ConnectionKeeper {
         self.catch_up(&mut subscribed.connection, &subscribed.scripts, behind).await
     }
 
-    /// Has the other pods say who is in these rooms. Each subscriber of a room will answer, and this pod is one of them.
+    /// Asks the other hubs to publish their members of these rooms. All subscribers of a room's channel will
+    /// answer but this hub, which is one of them.
     async fn request_member_lists(
         &self,
         connection: &mut MultiplexedConnection,
@@ -206,7 +212,7 @@ impl ConnectionKeeper {
         Ok(())
     }
 
-    /// Reads what these rooms have missed.
+    /// Reads the messages that these rooms have missed.
     async fn catch_up(
         &self,
         connection: &mut MultiplexedConnection,
@@ -232,7 +238,7 @@ impl ConnectionKeeper {
                             again.push(Arc::clone(room));
                             continue;
                         }
-                        // A full Redis refuses to begin a history anew, or what is there is no stream.
+                        // A full Redis refuses to restart a history; or the key holds no stream.
                         Err(error) => {
                             tracing::warn!(room = %room.name(), code = error.code(), "cannot read a history");
                             None
@@ -268,7 +274,7 @@ impl ConnectionKeeper {
         commands.ignore_errors().query_async(connection).await
     }
 
-    /// Keeps the histories of rooms that someone is in from outliving their time.
+    /// Extends the lifetime of the histories of rooms that have members.
     async fn extend_histories(&self, mut connection: MultiplexedConnection) -> RedisError {
         let mut ticks = tokio::time::interval((self.history.lifetime / 4).max(Duration::from_millis(100)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -280,7 +286,7 @@ impl ConnectionKeeper {
                     let key = self.channels.history(room.name());
                     commands.cmd("PEXPIRE").arg(key).arg(millis(self.history.lifetime));
                 }
-                // A Redis that takes no writes is told of by who wants to send.
+                // A Redis that takes no writes is reported when a client sends a message.
                 let answers: RedisResult<Vec<RedisResult<Value>>> =
                     commands.ignore_errors().query_async(&mut connection).await;
                 if let Err(error) = answers {
@@ -290,10 +296,11 @@ impl ConnectionKeeper {
         }
     }
 
-    /// Sends a heartbeat each second, and gives up on a connection that does not bring them back, or to what is a replica by now.
+    /// Publishes a heartbeat each second. Gives the connection up if the heartbeats do not come back, or if
+    /// the Redis has become a replica.
     async fn send_heartbeats(&self, mut connection: MultiplexedConnection) -> LinkError {
         let since = Instant::now();
-        let mut looked = since;
+        let mut swept = since;
         let mut ticks = tokio::time::interval(peers::INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -312,12 +319,13 @@ impl ConnectionKeeper {
                 tracing::warn!(instance, "a hub has fallen silent");
                 self.dispatcher.forget_hub(&instance);
             }
-            if now.duration_since(looked) > LOOK {
-                looked = now;
+            if now.duration_since(swept) > SWEEP {
+                swept = now;
                 self.dispatcher.retain_hubs(&self.dispatcher.peers.instances(), now);
             }
-            let heard = self.dispatcher.peers.own_heartbeat_age(now).is_some_and(|age| age < peers::STALE);
-            if !heard && now.duration_since(since) > peers::STALE {
+            let is_delivering =
+                self.dispatcher.peers.own_heartbeat_age(now).is_some_and(|age| age < peers::STALE);
+            if !is_delivering && now.duration_since(since) > peers::STALE {
                 return self.settings.lost(&"it answers, but delivers nothing");
             }
         }
@@ -332,7 +340,8 @@ impl ConnectionKeeper {
     }
 }
 
-/// Runs in the connection's own task, so that a message needs no further hop to its members.
+/// Dispatches a push message. This runs in the connection's own task, so that a message needs no further hop
+/// to its members.
 fn on_push(push: &PushInfo, dispatcher: &Dispatcher, channels: &Channels, lost: &CancellationToken) {
     match push.kind {
         PushKind::Message => {

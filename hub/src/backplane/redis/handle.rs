@@ -1,4 +1,4 @@
-//! The task that keeps the backplane connected, and the way to it.
+//! The task that keeps the hub connected to Redis, and the handle to it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,13 +16,14 @@ use crate::backplane::store::HistorySettings;
 use crate::sync::lock;
 use crate::topics::{SubscriptionChange, SubscriptionChanges, Topic};
 
-/// The most messages that wait for Redis; whoever sends one more waits too.
+/// The most commands that wait for Redis; the sender of one more has to wait.
 const MOST_WAITING: usize = 1024;
 
-/// A connection that held for so long was a good one: the next tries start quickly again.
-const GOOD: Duration = Duration::from_secs(10);
+/// The age from which on a connection counts as stable: when it breaks, the attempts begin again with the
+/// shortest time.
+const STABLE: Duration = Duration::from_secs(10);
 
-/// The rest of the hub talks to the task of [`start`] through this.
+/// The handle by which the rest of the hub uses the task of [`start`].
 #[derive(Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
@@ -32,7 +33,7 @@ pub struct Handle {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Starts the task that keeps the backplane connected.
+/// Starts the task that keeps the hub connected to Redis.
 pub fn start(
     settings: RedisSettings,
     identity: HubIdentity,
@@ -59,26 +60,27 @@ pub fn start(
 }
 
 impl Handle {
-    /// Waits only while too many are under way.
+    /// Sends a command. This waits only while too many commands are under way.
     pub async fn send(&self, command: Command) {
-        // It can only fail when the task has ended; then the receipt is dropped, and says so.
+        // This fails only if the task has ended; then the receipt is dropped, and reports the failure.
         let _ = self.commands.send(command).await;
     }
 
-    /// See `Backplane::ensure_subscribed`.
+    /// Subscribes to a topic, see
+    /// [`Backplane::ensure_subscribed`](crate::backplane::Backplane::ensure_subscribed).
     pub async fn ensure_subscribed(&self, topic: Topic) {
         self.changes.reevaluated(topic).await;
     }
 
-    /// Whether the hub is subscribed, and if not, why.
+    /// Checks that the hub is subscribed on Redis.
     ///
     /// # Errors
-    /// Why not, in one line.
+    /// The reason why not, in one line.
     pub fn link(&self) -> Result<(), String> {
         self.link.borrow().as_ref().map_err(ToString::to_string).copied()
     }
 
-    /// Says goodbye to the peers and ends the task.
+    /// Tells the peers that this hub is shutting down, and ends the task, within a second.
     pub async fn close(&self) {
         self.stop.cancel();
         let task = lock(&self.task).take();
@@ -103,7 +105,7 @@ impl ConnectionKeeper {
                     let since = Instant::now();
                     self.state.up(&self.settings.at(), self.dispatcher.rooms.count());
                     let Err(reason) = self.serve(subscribed, &mut queues).await else { return };
-                    if since.elapsed() >= GOOD {
+                    if since.elapsed() >= STABLE {
                         backoff.reset();
                     }
                     self.state.down(reason);

@@ -1,4 +1,4 @@
-//! The task that keeps the backplane connected: what it works with.
+//! The data of the task that keeps the hub connected to Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,24 @@ use crate::backplane::link::{LinkState, RedisSettings};
 use crate::backplane::store::HistorySettings;
 use crate::topics::SubscriptionChange;
 
-/// How long one connection attempt, and one answer, may take.
+/// The longest time of one connection attempt, and of one answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most commands, or channels of a command, that go to Redis at once.
+/// The most commands, or channels in one command, that are sent to Redis at once.
 pub(super) const BATCH: usize = 256;
 
-/// The hub, as the backplane names it.
+/// The names of this hub on the backplane.
 #[derive(Debug, Clone)]
 pub struct HubIdentity {
     /// The pod.
     pub pod: String,
-    /// The process.
+    /// The instance: one process of the hub.
     pub instance: String,
-    /// The cluster.
+    /// The key of the cluster.
     pub event_key: EventKey,
 }
 
-/// The task that keeps the connection to Redis up.
+/// The task that keeps the hub connected to Redis.
 pub(super) struct ConnectionKeeper {
     pub(super) settings: RedisSettings,
     pub(super) identity: HubIdentity,
@@ -47,8 +47,8 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// While there is no connection: commands are refused at once, and changes need nothing, for a new connection
-    /// starts from what is wanted then.
+    /// Handles the queues while there is no connection. Commands are refused at once. Changes are dropped,
+    /// because a new connection begins with all topics that have subscribers then.
     pub(super) async fn refuse(&mut self) -> std::convert::Infallible {
         loop {
             tokio::select! {
@@ -60,7 +60,7 @@ impl Queues {
     }
 }
 
-/// A duration as Redis takes it.
+/// A duration in milliseconds, as Redis expects it.
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What is sent through Redis: batch by batch, each with its own answer.
+//! Sends commands to Redis in batches, with an answer for each command.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -13,8 +13,8 @@ use crate::backplane::store::NONCE_LIFETIME;
 use crate::protocol::methods::PublishError;
 
 impl ConnectionKeeper {
-    /// Runs the commands that gather, a batch at a time. While one batch waits for its answers the next one gathers, so
-    /// the busier it is, the fewer round trips a message costs.
+    /// Runs commands in batches. While one batch waits for its answers, the next one gathers, so a message
+    /// costs fewer round trips the more messages there are.
     pub(super) async fn run_commands(
         &self,
         mut connection: MultiplexedConnection,
@@ -30,12 +30,12 @@ impl ConnectionKeeper {
             for command in &batch {
                 commands.add_command(self.redis_command(&scripts, command));
             }
-            // When this returns early, the receipts are dropped, and say that it is not known how it went.
+            // On an early return the receipts are dropped, and report that the result is unknown.
             let answers = match execute(&mut connection, commands).await {
                 Ok(answers) => answers,
                 Err(error) => return self.settings.lost(&error),
             };
-            // A master that became a replica: the connection is good for nothing any more.
+            // A master that became a replica: this connection cannot be used any more.
             let is_replica = answers.iter().any(|answer| answer.as_ref().is_err_and(role::is_refusal));
             for (command, answer) in batch.drain(..).zip(answers) {
                 self.report(command, answer);
@@ -91,7 +91,8 @@ impl ConnectionKeeper {
     }
 }
 
-/// One answer for each, so that one bad one does not speak for the others.
+/// Runs the commands and returns one answer for each, so that an error of one command does not affect the
+/// others.
 async fn execute(
     connection: &mut MultiplexedConnection,
     mut commands: redis::Pipeline,
@@ -99,8 +100,8 @@ async fn execute(
     let mut answers: Vec<RedisResult<Value>> = commands.ignore_errors().query_async(connection).await?;
     let is_unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(scripts::is_unknown);
     if answers.iter().any(is_unknown) {
-        // Someone flushed the scripts. Nothing of these was done, so they can be sent again, in their order, and under
-        // the same names, which are made of their content.
+        // The scripts were flushed. Commands that call unknown scripts had no effect, so they are sent again,
+        // in their order. The names of the scripts stay the same, because they are hashes of their content.
         Scripts::load(connection).await?;
         let mut again = redis::Pipeline::new();
         for (command, _) in commands.cmd_iter().zip(&answers).filter(|(_, answer)| is_unknown(answer)) {
@@ -117,7 +118,7 @@ async fn execute(
     Ok(answers)
 }
 
-/// What an error of Redis means to the sender.
+/// The meaning of an error of Redis for the sender of a message.
 fn publish_error(error: &RedisError) -> PublishError {
     let code = error.code().unwrap_or("none");
     tracing::warn!(code, "Redis refused a message");

@@ -1,4 +1,4 @@
-//! Finds the method of a call, and reads its arguments.
+//! Finds the method of an invocation, and reads its arguments.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::error::{CallError, short};
 use crate::protocol::names::{GroupName, MemberName, RoomName};
 use crate::protocol::notices::is_reserved;
 
-/// Finds the method and checks its arguments. Methods are found in any case, as in ASP.NET Core.
+/// Finds the method and checks its arguments. The case of the method's name is ignored, as in ASP.NET Core.
 ///
 /// # Errors
 /// A [`CallError`] for the client.
@@ -21,7 +21,7 @@ pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<HubCall, CallErr
 
 type Bind = fn(&[Cow<'_, str>]) -> Result<HubCall, CallError>;
 
-/// The most frequent ones first.
+/// All methods, the most frequent ones first.
 const METHODS: [(&str, Bind); 17] = [
     ("Send", send),
     ("Typing", typing),
@@ -54,7 +54,7 @@ const METHODS: [(&str, Bind); 17] = [
     ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(HubCall::RemoveFromGroup)),
 ];
 
-/// As `Join` without a name.
+/// The method `Watch`: `Join` without a name.
 fn watch(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     match arguments {
         [room] => join(std::slice::from_ref(room)),
@@ -118,7 +118,7 @@ fn client_call(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<Clien
     if target.is_empty() || is_reserved(&target) {
         return Err(CallError::Reserved(short(&target)));
     }
-    // Each is valid JSON, but may hold a text that is none, such as half of a surrogate pair.
+    // Each argument is valid JSON, but a string in it may be invalid, such as half of a surrogate pair.
     let arguments = RawValue::from_string(format!("[{}]", arguments.join(",")))
         .ok()
         .filter(|arguments| serde_json::from_str::<serde_json::Value>(arguments.get()).is_ok())
@@ -178,7 +178,7 @@ fn string(what: &'static str, argument: &str) -> Result<String, CallError> {
     serde_json::from_str(argument).map_err(|_| CallError::NotText(what))
 }
 
-/// Options are an object; what a later hub may understand is ignored.
+/// Reads the options, which are an object. Unknown fields are ignored, because a later hub may know them.
 fn options<'a, T: Deserialize<'a> + Default>(
     method: &'static str,
     takes: &'static str,
@@ -285,26 +285,26 @@ mod tests {
 
     #[test]
     fn what_does_not_bind_says_what_would() {
-        let says = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
+        let error = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
 
-        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'.");
+        assert_eq!(error("Shout", &[]), "Unknown hub method 'Shout'.");
         assert_eq!(
-            says("Send", &[r#""x""#]),
+            error("Send", &[r#""x""#]),
             "'Send' takes a room, a text and perhaps options, but got 1 arguments."
         );
-        assert_eq!(says("Send", &["1", r#""x""#]), "The room must be a string.");
-        assert_eq!(says("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
-        assert_eq!(says("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
+        assert_eq!(error("Send", &["1", r#""x""#]), "The room must be a string.");
+        assert_eq!(error("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
+        assert_eq!(error("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
         for options in [r#"{"since":"x"}"#, r#"{"history":-1}"#, "1", "[]x"] {
             assert_eq!(
-                says("Join", &[r#""x""#, "null", options]),
+                error("Join", &[r#""x""#, "null", options]),
                 "The options of 'Join' are {since: the id of a message, history: a number, presence: true or false}."
             );
         }
         for nonce in [r#""""#, "1", &format!("\"{}\"", "x".repeat(65))] {
             let options = format!("{{\"nonce\":{nonce}}}");
             assert_eq!(
-                says("Send", &[r#""x""#, r#""x""#, &options]),
+                error("Send", &[r#""x""#, r#""x""#, &options]),
                 "The options of 'Send' are {nonce: 1 to 64 characters, echo: true or false}."
             );
         }

@@ -1,4 +1,4 @@
-//! The methods of this hub: which there are, and what they take.
+//! The methods of the hub and their arguments.
 
 mod binding;
 mod call;
