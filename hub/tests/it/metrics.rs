@@ -136,15 +136,15 @@ async fn calls_that_fail_count_though_nobody_waits_for_their_answer() {
 #[tokio::test]
 async fn each_message_is_timed_when_it_is_stored_and_when_it_is_delivered() {
     let mut cluster = Cluster::start().await;
-    let mut ada = RawClient::join(cluster.a.address(), "lobby").await;
-    let mut grace = RawClient::join(cluster.b.address(), "lobby").await;
+    let mut ada = RawClient::join(cluster.hub_a.address(), "lobby").await;
+    let mut grace = RawClient::join(cluster.hub_b.address(), "lobby").await;
 
     chat(&mut ada, "lobby", 5).await;
     for _ in 0..5 {
         assert!(grace.record().await.contains("\"message\""));
     }
 
-    for (hub, stored) in [(&cluster.a, 5), (&cluster.b, 0)] {
+    for (hub, stored) in [(&cluster.hub_a, 5), (&cluster.hub_b, 0)] {
         counts(hub, "messages_published_total", stored).await;
         counts(hub, "message_store_seconds_count", stored).await;
         counts(hub, "message_store_seconds_bucket{le=\"+Inf\"}", stored).await;
@@ -154,14 +154,14 @@ async fn each_message_is_timed_when_it_is_stored_and_when_it_is_delivered() {
         assert!(hub.metric("chatcluster_hub_flush_seconds_count").await > 0.0);
         assert!(hub.metric("chatcluster_hub_message_delivery_seconds_sum").await > 0.0);
     }
-    assert!(cluster.a.metric("chatcluster_hub_message_store_seconds_sum").await > 0.0);
+    assert!(cluster.hub_a.metric("chatcluster_hub_message_store_seconds_sum").await > 0.0);
 
     cluster.redis.kill().await;
-    cluster.a.not_ready_because("Redis").await;
+    cluster.hub_a.not_ready_because("Redis").await;
     cluster.redis.start_again().await;
-    cluster.a.ready().await;
+    cluster.hub_a.ready().await;
 
-    let caught_up = cluster.a.metric("chatcluster_hub_catch_ups_total").await;
+    let caught_up = cluster.hub_a.metric("chatcluster_hub_catch_ups_total").await;
     assert!(caught_up >= 2.0, "the lobby was read again");
-    assert!(cluster.a.metric("chatcluster_hub_catch_up_seconds_count").await >= caught_up);
+    assert!(cluster.hub_a.metric("chatcluster_hub_catch_up_seconds_count").await >= caught_up);
 }
