@@ -8,7 +8,8 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::entrance::{ConnectQuery, Entrance, in_use, is_fresh, refuse, refused, unknown, without_token};
+use super::entrance::{ConnectQuery, Entrance, is_fresh};
+use super::refusals::{in_use, refuse, refused, unknown, without_token};
 use crate::guards::Identity;
 use crate::metrics::RefusedRequest;
 use crate::outbox::Ending;

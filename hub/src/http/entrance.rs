@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Extension;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::forward::Forwarder;
+use super::refusals::{in_use, refuse, unknown, without_token};
 use crate::admission::Connections;
 use crate::audiences::Audiences;
 use crate::connection::Runner;
-use crate::guards::{Guards, Identity, Refusal};
+use crate::guards::{Guards, Identity};
 use crate::handover::Handover;
-use crate::metrics::RefusedRequest;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Owner, Signer, Token};
 
@@ -104,35 +103,6 @@ impl Entrance {
             _ => Err(Box::new(unknown())),
         }
     }
-}
-
-/// An answer that refuses a request, and that carries the reason for which the refusal is counted.
-pub(super) fn refused(reason: RefusedRequest, status: StatusCode, text: impl IntoResponse) -> Response {
-    (status, Extension(reason), text).into_response()
-}
-
-/// A refusal as an answer.
-pub(super) fn refuse(refusal: &Refusal) -> Response {
-    let mut response = refused(refusal.into(), refusal.status(), format!("{refusal}\n"));
-    if matches!(refusal, Refusal::Token(_)) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-pub(super) fn unknown() -> Response {
-    let text = "there is no such connection: negotiate anew. Hubs know each other's connections only if all have the same key \
-        (HUB_TOKEN_KEY_FILE)\n";
-    refused(RefusedRequest::UnknownConnection, StatusCode::NOT_FOUND, text)
-}
-
-pub(super) fn without_token() -> Response {
-    let text = "the connection token is missing: negotiate, and give it as `id`\n";
-    refused(RefusedRequest::NoConnectionToken, StatusCode::BAD_REQUEST, text)
-}
-
-pub(super) fn in_use(text: &'static str) -> Response {
-    refused(RefusedRequest::ConnectionInUse, StatusCode::CONFLICT, text)
 }
 
 pub(super) fn is_fresh(token: &Token) -> bool {

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use super::entrance::refused;
+use super::refusals::refused;
 use crate::canary::Canary;
 use crate::metrics::{Metrics, RefusedRequest};
 use crate::token::{Signer, Token};

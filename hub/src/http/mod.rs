@@ -5,6 +5,7 @@ mod entrance;
 mod forward;
 mod negotiate;
 mod page;
+mod refusals;
 mod send;
 
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use self::entrance::{Entrance, refuse};
+use self::entrance::Entrance;
 use self::forward::Forwarder;
+use self::refusals::refuse;
 use crate::guards::Guards;
 use crate::hub::Hub;
 use crate::metrics::{CONTENT_TYPE, Metrics, RefusedRequest};

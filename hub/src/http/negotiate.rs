@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use signalr::negotiate::Negotiation;
 
-use super::entrance::{Entrance, now, refuse};
+use super::entrance::{Entrance, now};
+use super::refusals::refuse;
 use crate::token::{ConnectionId, Token};
 
 #[derive(Deserialize)]

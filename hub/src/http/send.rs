@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use signalr::error::ProtocolError;
 
-use super::entrance::{ConnectQuery, Entrance, unknown};
+use super::entrance::{ConnectQuery, Entrance};
+use super::refusals::unknown;
 use crate::outbox::Ending;
 
 /// `POST /hub`: what a client says that cannot say it over its transport.
