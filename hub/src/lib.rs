@@ -14,7 +14,6 @@
 pub mod admission;
 pub mod audiences;
 pub mod backplane;
-pub mod canary;
 pub mod chat;
 mod clock;
 pub mod config;
@@ -27,6 +26,7 @@ pub mod hub;
 pub mod members;
 pub mod metrics;
 pub mod outbox;
+pub mod peers;
 pub mod protocol;
 pub mod rooms;
 pub mod server;
@@ -68,8 +68,8 @@ pub enum RunError {
 
 /// Builds a hub that clients reach at `port`, and starts its background work. Needs a Tokio runtime.
 pub fn start(config: &Config, port: u16) -> Arc<Hub> {
-    let (hub, errands) = Hub::build(config, port);
-    tasks::start(&hub, errands, config.rebalance);
+    let (hub, peer_actions) = Hub::build(config, port);
+    tasks::start(&hub, peer_actions, config.rebalance);
     Arc::new(hub)
 }
 
@@ -104,7 +104,7 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     let stop = CancellationToken::new();
     let serving =
-        tokio::spawn(server::serve(listener, http::router(&hub), hub.timing.handshake, stop.clone()));
+        tokio::spawn(server::serve(listener, http::router(&hub), hub.timeouts.handshake, stop.clone()));
 
     let signal = signals.next().await;
     tracing::info!(signal, "shutting down");

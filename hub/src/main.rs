@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chatcluster_hub::config::{Config, Refusal};
+use chatcluster_hub::config::{Config, ConfigError};
 use chatcluster_hub::{descriptors, run, telemetry};
 
 #[global_allocator]
@@ -17,11 +17,11 @@ fn main() -> ExitCode {
 async fn serve() -> ExitCode {
     let config = match Config::read(std::env::args()) {
         Ok(config) => config,
-        Err(Refusal::Asked(text)) => {
+        Err(ConfigError::Help(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Err(Refusal::Wrong(line)) => {
+        Err(ConfigError::Invalid(line)) => {
             eprintln!("chatcluster-hub: {line}");
             return ExitCode::from(2);
         }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Pushed};
-use crate::protocol::room::MemberName;
 #[cfg(doc)]
-use crate::protocol::said::Origin;
+use crate::protocol::connection_ref::ConnectionRef;
+use crate::protocol::names::MemberName;
 use signalr::encoding::Encoding;
 use signalr::record::Record;
 
 /// Tells this pod's connections apart; never used twice in a process.
 pub type ConnectionKey = u64;
 
-/// What a member is called.
+/// A member's name and user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
+pub struct MemberIdentity {
     /// By itself.
     pub name: MemberName,
     /// By its token, if clients are authenticated.
@@ -30,12 +30,12 @@ pub struct Member {
     pub key: ConnectionKey,
     /// Its queue.
     pub outbox: Arc<Outbox>,
-    /// What it is called here.
-    pub who: Arc<Who>,
-    /// It wants to know of the others.
-    pub presence: bool,
-    /// What it was at the hub that it came from, see [`Origin`].
-    pub former: Option<Arc<str>>,
+    /// The member's name here, and its user.
+    pub identity: Arc<MemberIdentity>,
+    /// True if the member wants to be told of the others.
+    pub wants_presence: bool,
+    /// The connection's origin on the hub it was handed over from, as a [`ConnectionRef`].
+    pub origin: Option<Arc<str>>,
 }
 
 /// Kept dense, for each message goes through all of them.
@@ -86,15 +86,15 @@ impl Members {
         self.list.iter()
     }
 
-    /// Queues a record for all that `hears` chooses.
-    pub fn tell<'r>(
+    /// Queues a record for all that `receives` chooses.
+    pub fn deliver<'r>(
         &self,
         record: impl Fn(Encoding) -> &'r Record,
-        hears: impl Fn(&Member) -> bool,
+        receives: impl Fn(&Member) -> bool,
         metrics: &Metrics,
     ) {
         let mut delivered = 0;
-        for member in self.list.iter().filter(|member| hears(member)) {
+        for member in self.list.iter().filter(|member| receives(member)) {
             match member.outbox.push(record(member.outbox.encoding()).clone()) {
                 Pushed::Queued => delivered += 1,
                 Pushed::Ended => {}
@@ -114,8 +114,8 @@ mod tests {
 
     pub(crate) fn member(key: ConnectionKey, records: usize) -> Member {
         let outbox = Outbox::alone(Limits { records, bytes: 1_000 });
-        let who = Arc::new(Who { name: MemberName::default(), user: None });
-        Member { key, outbox, who, presence: false, former: None }
+        let identity = Arc::new(MemberIdentity { name: MemberName::default(), user: None });
+        Member { key, outbox, identity, wants_presence: false, origin: None }
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let record = Encoding::Json.invocation(None, "hi", &[(); 0]);
         members.get(0).unwrap().outbox.push(record.clone());
 
-        members.tell(|_| &record, |member| member.key != 2, &metrics);
+        members.deliver(|_| &record, |member| member.key != 2, &metrics);
 
         assert_eq!(metrics.slow_consumers.get(), 1);
         assert_eq!(metrics.deliveries.get(), 1);

@@ -110,7 +110,7 @@ impl Signer {
         if differences != 0 {
             return None;
         }
-        let mut rest = Rest(content);
+        let mut rest = Remaining(content);
         let ([VERSION], [stateful]) = (rest.take()?, rest.take()?) else { return None };
         let id = ConnectionId(u128::from_be_bytes(rest.take()?));
         let issued = Duration::from_secs(u64::from_be_bytes(rest.take()?));
@@ -131,9 +131,9 @@ impl Signer {
     }
 }
 
-struct Rest<'a>(&'a [u8]);
+struct Remaining<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl Remaining<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::protocol::room::{GroupName, RoomName};
+use crate::protocol::names::{GroupName, RoomName};
 
 /// What a channel is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,38 +21,38 @@ pub enum Topic {
     Hub(Arc<str>),
 }
 
-/// Something is wanted that was not, or is no longer, or a room fell behind: which of these is asked when it is acted
-/// upon, so that the order of changes does not matter.
+/// A topic whose subscription has to be reevaluated: it gained its first subscriber or lost its last one, or its room fell
+/// behind. The state is looked up when the change is acted upon, so that the order of changes does not matter.
 #[derive(Debug)]
-pub struct Change {
+pub struct SubscriptionChange {
     /// The topic.
     pub topic: Topic,
     /// Dropped when the change is done.
-    _done: Option<oneshot::Sender<()>>,
+    _reevaluated: Option<oneshot::Sender<()>>,
 }
 
 /// Tells the backplane of changes. They are few: one for each topic that comes or goes, not for each message.
 #[derive(Debug, Clone)]
-pub struct Changes(mpsc::UnboundedSender<Change>);
+pub struct SubscriptionChanges(mpsc::UnboundedSender<SubscriptionChange>);
 
-impl Changes {
+impl SubscriptionChanges {
     /// With the other end.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Change>) {
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<SubscriptionChange>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
     /// Something changed about this topic.
-    pub fn touch(&self, topic: Topic) {
+    pub fn reevaluate(&self, topic: Topic) {
         // Without a receiver the hub ends, or needs none.
-        let _ = self.0.send(Change { topic, _done: None });
+        let _ = self.0.send(SubscriptionChange { topic, _reevaluated: None });
     }
 
     /// Something changed about this topic; waits until it is done.
-    pub async fn done(&self, topic: Topic) {
-        let (done, is_done) = oneshot::channel();
-        if self.0.send(Change { topic, _done: Some(done) }).is_ok() {
-            let _ = is_done.await;
+    pub async fn reevaluated(&self, topic: Topic) {
+        let (reevaluated, is_reevaluated) = oneshot::channel();
+        if self.0.send(SubscriptionChange { topic, _reevaluated: Some(reevaluated) }).is_ok() {
+            let _ = is_reevaluated.await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use serde::Serialize;
 
-use crate::record::{Outcome, Record};
+use crate::record::{CompletionResult, Record};
 use crate::{json, messagepack};
 
 /// How a client wants its messages encoded; it says so in its handshake.
@@ -34,7 +34,7 @@ impl Encoding {
     }
 
     /// The client's call `id` has ended.
-    pub fn completion<R: Serialize>(self, id: &str, outcome: &Outcome<R>) -> Record {
+    pub fn completion<R: Serialize>(self, id: &str, outcome: &CompletionResult<R>) -> Record {
         match self {
             Self::Json => json::completion(id, outcome),
             Self::MessagePack => messagepack::completion(id, outcome),
@@ -44,8 +44,8 @@ impl Encoding {
     /// Keeps a connection alive; carries nothing.
     pub fn ping(self) -> Record {
         match self {
-            Self::Json => Record::uncounted(json::PING),
-            Self::MessagePack => Record::uncounted(messagepack::PING),
+            Self::Json => Record::unsequenced(json::PING),
+            Self::MessagePack => Record::unsequenced(messagepack::PING),
         }
     }
 
@@ -74,24 +74,24 @@ impl Encoding {
     }
 }
 
-/// Something to say to many clients.
-pub trait Say {
+/// A message that can be encoded for clients of either encoding.
+pub trait Encode {
     /// The record in one encoding.
-    fn say(&self, encoding: Encoding) -> Record;
+    fn encode(&self, encoding: Encoding) -> Record;
 }
 
-/// Encodes what is said once for each encoding that is asked for, however many ask.
+/// Encodes a message at most once in each encoding, however many clients it goes to.
 #[derive(Debug)]
-pub struct Once<'a, S> {
-    said: &'a S,
+pub struct EncodedOnce<'a, S> {
+    message: &'a S,
     json: OnceCell<Record>,
     messagepack: OnceCell<Record>,
 }
 
-impl<'a, S: Say> Once<'a, S> {
+impl<'a, S: Encode> EncodedOnce<'a, S> {
     /// Nothing is encoded yet.
-    pub fn new(said: &'a S) -> Self {
-        Self { said, json: OnceCell::new(), messagepack: OnceCell::new() }
+    pub fn new(message: &'a S) -> Self {
+        Self { message, json: OnceCell::new(), messagepack: OnceCell::new() }
     }
 
     /// The record in one encoding.
@@ -100,6 +100,6 @@ impl<'a, S: Say> Once<'a, S> {
             Encoding::Json => &self.json,
             Encoding::MessagePack => &self.messagepack,
         };
-        cell.get_or_init(|| self.said.say(encoding))
+        cell.get_or_init(|| self.message.encode(encoding))
     }
 }

@@ -39,7 +39,7 @@ impl Framer {
     }
 
     /// What has started does not end: something else begins.
-    pub fn begin_anew(&mut self) {
+    pub fn reset(&mut self) {
         self.started = Vec::new();
         self.unread = Bytes::new();
     }
@@ -185,7 +185,7 @@ mod tests {
         framer.feed(Bytes::from_static(b"{\"ty"));
         assert_eq!(framer.next_record(), Ok(None));
 
-        framer.begin_anew();
+        framer.reset();
 
         framer.feed(Bytes::from_static(b"{}\x1e"));
         assert_eq!(framer.next_record(), Ok(Some("{}".into())));

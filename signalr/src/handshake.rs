@@ -66,7 +66,7 @@ pub fn refused(error: &HandshakeError) -> Record {
     struct Response {
         error: String,
     }
-    Record::uncounted(json::text(&Response { error: error.to_string() }))
+    Record::unsequenced(json::text(&Response { error: error.to_string() }))
 }
 
 #[cfg(test)]

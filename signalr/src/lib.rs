@@ -3,6 +3,7 @@
 //! Sources: `HubProtocol.md` and `TransportProtocols.md` of dotnet/aspnetcore (`src/SignalR/docs/specs`).
 //! Where the npm client `@microsoft/signalr` is stricter or laxer than these, the client decides.
 
+pub mod client;
 pub mod encoding;
 pub mod error;
 pub mod framing;
@@ -12,4 +13,5 @@ pub mod message;
 pub mod messagepack;
 pub mod negotiate;
 pub mod record;
+pub mod split;
 pub mod stateful;

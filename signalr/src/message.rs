@@ -42,8 +42,8 @@ pub enum ClientMessage<'a> {
 }
 
 impl ClientMessage<'_> {
-    /// Whether it is counted by stateful reconnect (`HubProtocol.md`, "Ack").
-    pub fn is_counted(&self) -> bool {
+    /// True if stateful reconnect gives the message a sequence number (`HubProtocol.md`, "Ack").
+    pub fn is_sequenced(&self) -> bool {
         matches!(
             self,
             Self::Invocation(_)

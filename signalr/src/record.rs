@@ -9,24 +9,25 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     bytes: Bytes,
-    /// Whether stateful reconnect counts it (`HubProtocol.md`, "Ack"): what belongs to one WebSocket only is not sent again.
-    is_counted: bool,
+    /// True if stateful reconnect gives the record a sequence number (`HubProtocol.md`, "Ack"): a record that belongs to one
+    /// WebSocket only is not sent again.
+    is_sequenced: bool,
 }
 
 impl Record {
     /// `bytes` have to be one or more whole records of one encoding.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: true }
+        Self { bytes: bytes.into(), is_sequenced: true }
     }
 
     /// As [`Record::new`], for what belongs to one WebSocket only.
-    pub fn uncounted(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: false }
+    pub fn unsequenced(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), is_sequenced: false }
     }
 
-    /// Whether stateful reconnect counts it.
-    pub fn is_counted(&self) -> bool {
-        self.is_counted
+    /// True if stateful reconnect gives the record a sequence number.
+    pub fn is_sequenced(&self) -> bool {
+        self.is_sequenced
     }
 
     /// The bytes, shared.
@@ -43,15 +44,15 @@ impl Deref for Record {
     }
 }
 
-/// How a call ended, for who called.
+/// The result of an invocation, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<R> {
-    /// With nothing to give back.
-    Done,
-    /// With a result.
-    Gave(R),
-    /// With an error, in words for the client.
-    Failed(String),
+pub enum CompletionResult<R> {
+    /// The method returned without a value.
+    Void,
+    /// The method returned a value.
+    Value(R),
+    /// The method failed, with a text for the client.
+    Error(String),
 }
 
 /// A value that is JSON text already, such as an argument that one client gives for others. It is valid JSON.

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use crate::record::Record;
 
-/// What was sent and is not confirmed.
+/// The messages that were sent and are not acknowledged yet.
 #[derive(Debug)]
-pub struct Unconfirmed {
+pub struct SendBuffer {
     records: VecDeque<Record>,
     bytes: usize,
     /// The number of the first one in `records`.
@@ -15,7 +15,7 @@ pub struct Unconfirmed {
     most_bytes: usize,
 }
 
-impl Unconfirmed {
+impl SendBuffer {
     /// Nothing was sent. More than about `most_bytes` are not kept.
     pub fn new(most_bytes: usize) -> Self {
         Self { records: VecDeque::new(), bytes: 0, first: 1, most_bytes }
@@ -23,7 +23,7 @@ impl Unconfirmed {
 
     /// What another hub sent.
     #[must_use]
-    pub fn going_on(self, first: u64, records: Vec<Record>) -> Self {
+    pub fn resumed(self, first: u64, records: Vec<Record>) -> Self {
         let bytes = records.iter().map(|record| record.len()).sum();
         Self { records: records.into(), bytes, first, ..self }
     }
@@ -35,14 +35,14 @@ impl Unconfirmed {
 
     /// Keeps a record that is sent now, if it counts.
     pub fn sent(&mut self, record: &Record) {
-        if record.is_counted() {
+        if record.is_sequenced() {
             self.bytes += record.len();
             self.records.push_back(record.clone());
         }
     }
 
     /// The client has everything up to the message `last`.
-    pub fn confirmed(&mut self, last: u64) {
+    pub fn acknowledged(&mut self, last: u64) {
         while self.first <= last {
             let Some(record) = self.records.pop_front() else { return };
             self.bytes -= record.len();
@@ -51,30 +51,30 @@ impl Unconfirmed {
     }
 
     /// What a new WebSocket begins with: the number of the first message, and the messages.
-    pub fn again(&self) -> (u64, Vec<Record>) {
+    pub fn unacknowledged(&self) -> (u64, Vec<Record>) {
         (self.first, self.records.iter().cloned().collect())
     }
 }
 
-/// What was received.
+/// Counts the messages received.
 #[derive(Debug, Default)]
-pub struct Received {
+pub struct ReceiveCounter {
     /// The number of the last one.
     last: u64,
     /// Of those that come again, the number of the last one.
     position: u64,
     /// After a reconnect, nothing counts until the client says where it begins.
     waiting: bool,
-    confirmed: u64,
+    acknowledged: u64,
 }
 
-/// The client begins after what arrived: something is missing, and nobody has it any more.
+/// The client begins after the last message that arrived: messages are missing, and nobody has them any more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Missing;
+pub struct SequenceGap;
 
-impl Received {
+impl ReceiveCounter {
     /// So many came to another hub; whether it confirmed them, who knows.
-    pub fn going_on(last: u64) -> Self {
+    pub fn resumed(last: u64) -> Self {
         Self { last, position: last, ..Self::default() }
     }
 
@@ -91,10 +91,10 @@ impl Received {
     /// The client says with which message it begins.
     ///
     /// # Errors
-    /// [`Missing`].
-    pub fn begins(&mut self, first: u64) -> Result<(), Missing> {
+    /// [`SequenceGap`].
+    pub fn begin_at(&mut self, first: u64) -> Result<(), SequenceGap> {
         if first == 0 || first > self.last + 1 {
-            return Err(Missing);
+            return Err(SequenceGap);
         }
         self.waiting = false;
         self.position = first - 1;
@@ -113,15 +113,15 @@ impl Received {
     }
 
     /// The last message, if it is still to be confirmed; from now on it is not.
-    pub fn confirm(&mut self) -> Option<u64> {
-        let news = self.confirmed < self.last;
-        self.confirmed = self.last;
+    pub fn next_ack(&mut self) -> Option<u64> {
+        let news = self.acknowledged < self.last;
+        self.acknowledged = self.last;
         news.then_some(self.last)
     }
 
     /// Whether something is still to be confirmed.
-    pub fn is_unconfirmed(&self) -> bool {
-        self.confirmed < self.last
+    pub fn needs_ack(&self) -> bool {
+        self.acknowledged < self.last
     }
 }
 
@@ -136,36 +136,36 @@ mod tests {
 
     #[test]
     fn what_is_not_confirmed_is_sent_again_and_pings_are_not() {
-        let mut sent = Unconfirmed::new(100);
+        let mut sent = SendBuffer::new(100);
         for record in [message("a"), Encoding::Json.ping(), message("b"), message("c")] {
             sent.sent(&record);
         }
         assert!(!sent.has_room());
 
-        sent.confirmed(1);
-        assert_eq!(sent.again(), (2, vec![message("b"), message("c")]));
-        sent.confirmed(99);
-        assert_eq!(sent.again(), (4, vec![]));
+        sent.acknowledged(1);
+        assert_eq!(sent.unacknowledged(), (2, vec![message("b"), message("c")]));
+        sent.acknowledged(99);
+        assert_eq!(sent.unacknowledged(), (4, vec![]));
         assert!(sent.has_room());
     }
 
     #[test]
     fn what_comes_twice_counts_once() {
-        let mut received = Received::default();
+        let mut received = ReceiveCounter::default();
         assert!(received.is_new() && received.is_new());
-        assert_eq!((received.confirm(), received.confirm()), (Some(2), None));
+        assert_eq!((received.next_ack(), received.next_ack()), (Some(2), None));
 
         received.reconnected();
         assert!(!received.is_new());
-        assert_eq!(received.begins(2), Ok(()));
+        assert_eq!(received.begin_at(2), Ok(()));
         assert!(!received.is_new());
         assert!(received.is_new());
-        assert_eq!(received.confirm(), Some(3));
+        assert_eq!(received.next_ack(), Some(3));
 
         received.reconnected();
-        assert_eq!(received.begins(5), Err(Missing));
-        assert_eq!(received.begins(0), Err(Missing));
-        assert_eq!(received.begins(4), Ok(()));
+        assert_eq!(received.begin_at(5), Err(SequenceGap));
+        assert_eq!(received.begin_at(0), Err(SequenceGap));
+        assert_eq!(received.begin_at(4), Ok(()));
         assert!(received.is_new());
     }
 }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::listeners::Listeners;
-use crate::guards::{Identity, PerAddress, Refusal};
+use super::outbox_factory::OutboxFactory;
+use crate::guards::{AdmissionError, ClientIdentity, PerAddress};
 use crate::members::ConnectionKey;
 use crate::metrics::Metrics;
-use crate::outbox::{Ending, Outbox};
+use crate::outbox::{CloseReason, Outbox};
 use crate::sync::lock;
 use crate::token::ConnectionId;
 
@@ -22,7 +22,7 @@ pub struct Connections {
     /// 0: no limit.
     most: usize,
     per_address: PerAddress,
-    listeners: Arc<Listeners>,
+    outbox_factory: Arc<OutboxFactory>,
     metrics: Arc<Metrics>,
     none_left: Notify,
     draining: AtomicBool,
@@ -33,14 +33,14 @@ impl Connections {
     pub fn new(
         most: usize,
         per_address: PerAddress,
-        listeners: Arc<Listeners>,
+        outbox_factory: Arc<OutboxFactory>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             by_key: Mutex::default(),
             most,
             per_address,
-            listeners,
+            outbox_factory,
             metrics,
             none_left: Notify::new(),
             draining: AtomicBool::new(false),
@@ -50,13 +50,13 @@ impl Connections {
     /// Notes a connection until the result is dropped. While the hub shuts down, it is told so at once.
     ///
     /// # Errors
-    /// [`Refusal::Full`] and [`Refusal::TooFast`].
+    /// [`AdmissionError::Full`] and [`AdmissionError::TooFast`].
     pub fn admit(
         self: &Arc<Self>,
         id: ConnectionId,
-        identity: Identity,
+        identity: ClientIdentity,
         address: IpAddr,
-    ) -> Result<Admission, Refusal> {
+    ) -> Result<Admission, AdmissionError> {
         let admitted = self.try_admit(id, identity, address);
         if admitted.is_err() {
             self.metrics.connections_refused.inc();
@@ -67,25 +67,25 @@ impl Connections {
     fn try_admit(
         self: &Arc<Self>,
         id: ConnectionId,
-        identity: Identity,
+        identity: ClientIdentity,
         address: IpAddr,
-    ) -> Result<Admission, Refusal> {
+    ) -> Result<Admission, AdmissionError> {
         if !self.per_address.take(address) {
-            return Err(Refusal::TooFast);
+            return Err(AdmissionError::TooFast);
         }
-        let (key, outbox) = self.listeners.create();
+        let (key, outbox) = self.outbox_factory.create();
         if let Some(time) = identity.expires_in {
-            outbox.pulse.expires_in(time);
+            outbox.activity.expires_in(time);
         }
         let mut connections = lock(&self.by_key);
         if self.most > 0 && connections.len() >= self.most {
-            return Err(Refusal::Full);
+            return Err(AdmissionError::Full);
         }
         connections.insert(key, Arc::clone(&outbox));
         drop(connections);
         // After the insertion, so that either this or the drain sees the other.
         if self.is_draining() {
-            outbox.end(Ending::Draining);
+            outbox.end(CloseReason::Draining);
         }
         self.metrics.connections.inc();
         Ok(Admission { connections: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
@@ -128,7 +128,7 @@ pub struct Admission {
     /// The connection, for its client.
     pub id: ConnectionId,
     /// Whose it is.
-    pub identity: Arc<Identity>,
+    pub identity: Arc<ClientIdentity>,
     /// Its queue.
     pub outbox: Arc<Outbox>,
 }
@@ -139,9 +139,9 @@ impl Drop for Admission {
         connections.remove(&self.key);
         let none_left = connections.is_empty();
         drop(connections);
-        // A connection without an ending never began: no other hub has handed it over.
-        if let Some(ending) = self.outbox.ending() {
-            self.connections.metrics.disconnected(&ending);
+        // A connection without a close reason never began: no other hub has handed it over.
+        if let Some(reason) = self.outbox.close_reason() {
+            self.connections.metrics.disconnected(&reason);
         }
         self.connections.metrics.connections.dec();
         if none_left {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::room::RoomName;
+use crate::protocol::names::RoomName;
 use crate::topics::Topic;
 
 /// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
@@ -44,8 +44,8 @@ pub enum Channel<'a> {
     All,
     /// What is for one hub: its instance.
     Hub(&'a str),
-    /// The beats of all pods.
-    Canary,
+    /// Heartbeats of all hubs.
+    Heartbeats,
 }
 
 /// Makes and reads the channels and keys of one event key.
@@ -56,7 +56,7 @@ pub struct Channels {
     user_prefix: String,
     hub_prefix: String,
     all: String,
-    canary: String,
+    heartbeats: String,
     history_prefix: String,
     nonce_prefix: String,
 }
@@ -70,14 +70,14 @@ impl Channels {
             user_prefix: format!("{key}:user:"),
             hub_prefix: format!("{key}:hub:"),
             all: format!("{key}:all"),
-            canary: format!("{key}:canary"),
+            heartbeats: format!("{key}:canary"),
             history_prefix: format!("{key}:history:"),
             nonce_prefix: format!("{key}:nonce:"),
         }
     }
 
     /// Where a topic is heard.
-    pub fn of(&self, topic: &Topic) -> String {
+    pub fn for_topic(&self, topic: &Topic) -> String {
         match topic {
             Topic::Room(room) => self.room(room.as_str()),
             Topic::Group(group) => format!("{}{}", self.group_prefix, group.as_str()),
@@ -92,9 +92,9 @@ impl Channels {
         format!("{}{name}", self.room_prefix)
     }
 
-    /// Where the beats are heard.
-    pub fn canary(&self) -> &str {
-        &self.canary
+    /// The channel of the heartbeats.
+    pub fn heartbeats(&self) -> &str {
+        &self.heartbeats
     }
 
     /// The stream that holds a room's messages.
@@ -110,8 +110,8 @@ impl Channels {
 
     /// What a channel is for, if it is one of these.
     pub fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
-        if channel == self.canary.as_bytes() {
-            return Some(Channel::Canary);
+        if channel == self.heartbeats.as_bytes() {
+            return Some(Channel::Heartbeats);
         }
         let channel = std::str::from_utf8(channel).ok()?;
         if let Some(name) = channel.strip_prefix(&self.room_prefix) {
@@ -133,7 +133,7 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::room::GroupName;
+    use crate::protocol::names::GroupName;
 
     #[test]
     fn channels_read_what_they_made() {
@@ -141,15 +141,18 @@ mod tests {
 
         assert_eq!(channels.room("a:b ü"), "team.lobby:room:a:b ü");
         assert_eq!(channels.read("team.lobby:room:a:b ü".as_bytes()), Some(Channel::Room("a:b ü")));
-        assert_eq!(channels.canary(), "team.lobby:canary");
-        assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
+        assert_eq!(channels.heartbeats(), "team.lobby:canary");
+        assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Heartbeats));
         assert_eq!(channels.read(b"team.lobby2:canary"), None);
         let group = Topic::Group(GroupName::new("a:b".into()).unwrap());
-        assert_eq!(channels.read(channels.of(&group).as_bytes()), Some(Channel::Group("a:b")));
+        assert_eq!(channels.read(channels.for_topic(&group).as_bytes()), Some(Channel::Group("a:b")));
         let user = Topic::User("a".into());
-        assert_eq!(channels.read(channels.of(&user).as_bytes()), Some(Channel::User("a")));
-        assert_eq!(channels.read(channels.of(&Topic::Hub("a".into())).as_bytes()), Some(Channel::Hub("a")));
-        assert_eq!(channels.read(channels.of(&Topic::All).as_bytes()), Some(Channel::All));
+        assert_eq!(channels.read(channels.for_topic(&user).as_bytes()), Some(Channel::User("a")));
+        assert_eq!(
+            channels.read(channels.for_topic(&Topic::Hub("a".into())).as_bytes()),
+            Some(Channel::Hub("a"))
+        );
+        assert_eq!(channels.read(channels.for_topic(&Topic::All).as_bytes()), Some(Channel::All));
     }
 
     #[test]

@@ -4,21 +4,21 @@
 //! room in the same order, and what is not stored is heard by no one.
 
 pub mod channels;
-mod inbound;
-mod letter;
+mod dispatcher;
 pub mod link;
 pub mod memory;
 mod receipt;
 pub mod redis;
+mod store;
 
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-pub use self::inbound::Inbound;
-pub use self::letter::{History, Letter, NONCE_LIFETIME, Stored};
+pub use self::dispatcher::Dispatcher;
 pub use self::receipt::Receipt;
-use crate::canary::{self, Canary};
+pub use self::store::{HistorySettings, NONCE_LIFETIME, StoreAck, StoreRequest};
+use crate::peers::{self, Peers};
 use crate::protocol::methods::PublishError;
 use crate::topics::Topic;
 
@@ -42,10 +42,10 @@ impl Backplane {
 
     /// Stores a message, and sends it to everyone in its room. The receipt says how that went, later; waits only
     /// while too many messages are on their way.
-    pub async fn store(&self, letter: Letter, receipt: Receipt<Stored>) {
+    pub async fn store(&self, request: StoreRequest, receipt: Receipt<StoreAck>) {
         match self {
-            Self::Memory(memory) => memory.store(&letter, receipt),
-            Self::Redis(redis) => redis.send(redis::Errand::Store { letter, receipt }).await,
+            Self::Memory(memory) => memory.store(&request, receipt),
+            Self::Redis(redis) => redis.send(redis::Command::Store { request, receipt }).await,
         }
     }
 
@@ -54,7 +54,7 @@ impl Backplane {
     pub async fn publish(&self, topic: Topic, payload: String, receipt: Receipt<()>) {
         match self {
             Self::Memory(memory) => memory.publish(&topic, &payload, receipt),
-            Self::Redis(redis) => redis.send(redis::Errand::Publish { topic, payload, receipt }).await,
+            Self::Redis(redis) => redis.send(redis::Command::Publish { topic, payload, receipt }).await,
         }
     }
 
@@ -73,10 +73,10 @@ impl Backplane {
 
     /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
     /// nothing to wait for: it will be subscribed with all others.
-    pub async fn joined(&self, topic: Topic) {
+    pub async fn ensure_subscribed(&self, topic: Topic) {
         match self {
-            Self::Memory(memory) => memory.joined(&topic),
-            Self::Redis(redis) => redis.joined(topic).await,
+            Self::Memory(memory) => memory.ensure_subscribed(&topic),
+            Self::Redis(redis) => redis.ensure_subscribed(topic).await,
         }
     }
 
@@ -84,11 +84,11 @@ impl Backplane {
     ///
     /// # Errors
     /// Why not, in one line.
-    pub fn ready(&self, canary: &Canary) -> Result<(), String> {
+    pub fn ready(&self, peers: &Peers) -> Result<(), String> {
         let Self::Redis(redis) = self else { return Ok(()) };
         redis.link()?;
-        match canary.own_age(Instant::now()) {
-            Some(age) if age < canary::STALE => Ok(()),
+        match peers.own_heartbeat_age(Instant::now()) {
+            Some(age) if age < peers::STALE => Ok(()),
             Some(age) => Err(format!(
                 "subscribed on Redis, but this pod last heard its own canary {} s ago",
                 age.as_secs()

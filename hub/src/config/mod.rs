@@ -2,7 +2,7 @@
 
 mod flags;
 mod redis_address;
-mod timing;
+mod timeouts;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use clap::Parser;
 
 use self::flags::{Flags, hostname};
 use self::redis_address::RedisAddress;
-pub use self::timing::Timing;
-use crate::backplane::History;
+pub use self::timeouts::Timeouts;
+use crate::backplane::HistorySettings;
 use crate::backplane::channels::EventKey;
 use crate::backplane::link::RedisSettings;
 use crate::guards::{JwtSettings, Origins};
@@ -38,7 +38,7 @@ pub struct Config {
     pub origins: Origins,
     /// `None`: clients need no token.
     pub jwt: Option<JwtSettings>,
-    pub timing: Timing,
+    pub timeouts: Timeouts,
     pub rebalance: bool,
     pub settings: Settings,
 }
@@ -55,7 +55,7 @@ pub struct Settings {
     /// 0: no limit.
     pub connections_per_second_per_address: u32,
     pub stateful_buffer_bytes: usize,
-    pub history: History,
+    pub history: HistorySettings,
     /// And groups, of one connection.
     pub most_rooms: usize,
     /// Whether clients may speak to each other outside of rooms.
@@ -91,26 +91,30 @@ impl std::fmt::Debug for TokenKey {
 
 /// Why the hub does not start with these flags.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ConfigError {
     /// `--help` or `--version`: this text, and no fault.
-    Asked(String),
+    Help(String),
     /// One line on what to do.
-    Wrong(String),
+    Invalid(String),
 }
 
 impl Config {
     /// Reads flags, then the environment, then defaults.
     ///
     /// # Errors
-    /// A [`Refusal`].
-    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, Refusal> {
+    /// A [`ConfigError`].
+    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, ConfigError> {
         let flags = Flags::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
-            if error.exit_code() == 0 { Refusal::Asked(text) } else { Refusal::Wrong(one_line(&text)) }
+            if error.exit_code() == 0 {
+                ConfigError::Help(text)
+            } else {
+                ConfigError::Invalid(one_line(&text))
+            }
         })?;
         let address = match (flags.redis, flags.redis_server) {
             (Some(text), _) => Some(redis_address::read(&text).map_err(|why| {
-                Refusal::Wrong(format!("invalid value for '--redis <REDIS>': {why}; see --help"))
+                ConfigError::Invalid(format!("invalid value for '--redis <REDIS>': {why}; see --help"))
             })?),
             // An empty variable is how a manifest says that there is none.
             (None, Some(host)) if !host.is_empty() => Some(RedisAddress { host, port: None }),
@@ -130,7 +134,7 @@ impl Config {
             token_key: given(flags.token_key_file)
                 .map(|path| TokenKey::read(&path))
                 .transpose()
-                .map_err(Refusal::Wrong)?,
+                .map_err(ConfigError::Invalid)?,
             origins: flags.allowed_origins,
             jwt: given(flags.jwt_key_file).map(|key_file| JwtSettings {
                 key_file,
@@ -138,12 +142,12 @@ impl Config {
                 issuer: flags.jwt_issuer.filter(|issuer| !issuer.is_empty()),
                 audience: flags.jwt_audience.filter(|audience| !audience.is_empty()),
             }),
-            timing: Timing {
+            timeouts: Timeouts {
                 handshake: Duration::from_secs(flags.handshake_timeout),
                 ping: Duration::from_secs(flags.keep_alive),
                 silence: Duration::from_secs(flags.client_timeout),
-                answer: Duration::from_secs(flags.client_result_timeout),
-                ..Timing::default()
+                client_result: Duration::from_secs(flags.client_result_timeout),
+                ..Timeouts::default()
             },
             rebalance: flags.rebalance,
             settings: Settings {
@@ -152,7 +156,7 @@ impl Config {
                 messages_per_second: flags.messages_per_second,
                 connections_per_second_per_address: flags.connections_per_second_per_address,
                 stateful_buffer_bytes: flags.stateful_buffer_bytes,
-                history: History {
+                history: HistorySettings {
                     messages: flags.history_messages as usize,
                     lifetime: Duration::from_secs(flags.history_seconds),
                 },
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn a_refusal_is_one_line() {
         let refused = |flag: &str| match Config::read(["hub", flag].map(String::from)) {
-            Err(Refusal::Wrong(line)) => line,
+            Err(ConfigError::Invalid(line)) => line,
             other => panic!("{other:?}"),
         };
 

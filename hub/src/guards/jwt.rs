@@ -8,8 +8,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::identity::Identity;
-use super::refusal::Refusal;
+use super::admission_error::AdmissionError;
+use super::client_identity::ClientIdentity;
 use crate::sync::lock;
 
 /// How often the file is looked at, at most: a mounted Secret changes without notice.
@@ -89,10 +89,10 @@ impl Jwt {
     /// Whose token this is.
     ///
     /// # Errors
-    /// [`Refusal::Token`] and [`Refusal::Key`].
-    pub fn identify(&self, token: &str) -> Result<Identity, Refusal> {
-        let refused = |why: &dyn std::fmt::Display| Refusal::Token(why.to_string());
-        let (algorithm, key) = match self.keys().map_err(Refusal::Key)? {
+    /// [`AdmissionError::Token`] and [`AdmissionError::Key`].
+    pub fn identify(&self, token: &str) -> Result<ClientIdentity, AdmissionError> {
+        let refused = |why: &dyn std::fmt::Display| AdmissionError::Token(why.to_string());
+        let (algorithm, key) = match self.keys().map_err(AdmissionError::Key)? {
             KeySet::One(algorithm, key) => (algorithm, key),
             KeySet::Many(set) => {
                 let header = decode_header(token).map_err(|error| refused(&error))?;
@@ -122,7 +122,7 @@ impl Jwt {
         }
         let claims = decode::<Claims>(token, &key, &validation).map_err(|error| refused(&error))?.claims;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Identity {
+        Ok(ClientIdentity {
             user: claims.sub.map(Into::into),
             name: claims.name,
             rooms: claims.rooms,
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn other_tokens_are_refused() {
         let (jwt, file) = jwt("other", Some("us"));
-        let is_refused = |token: &str| matches!(jwt.identify(token), Err(Refusal::Token(_)));
+        let is_refused = |token: &str| matches!(jwt.identify(token), Err(AdmissionError::Token(_)));
 
         assert!(is_refused("nonsense"));
         assert!(is_refused(&token(b"another secret of thirty-two bytes", &json!({"iss": "us"}))));
@@ -239,10 +239,10 @@ mod tests {
             |algorithm| JwtSettings { key_file: file.clone(), algorithm, issuer: None, audience: None };
         for algorithm in [JwtAlgorithm::Rs256, JwtAlgorithm::Jwks] {
             let jwt = Jwt::new(settings(algorithm));
-            assert!(matches!(jwt.identify(&token(SECRET, &json!({}))), Err(Refusal::Key(_))));
+            assert!(matches!(jwt.identify(&token(SECRET, &json!({}))), Err(AdmissionError::Key(_))));
         }
         std::fs::write(&file, "short").unwrap();
-        assert!(matches!(Jwt::new(settings(JwtAlgorithm::Hs256)).identify(""), Err(Refusal::Key(_))));
+        assert!(matches!(Jwt::new(settings(JwtAlgorithm::Hs256)).identify(""), Err(AdmissionError::Key(_))));
         std::fs::remove_file(&file).unwrap();
     }
 }

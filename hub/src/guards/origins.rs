@@ -3,7 +3,7 @@
 use http::header::{HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, header};
 
-use super::refusal::Refusal;
+use super::admission_error::AdmissionError;
 
 /// What browsers may send to a hub of another origin (SignalR's clients do).
 const REQUEST_HEADERS: HeaderValue =
@@ -41,12 +41,12 @@ impl Origins {
     }
 
     /// # Errors
-    /// [`Refusal::Origin`].
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// [`AdmissionError::Origin`].
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), AdmissionError> {
         match headers.get(ORIGIN) {
             Some(origin) if !self.allow(origin, headers) => {
                 let text: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
-                Err(Refusal::Origin(text))
+                Err(AdmissionError::Origin(text))
             }
             _ => Ok(()),
         }
@@ -74,7 +74,7 @@ impl Origins {
 mod tests {
     use super::*;
 
-    fn check(listed: &str, origin: &str) -> Result<(), Refusal> {
+    fn check(listed: &str, origin: &str) -> Result<(), AdmissionError> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("chat.example.com:8080"));
         headers.insert(ORIGIN, origin.parse().unwrap());
@@ -88,9 +88,9 @@ mod tests {
         assert_eq!(check("*", "https://anyone.example"), Ok(()));
         assert_eq!(
             check("https://a.example", "http://a.example"),
-            Err(Refusal::Origin("http://a.example".into()))
+            Err(AdmissionError::Origin("http://a.example".into()))
         );
-        assert_eq!(check("", "null"), Err(Refusal::Origin("null".into())));
+        assert_eq!(check("", "null"), Err(AdmissionError::Origin("null".into())));
         assert_eq!(Origins::default().check(&HeaderMap::new()), Ok(()));
     }
 

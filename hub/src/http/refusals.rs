@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::guards::Refusal;
+use crate::guards::AdmissionError;
 use crate::metrics::RefusedRequest;
 
 /// Builds an answer that refuses a request and carries the reason for which the refusal is counted.
@@ -13,9 +13,9 @@ pub(super) fn refused(reason: RefusedRequest, status: StatusCode, text: impl Int
 }
 
 /// Builds the answer for a client that is not let in.
-pub(super) fn refuse(refusal: &Refusal) -> Response {
-    let mut response = refused(refusal.into(), refusal.status(), format!("{refusal}\n"));
-    if matches!(refusal, Refusal::Token(_)) {
+pub(super) fn refuse(error: &AdmissionError) -> Response {
+    let mut response = refused(error.into(), error.status(), format!("{error}\n"));
+    if matches!(error, AdmissionError::Token(_)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     }
     response

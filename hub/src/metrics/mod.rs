@@ -22,7 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use self::reasons::{Disconnect, FailedCall, Reason};
-use crate::outbox::Ending;
+use crate::outbox::CloseReason;
 use crate::protocol::methods::CallError;
 
 pub use self::reasons::RefusedRequest;
@@ -213,8 +213,8 @@ struct Build {
 
 impl Metrics {
     /// Counts a connection that ended.
-    pub fn disconnected(&self, ending: &Ending) {
-        self.disconnects.get_or_create(&ending.into()).inc();
+    pub fn disconnected(&self, reason: &CloseReason) {
+        self.disconnects.get_or_create(&reason.into()).inc();
     }
 
     /// Counts a request of a client that was refused.

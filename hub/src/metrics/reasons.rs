@@ -6,8 +6,8 @@ use std::hash::Hash;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use signalr::error::ProtocolError;
 
-use crate::guards::Refusal;
-use crate::outbox::Ending;
+use crate::guards::AdmissionError;
+use crate::outbox::CloseReason;
 use crate::protocol::methods::CallError;
 
 /// A closed set of reasons.
@@ -44,12 +44,12 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a connection ended: an [`Ending`] without its details.
+    /// Why a connection ended: an [`CloseReason`] without its details.
     pub(super) enum Disconnect {
         Gone = "gone",
-        Farewell = "farewell",
+        ClientClosed = "farewell",
         Draining = "draining",
-        Moved = "moved",
+        HandedOver = "moved",
         Rebalanced = "rebalanced",
         SlowConsumer = "slow_consumer",
         Silent = "silent",
@@ -61,21 +61,21 @@ reasons! {
     }
 }
 
-impl From<&Ending> for Disconnect {
-    fn from(ending: &Ending) -> Self {
-        match ending {
-            Ending::Gone => Self::Gone,
-            Ending::Farewell => Self::Farewell,
-            Ending::Draining => Self::Draining,
-            Ending::Moved => Self::Moved,
-            Ending::Rebalanced => Self::Rebalanced,
-            Ending::SlowConsumer => Self::SlowConsumer,
-            Ending::Silent => Self::Silent,
-            Ending::Expired => Self::Expired,
-            Ending::Handshake(_) => Self::Handshake,
-            Ending::Protocol(ProtocolError::TooLarge { .. }) => Self::TooLarge,
-            Ending::Protocol(_) => Self::Protocol,
-            Ending::Frame(_) => Self::Frame,
+impl From<&CloseReason> for Disconnect {
+    fn from(reason: &CloseReason) -> Self {
+        match reason {
+            CloseReason::Gone => Self::Gone,
+            CloseReason::ClientClosed => Self::ClientClosed,
+            CloseReason::Draining => Self::Draining,
+            CloseReason::HandedOver => Self::HandedOver,
+            CloseReason::Rebalanced => Self::Rebalanced,
+            CloseReason::SlowConsumer => Self::SlowConsumer,
+            CloseReason::Silent => Self::Silent,
+            CloseReason::Expired => Self::Expired,
+            CloseReason::Handshake(_) => Self::Handshake,
+            CloseReason::Protocol(ProtocolError::TooLarge { .. }) => Self::TooLarge,
+            CloseReason::Protocol(_) => Self::Protocol,
+            CloseReason::Frame(_) => Self::Frame,
         }
     }
 }
@@ -106,14 +106,14 @@ reasons! {
     }
 }
 
-impl From<&Refusal> for RefusedRequest {
-    fn from(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::Origin(_) => Self::Origin,
-            Refusal::Token(_) => Self::Token,
-            Refusal::Key(_) => Self::TokenKey,
-            Refusal::Full => Self::TooManyConnections,
-            Refusal::TooFast => Self::TooManyFromAddress,
+impl From<&AdmissionError> for RefusedRequest {
+    fn from(error: &AdmissionError) -> Self {
+        match error {
+            AdmissionError::Origin(_) => Self::Origin,
+            AdmissionError::Token(_) => Self::Token,
+            AdmissionError::Key(_) => Self::TokenKey,
+            AdmissionError::Full => Self::TooManyConnections,
+            AdmissionError::TooFast => Self::TooManyFromAddress,
         }
     }
 }
@@ -160,14 +160,14 @@ impl From<&CallError> for FailedCall {
             CallError::TooManyStreams(_) => Self::TooManyStreams,
             CallError::Aborted(_) => Self::StreamAborted,
             CallError::NoConnection(_) => Self::NoConnection,
-            CallError::TooManyQuestions(_) => Self::TooManyAnswersDue,
+            CallError::TooManyPending(_) => Self::TooManyAnswersDue,
             CallError::Busy => Self::ClientBusy,
             CallError::Left => Self::ClientLeft,
             CallError::NoAnswer(_) => Self::ClientSilent,
-            CallError::Theirs(_) => Self::ClientError,
-            CallError::NoValue => Self::ClientResult,
+            CallError::ClientError(_) => Self::ClientError,
+            CallError::InvalidResult => Self::ClientResult,
             CallError::HubGone => Self::HubGone,
-            CallError::Ends => Self::ConnectionEnded,
+            CallError::ShuttingDown => Self::ConnectionEnded,
             CallError::NotSent(_) => Self::NotSent,
         }
     }

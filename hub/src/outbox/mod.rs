@@ -6,13 +6,13 @@
 //! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
 //! of the hub does not depend on its clients.
 
-mod ending;
+mod activity;
+mod close_reason;
 mod flusher;
-mod pulse;
 mod queue;
-mod wire;
+mod socket_writer;
 
-pub use self::ending::Ending;
+pub use self::activity::Activity;
+pub use self::close_reason::CloseReason;
 pub use self::flusher::Flusher;
-pub use self::pulse::Pulse;
 pub use self::queue::{Limits, Outbox, Pushed};

@@ -8,10 +8,10 @@ use signalr::record::Record;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::Ending;
+use super::activity::Activity;
+use super::close_reason::CloseReason;
 use super::flusher::{Flush, Flusher};
-use super::pulse::Pulse;
-use super::wire::{Wire, Written};
+use super::socket_writer::{SocketWriter, Written};
 use crate::sync::lock;
 
 /// How much may wait for a client.
@@ -49,7 +49,7 @@ pub struct Outbox {
     encoding: OnceLock<Encoding>,
     flusher: Arc<Flusher<Outbox>>,
     /// When something was last said and heard.
-    pub pulse: Pulse,
+    pub activity: Activity,
 }
 
 #[derive(Debug, Default)]
@@ -58,23 +58,23 @@ struct Queue {
     /// Of the records, and of what the socket did not take.
     bytes: usize,
     /// Answers that the client still waits for.
-    promised: usize,
-    ending: Option<Ending>,
+    pending_completions: usize,
+    reason: Option<CloseReason>,
     /// The connection's own task, when it waits.
     task: Option<Waker>,
     /// The connection's socket, if it is written to directly.
-    wire: Option<Wire>,
+    writer: Option<SocketWriter>,
     /// The flusher knows of it.
-    to_flush: bool,
+    is_enqueued: bool,
 }
 
 impl Queue {
     /// Nothing more is to be written. A hub that shuts down first keeps its promises: a client that is told to
     /// connect again would otherwise send again what was sent.
-    fn is_over(&self) -> bool {
-        match self.ending {
+    fn is_finished(&self) -> bool {
+        match self.reason {
             None => false,
-            Some(Ending::Draining | Ending::Moved) => self.promised == 0,
+            Some(CloseReason::Draining | CloseReason::HandedOver) => self.pending_completions == 0,
             Some(_) => true,
         }
     }
@@ -90,21 +90,21 @@ impl Queue {
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits, flusher: Arc<Flusher<Outbox>>, pulse: Pulse) -> Self {
+    pub fn new(limits: Limits, flusher: Arc<Flusher<Outbox>>, activity: Activity) -> Self {
         Self {
             queue: Mutex::default(),
             ended: CancellationToken::new(),
             limits,
             encoding: OnceLock::new(),
             flusher,
-            pulse,
+            activity,
         }
     }
 
     /// One that nothing is connected to.
     #[cfg(test)]
     pub(crate) fn alone(limits: Limits) -> Arc<Self> {
-        Arc::new(Self::new(limits, Flusher::idle(), Pulse::new(std::time::Instant::now())))
+        Arc::new(Self::new(limits, Flusher::idle(), Activity::new(std::time::Instant::now())))
     }
 
     /// What the client's handshake says; JSON until then.
@@ -120,31 +120,31 @@ impl Outbox {
     /// Queues a record for the client.
     pub fn push(self: &Arc<Self>, record: Record) -> Pushed {
         let queue = self.lock();
-        if queue.ending.is_some() {
+        if queue.reason.is_some() {
             return Pushed::Ended;
         }
         self.enqueue(queue, record)
     }
 
-    /// The client will get an answer, by [`Outbox::answer`].
-    pub fn promise(&self) {
-        self.lock().promised += 1;
+    /// The client will get an answer, by [`Outbox::complete`].
+    pub fn expect_completion(&self) {
+        self.lock().pending_completions += 1;
     }
 
     /// Whether the client waits for no answer.
-    pub fn owes_nothing(&self) -> bool {
-        self.lock().promised == 0
+    pub fn has_no_pending_completions(&self) -> bool {
+        self.lock().pending_completions == 0
     }
 
     /// Queues an answer that was promised, if need be also after the hub began to shut down.
-    pub fn answer(self: &Arc<Self>, record: Record) -> Pushed {
+    pub fn complete(self: &Arc<Self>, record: Record) -> Pushed {
         let mut queue = self.lock();
-        if queue.is_over() {
+        if queue.is_finished() {
             return Pushed::Ended;
         }
-        queue.promised -= 1;
+        queue.pending_completions -= 1;
         // After the last one the connection may end, and a client that says nothing wakes nobody.
-        let task = if queue.is_over() { queue.task.take() } else { None };
+        let task = if queue.is_finished() { queue.task.take() } else { None };
         let pushed = self.enqueue(queue, record);
         if let Some(task) = task {
             task.wake();
@@ -158,17 +158,17 @@ impl Outbox {
             // What waits will not be read in time; without it, the reason has a chance.
             queue.records = Vec::new();
             drop(queue);
-            self.end(Ending::SlowConsumer);
+            self.end(CloseReason::SlowConsumer);
             return Pushed::Overflow;
         }
         queue.records.push(record);
-        if queue.wire.is_none() {
+        if queue.writer.is_none() {
             let task = queue.task.take();
             drop(queue);
             if let Some(task) = task {
                 task.wake();
             }
-        } else if !std::mem::replace(&mut queue.to_flush, true) {
+        } else if !std::mem::replace(&mut queue.is_enqueued, true) {
             drop(queue);
             self.flusher.add(self);
         }
@@ -176,12 +176,12 @@ impl Outbox {
     }
 
     /// Ends the connection, for the first reason that is given.
-    pub fn end(&self, ending: Ending) {
+    pub fn end(&self, reason: CloseReason) {
         let mut queue = self.lock();
-        if queue.ending.is_some() {
+        if queue.reason.is_some() {
             return;
         }
-        queue.ending = Some(ending);
+        queue.reason = Some(reason);
         let task = queue.task.take();
         drop(queue);
         self.ended.cancel();
@@ -202,55 +202,55 @@ impl Outbox {
 
     /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
     /// gives the reason, together with what was still queued. Only one task may wait.
-    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<Ending> {
+    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<CloseReason> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
-            if queue.records.is_empty() && !queue.is_over() {
+            if queue.records.is_empty() && !queue.is_finished() {
                 queue.wait(context);
                 return Poll::Pending;
             }
             // The taker's empty vector becomes the queue: neither side allocates anew.
             std::mem::swap(&mut queue.records, batch);
             queue.bytes = 0;
-            self.pulse.said();
-            Poll::Ready(if queue.is_over() { queue.ending.clone() } else { None })
+            self.activity.sent_now();
+            Poll::Ready(if queue.is_finished() { queue.reason.clone() } else { None })
         })
         .await
     }
 
-    /// From now on the queue is written to `socket` as WebSocket frames; see [`Outbox::poll_over`].
-    pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
-        self.lock().wire = Some(Wire::new(socket));
+    /// From now on the queue is written to `socket` as WebSocket frames; see [`Outbox::poll_finished`].
+    pub(crate) fn attach_socket(&self, socket: Arc<TcpStream>) {
+        self.lock().writer = Some(SocketWriter::new(socket));
     }
 
     /// What is said until the result is dropped is then written at once, by whoever drops it: without a way over the flusher,
     /// and in one system call. It is to be dropped soon, for others' records wait, too.
-    pub(crate) fn gather(&self) -> Gathering<'_> {
+    pub(crate) fn batch_writes(&self) -> WriteBatch<'_> {
         let mut queue = self.lock();
         // Otherwise the flusher is about to write it.
-        let is_ours = queue.wire.is_some() && !std::mem::replace(&mut queue.to_flush, true);
+        let is_ours = queue.writer.is_some() && !std::mem::replace(&mut queue.is_enqueued, true);
         drop(queue);
-        Gathering { outbox: self, is_ours }
+        WriteBatch { outbox: self, is_ours }
     }
 
     fn write(&self, queue: &mut Queue) {
-        let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
-        let unsent = wire.unsent();
-        let written = wire.write(records, self.encoding());
+        let Queue { records, writer: Some(writer), bytes, task, .. } = queue else { return };
+        let unsent = writer.unsent();
+        let written = writer.write(records, self.encoding());
         if records.is_empty() {
             if records.capacity() > 64 {
                 // After a burst; otherwise an idle connection would keep it.
                 *records = Vec::new();
             }
-            *bytes = wire.unsent();
+            *bytes = writer.unsent();
         } else {
             // The socket was full before their turn came.
-            *bytes -= unsent - wire.unsent();
+            *bytes -= unsent - writer.unsent();
         }
-        self.pulse.said();
+        self.activity.sent_now();
         let task = task.take_if(|_| written != Written::All);
         if written == Written::Broken {
-            queue.ending.get_or_insert(Ending::Gone);
+            queue.reason.get_or_insert(CloseReason::Gone);
             self.ended.cancel();
         }
         if let Some(task) = task {
@@ -261,41 +261,41 @@ impl Outbox {
     /// Answers a WebSocket ping.
     pub(crate) fn pong(self: &Arc<Self>, content: Vec<u8>) {
         let mut queue = self.lock();
-        let Some(wire) = &mut queue.wire else { return };
-        wire.pong(content);
+        let Some(writer) = &mut queue.writer else { return };
+        writer.pong(content);
         self.write(&mut queue);
     }
 
     /// For the task of a connection that is written to directly: goes on writing when the socket was full, and is ready once
     /// all is written that is to be written before the end.
-    pub(crate) fn poll_over(&self, context: &mut Context<'_>) -> Poll<Ending> {
+    pub(crate) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<CloseReason> {
         let mut queue = self.lock();
         queue.wait(context);
         loop {
-            let Some(wire) = &queue.wire else { return Poll::Pending };
-            if wire.unsent() > 0 {
-                if queue.ending == Some(Ending::Gone) {
-                    return Poll::Ready(Ending::Gone);
+            let Some(writer) = &queue.writer else { return Poll::Pending };
+            if writer.unsent() > 0 {
+                if queue.reason == Some(CloseReason::Gone) {
+                    return Poll::Ready(CloseReason::Gone);
                 }
-                if wire.poll_ready(context).is_pending() {
+                if writer.poll_ready(context).is_pending() {
                     return Poll::Pending;
                 }
                 self.write(&mut queue);
                 continue;
             }
-            if !queue.is_over() {
+            if !queue.is_finished() {
                 return Poll::Pending;
             }
             if queue.records.is_empty() {
-                return queue.ending.clone().map_or(Poll::Pending, Poll::Ready);
+                return queue.reason.clone().map_or(Poll::Pending, Poll::Ready);
             }
             self.write(&mut queue);
         }
     }
 
     /// Why the connection is to end, if it is.
-    pub fn ending(&self) -> Option<Ending> {
-        self.lock().ending.clone()
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.lock().reason.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -308,24 +308,24 @@ impl Flush for Outbox {
     /// Writes what has gathered, unless the socket is full already: then the connection's task waits for it.
     fn flush(&self) {
         let mut queue = self.lock();
-        queue.to_flush = false;
+        queue.is_enqueued = false;
         self.write(&mut queue);
     }
 }
 
-/// See [`Outbox::gather`].
-pub(crate) struct Gathering<'a> {
+/// See [`Outbox::batch_writes`].
+pub(crate) struct WriteBatch<'a> {
     outbox: &'a Outbox,
     is_ours: bool,
 }
 
-impl Drop for Gathering<'_> {
+impl Drop for WriteBatch<'_> {
     fn drop(&mut self) {
         if !self.is_ours {
             return;
         }
         let mut queue = self.outbox.lock();
-        queue.to_flush = false;
+        queue.is_enqueued = false;
         if !queue.records.is_empty() {
             self.outbox.write(&mut queue);
         }
@@ -344,10 +344,10 @@ mod tests {
         Record::new(text.as_bytes())
     }
 
-    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<Ending>) {
+    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<CloseReason>) {
         let mut batch = Vec::new();
-        let ending = outbox.take(&mut batch).await;
-        (batch, ending)
+        let reason = outbox.take(&mut batch).await;
+        (batch, reason)
     }
 
     #[tokio::test]
@@ -377,7 +377,7 @@ mod tests {
 
         assert_eq!(outbox.push(record("c")), Pushed::Overflow);
         assert_eq!(outbox.push(record("d")), Pushed::Ended);
-        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::SlowConsumer)));
+        assert_eq!(taken(&outbox).await, (vec![], Some(CloseReason::SlowConsumer)));
     }
 
     #[tokio::test]
@@ -390,24 +390,24 @@ mod tests {
     #[tokio::test]
     async fn a_hub_that_shuts_down_keeps_its_promises_first() {
         let outbox = small();
-        outbox.promise();
-        outbox.end(Ending::Draining);
+        outbox.expect_completion();
+        outbox.end(CloseReason::Draining);
 
         assert_eq!(outbox.push(record("new")), Pushed::Ended);
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer(record("done")) });
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.complete(record("done")) });
 
-        assert_eq!(batch, (vec![record("done")], Some(Ending::Draining)));
+        assert_eq!(batch, (vec![record("done")], Some(CloseReason::Draining)));
     }
 
     #[tokio::test]
     async fn a_promise_to_who_has_gone_is_waited_for_by_nobody() {
         let outbox = small();
-        outbox.promise();
+        outbox.expect_completion();
 
-        outbox.end(Ending::Gone);
+        outbox.end(CloseReason::Gone);
 
-        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::Gone)));
-        assert_eq!(outbox.answer(record("done")), Pushed::Ended);
+        assert_eq!(taken(&outbox).await, (vec![], Some(CloseReason::Gone)));
+        assert_eq!(outbox.complete(record("done")), Pushed::Ended);
     }
 
     #[tokio::test]
@@ -415,10 +415,10 @@ mod tests {
         let outbox = small();
         outbox.push(record("a"));
 
-        outbox.end(Ending::Draining);
-        outbox.end(Ending::Gone);
+        outbox.end(CloseReason::Draining);
+        outbox.end(CloseReason::Gone);
 
         outbox.ended().await;
-        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(Ending::Draining)));
+        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(CloseReason::Draining)));
     }
 }

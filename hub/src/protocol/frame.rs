@@ -12,9 +12,9 @@ const FRAME: usize = 16 * 1024;
 /// The most bytes that a control frame carries (section 5.5).
 const MOST_CONTROL: usize = 125;
 
-/// What came from a client.
+/// An event that the client's frames bring.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum FrameEvent {
     /// A part of a message. Records have ends of their own, so the ends of messages mean nothing.
     Data(Vec<u8>),
     /// Has to be answered by a pong with the same content.
@@ -23,9 +23,9 @@ pub enum Event {
     Close,
 }
 
-/// What a client must not send; the connection ends.
+/// A violation of the WebSocket protocol by a client; the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum FrameError {
     /// Section 5.1: clients mask.
     #[error("a frame is not masked")]
     NotMasked,
@@ -75,7 +75,7 @@ struct Text {
 }
 
 impl Text {
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), FrameError> {
         if !self.applies {
             return Ok(());
         }
@@ -92,12 +92,12 @@ impl Text {
     }
 
     /// Keeps of the text what has no end yet.
-    fn begin(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         self.length = 0;
         let Err(error) = std::str::from_utf8(bytes) else { return Ok(()) };
         let begun = &bytes[error.valid_up_to()..];
         if error.error_len().is_some() || begun.len() > self.begun.len() {
-            return Err(Fault::Text);
+            return Err(FrameError::Text);
         }
         self.begun[..begun.len()].copy_from_slice(begun);
         self.length = u8::try_from(begun.len()).unwrap_or_default();
@@ -128,8 +128,8 @@ impl Decoder {
     /// Reads what arrived; `on_event` is told each event in order.
     ///
     /// # Errors
-    /// A [`Fault`]; nothing can be read after it.
-    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Event)) -> Result<(), Fault> {
+    /// A [`FrameError`]; nothing can be read after it.
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(FrameEvent)) -> Result<(), FrameError> {
         loop {
             let frame = match &mut self.frame {
                 Some(frame) => frame,
@@ -150,7 +150,7 @@ impl Decoder {
                 return Ok(());
             }
             if frame.kind == Kind::Data && !self.fragmented && self.text.length > 0 {
-                return Err(Fault::Text);
+                return Err(FrameError::Text);
             }
             if let Some(event) = self.frame.take().map(Frame::end).transpose()?.flatten() {
                 on_event(event);
@@ -164,7 +164,7 @@ fn read_head(
     head: &mut Vec<u8>,
     bytes: &mut &[u8],
     fragmented: &mut bool,
-) -> Result<Option<(Frame, u8)>, Fault> {
+) -> Result<Option<(Frame, u8)>, FrameError> {
     let mut need = |head: &mut Vec<u8>, length: usize| {
         let missing = length.saturating_sub(head.len()).min(bytes.len());
         let (now, later) = bytes.split_at(missing);
@@ -177,10 +177,10 @@ fn read_head(
     }
     let (first, second) = (head[0], head[1]);
     if first & 0x70 != 0 {
-        return Err(Fault::Reserved);
+        return Err(FrameError::Reserved);
     }
     if second & 0x80 == 0 {
-        return Err(Fault::NotMasked);
+        return Err(FrameError::NotMasked);
     }
     let (is_last, opcode, short) = (first & 0x80 != 0, first & 0x0f, usize::from(second & 0x7f));
     let length_bytes = match short {
@@ -189,7 +189,7 @@ fn read_head(
         _ => 0,
     };
     if opcode >= 8 && (!is_last || short > MOST_CONTROL) {
-        return Err(Fault::Control);
+        return Err(FrameError::Control);
     }
     if !need(head, 2 + length_bytes + 4) {
         return Ok(None);
@@ -199,16 +199,16 @@ fn read_head(
         bytes => bytes.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte)),
     };
     if length >> 63 != 0 {
-        return Err(Fault::Length);
+        return Err(FrameError::Length);
     }
     let kind = match opcode {
         0 if *fragmented => Kind::Data,
         1 | 2 if !*fragmented => Kind::Data,
-        0..=2 => return Err(Fault::Continuation),
+        0..=2 => return Err(FrameError::Continuation),
         8 => Kind::Close,
         9 => Kind::Ping,
         10 => Kind::Pong,
-        _ => return Err(Fault::Opcode),
+        _ => return Err(FrameError::Opcode),
     };
     if kind == Kind::Data {
         *fragmented = !is_last;
@@ -225,8 +225,8 @@ impl Frame {
         &mut self,
         bytes: &mut &[u8],
         text: &mut Text,
-        on_event: &mut impl FnMut(Event),
-    ) -> Result<(), Fault> {
+        on_event: &mut impl FnMut(FrameEvent),
+    ) -> Result<(), FrameError> {
         let now = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
         if now == 0 {
             return Ok(());
@@ -245,23 +245,23 @@ impl Frame {
                     let is_right = |byte: &&u8| text.take(std::slice::from_ref(*byte)).is_ok();
                     plain.truncate(plain.iter().take_while(is_right).count());
                     if !plain.is_empty() {
-                        on_event(Event::Data(plain));
+                        on_event(FrameEvent::Data(plain));
                     }
                     return Err(fault);
                 }
-                on_event(Event::Data(plain));
+                on_event(FrameEvent::Data(plain));
             }
             Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
         }
         Ok(())
     }
 
-    fn end(self) -> Result<Option<Event>, Fault> {
+    fn end(self) -> Result<Option<FrameEvent>, FrameError> {
         match self.kind {
             Kind::Data | Kind::Pong => Ok(None),
-            Kind::Ping => Ok(Some(Event::Ping(self.content))),
-            Kind::Close if is_close(&self.content) => Ok(Some(Event::Close)),
-            Kind::Close => Err(Fault::Close),
+            Kind::Ping => Ok(Some(FrameEvent::Ping(self.content))),
+            Kind::Close if is_close(&self.content) => Ok(Some(FrameEvent::Close)),
+            Kind::Close => Err(FrameError::Close),
         }
     }
 }
@@ -383,12 +383,12 @@ mod tests {
     }
 
     /// The events of all that arrives `part` bytes at a time, neighbouring data joined.
-    fn events(bytes: &[u8], part: usize) -> Result<Vec<Event>, Fault> {
+    fn events(bytes: &[u8], part: usize) -> Result<Vec<FrameEvent>, FrameError> {
         let mut decoder = Decoder::default();
-        let mut events: Vec<Event> = Vec::new();
+        let mut events: Vec<FrameEvent> = Vec::new();
         for chunk in bytes.chunks(part) {
             decoder.feed(chunk, |event| match (events.last_mut(), event) {
-                (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+                (Some(FrameEvent::Data(all)), FrameEvent::Data(more)) => all.extend(more),
                 (_, event) => events.push(event),
             })?;
         }
@@ -402,9 +402,9 @@ mod tests {
             let bytes = [masked(0x82, &content), masked(0x89, b"are you there"), masked(0x88, b"")].concat();
 
             for part in [1, 3, 8, 1000, bytes.len()] {
-                let mut expected = vec![Event::Ping(b"are you there".to_vec()), Event::Close];
+                let mut expected = vec![FrameEvent::Ping(b"are you there".to_vec()), FrameEvent::Close];
                 if length > 0 {
-                    expected.insert(0, Event::Data(content.clone()));
+                    expected.insert(0, FrameEvent::Data(content.clone()));
                 }
                 assert_eq!(events(&bytes, part), Ok(expected), "{length} bytes, {part} at a time");
             }
@@ -416,45 +416,49 @@ mod tests {
         let bytes =
             [masked(0x01, b"a"), masked(0x8a, b"pong"), masked(0x00, b"b"), masked(0x80, b"c")].concat();
 
-        assert_eq!(events(&bytes, 1), Ok(vec![Event::Data(b"abc".to_vec())]));
+        assert_eq!(events(&bytes, 1), Ok(vec![FrameEvent::Data(b"abc".to_vec())]));
     }
 
     #[test]
     fn what_a_client_must_not_send() {
         let fault = |bytes: &[u8]| events(bytes, 1).unwrap_err();
 
-        assert_eq!(fault(&[0x81, 0x01, b'a']), Fault::NotMasked);
-        assert_eq!(fault(&masked(0xc1, b"a")), Fault::Reserved);
-        assert_eq!(fault(&masked(0x83, b"a")), Fault::Opcode);
-        assert_eq!(fault(&masked(0x09, b"a")), Fault::Control);
-        assert_eq!(fault(&masked(0x89, &[0; 126])), Fault::Control);
+        assert_eq!(fault(&[0x81, 0x01, b'a']), FrameError::NotMasked);
+        assert_eq!(fault(&masked(0xc1, b"a")), FrameError::Reserved);
+        assert_eq!(fault(&masked(0x83, b"a")), FrameError::Opcode);
+        assert_eq!(fault(&masked(0x09, b"a")), FrameError::Control);
+        assert_eq!(fault(&masked(0x89, &[0; 126])), FrameError::Control);
         for close in [&[3][..], &1005_u16.to_be_bytes(), &999_u16.to_be_bytes(), b"\x03\xe8\xff"] {
-            assert_eq!(fault(&masked(0x88, close)), Fault::Close);
+            assert_eq!(fault(&masked(0x88, close)), FrameError::Close);
         }
-        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![Event::Close]));
-        assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
-        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
-        assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);
+        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![FrameEvent::Close]));
+        assert_eq!(fault(&masked(0x80, b"a")), FrameError::Continuation);
+        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), FrameError::Continuation);
+        assert_eq!(
+            fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]),
+            FrameError::Length
+        );
     }
 
     #[test]
     fn a_text_is_utf_8_wherever_it_is_cut() {
         let text = "aü€🦀z".as_bytes();
         for part in 1..=text.len() {
-            assert_eq!(events(&masked(0x81, text), part), Ok(vec![Event::Data(text.to_vec())]));
+            assert_eq!(events(&masked(0x81, text), part), Ok(vec![FrameEvent::Data(text.to_vec())]));
         }
         for cut in 0..=text.len() {
             let (first, rest) = text.split_at(cut);
             let bytes = [masked(0x01, first), masked(0x89, b"\xff"), masked(0x80, rest)].concat();
             let heard = events(&bytes, 1).unwrap();
-            let data = |event: &Event| if let Event::Data(bytes) = event { bytes.clone() } else { vec![] };
+            let data =
+                |event: &FrameEvent| if let FrameEvent::Data(bytes) = event { bytes.clone() } else { vec![] };
             assert_eq!(heard.iter().flat_map(data).collect::<Vec<_>>(), text);
         }
         for wrong in
             [&b"a\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\xa6", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
         {
             for part in 1..=wrong.len() + 6 {
-                assert_eq!(events(&masked(0x81, wrong), part), Err(Fault::Text), "{wrong:?}");
+                assert_eq!(events(&masked(0x81, wrong), part), Err(FrameError::Text), "{wrong:?}");
             }
             // Bytes may be anything, also after such a text has begun.
             assert!(events(&masked(0x82, wrong), 1).is_ok());

@@ -2,12 +2,13 @@
 //!
 //! Everything here is pure: text in, values out.
 
+pub mod connection_ref;
 pub mod frame;
+pub mod handover_state;
 pub mod methods;
-pub mod moving;
+pub mod names;
 pub mod notices;
+pub mod peer_messages;
 pub mod position;
 pub mod presence;
-pub mod room;
-pub mod said;
-pub mod word;
+pub mod stored_message;

@@ -15,8 +15,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 pub use self::upgrade::{NotUpgradable, accept, socket_of};
-use crate::outbox::{Ending, Outbox};
-use crate::protocol::frame::{self, Decoder, Event};
+use crate::outbox::{CloseReason, Outbox};
+use crate::protocol::frame::{self, Decoder, FrameEvent};
 
 /// Read at once from a client. The buffer is the thread's; a connection keeps none.
 const READ: usize = 16 * 1024;
@@ -25,47 +25,47 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
-/// Who hears what a client sends.
-pub trait Listener {
-    /// Some bytes of the client's records. An error ends the connection.
-    fn hear(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Ending>> + Send;
+/// The receiver of all that a client sends.
+pub trait MessageHandler {
+    /// Handles some bytes of the client's records. An error ends the connection.
+    fn handle(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), CloseReason>> + Send;
 }
 
 /// Serves a client until it or the hub ends the connection, and says why it ended; the client is yet to be told
-/// ([`Rest::farewell`]). `early` is what came with the request.
+/// ([`ClosingSocket::close`]). `early` is what came with the request.
 pub async fn serve(
     socket: TcpStream,
     early: Bytes,
     outbox: &Arc<Outbox>,
-    listener: &mut impl Listener,
-) -> (Ending, Rest) {
+    handler: &mut impl MessageHandler,
+) -> (CloseReason, ClosingSocket) {
     let socket = Arc::new(socket);
-    outbox.connect(Arc::clone(&socket));
+    outbox.attach_socket(Arc::clone(&socket));
     let mut reader = Reader { socket: &socket, outbox, decoder: Decoder::default(), data: Vec::new() };
     reader.decode(&early);
-    let ending = loop {
+    let reason = loop {
         for bytes in std::mem::take(&mut reader.data) {
             // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
-            let mut hearing = Box::pin(listener.hear(bytes));
-            let heard = tokio::select! {
+            let mut handling = Box::pin(handler.handle(bytes));
+            let outcome = tokio::select! {
                 // What is answered at once is written at once.
-                heard = poll_fn(|context| {
-                    let _gathering = outbox.gather();
-                    hearing.as_mut().poll(context)
-                }) => heard,
+                outcome = poll_fn(|context| {
+                    let _write_batch = outbox.batch_writes();
+                    handling.as_mut().poll(context)
+                }) => outcome,
                 // While the hub is busy with what the client wants, what it is told goes on being written.
-                ending = poll_fn(|context| outbox.poll_over(context)) => Err(ending),
+                reason = poll_fn(|context| outbox.poll_finished(context)) => Err(reason),
             };
-            if let Err(ending) = heard {
-                outbox.end(ending);
+            if let Err(reason) = outcome {
+                outbox.end(reason);
                 break;
             }
         }
-        if let Some(ending) = poll_fn(|context| reader.poll_read(context)).await {
-            break ending;
+        if let Some(reason) = poll_fn(|context| reader.poll_read(context)).await {
+            break reason;
         }
     };
-    (ending, Rest(socket))
+    (reason, ClosingSocket(socket))
 }
 
 struct Reader<'a> {
@@ -78,10 +78,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Waits until the client said something (`None`), or the connection is over.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<Ending>> {
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         loop {
-            if let Poll::Ready(ending) = self.outbox.poll_over(context) {
-                return Poll::Ready(Some(ending));
+            if let Poll::Ready(reason) = self.outbox.poll_finished(context) {
+                return Poll::Ready(Some(reason));
             }
             if self.outbox.has_ended() {
                 // The rest is written, or answers are waited for; nothing new is begun.
@@ -101,21 +101,21 @@ impl Reader<'_> {
                 Ok(1..) if self.data.is_empty() => {}
                 Ok(1..) => return Poll::Ready(None),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Ok(0) | Err(_) => self.outbox.end(Ending::Gone),
+                Ok(0) | Err(_) => self.outbox.end(CloseReason::Gone),
             }
         }
     }
 
     fn decode(&mut self, bytes: &[u8]) {
-        self.outbox.pulse.heard();
+        self.outbox.activity.received_now();
         let (data, outbox) = (&mut self.data, self.outbox);
         let decoded = self.decoder.feed(bytes, |event| match event {
-            Event::Data(bytes) => data.push(bytes.into()),
-            Event::Ping(content) => outbox.pong(content),
-            Event::Close => outbox.end(Ending::Gone),
+            FrameEvent::Data(bytes) => data.push(bytes.into()),
+            FrameEvent::Ping(content) => outbox.pong(content),
+            FrameEvent::Close => outbox.end(CloseReason::Gone),
         });
         if let Err(fault) = decoded {
-            outbox.end(Ending::Frame(fault));
+            outbox.end(CloseReason::Frame(fault));
         }
     }
 }
@@ -134,24 +134,24 @@ fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// What is left of a WebSocket after the end.
 #[derive(Debug)]
-pub struct Rest(Arc<TcpStream>);
+pub struct ClosingSocket(Arc<TcpStream>);
 
-impl Rest {
+impl ClosingSocket {
     /// Says why, closes, and waits for the client to close its side, but not for ever: a socket that is closed with something
     /// unread resets the connection, and the last words are lost.
-    pub async fn farewell(self, outbox: &Outbox, ending: &Ending, linger: Duration) {
-        let farewell = tokio::time::timeout(linger, farewell(&self.0, outbox, ending));
+    pub async fn close(self, outbox: &Outbox, reason: &CloseReason, linger: Duration) {
+        let closed = tokio::time::timeout(linger, close(&self.0, outbox, reason));
         // The connection's task need not have room for it all the time.
-        let _ = Box::pin(farewell).await;
+        let _ = Box::pin(closed).await;
     }
 }
 
-async fn farewell(socket: &TcpStream, outbox: &Outbox, ending: &Ending) -> Option<()> {
+async fn close(socket: &TcpStream, outbox: &Outbox, reason: &CloseReason) -> Option<()> {
     let mut bytes = Vec::new();
-    if let Some(record) = ending.record(outbox.encoding()) {
+    if let Some(record) = reason.record(outbox.encoding()) {
         frame::put(&mut bytes, frame::Opcode::of(outbox.encoding()), &record);
     }
-    frame::put_close(&mut bytes, ending.code(), ending.name());
+    frame::put_close(&mut bytes, reason.code(), reason.name());
     let mut rest = &bytes[..];
     while !rest.is_empty() {
         socket.writable().await.ok()?;
@@ -161,7 +161,7 @@ async fn farewell(socket: &TcpStream, outbox: &Outbox, ending: &Ending) -> Optio
             Err(_) => return None,
         }
     }
-    if *ending == Ending::Gone {
+    if *reason == CloseReason::Gone {
         return None;
     }
     loop {

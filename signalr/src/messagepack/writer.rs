@@ -4,7 +4,7 @@ use rmp::encode as put;
 use serde::Serialize;
 
 use super::length::prefixed;
-use crate::record::{Outcome, Record};
+use crate::record::{CompletionResult, Record};
 
 /// `[6]` behind its length.
 pub const PING: &[u8] = &[2, 0x91, 6];
@@ -49,19 +49,19 @@ pub(crate) fn stream_item<T: Serialize>(id: &str, item: &T) -> Record {
     })
 }
 
-pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record {
+pub(crate) fn completion<R: Serialize>(id: &str, outcome: &CompletionResult<R>) -> Record {
     record(|bytes| {
-        head(bytes, if matches!(outcome, Outcome::Done) { 4 } else { 5 }, 3);
+        head(bytes, if matches!(outcome, CompletionResult::Void) { 4 } else { 5 }, 3);
         put::write_str(bytes, id).expect(VEC);
         match outcome {
-            Outcome::Failed(error) => {
+            CompletionResult::Error(error) => {
                 put::write_uint(bytes, 1).expect(VEC);
                 put::write_str(bytes, error).expect(VEC);
             }
-            Outcome::Done => {
+            CompletionResult::Void => {
                 put::write_uint(bytes, 2).expect(VEC);
             }
-            Outcome::Gave(result) => {
+            CompletionResult::Value(result) => {
                 put::write_uint(bytes, 3).expect(VEC);
                 value(bytes, result);
             }
@@ -70,7 +70,7 @@ pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record
 }
 
 pub(crate) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
-    Record::uncounted(prefixed(|bytes| {
+    Record::unsequenced(prefixed(|bytes| {
         put::write_array_len(bytes, 3).expect(VEC);
         put::write_uint(bytes, 7).expect(VEC);
         match error {
@@ -82,7 +82,7 @@ pub(crate) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
 }
 
 pub(crate) fn numbered(kind: u8, sequence: u64) -> Record {
-    Record::uncounted(prefixed(|bytes| {
+    Record::unsequenced(prefixed(|bytes| {
         put::write_array_len(bytes, 2).expect(VEC);
         put::write_uint(bytes, kind.into()).expect(VEC);
         put::write_uint(bytes, sequence).expect(VEC);
@@ -117,10 +117,10 @@ mod tests {
         );
         assert_eq!(fields(&invocation(Some("i"), "ask", &[0_u8; 0]))[2], "i");
         assert_eq!(fields(&stream_item("s", &"x")), json!([2, {}, "s", "x"]));
-        assert_eq!(fields(&completion::<()>("1", &Outcome::Done)), json!([3, {}, "1", 2]));
-        assert_eq!(fields(&completion("1", &Outcome::Gave(7))), json!([3, {}, "1", 3, 7]));
+        assert_eq!(fields(&completion::<()>("1", &CompletionResult::Void)), json!([3, {}, "1", 2]));
+        assert_eq!(fields(&completion("1", &CompletionResult::Value(7))), json!([3, {}, "1", 3, 7]));
         assert_eq!(
-            fields(&completion::<()>("1", &Outcome::Failed("no".into()))),
+            fields(&completion::<()>("1", &CompletionResult::Error("no".into()))),
             json!([3, {}, "1", 1, "no"])
         );
         assert_eq!(fields(&close(Some("no"), true)), json!([7, "no", true]));

@@ -7,14 +7,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::errand::Errand;
-use super::keeper::{Identity, Keeper, Queues};
+use super::command::Command;
+use super::keeper::{ConnectionKeeper, HubIdentity, Queues};
 use crate::backplane::channels::Channels;
-use crate::backplane::inbound::Inbound;
-use crate::backplane::letter::History;
+use crate::backplane::dispatcher::Dispatcher;
 use crate::backplane::link::{Backoff, LinkError, LinkState, RedisSettings};
+use crate::backplane::store::HistorySettings;
 use crate::sync::lock;
-use crate::topics::{Change, Changes, Topic};
+use crate::topics::{SubscriptionChange, SubscriptionChanges, Topic};
 
 /// The most messages that wait for Redis; whoever sends one more waits too.
 const MOST_WAITING: usize = 1024;
@@ -25,8 +25,8 @@ const GOOD: Duration = Duration::from_secs(10);
 /// The rest of the hub talks to the task of [`start`] through this.
 #[derive(Debug)]
 pub struct Handle {
-    errands: mpsc::Sender<Errand>,
-    changes: Changes,
+    commands: mpsc::Sender<Command>,
+    changes: SubscriptionChanges,
     link: watch::Receiver<Result<(), LinkError>>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -35,39 +35,39 @@ pub struct Handle {
 /// Starts the task that keeps the backplane connected.
 pub fn start(
     settings: RedisSettings,
-    identity: Identity,
-    history: History,
-    inbound: Inbound,
-    changes: (Changes, mpsc::UnboundedReceiver<Change>),
+    identity: HubIdentity,
+    history: HistorySettings,
+    dispatcher: Dispatcher,
+    changes: (SubscriptionChanges, mpsc::UnboundedReceiver<SubscriptionChange>),
 ) -> Handle {
-    let (errands_in, errands) = mpsc::channel(MOST_WAITING);
+    let (commands_in, commands) = mpsc::channel(MOST_WAITING);
     let (changes_in, changes) = changes;
-    let state = LinkState::new(&settings, Arc::clone(&inbound.metrics));
+    let state = LinkState::new(&settings, Arc::clone(&dispatcher.metrics));
     let stop = CancellationToken::new();
     let link = state.watch();
-    let keeper = Keeper {
+    let keeper = ConnectionKeeper {
         settings,
-        channels: Arc::new(Channels::new(&identity.key)),
+        channels: Arc::new(Channels::new(&identity.event_key)),
         identity,
         history,
-        inbound,
+        dispatcher,
         state,
         stop: stop.clone(),
     };
-    let task = tokio::spawn(keeper.run(Queues { errands, changes }));
-    Handle { errands: errands_in, changes: changes_in, link, stop, task: Mutex::new(Some(task)) }
+    let task = tokio::spawn(keeper.run(Queues { commands, changes }));
+    Handle { commands: commands_in, changes: changes_in, link, stop, task: Mutex::new(Some(task)) }
 }
 
 impl Handle {
     /// Waits only while too many are under way.
-    pub async fn send(&self, errand: Errand) {
+    pub async fn send(&self, command: Command) {
         // It can only fail when the task has ended; then the receipt is dropped, and says so.
-        let _ = self.errands.send(errand).await;
+        let _ = self.commands.send(command).await;
     }
 
-    /// See `Backplane::joined`.
-    pub async fn joined(&self, topic: Topic) {
-        self.changes.done(topic).await;
+    /// See `Backplane::ensure_subscribed`.
+    pub async fn ensure_subscribed(&self, topic: Topic) {
+        self.changes.reevaluated(topic).await;
     }
 
     /// Whether the hub is subscribed, and if not, why.
@@ -88,21 +88,21 @@ impl Handle {
     }
 }
 
-impl Keeper {
+impl ConnectionKeeper {
     async fn run(mut self, mut queues: Queues) {
         let stop = self.stop.clone();
         let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
-            let session = tokio::select! {
-                session = self.connect() => session,
+            let connected = tokio::select! {
+                connected = self.connect() => connected,
                 never = queues.refuse() => match never {},
                 () = stop.cancelled() => return,
             };
-            match session {
-                Ok(session) => {
+            match connected {
+                Ok(subscribed) => {
                     let since = Instant::now();
-                    self.state.up(&self.settings.at(), self.inbound.rooms.count());
-                    let Err(reason) = self.serve(session, &mut queues).await else { return };
+                    self.state.up(&self.settings.at(), self.dispatcher.rooms.count());
+                    let Err(reason) = self.serve(subscribed, &mut queues).await else { return };
                     if since.elapsed() >= GOOD {
                         backoff.reset();
                     }

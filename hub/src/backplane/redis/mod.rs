@@ -4,14 +4,14 @@
 //! commands on a connection with subscriptions; `CLIENT LIST TYPE pubsub` lists it all the same. And what is read of
 //! a room's history comes in order with what is heard of it.
 
-mod errand;
-mod errands;
+mod command;
+mod connection;
 mod handle;
 mod keeper;
+mod pipeline;
 mod role;
 mod scripts;
-mod session;
 
-pub use self::errand::Errand;
+pub use self::command::Command;
 pub use self::handle::{Handle, start};
-pub use self::keeper::Identity;
+pub use self::keeper::HubIdentity;

@@ -5,7 +5,7 @@
 
 use redis::{Cmd, RedisError, RedisResult, Value};
 
-use crate::backplane::letter::Stored;
+use crate::backplane::store::StoreAck;
 use crate::protocol::position::Position;
 
 /// `KEYS`: the stream, and perhaps the nonce. `ARGV`: the channel, the body, how many messages are kept, the lives
@@ -96,12 +96,12 @@ pub(super) fn is_unknown(error: &RedisError) -> bool {
 }
 
 /// What [`STORE`] gives, and whether it was stored before.
-pub(super) fn stored(answer: &Value) -> Option<(Stored, bool)> {
+pub(super) fn stored(answer: &Value) -> Option<(StoreAck, bool)> {
     let (Value::BulkString(answer), Some(text)) = (answer, text(answer)) else { return None };
     debug_assert!(!answer.is_empty());
     let repeated = text.strip_prefix('=');
     let (id, at) = repeated.unwrap_or(text).split_once(' ')?;
-    Some((Stored { id: id.parse().ok()?, at: at.parse().ok()? }, repeated.is_some()))
+    Some((StoreAck { id: id.parse().ok()?, at: at.parse().ok()? }, repeated.is_some()))
 }
 
 /// What [`READ`] gives.
@@ -142,8 +142,8 @@ mod tests {
     fn a_stored_message_is_told_from_a_repeated_one() {
         let id = Position { epoch: 17, number: 3 };
 
-        assert_eq!(stored(&bulk("17-3 5")), Some((Stored { id, at: 5 }, false)));
-        assert_eq!(stored(&bulk("=17-3 5")), Some((Stored { id, at: 5 }, true)));
+        assert_eq!(stored(&bulk("17-3 5")), Some((StoreAck { id, at: 5 }, false)));
+        assert_eq!(stored(&bulk("=17-3 5")), Some((StoreAck { id, at: 5 }, true)));
         assert_eq!(stored(&Value::Nil), None);
     }
 

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::protocol::names::{GroupName, MemberName, Nonce, RoomName};
 use crate::protocol::position::Position;
-use crate::protocol::room::{GroupName, MemberName, Nonce, RoomName};
 
-/// Whom a call is for.
+/// The recipients of an invocation of clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
+pub enum Recipients {
     /// Every connection of every hub.
     All,
     /// All in a group.
@@ -21,7 +21,7 @@ pub enum Audience {
 
 /// A call that can be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Call {
+pub enum HubCall {
     /// From now on the caller hears the room.
     Join {
         /// The room.
@@ -58,16 +58,16 @@ pub enum Call {
     /// The caller no longer hears it.
     RemoveFromGroup(GroupName),
     /// Calls clients' methods.
-    Call {
-        /// Whose.
-        audience: Audience,
+    CallClients {
+        /// The clients.
+        recipients: Recipients,
         /// All but the caller's own.
         to_others: bool,
         /// The call.
         call: ClientCall,
     },
     /// Calls a method of one client, which answers.
-    Invoke {
+    InvokeClient {
         /// The id of its connection.
         connection: String,
         /// The call.
@@ -89,12 +89,15 @@ pub enum Call {
     },
 }
 
-impl Call {
+impl HubCall {
     /// Whether it is none of the chat's.
     pub fn is_generic(&self) -> bool {
         matches!(
             self,
-            Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. } | Self::Invoke { .. }
+            Self::AddToGroup(_)
+                | Self::RemoveFromGroup(_)
+                | Self::CallClients { .. }
+                | Self::InvokeClient { .. }
         )
     }
 }

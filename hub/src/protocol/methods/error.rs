@@ -1,6 +1,6 @@
 //! Why a call fails.
 
-use crate::protocol::room::{NameError, RoomName};
+use crate::protocol::names::{NameError, RoomName};
 
 /// Why a call cannot be carried out, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum CallError {
     NoConnection(String),
     /// The caller asks too much.
     #[error("You wait for {0} answers already; wait for one of them first.")]
-    TooManyQuestions(usize),
+    TooManyPending(usize),
     /// The client that was to be asked owes too many answers.
     #[error("The client owes too many answers already; try again later.")]
     Busy,
@@ -79,13 +79,13 @@ pub enum CallError {
     NoAnswer(u64),
     /// The client that was asked failed, in its own words.
     #[error("The client answered with an error: {0}")]
-    Theirs(String),
+    ClientError(String),
     /// The hub that serves the caller ends.
     #[error("This hub shuts down; call again.")]
-    Ends,
+    ShuttingDown,
     /// The client that was asked gave something that has no JSON form.
     #[error("The client's answer cannot be passed on.")]
-    NoValue,
+    InvalidResult,
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
     NotSent(#[from] PublishError),

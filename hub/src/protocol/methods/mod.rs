@@ -5,5 +5,5 @@ mod call;
 mod error;
 
 pub use self::binding::bind;
-pub use self::call::{Audience, Call, ClientCall, JoinOptions, SendOptions};
+pub use self::call::{ClientCall, HubCall, JoinOptions, Recipients, SendOptions};
 pub use self::error::{CallError, PublishError, short};
