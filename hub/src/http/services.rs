@@ -13,7 +13,7 @@ use super::refusals::{in_use, refuse, unknown, without_token};
 use crate::admission::Connections;
 use crate::audiences::Audiences;
 use crate::connection::Runner;
-use crate::guards::{AdmissionError, ClientIdentity, Guards};
+use crate::guards::{ClientIdentity, Guards};
 use crate::handover::Handover;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Owner, Signer, Token};
