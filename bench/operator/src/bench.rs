@@ -1,5 +1,5 @@
-//! The state that the phases of a run share: options, the API server, the audit log, pods, and templates of a cluster's
-//! children.
+//! The state that the phases of a run share: options, the API server, the audit log, pods, and templates of a
+//! cluster's children.
 
 use crate::api::{Api, for_each};
 use crate::audit::Audit;

@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use crate::guards::AdmissionError;
 use crate::metrics::RefusedRequest;
 
-/// Builds an answer that refuses a request and carries the reason for which the refusal is counted.
+/// An answer that refuses a request, and that carries the reason for which the refusal is counted.
 pub(super) fn refused(reason: RefusedRequest, status: StatusCode, text: impl IntoResponse) -> Response {
     (status, Extension(reason), text).into_response()
 }
 
-/// Builds the answer for a client that is not let in.
+/// A refusal as an answer.
 pub(super) fn refuse(error: &AdmissionError) -> Response {
     let mut response = refused(error.into(), error.status(), format!("{error}\n"));
     if matches!(error, AdmissionError::Token(_)) {

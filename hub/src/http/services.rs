@@ -21,7 +21,7 @@ use crate::token::{ConnectionId, Owner, Signer, Token};
 /// A token that is older does not begin a connection any more.
 const FRESH: Duration = Duration::from_secs(45);
 
-/// See the module.
+/// The parts of the hub that SignalR's requests use.
 #[derive(Debug)]
 pub(super) struct RequestServices {
     pub(super) guards: Arc<Guards>,
