@@ -19,7 +19,6 @@ use tracing::warn;
 
 use crate::reconcile::events::Notice;
 use crate::shutdown;
-use crate::store::Lean;
 use chatcluster_api::names::OPERATOR;
 
 /// The same event about the same cluster is said again after this time at the earliest.
@@ -160,9 +159,9 @@ async fn write_all(
 
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<Lean<Event>> = Api::namespaced(client.clone(), namespace);
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let reason = event.reason.clone();
-    if let Err(error) = api.create(&PostParams::default(), &Lean(event)).await {
+    if let Err(error) = api.create(&PostParams::default(), &event).await {
         warn!(%error, reason, "an event could not be written");
     }
 }

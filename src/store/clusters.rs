@@ -19,10 +19,9 @@ use crate::key::{Key, key};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::store::known::Known;
-use crate::store::lean::Lean;
 use crate::store::packed::Packer;
 use crate::store::scope::Scope;
-use crate::store::watches::{events_within, mapped};
+use crate::store::watches::events_within;
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
@@ -82,8 +81,7 @@ pub fn start(
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
-    let mut events = events_within(scope, client, &Config::default(), metrics)
-        .map(|event| mapped(event, |Lean(object)| object));
+    let mut events = events_within(scope, client, &Config::default(), metrics);
     let queue = queue.clone();
     let task = tokio::spawn(async move {
         while let Some(event) = events.next().await {

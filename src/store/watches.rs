@@ -127,7 +127,7 @@ pub fn start(
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
     let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
-    let pods = pods.map(|event| mapped(event, Raw::without_spec)).boxed();
+    let pods = pods.map(|event| event.modify(Raw::remove_spec)).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // They belong to the whole cluster.
@@ -250,7 +250,9 @@ where
     merged(scope.apis(client).into_iter().map(watch).collect())
 }
 
-/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and
+/// jitter. The objects come without managed fields: nothing reads them, and kept they would take more room than
+/// all the rest.
 pub(crate) fn events<K: Watched>(
     api: Api<K>,
     config: Config,
@@ -262,17 +264,7 @@ pub(crate) fn events<K: Watched>(
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
         });
-        std::future::ready(event.ok())
+        let event = event.ok().map(|event| event.modify(|object| object.meta_mut().managed_fields = None));
+        std::future::ready(event)
     })
-}
-
-/// The event of what `of` makes of its object.
-pub(crate) fn mapped<A, B>(event: Event<A>, of: impl Fn(A) -> B) -> Event<B> {
-    match event {
-        Event::Apply(object) => Event::Apply(of(object)),
-        Event::InitApply(object) => Event::InitApply(of(object)),
-        Event::Delete(object) => Event::Delete(of(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
 }
