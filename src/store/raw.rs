@@ -9,8 +9,7 @@ use std::marker::PhantomData;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -100,7 +99,7 @@ impl<K: DeserializeOwned> Raw<K> {
 }
 
 #[cfg(test)]
-impl<K: Serialize> From<&K> for Raw<K> {
+impl<K: serde::Serialize> From<&K> for Raw<K> {
     /// # Panics
     /// If the object has maps whose keys are not strings, which no Kubernetes type has.
     fn from(object: &K) -> Self {
@@ -114,13 +113,6 @@ fn without(json: &str, part: &RawValue) -> Box<str> {
     let part = part.get();
     let begin = part.as_ptr().addr() - json.as_ptr().addr();
     [&json[..begin], "null", &json[begin + part.len()..]].concat().into()
-}
-
-impl<K> Serialize for Raw<K> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json: &RawValue = serde_json::from_str(&self.json).map_err(S::Error::custom)?;
-        json.serialize(serializer)
-    }
 }
 
 impl<'de, K> Deserialize<'de> for Raw<K> {
