@@ -73,7 +73,7 @@ impl Reporter {
         match api.patch_status(&object.name_any(), &params, &patch).await {
             Ok(written) => {
                 self.metrics.wrote_status();
-                memories.status_written(object, before, after, written);
+                memories.status_written(object, written);
             }
             // It was deleted meanwhile, or made anew under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
