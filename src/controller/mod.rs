@@ -78,7 +78,7 @@ impl Operator {
         let (synced, tasks) = watches::start(client, scope, &health.caches, &queue, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let (store, writer) = reflector::store();
-        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone(), queue.calm());
+        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone());
         let context = Context::new(
             client.clone(),
             defaults.clone(),

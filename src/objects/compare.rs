@@ -1,7 +1,6 @@
 //! Does an object still have what we want of it? Desired ⊆ actual, lists by their merge keys.
 //!
-//! What the API server or others added (defaults, a status, annotations, a sidecar) is not ours and makes no difference.
-//! The merge keys and atomic fields are those of Kubernetes' API description (`x-kubernetes-list-map-keys`, `x-kubernetes-map-type`).
+//! Additions of the API server or of others (defaults, a status, annotations, a sidecar) make no difference.
 
 use std::fmt;
 
@@ -9,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::objects::lists;
 
-/// The first place where an object differs from what we want. It names the field and no value: that may be a password.
+/// The first place where an object differs from what we want. It names the field and no value: that may be a
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The path, such as `spec.template.spec.containers[hub].image`.
@@ -53,7 +53,7 @@ fn object(
     whole: bool,
     found: &mut Vec<String>,
 ) {
-    let whole = whole || is_atomic_map(path);
+    let whole = whole || lists::is_atomic(path);
     if whole {
         let extra = actual.iter().filter(|(key, _)| !desired.contains_key(*key));
         found.extend(extra.filter(|(key, _)| !is_defaulted(key)).map(|(key, _)| join(path, key)));
@@ -86,7 +86,8 @@ fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &m
     }
 }
 
-/// Nothing, for which the API server may store nothing. But an `emptyDir` that is not there is another kind of volume.
+/// Nothing, for which the API server may store nothing. But an `emptyDir` that is not there is another kind
+/// of volume.
 fn is_empty(value: &Value, path: &str) -> bool {
     match value {
         Value::Object(_) if lists::last(path) == "emptyDir" => false,
@@ -134,21 +135,6 @@ fn is_dropped(desired: &Value, path: &str) -> bool {
     zero && plain.contains(&lists::last(path))
 }
 
-/// Maps that are one value: someone's extra key is a difference too.
-fn is_atomic_map(path: &str) -> bool {
-    matches!(
-        lists::last(path),
-        "selector"
-            | "podSelector"
-            | "namespaceSelector"
-            | "matchLabels"
-            | "labelSelector"
-            | "nodeSelector"
-            | "secretKeyRef"
-            | "configMapKeyRef"
-    )
-}
-
 /// Fields that the API server fills in where all else is ours: in the sources of a projected volume.
 fn is_defaulted(key: &str) -> bool {
     matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
@@ -161,7 +147,8 @@ fn same_text(desired: &str, actual: &str, path: &str) -> bool {
             && quantity(desired).is_some_and(|amount| Some(amount) == quantity(actual)))
 }
 
-/// A quantity in thousandths. See <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
+/// A quantity in thousandths. See
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 pub fn quantity(text: &str) -> Option<i128> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);

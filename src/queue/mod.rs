@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use crate::key::Key;
@@ -21,7 +21,7 @@ pub(crate) use urgency::Urgency;
 const TURNS: usize = 32;
 /// How many may be about to begin, or wait for a turn: each of these is before the next one, however urgent that is.
 const AHEAD: usize = 4;
-/// So many that wait are many.
+/// Queue length above which the operator counts as busy.
 const LONG: usize = 16;
 /// One of so many is taken from those that can wait, the last two lines in turn, so that these wait long, but not for ever. Who
 /// waits long is reconciled once for all that has happened to it.
@@ -34,7 +34,6 @@ pub struct Queue {
     /// For the one that takes.
     changed: Notify,
     turns: Semaphore,
-    calm: watch::Sender<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -77,7 +76,6 @@ impl Queue {
             state: Mutex::default(),
             changed: Notify::new(),
             turns: Semaphore::new(TURNS),
-            calm: watch::Sender::new(true),
             metrics,
         })
     }
@@ -131,12 +129,7 @@ impl Queue {
         self.turns.acquire().await.expect("nobody closes it")
     }
 
-    /// True while no cluster waits or is reconciled.
-    pub fn calm(&self) -> watch::Receiver<bool> {
-        self.calm.subscribe()
-    }
-
-    /// Whether many clusters wait.
+    /// True while many clusters wait.
     pub fn is_long(&self) -> bool {
         self.lock().waiting.len() > LONG
     }
@@ -160,8 +153,6 @@ impl Queue {
 
     fn tell(&self, state: &State) {
         self.metrics.queue_depth(state.waiting.len());
-        let calm = state.waiting.is_empty() && state.running.is_empty();
-        self.calm.send_if_modified(|was| std::mem::replace(was, calm) != calm);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

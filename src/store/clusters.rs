@@ -1,7 +1,7 @@
 //! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so that one
 //! malformed object does not stall the others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
 use kube::{Client, Resource, ResourceExt};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -19,14 +19,13 @@ use crate::key::{Key, key};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::store::known::Known;
-use crate::store::lean::Lean;
 use crate::store::packed::Packer;
-use crate::store::scope::Scope;
-use crate::store::watches::{events_within, mapped};
+use crate::store::scope::{Part, Scope};
+use crate::store::watches::events_within;
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
 /// A `ChatCluster` as the API server has it, whether or not it is one that we know.
-#[derive(Clone, Debug, Deserialize, Resource, Serialize)]
+#[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = ChatCluster)]
 pub(crate) struct Stored {
     metadata: ObjectMeta,
@@ -81,13 +80,12 @@ pub fn start(
     gone: impl Fn(&Known) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
-    let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
-    let mut events = events_within(scope, client, &Config::default(), metrics)
-        .map(|event| mapped(event, |Lean(object)| object));
+    let mut seen = Seen::new(scope, store.clone(), writer, sender, metrics.clone());
+    let mut events = events_within(scope, client, &Config::default(), metrics);
     let queue = queue.clone();
     let task = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            match seen.observe(event) {
+        while let Some((part, event)) = events.next().await {
+            match seen.observe(&part, event) {
                 Some(News::Changed(cluster)) if wrote(&cluster) => {}
                 Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
                 Some(News::Gone(clusters)) => {
@@ -114,35 +112,39 @@ struct Seen {
     packer: Packer,
     metrics: Arc<Metrics>,
     malformed: watch::Sender<MalformedClusters>,
-    /// What the list that is under way has shown so far.
-    listed: BTreeSet<Key>,
-    complete: bool,
+    /// For each part of the scope whose watch is listing: the clusters listed so far.
+    listed: BTreeMap<Part, BTreeSet<Key>>,
+    /// The parts whose first list is not complete.
+    unlisted: BTreeSet<Part>,
 }
 
 impl Seen {
     fn new(
+        scope: &Scope,
         store: Store<Known>,
         writer: Writer<Known>,
         malformed: watch::Sender<MalformedClusters>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (listed, packer) = (BTreeSet::new(), Packer::default());
-        Self { store, writer, packer, metrics, malformed, listed, complete: false }
+        let (listed, packer) = (BTreeMap::new(), Packer::default());
+        Self { store, writer, packer, metrics, malformed, listed, unlisted: scope.parts() }
     }
 
-    fn observe(&mut self, event: Event<Stored>) -> Option<News> {
+    fn observe(&mut self, part: &Part, event: Event<Stored>) -> Option<News> {
         match event {
             Event::Init => {
-                self.listed.clear();
+                self.listed.insert(part.clone(), BTreeSet::new());
                 None
             }
             Event::InitApply(object) => {
-                self.listed.insert(key(&object));
+                if let Some(listed) = self.listed.get_mut(part) {
+                    listed.insert(key(&object));
+                }
                 Some(self.keep(object))
             }
             Event::Apply(object) => Some(self.keep(object)),
             Event::Delete(object) => Some(News::Gone(self.remove(&key(&object)).into_iter().collect())),
-            Event::InitDone => Some(News::Gone(self.listed())),
+            Event::InitDone => Some(News::Gone(self.listed(part))),
         }
     }
 
@@ -187,14 +189,15 @@ impl Seen {
         find_cluster(&self.store, cluster)
     }
 
-    /// A list is complete: what it lacks is gone.
-    fn listed(&mut self) -> Vec<Arc<Known>> {
+    /// Removes the clusters that the list of `part`, now complete, lacks.
+    fn listed(&mut self, part: &Part) -> Vec<Arc<Known>> {
+        let listed = self.listed.remove(part).unwrap_or_default();
         let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
         let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();
-        let gone: Vec<Key> = known.difference(&self.listed).cloned().collect();
+        let gone = known.difference(&listed).filter(|(namespace, _)| part.covers(namespace));
+        let gone: Vec<Key> = gone.cloned().collect();
         let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
-        if !self.complete {
-            self.complete = true;
+        if self.unlisted.remove(part) && self.unlisted.is_empty() {
             // Tells those who wait for the store, whose content this must not replace.
             let all = self.store.state();
             self.writer.apply_watcher_event(&Event::Init);
@@ -247,7 +250,7 @@ mod tests {
     fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
         let (store, writer) = kube::runtime::reflector::store();
         let (malformed, receiver) = watch::channel(HashMap::new());
-        (Seen::new(store, writer, malformed, Arc::default()), receiver)
+        (Seen::new(&Scope::Cluster, store, writer, malformed, Arc::default()), receiver)
     }
 
     fn names(seen: &Seen) -> Vec<String> {
@@ -271,11 +274,11 @@ mod tests {
     fn a_malformed_one_is_set_aside_and_the_others_are_kept() {
         let (mut seen, malformed) = seen();
 
-        seen.observe(Event::Init);
-        seen.observe(Event::InitApply(good("a")));
-        seen.observe(Event::InitApply(bad("b")));
-        seen.observe(Event::InitApply(good("c")));
-        seen.observe(Event::InitDone);
+        seen.observe(&Part::Cluster, Event::Init);
+        seen.observe(&Part::Cluster, Event::InitApply(good("a")));
+        seen.observe(&Part::Cluster, Event::InitApply(bad("b")));
+        seen.observe(&Part::Cluster, Event::InitApply(good("c")));
+        seen.observe(&Part::Cluster, Event::InitDone);
 
         assert_eq!(names(&seen), ["a", "c"]);
         assert_eq!(malformed.borrow().len(), 1);
@@ -286,13 +289,15 @@ mod tests {
     #[test]
     fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
         let (mut seen, malformed) = seen();
-        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+        assert_eq!(changed(seen.observe(&Part::Cluster, Event::Apply(good("a")))), Some(team("a")));
 
-        let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
+        let Some(News::Gone(gone)) = seen.observe(&Part::Cluster, Event::Apply(bad("a"))) else {
+            panic!("not gone")
+        };
         assert_eq!(gone.len(), 1);
         assert_eq!(names(&seen), [""; 0]);
 
-        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+        assert_eq!(changed(seen.observe(&Part::Cluster, Event::Apply(good("a")))), Some(team("a")));
         assert!(malformed.borrow().is_empty());
         assert_eq!(names(&seen), ["a"]);
     }
@@ -301,12 +306,14 @@ mod tests {
     fn what_a_new_list_lacks_is_gone() {
         let (mut seen, malformed) = seen();
         for object in [good("a"), good("b"), bad("c")] {
-            seen.observe(Event::Apply(object));
+            seen.observe(&Part::Cluster, Event::Apply(object));
         }
 
-        seen.observe(Event::Init);
-        seen.observe(Event::InitApply(good("b")));
-        let Some(News::Gone(gone)) = seen.observe(Event::InitDone) else { panic!("nothing is gone") };
+        seen.observe(&Part::Cluster, Event::Init);
+        seen.observe(&Part::Cluster, Event::InitApply(good("b")));
+        let Some(News::Gone(gone)) = seen.observe(&Part::Cluster, Event::InitDone) else {
+            panic!("nothing is gone")
+        };
 
         assert_eq!(gone.iter().map(|cluster| cluster.name_any()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(names(&seen), ["b"]);

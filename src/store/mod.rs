@@ -3,10 +3,7 @@
 pub mod cache;
 pub mod clusters;
 pub mod known;
-mod lean;
 pub mod packed;
 pub mod raw;
 pub mod scope;
 pub mod watches;
-
-pub(crate) use lean::Lean;

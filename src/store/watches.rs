@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -15,7 +16,6 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::runtime::utils::StreamBackoff;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client, Resource};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::store::cache::{Cache, Concerned};
 use crate::store::raw::Raw;
-use crate::store::scope::{Scope, merged};
+use crate::store::scope::{Part, Scope};
 use chatcluster_api::names::{MANAGED_BY, OPERATOR};
 
 /// Everything that reconciles read, by kind.
@@ -58,9 +58,22 @@ pub struct Caches {
 }
 
 impl Caches {
-    /// Of what the operator may look at.
+    /// Creates empty caches of the objects in `scope`.
     pub fn within(scope: &Scope) -> Self {
-        Self { without_storage_classes: *scope != Scope::Cluster, ..Self::default() }
+        Self {
+            secrets: Cache::within(scope),
+            config_maps: Cache::within(scope),
+            services: Cache::within(scope),
+            stateful_sets: Cache::within(scope),
+            deployments: Cache::within(scope),
+            policies: Cache::within(scope),
+            autoscalers: Cache::within(scope),
+            budgets: Cache::within(scope),
+            pods: Cache::within(scope),
+            claims: Cache::within(scope),
+            storage_classes: Cache::default(),
+            without_storage_classes: *scope != Scope::Cluster,
+        }
     }
 
     /// The kinds whose first list is not complete yet.
@@ -127,12 +140,13 @@ pub fn start(
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
     let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
-    let pods = pods.map(|event| mapped(event, Raw::without_spec)).boxed();
+    let pods = pods.map(|(part, event)| (part, event.modify(Raw::remove_spec))).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // They belong to the whole cluster.
     if !caches.without_storage_classes {
-        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();
+        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone());
+        let classes = classes.map(|event| (Part::Cluster, event)).boxed();
         watches.follow(classes, |caches| &caches.storage_classes, Urgency::Later);
     }
     (receiver, watches.tasks)
@@ -140,12 +154,12 @@ pub fn start(
 
 /// A kind that can be watched.
 pub(crate) trait Watched:
-    Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+    Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
 impl<K> Watched for K where
-    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
@@ -172,7 +186,7 @@ impl Watches {
     /// Has clusters reconciled as soon as `most` at the most.
     fn follow<K>(
         &mut self,
-        mut events: BoxStream<'static, Event<Raw<K>>>,
+        mut events: BoxStream<'static, (Part, Event<Raw<K>>)>,
         cache: fn(&Caches) -> &Cache<K>,
         most: Urgency,
     ) where
@@ -180,10 +194,10 @@ impl Watches {
     {
         let (caches, queue, synced) = (self.caches.clone(), self.queue.clone(), self.synced.clone());
         let task = tokio::spawn(async move {
-            while let Some(event) = events.next().await {
+            while let Some((part, event)) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
                 let deleted = matches!(event, Event::Delete(_));
-                let Concerned { clusters, urgency } = cache(&caches).observe(event);
+                let Concerned { clusters, urgency } = cache(&caches).observe(&part, event);
                 let push = move |queue: &Queue| {
                     for cluster in &clusters {
                         queue.push(cluster, urgency.max(most));
@@ -236,21 +250,26 @@ impl kube::runtime::utils::Backoff for Backoff {
     }
 }
 
-/// The events of all objects of a kind that the operator has to do with.
+/// The events of all objects of a kind in `scope`, each with the part of the scope whose watch delivered it.
 pub(crate) fn events_within<K>(
     scope: &Scope,
     client: &Client,
     config: &Config,
     metrics: &Arc<Metrics>,
-) -> BoxStream<'static, Event<K>>
+) -> BoxStream<'static, (Part, Event<K>)>
 where
     K: Watched<Scope = NamespaceResourceScope>,
 {
-    let watch = |api| events(api, config.clone(), metrics.clone()).boxed();
-    merged(scope.apis(client).into_iter().map(watch).collect())
+    let watch = |part: Part| {
+        let events = events(part.api(client), config.clone(), metrics.clone());
+        events.map(move |event| (part.clone(), event)).boxed()
+    };
+    stream::select_all(scope.parts().into_iter().map(watch)).boxed()
 }
 
-/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and
+/// jitter. The objects come without managed fields: nothing reads them, and kept they would take more room than
+/// all the rest.
 pub(crate) fn events<K: Watched>(
     api: Api<K>,
     config: Config,
@@ -262,17 +281,7 @@ pub(crate) fn events<K: Watched>(
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
         });
-        std::future::ready(event.ok())
+        let event = event.ok().map(|event| event.modify(|object| object.meta_mut().managed_fields = None));
+        std::future::ready(event)
     })
-}
-
-/// The event of what `of` makes of its object.
-pub(crate) fn mapped<A, B>(event: Event<A>, of: impl Fn(A) -> B) -> Event<B> {
-    match event {
-        Event::Apply(object) => Event::Apply(of(object)),
-        Event::InitApply(object) => Event::InitApply(of(object)),
-        Event::Delete(object) => Event::Delete(of(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
 }

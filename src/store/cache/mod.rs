@@ -22,6 +22,7 @@ use crate::key::Key;
 use crate::queue::Urgency;
 use crate::store::packed::{Packed, Packer};
 use crate::store::raw::Raw;
+use crate::store::scope::{Part, Scope};
 use chatcluster_api::names::INSTANCE;
 
 /// The objects of one kind.
@@ -35,12 +36,13 @@ pub struct Cache<K> {
 #[derive(Debug)]
 struct Inner {
     objects: BTreeMap<Path, Stored>,
-    /// While the watch lists anew: what it has listed so far, and what we wrote meanwhile.
-    listed: Option<BTreeSet<Path>>,
+    /// For each part of the scope whose watch is listing: the objects listed so far, and those we wrote meanwhile.
+    listed: BTreeMap<Part, BTreeSet<Path>>,
+    /// The parts whose first list is not complete.
+    unlisted: BTreeSet<Part>,
     /// What went lately, and at which version: the answer to a write may come after the event that undid it.
     gone: HashMap<Path, u64>,
     going: VecDeque<(Instant, Path)>,
-    synced: bool,
 }
 
 /// Namespace and name, with a slash between them, which neither can have: there are many, and each takes room.
@@ -91,12 +93,19 @@ const BEHIND: Duration = Duration::from_mins(5);
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
+        Self::within(&Scope::Cluster)
+    }
+}
+
+impl<K> Cache<K> {
+    /// Creates an empty cache of the objects in `scope`.
+    pub fn within(scope: &Scope) -> Self {
         let inner = Inner {
             objects: BTreeMap::new(),
-            listed: None,
+            listed: BTreeMap::new(),
+            unlisted: scope.parts(),
             gone: HashMap::new(),
             going: VecDeque::new(),
-            synced: false,
         };
         Self { inner: RwLock::new(inner), packer: Packer::default(), kind: PhantomData }
     }
@@ -138,17 +147,15 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         }
     }
 
-    /// Whether the first list is complete.
+    /// True once the first list of every part of the scope is complete.
     pub fn is_synced(&self) -> bool {
-        self.read().synced
+        self.read().unlisted.is_empty()
     }
 
     /// Keeps what a write of ours returned, unless something newer is known.
     pub fn remember(&self, object: &Raw<K>) {
         let mut inner = self.write();
-        if let Some(listed) = &mut inner.listed {
-            listed.insert(path_of(object));
-        }
+        inner.list(&path_of(object));
         inner.insert(object, &self.packer);
     }
 
@@ -157,26 +164,23 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         self.write().remove(&path_of(object));
     }
 
-    /// Takes an event of the watch.
-    pub fn observe(&self, event: Event<Raw<K>>) -> Concerned {
+    /// Takes an event of the watch of that part of the scope.
+    pub fn observe(&self, part: &Part, event: Event<Raw<K>>) -> Concerned {
         let mut inner = self.write();
         match event {
             Event::Init => {
-                inner.listed = Some(BTreeSet::new());
+                inner.listed.insert(part.clone(), BTreeSet::new());
                 Concerned::nobody()
             }
             Event::InitApply(object) => {
-                let concerned = inner.insert(&object, &self.packer);
-                if let Some(listed) = &mut inner.listed {
-                    listed.insert(path_of(&object));
-                }
-                concerned
+                inner.list(&path_of(&object));
+                inner.insert(&object, &self.packer)
             }
             Event::InitDone => {
-                let listed = inner.listed.take().unwrap_or_default();
-                let gone: Vec<Path> =
-                    inner.objects.keys().filter(|path| !listed.contains(*path)).cloned().collect();
-                inner.synced = true;
+                let listed = inner.listed.remove(part).unwrap_or_default();
+                let gone = |path: &&Path| part.covers(namespace_of(path)) && !listed.contains(*path);
+                let gone: Vec<Path> = inner.objects.keys().filter(gone).cloned().collect();
+                inner.unlisted.remove(part);
                 let clusters = gone.iter().flat_map(|path| inner.remove(path)).collect();
                 Concerned { clusters, urgency: Urgency::Now }
             }
@@ -189,10 +193,7 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
                 }
                 let mut clusters: Vec<Key> = cluster_of(&object).into_iter().collect();
                 clusters.extend(inner.remove(&path));
-                // One that a list only lacked has no version: nothing tells what came after it.
-                if object.resource_version().is_some() {
-                    inner.bury(path, version(&object));
-                }
+                inner.bury(path, version(&object));
                 Concerned { clusters, urgency: Urgency::Now }
             }
         }
@@ -245,6 +246,13 @@ impl Inner {
         Concerned { clusters, urgency }
     }
 
+    /// Notes for all lists under way that the object exists.
+    fn list(&mut self, path: &Path) {
+        for listed in self.listed.values_mut() {
+            listed.insert(path.clone());
+        }
+    }
+
     fn bury(&mut self, path: Path, version: u64) {
         while let Some((_, old)) = self.going.pop_front_if(|(at, _)| at.elapsed() > BEHIND) {
             self.gone.remove(&old);
@@ -256,8 +264,7 @@ impl Inner {
     /// Returns the cluster that the object belonged to.
     fn remove(&mut self, path: &str) -> Vec<Key> {
         let cluster = self.objects.remove(path).and_then(|stored| stored.cluster);
-        let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
-        cluster.map(|cluster| (namespace.to_owned(), cluster.into())).into_iter().collect()
+        cluster.map(|cluster| (namespace_of(path).to_owned(), cluster.into())).into_iter().collect()
     }
 }
 
@@ -270,6 +277,10 @@ impl Stored {
 
 fn path(namespace: &str, name: &str) -> Path {
     format!("{namespace}/{name}").into()
+}
+
+fn namespace_of(path: &str) -> &str {
+    path.split_once('/').map_or("", |(namespace, _)| namespace)
 }
 
 fn path_of<K: Resource>(object: &K) -> Path {
