@@ -1,6 +1,7 @@
-//! Does an object still have what we want of it? Desired ⊆ actual, lists by their merge keys.
+//! Compares an object with its desired state: every desired field must be there with its value (desired ⊆ actual), and
+//! elements of lists are matched by their merge keys.
 //!
-//! Additions of the API server or of others (defaults, a status, annotations, a sidecar) make no difference.
+//! Additions by the API server or by others (defaults, a status, annotations, a sidecar) are no differences.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::objects::lists;
 
-/// The first place where an object differs from what we want. It names the field and no value: that may be a
+/// A place where an object differs from its desired state. It names the field but not the value, which may be a
 /// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -22,19 +23,19 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first field of `desired` whose value `actual` lacks; `None` where there is none.
+/// Returns the first field of `desired` whose value `actual` lacks, if there is one.
 pub fn difference(desired: &Value, actual: &Value) -> Option<Difference> {
     differences(desired, actual).into_iter().next()
 }
 
-/// All of them.
+/// Returns all fields of `desired` whose values `actual` lacks.
 pub fn differences(desired: &Value, actual: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     value(desired, actual, "", false, &mut found);
     found.into_iter().map(|path| Difference { path }).collect()
 }
 
-/// `whole`: all of it is ours, as it is part of an atomic list or map.
+/// Compares one value. `whole` says that it is part of an atomic list or map, all of which is ours.
 fn value(desired: &Value, actual: &Value, path: &str, whole: bool, found: &mut Vec<String>) {
     match (desired, actual) {
         (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, whole, found),
@@ -65,12 +66,12 @@ fn object(
 
 fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &mut Vec<String>) {
     let Some(keys) = lists::keys(path) else {
-        // An atomic list is one value: someone's extra element is a difference too.
+        // An atomic list is one value: an extra element of somebody else is a difference, too.
         if desired.len() != actual.len() {
             found.push(path.to_owned());
             return;
         }
-        // Nobody can change a claim template, and the API server fills much into it.
+        // A claim template cannot be changed by anyone, and the API server fills in much of it.
         let whole = lists::last(path) != "volumeClaimTemplates";
         for (i, (wanted, is)) in desired.iter().zip(actual).enumerate() {
             value(wanted, is, &format!("{path}[{i}]"), whole, found);
@@ -86,8 +87,8 @@ fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &m
     }
 }
 
-/// Nothing, for which the API server may store nothing. But an `emptyDir` that is not there is another kind
-/// of volume.
+/// True if the value is empty, so that the API server may store nothing for it. An `emptyDir` is not: without it, the
+/// volume would be of another kind.
 fn is_empty(value: &Value, path: &str) -> bool {
     match value {
         Value::Object(_) if lists::last(path) == "emptyDir" => false,
@@ -102,7 +103,7 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Fields that are no pointers in the API's Go types: their zero value and their absence are the same.
+/// True for zero values of fields that are not pointers in the API's Go types: there, zero and absence are the same.
 fn is_dropped(desired: &Value, path: &str) -> bool {
     let zero = match desired {
         Value::String(text) => text.is_empty(),
@@ -135,7 +136,7 @@ fn is_dropped(desired: &Value, path: &str) -> bool {
     zero && plain.contains(&lists::last(path))
 }
 
-/// Fields that the API server fills in where all else is ours: in the sources of a projected volume.
+/// True for fields that the API server fills in where everything else is ours: in the sources of a projected volume.
 fn is_defaulted(key: &str) -> bool {
     matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }

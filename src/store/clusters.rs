@@ -24,7 +24,7 @@ use crate::store::scope::{Part, Scope};
 use crate::store::watches::events_within;
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
-/// A `ChatCluster` as the API server has it, whether or not it is one that we know.
+/// A `ChatCluster` as the API server stores it, whether or not this version can read it.
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = ChatCluster)]
 pub(crate) struct Stored {
@@ -35,41 +35,42 @@ pub(crate) struct Stored {
     status: Value,
 }
 
-/// A `ChatCluster` that is not one.
+/// A `ChatCluster` whose spec this version cannot read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Malformed {
-    /// Its metadata, which the API server vouches for.
+    /// The metadata, which the API server has validated.
     pub metadata: ObjectMeta,
-    /// Its status, whatever it looks like.
+    /// The status, whose form is unchecked.
     pub status: Value,
-    /// Which field is wrong, and how.
+    /// The field that is wrong, and how.
     pub error: String,
 }
 
-/// The malformed ones, by namespace and name.
+/// The malformed clusters by namespace and name.
 pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
 
-/// What the watch has seen.
+/// The clusters that the watch has seen.
 pub struct Clusters {
-    /// Those that can be read.
+    /// The clusters that can be read.
     pub store: Store<Known>,
-    /// Those that cannot.
+    /// The clusters that cannot be read.
     pub malformed: watch::Receiver<MalformedClusters>,
-    /// Alive while the watch is.
+    /// The watch's task.
     pub task: AbortHandle,
 }
 
-/// What an event means for others.
+/// The effect of an event on the clusters.
 #[derive(Debug)]
-enum News {
-    /// This one is new, or not what it was.
+enum Effect {
+    /// A cluster is new, or has changed.
     Changed(Box<Known>),
-    /// These can be reconciled no longer.
+    /// Clusters were deleted, or can no longer be read.
     Gone(Vec<Arc<Known>>),
 }
 
-/// Starts the watch, which fills the store, and has clusters reconciled, except for those versions of which `wrote` says that
-/// they are the operator's own doing. `gone` is called for each cluster that was deleted, or can be read no longer.
+/// Starts the watch, which fills the store and queues clusters for a reconcile. It skips the versions that `wrote`
+/// recognises as the operator's own status updates. `gone` is called for each cluster that was deleted, or can no longer
+/// be read.
 pub fn start(
     client: &Client,
     scope: &Scope,
@@ -86,9 +87,9 @@ pub fn start(
     let task = tokio::spawn(async move {
         while let Some((part, event)) = events.next().await {
             match seen.observe(&part, event) {
-                Some(News::Changed(cluster)) if wrote(&cluster) => {}
-                Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
-                Some(News::Gone(clusters)) => {
+                Some(Effect::Changed(cluster)) if wrote(&cluster) => {}
+                Some(Effect::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
+                Some(Effect::Gone(clusters)) => {
                     for cluster in clusters {
                         debug!(cluster = cluster.name_any(), namespace = cluster.namespace(), "gone");
                         gone(&cluster);
@@ -101,7 +102,7 @@ pub fn start(
     Clusters { store, malformed, task: task.abort_handle() }
 }
 
-/// The cluster of that namespace and name.
+/// Returns the cluster of that key.
 pub(crate) fn find_cluster(store: &Store<Known>, (namespace, name): &Key) -> Option<Arc<Known>> {
     store.get(&ObjectRef::new(name).within(namespace))
 }
@@ -130,7 +131,7 @@ impl Seen {
         Self { store, writer, packer, metrics, malformed, listed, unlisted: scope.parts() }
     }
 
-    fn observe(&mut self, part: &Part, event: Event<Stored>) -> Option<News> {
+    fn observe(&mut self, part: &Part, event: Event<Stored>) -> Option<Effect> {
         match event {
             Event::Init => {
                 self.listed.insert(part.clone(), BTreeSet::new());
@@ -143,22 +144,22 @@ impl Seen {
                 Some(self.keep(object))
             }
             Event::Apply(object) => Some(self.keep(object)),
-            Event::Delete(object) => Some(News::Gone(self.remove(&key(&object)).into_iter().collect())),
-            Event::InitDone => Some(News::Gone(self.listed(part))),
+            Event::Delete(object) => Some(Effect::Gone(self.remove(&key(&object)).into_iter().collect())),
+            Event::InitDone => Some(Effect::Gone(self.listed(part))),
         }
     }
 
-    fn keep(&mut self, object: Stored) -> News {
+    fn keep(&mut self, object: Stored) -> Effect {
         let key = key(&object);
         match parse(object) {
             Ok(cluster) => {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
-                // Not as a part of a list, which would show in the store only as a whole.
+                // As an event of its own: parts of a list show in the store only once the list is complete.
                 let cluster = Known::new(&cluster, &self.packer);
                 let before = self.known(&key).map(|known| known.conditions());
                 self.metrics.cluster_changed(before, Some(cluster.conditions()));
                 self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
-                News::Changed(Box::new(cluster))
+                Effect::Changed(Box::new(cluster))
             }
             Err(malformed) => {
                 let (namespace, name) = &key;
@@ -172,7 +173,7 @@ impl Seen {
                 self.malformed.send_modify(|all| {
                     all.insert(key, Arc::new(*malformed));
                 });
-                News::Gone(gone.into_iter().collect())
+                Effect::Gone(gone.into_iter().collect())
             }
         }
     }
@@ -198,7 +199,7 @@ impl Seen {
         let gone: Vec<Key> = gone.cloned().collect();
         let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
         if self.unlisted.remove(part) && self.unlisted.is_empty() {
-            // Tells those who wait for the store, whose content this must not replace.
+            // Marks the store as ready for its readers, without replacing its content.
             let all = self.store.state();
             self.writer.apply_watcher_event(&Event::Init);
             for cluster in all {
@@ -220,7 +221,7 @@ fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
             return Err(Box::new(Malformed { metadata, status, error }));
         }
     };
-    // The status is ours: one that someone has spoilt is written anew.
+    // The status belongs to the operator. One that somebody has damaged is written again.
     let status = serde_json::from_value(status).unwrap_or_else(|error| {
         warn!(name = metadata.name, namespace = metadata.namespace, %error, "a status cannot be read");
         None
@@ -259,9 +260,9 @@ mod tests {
         names
     }
 
-    fn changed(news: Option<News>) -> Option<Key> {
-        match news {
-            Some(News::Changed(cluster)) => Some(key(&*cluster)),
+    fn changed(effect: Option<Effect>) -> Option<Key> {
+        match effect {
+            Some(Effect::Changed(cluster)) => Some(key(&*cluster)),
             _ => None,
         }
     }
@@ -291,7 +292,7 @@ mod tests {
         let (mut seen, malformed) = seen();
         assert_eq!(changed(seen.observe(&Part::Cluster, Event::Apply(good("a")))), Some(team("a")));
 
-        let Some(News::Gone(gone)) = seen.observe(&Part::Cluster, Event::Apply(bad("a"))) else {
+        let Some(Effect::Gone(gone)) = seen.observe(&Part::Cluster, Event::Apply(bad("a"))) else {
             panic!("not gone")
         };
         assert_eq!(gone.len(), 1);
@@ -311,7 +312,7 @@ mod tests {
 
         seen.observe(&Part::Cluster, Event::Init);
         seen.observe(&Part::Cluster, Event::InitApply(good("b")));
-        let Some(News::Gone(gone)) = seen.observe(&Part::Cluster, Event::InitDone) else {
+        let Some(Effect::Gone(gone)) = seen.observe(&Part::Cluster, Event::InitDone) else {
             panic!("nothing is gone")
         };
 

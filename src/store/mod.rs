@@ -1,4 +1,4 @@
-//! What the operator knows of the cluster: the watches, and the caches that they fill.
+//! The operator's picture of the cluster: watches, and the caches that they fill.
 
 pub mod cache;
 pub mod clusters;

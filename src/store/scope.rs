@@ -1,5 +1,5 @@
-//! Where the operator looks: in the whole cluster, or in some namespaces. Each namespace has watches of its
-//! own, as Roles allow no others.
+//! The namespaces that the operator serves: all of them, or some. Each of some namespaces has watches of its own,
+//! because Roles permit no others.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use kube::{Api, Client, Resource};
 /// The namespaces that the operator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All.
+    /// All namespaces.
     Cluster,
-    /// These, and nothing that belongs to the whole cluster.
+    /// These namespaces, and no cluster-scoped objects.
     Namespaces(BTreeSet<String>),
 }
 
@@ -25,7 +25,7 @@ pub enum Part {
 }
 
 impl Scope {
-    /// The scope of these namespaces; the whole cluster if none is named.
+    /// Returns the scope of these namespaces, or the whole cluster if none is named.
     pub fn of(namespaces: impl IntoIterator<Item = String>) -> Self {
         let named: BTreeSet<String> = namespaces
             .into_iter()
@@ -35,7 +35,7 @@ impl Scope {
         if named.is_empty() { Self::Cluster } else { Self::Namespaces(named) }
     }
 
-    /// The parts that have to be watched to see every object of a kind.
+    /// Returns the parts that have to be watched to see every object of a kind.
     pub fn parts(&self) -> BTreeSet<Part> {
         match self {
             Self::Cluster => BTreeSet::from([Part::Cluster]),
