@@ -141,14 +141,14 @@ fn is_defaulted(key: &str) -> bool {
     matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }
 
-/// Equal, or two spellings of one quantity (`1Gi` and `1024Mi`) where a quantity stands.
+/// True if the texts are equal or, in the place of a quantity, spell the same one (`1Gi` and `1024Mi`).
 fn same_text(desired: &str, actual: &str, path: &str) -> bool {
     desired == actual
         || ((path.contains(".resources.") || path.contains(".sizeLimit"))
             && quantity(desired).is_some_and(|amount| Some(amount) == quantity(actual)))
 }
 
-/// A quantity in thousandths. See
+/// Returns a quantity in thousandths. See
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 pub fn quantity(text: &str) -> Option<i128> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
