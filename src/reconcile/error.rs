@@ -19,7 +19,7 @@ pub enum ReconcileError {
     #[error(transparent)]
     Apply(ApplyError),
     /// A bug of ours.
-    #[error("it panicked: {0}")]
+    #[error("the reconcile panicked: {0}")]
     Panicked(String),
     /// The status could not be written.
     #[error("writing the status failed: {0}")]

@@ -62,13 +62,13 @@ pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
                 child,
                 "Recreating",
                 format!(
-                    "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
+                    "{name} is recreated around its running pod, because Kubernetes does not allow {difference} to change"
                 ),
             )),
             Outcome::Grown { from, to } => notices.push(about(
                 child,
                 "Growing",
-                format!("{name} asks for {to} now, it had {from}: its volume grows"),
+                format!("{name} now requests {to} instead of {from}: its volume grows"),
             )),
             Outcome::Unchanged
             | Outcome::Absent
@@ -81,7 +81,7 @@ pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
         notices.push(Notice {
             warning: false,
             reason: "Created".to_owned(),
-            note: format!("made {}", created.join(", ")),
+            note: format!("created {}", created.join(", ")),
             related: None,
         });
     }
@@ -201,7 +201,7 @@ mod tests {
         let notices = of_writes(&made, &[Former::Unmade; 2]);
 
         assert_eq!(reasons(&notices), ["Created"]);
-        assert_eq!(notices[0].note, "made Service a, Service b");
+        assert_eq!(notices[0].note, "created Service a, Service b");
     }
 
     #[test]

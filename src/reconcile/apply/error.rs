@@ -49,7 +49,7 @@ pub enum ApplyError {
     Superseded(String),
     /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, of which the watch has not told yet. The child is
     /// left behind, as was asked for.
-    #[error("the ChatCluster is being deleted, and what it has made is left behind")]
+    #[error("the ChatCluster is being deleted, and its children are left behind")]
     Ownerless,
     /// What the user lays over its pod template cannot be used. Waits for the spec to change.
     #[error(transparent)]

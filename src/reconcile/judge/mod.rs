@@ -62,7 +62,7 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
                 AuthError::Invalid { .. } => Reason::PasswordInvalid,
             };
             let meanwhile =
-                if observed.auth.is_some() { "; until then the former password is in force" } else { "" };
+                if observed.auth.is_some() { "; until then the former password is in use" } else { "" };
             no(reason, format!("{error}{meanwhile}"))
         }
         Ok(auth) if is_rotating(observed, auth) => {
@@ -72,11 +72,11 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
             (Some(weakness), UserSecret::Found(named, _)) => yes(
                 Reason::WeakPassword,
                 format!(
-                    "the password of the Secret {} is in force, but it {weakness}: write a longer, random one into it",
+                    "the password of the Secret {} is in use, but it {weakness}: write a longer, random one into it",
                     named.name
                 ),
             ),
-            _ => yes(Reason::Current, "the password that the spec names is in force"),
+            _ => yes(Reason::Current, "the password that the spec names is in use"),
         },
     }
 }
@@ -172,14 +172,14 @@ fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume, and the cluster has no default storage class: make one the default, \
-                 or create the ChatCluster anew with redis.storage.storageClassName"
+                 or recreate the ChatCluster with redis.storage.storageClassName"
             ),
         ),
         class if observed.storage_class.is_none() && !observed.without_storage_classes => no(
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume of the storage class {class}, which does not exist: create the class, \
-                 or create the ChatCluster anew with another redis.storage.storageClassName"
+                 or recreate the ChatCluster with another redis.storage.storageClassName"
             ),
         ),
         class => no(
@@ -226,7 +226,7 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
         );
     }
     let Some(deployment) = &observed.hub_deployment else {
-        return no(Reason::RollingOut, format!("Deployment {name} is being made"));
+        return no(Reason::RollingOut, format!("Deployment {name} is being created"));
     };
     let status = deployment.status.clone().unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);

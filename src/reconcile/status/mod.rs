@@ -37,7 +37,7 @@ fn address(cluster: &Cluster, service: &Service) -> Option<String> {
 fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Verdict, Option<String>) {
     let Some(service) = &observed.public_service else {
         let why = if verified.holds {
-            format!("Service {} is being made", cluster.name)
+            format!("Service {} is being created", cluster.name)
         } else {
             format!("the Service is made once the cluster is verified: {}", verified.message)
         };

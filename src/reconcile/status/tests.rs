@@ -270,7 +270,7 @@ fn a_missing_secret_is_said_and_what_is_in_force_until_then() {
     let verdicts = judge(&cluster(json!({})), &observed, Err(&error), &ChatClusterStatus::default());
 
     assert_eq!(verdicts.password.reason, Reason::SecretMissing);
-    assert!(verdicts.password.message.ends_with("until then the former password is in force"));
+    assert!(verdicts.password.message.ends_with("until then the former password is in use"));
 }
 
 #[test]
