@@ -1,4 +1,4 @@
-//! Why a reconcile ended early.
+//! The reasons for which a reconcile ends early.
 
 use thiserror::Error;
 
@@ -6,19 +6,20 @@ use super::apply::ApplyError;
 use super::observe::NoAnswer;
 use super::validate::Incomplete;
 
-/// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
+/// The reason for which a reconcile ended early. Each of them passes, so the reconcile is tried again with
+/// back-off.
 #[derive(Debug, Error)]
 pub enum ReconcileError {
-    /// The object does not come from an API server.
+    /// The object lacks metadata that every object from an API server has.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
-    /// The API server did not answer.
+    /// The API server did not say in time whether a user's Secret exists.
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
     /// A child could not be written.
     #[error(transparent)]
     Apply(ApplyError),
-    /// A bug of ours.
+    /// The reconcile panicked, which is a bug of the operator.
     #[error("the reconcile panicked: {0}")]
     Panicked(String),
     /// The status could not be written.
@@ -27,7 +28,7 @@ pub enum ReconcileError {
 }
 
 impl ReconcileError {
-    /// In one of few words, by which errors are counted.
+    /// Returns the label value by which failed reconciles are counted.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Incomplete(_) => "incomplete",

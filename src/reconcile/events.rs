@@ -1,4 +1,4 @@
-//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::reconcile::publisher`] says it).
+//! The content of Kubernetes events about a `ChatCluster`. [`crate::reconcile::publisher`] writes them.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -6,32 +6,33 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::reconcile::apply::{Applied, Outcome};
 use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
-/// What is to be said about a cluster.
+/// The content of one event about a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// Whether a person should look.
+    /// True for an event of type `Warning`: a person should look.
     pub warning: bool,
-    /// In CamelCase.
+    /// The event's reason, in CamelCase.
     pub reason: String,
-    /// In a sentence.
+    /// The event's note, a sentence.
     pub note: String,
-    /// The child that it is about, if it is about one.
+    /// The child that the event is about, if it is about one.
     pub related: Option<ObjectReference>,
 }
 
-/// What is known of a child from before it was made.
+/// The state of a child before the latest write, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Former {
-    /// This process has seen it: someone deleted it.
+    /// The child existed: this process has seen it. If it is missing, someone else deleted it.
     There,
-    /// The cluster had been made, as its status says: it was deleted while no operator ran, or an earlier version of the
-    /// operator did not make it.
+    /// The child had been created, as the status says, before this process started. If it is missing, it was
+    /// deleted while no operator ran, or an earlier version of the operator did not create it.
     Made,
-    /// There had been none.
+    /// The child had never been created.
     Unmade,
 }
 
-/// What to say of the writes, given what was known of each child before: of the first making of a cluster once, of each repair, and not of what the spec asked for.
+/// Returns the events about writes to children, given the prior state of each child: one event for the first
+/// creation of a cluster, one for each repair, and none for a change that the spec asked for.
 pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut created = Vec::new();
@@ -88,7 +89,7 @@ pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
     notices
 }
 
-/// Whether someone else had changed or deleted the child.
+/// True if someone else had changed or deleted the child.
 pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
     match outcome {
         Outcome::Repaired(_) => true,
@@ -103,14 +104,15 @@ pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
     }
 }
 
-/// What no one need look at, about one child.
+/// Returns an event of type `Normal` about one child.
 fn about(child: &ObjectReference, reason: &str, note: String) -> Notice {
-    // Its version changes with every write and would make every event another one.
+    // The child's resource version changes with every write, and would make every event a different one.
     let related = ObjectReference { resource_version: None, ..child.clone() };
     Notice { warning: false, reason: reason.to_owned(), note, related: Some(related) }
 }
 
-/// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
+/// Returns the events about conditions: a condition that users wait for has become true, or one has a problem
+/// that it had not before.
 pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<Notice> {
     let news = |condition: &&Condition| {
         !before.conditions.iter().any(|old| old.type_ == condition.type_ && old.reason == condition.reason)
@@ -122,7 +124,7 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
                 .iter()
                 .any(|t| t.as_str() == condition.type_);
         let problem = Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == condition.reason);
-        // The summary repeats the reason of the condition that it sums up.
+        // `Ready`, the summary, repeats the reason of the condition that it sums up.
         if (waited_for || problem) && !notices.iter().any(|notice| notice.reason == condition.reason) {
             notices.push(Notice {
                 warning: problem,
@@ -132,7 +134,7 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             });
         }
     }
-    // One event for both: whoever reads that clients can connect has read enough.
+    // One event for both: a reader of "clients can connect" need not read that hubs are verified.
     let of = |type_: ConditionType| notices.iter().position(|notice| notice.reason == type_.as_str());
     if let (Some(verified), Some(published)) = (of(ConditionType::Verified), of(ConditionType::Published)) {
         let verified = notices[verified].note.clone();

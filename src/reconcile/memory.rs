@@ -1,4 +1,4 @@
-//! What is remembered of the clusters between reconciles. All of it can be lost.
+//! The facts about clusters that are remembered between reconciles. All of them can be lost without harm.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,20 +13,21 @@ use super::apply::{Applied, Outcome};
 use super::events::Former;
 use super::status::Pace;
 
-/// The memories of all clusters, by their uids.
+/// The memory of each cluster, by its uid.
 #[derive(Debug, Default)]
 pub(super) struct Memories(Mutex<HashMap<String, Memory>>);
 
 #[derive(Debug)]
 struct Memory {
-    /// The status as we last wrote it, with the version it then had: the watch may not have delivered it yet.
+    /// The status as the operator last wrote it, with the resource version that it then had: the watch may
+    /// not have delivered it yet.
     written: Option<(u64, ChatClusterStatus)>,
-    /// How many reconciles failed in a row.
+    /// The number of reconciles that failed in a row.
     failures: u32,
-    /// The kinds and names, each as one number, of the children that were there when we last looked: what is missing of them
-    /// now was deleted by someone else. `None`: we have not looked yet.
+    /// Hashes of kind and name of the children that existed at the last look: if one of them is missing now,
+    /// someone else deleted it. `None` before the first look.
     children: Option<HashSet<u64>>,
-    /// When to write the status.
+    /// The pace at which the status is written.
     pace: Pace,
 }
 
@@ -37,7 +38,8 @@ impl Default for Memory {
 }
 
 impl Memories {
-    /// The status as it is now: what the watch delivered, or what we wrote since.
+    /// Returns the latest status: the one that the operator wrote last, if the watch has not delivered it
+    /// yet, or else that of `object`.
     pub(super) fn status_so_far(&self, object: &ChatCluster) -> ChatClusterStatus {
         let delivered = version(object).unwrap_or(u64::MAX);
         let mut memories = self.lock();
@@ -51,7 +53,7 @@ impl Memories {
         }
     }
 
-    /// Whether this very version is what writing its status made of it.
+    /// True if exactly this version of the object is the result of the operator's own write of its status.
     pub(super) fn wrote(&self, object: &impl Resource) -> bool {
         let version = version(object);
         let memories = self.lock();
@@ -60,7 +62,8 @@ impl Memories {
         version.is_some() && version == written
     }
 
-    /// For how long the status `after` need not be written yet. `is_busy`: whether many other clusters wait.
+    /// Returns how long the status `after` may stay unwritten. `is_busy`: true while many other clusters
+    /// wait.
     pub(super) fn status_pause(
         &self,
         object: &ChatCluster,
@@ -75,7 +78,8 @@ impl Memories {
         pause
     }
 
-    /// The status `after` was written over `before`, and the API server answered with `written`.
+    /// Records that the status `after` was written over `before`, and that the API server answered with
+    /// `written`.
     pub(super) fn status_written(
         &self,
         object: &ChatCluster,
@@ -90,7 +94,7 @@ impl Memories {
         });
     }
 
-    /// Takes down what became of the children. Returns what had been known of each before, in their order.
+    /// Records the results of applying the children. Returns the prior state of each child, in their order.
     pub(super) fn children_applied(
         &self,
         object: &ChatCluster,
@@ -102,7 +106,7 @@ impl Memories {
         self.remember(object, |memory| {
             let former = |child: &ObjectReference| match &memory.children {
                 Some(children) if children.contains(&number_of(child)) => Former::There,
-                // A new process has seen nothing yet, but the status tells that all had been made.
+                // A new process has seen no children yet, but the status says that all had been created.
                 None if settled && (before.is_published() || child.name != object.metadata.name) => {
                     Former::Made
                 }
@@ -115,7 +119,7 @@ impl Memories {
                     Outcome::Removed | Outcome::Recreating(_) => {
                         children.remove(&number_of(&done.child));
                     }
-                    // Leaving by our doing, or someone else's.
+                    // Either the operator or someone else deletes the child: the memory stays as it is.
                     Outcome::Absent | Outcome::Leaving => {}
                     _ => {
                         children.insert(number_of(&done.child));
@@ -126,7 +130,7 @@ impl Memories {
         formers
     }
 
-    /// One more reconcile of it failed. Returns how many have, in a row.
+    /// Counts a failed reconcile of the object. Returns the number of failures in a row.
     pub(super) fn failed(&self, object: &impl Resource) -> u32 {
         let mut failures = 0;
         self.remember(object, |memory| {
@@ -136,17 +140,17 @@ impl Memories {
         failures
     }
 
-    /// Whether the last reconcile of it failed.
+    /// True if the last reconcile of the object failed.
     pub(super) fn is_failing(&self, object: &impl Resource) -> bool {
         object.uid().is_some_and(|uid| self.lock().get(&uid).is_some_and(|memory| memory.failures > 0))
     }
 
-    /// A reconcile of it went well.
+    /// Resets the number of failures after a successful reconcile of the object.
     pub(super) fn succeeded(&self, object: &impl Resource) {
         self.remember(object, |memory| memory.failures = 0);
     }
 
-    /// The cluster is gone.
+    /// Drops the memory of a deleted cluster.
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
@@ -166,7 +170,7 @@ fn version(object: &impl Resource) -> Option<u64> {
     object.resource_version().and_then(|version| version.parse().ok())
 }
 
-/// Whether the spec as it is now has been brought about before.
+/// True if the present spec has been applied before, as the status says.
 fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
     let unmade = [
         Reason::NameTaken,
@@ -188,7 +192,7 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
             .is_some_and(|ready| unmade.iter().all(|reason| reason.as_str() != ready.reason))
 }
 
-/// The child's kind and name as one number.
+/// Returns a hash of the child's kind and name.
 fn number_of(child: &ObjectReference) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&child.kind, &child.name).hash(&mut hasher);
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A cluster whose children have all been made, as its status says.
+    /// Returns a cluster whose status says that all children have been created.
     fn settled() -> ChatCluster {
         let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "",
                            "lastTransitionTime": "2026-01-02T03:04:05Z"});

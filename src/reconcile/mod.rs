@@ -1,6 +1,8 @@
-//! One reconcile: six steps in a row, each a folder or function of that name, and what all reconciles share.
+//! One reconcile: six steps in a row, each a folder or function of that name, and the state that all
+//! reconciles share.
 //!
-//! validate (pure) → observe (reads) → judge (pure) → desired (pure) → apply (writes) → status (pure, then one patch)
+//! validate (pure) → observe (reads) → judge (pure) → desired (pure) → apply (writes) → status (pure, then
+//! one patch)
 
 pub mod validate;
 
@@ -49,7 +51,7 @@ use validate::{Auth, AuthError, Cluster, Defaults, auth_of, hub_keys, resolve_au
 
 pub use error::ReconcileError;
 
-/// What every reconcile shares.
+/// The client, the caches and the memories that all reconciles share.
 pub struct Context {
     defaults: Defaults,
     client: Client,
@@ -64,7 +66,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a process that reports events by `publisher`.
+    /// Creates the context of this process, which reports events by `publisher`.
     pub(crate) fn new(
         client: Client,
         defaults: Defaults,
@@ -88,36 +90,38 @@ impl Context {
         }
     }
 
-    /// The cluster of that namespace and name, as it is known.
+    /// Returns the cluster of that namespace and name, as the watch last delivered it.
     pub(crate) fn cluster(&self, cluster: &Key) -> Option<Arc<Known>> {
         find_cluster(&self.clusters, cluster)
     }
 
-    /// `object` as it is known now; `None` if it is gone, even if another one has its name.
+    /// Returns the newest known version of `object`; `None` if it was deleted, even if another object has its
+    /// name now.
     pub(crate) fn still<K: Resource<DynamicType = ()>>(&self, object: &K) -> Option<Arc<Known>> {
         self.cluster(&key(object)).filter(|now| now.uid() == object.uid())
     }
 
-    /// Brings one cluster closer to what its spec says.
+    /// Brings one cluster closer to its spec.
     pub(crate) async fn reconcile(&self, object: &ChatCluster) -> Result<Ended, ReconcileError> {
         if object.meta().deletion_timestamp.is_some() {
             return Ok(Ended::Leaving);
         }
         let ended = match Box::pin(self.attempt(object)).await {
-            // What was overlooked is known now: once more, at once. A third time waits for the back-off.
+            // The caches now know the object that the first run had missed: the steps run once more, at once.
+            // If that run fails, too, the back-off applies.
             Err(ReconcileError::Apply(ApplyError::Overlooked { .. } | ApplyError::Superseded(_))) => {
                 Box::pin(self.attempt(object)).await
             }
             result => result,
         };
         match ended {
-            // The watch will tell.
+            // The watch is about to deliver the deletion.
             Err(ReconcileError::Apply(ApplyError::Ownerless)) => Ok(Ended::Leaving),
             ended => ended,
         }
     }
 
-    /// The six steps.
+    /// Runs the six steps once.
     async fn attempt(&self, object: &ChatCluster) -> Result<Ended, ReconcileError> {
         let cluster = Cluster::new(object, &self.defaults)?;
         let before = self.memories.status_so_far(object);
@@ -135,12 +139,14 @@ impl Context {
         self.status(object, &cluster, &observed, &verdicts, work, &before).await
     }
 
-    /// Whether there is a newer spec than that of `object`: it may have been paused while Redis was asked.
+    /// True if the watch has delivered a newer spec than that of `object`, or its deletion: the cluster may
+    /// have been paused while Redis was asked.
     fn is_superseded(&self, object: &ChatCluster) -> bool {
         self.still(object).is_none_or(|now| now.meta().generation != object.metadata.generation)
     }
 
-    /// What the children should be like, and whether the volume has to grow; `None` while there is no password to make them with.
+    /// Returns the desired children and the growth of the volume; `None` while there is no password to build
+    /// them with.
     fn desired(
         &self,
         cluster: &Cluster,
@@ -148,7 +154,7 @@ impl Context {
         auth: Result<Auth, AuthError>,
         is_public: bool,
     ) -> Option<(Children, Growth)> {
-        // A password that cannot be used holds nothing up that runs already with the one before it.
+        // A new password that cannot be used holds nothing up: the pods that run with the active one keep it.
         let auth = auth.ok().or_else(|| observed.auth.as_deref().and_then(auth_of))?;
         let keys = hub_keys::resolve(cluster, observed.hub_token.as_deref(), &observed.hub_secret);
         let growth = growth(cluster, observed.claim.as_deref(), observed.storage_class.as_deref());
@@ -156,7 +162,8 @@ impl Context {
         Some((children(&sized, &auth, &keys, &self.defaults, is_public), growth))
     }
 
-    /// Writes the children, or says what it would write where the cluster is held. `read`: see [`Applier::read`].
+    /// Writes the children or, where the cluster is held, lists the changes that it would make.
+    /// `secrets_read` has the meaning of [`Applier::secrets_read`].
     fn apply<'a>(
         &'a self,
         cluster: &'a Cluster,
@@ -172,7 +179,8 @@ impl Context {
         applier.apply(children, growth).map(Work::of).boxed()
     }
 
-    /// Writes the status, where it is due and the watches are not about to tell of writes that change it once more.
+    /// Writes the status, if it is due. It is not due after writes that the watches are about to deliver,
+    /// because the reconcile that follows these changes it once more.
     async fn status(
         &self,
         object: &ChatCluster,
@@ -203,27 +211,27 @@ impl Context {
         Ok(Ended::Complete(waits_for))
     }
 
-    /// Whether this very version is what writing its status made of it.
+    /// True if exactly this version of the object is the result of the operator's own write of its status.
     pub(crate) fn wrote(&self, object: &impl Resource) -> bool {
         self.memories.wrote(object)
     }
 
-    /// One more reconcile of it failed. Returns how many have, in a row.
+    /// Counts a failed reconcile of the object. Returns the number of failures in a row.
     pub(crate) fn failed(&self, object: &impl Resource) -> u32 {
         self.memories.failed(object)
     }
 
-    /// Whether the last reconcile of it failed.
+    /// True if the last reconcile of the object failed.
     pub(crate) fn is_failing(&self, object: &impl Resource) -> bool {
         self.memories.is_failing(object)
     }
 
-    /// A reconcile of it went well.
+    /// Resets the number of failures after a successful reconcile of the object.
     pub(crate) fn succeeded(&self, object: &impl Resource) {
         self.memories.succeeded(object);
     }
 
-    /// It is gone.
+    /// Drops all that is remembered of a deleted object.
     pub(crate) fn forget(&self, object: &impl Resource) {
         let uid = object.uid().unwrap_or_default();
         self.memories.forget(&uid);
@@ -233,8 +241,8 @@ impl Context {
     }
 }
 
-/// Whether the cluster may have its public address: once it has been verified, or at once where the spec says so. A hiccup does
-/// not take it away.
+/// True if the cluster may have its public Service: once it has been verified, or at once where the spec says
+/// so. A passing failure does not take the Service away again.
 fn is_public(cluster: &Cluster, verdicts: &Verdicts, before: &ChatClusterStatus) -> bool {
     cluster.spec.service.publish == PublishMode::Immediately
         || verdicts.verified.holds

@@ -1,4 +1,4 @@
-//! Tells of what a reconcile did: in the log and the metrics, by events, and in the status.
+//! Reports the results of a reconcile: in the log and the metrics, by events, and in the status.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::publisher::Publisher;
 use crate::metrics::Metrics;
 use crate::store::Lean;
 
-/// What it takes to tell.
+/// Reports the results of reconciles.
 pub(super) struct Reporter {
     pub(super) client: Client,
     pub(super) publisher: Arc<Publisher>,
@@ -23,7 +23,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Tells of what was written, and of what could not be. `before`: the status so far.
+    /// Reports the writes to children and the failures of such writes. `before`: the status so far.
     pub(super) async fn writes(
         &self,
         memories: &Memories,
@@ -52,7 +52,8 @@ impl Reporter {
         self.publish(object, events::of_writes(&work.applied, &formers)).await;
     }
 
-    /// Writes the status `after` where it is another than `before`, the status so far, and tells what is new in it.
+    /// Writes the status `after` if it differs from `before`, the status so far, and publishes events about
+    /// the changes of conditions.
     pub(super) async fn status(
         &self,
         memories: &Memories,
@@ -69,14 +70,15 @@ impl Reporter {
         let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
-        // It is of our own type: the API server need not look for fields that the schema does not have.
+        // The patch is made of our own type: the API server need not look for fields that the schema does not
+        // have.
         let params = PatchParams::default().validation_ignore();
         match api.patch_status(&object.name_any(), &params, &patch).await {
             Ok(Lean(written)) => {
                 self.metrics.wrote_status();
                 memories.status_written(object, before, after, written);
             }
-            // It was deleted meanwhile, or made anew under its name.
+            // The object was deleted meanwhile, or recreated under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
             Err(error) => return Err(ReconcileError::Status(error)),
         }
@@ -91,7 +93,8 @@ impl Reporter {
     }
 }
 
-/// Lays the fields of `status` over `base`, whose other fields stay: a merge patch removes only what it names as null.
+/// Sets the fields of `status` in `base`, whose other fields stay: a merge patch removes only the fields that
+/// it sets to null.
 fn merge(base: &mut serde_json::Value, status: &ChatClusterStatus) {
     let fields = serde_json::to_value(status).expect("a status has string keys only");
     if let (Some(base), serde_json::Value::Object(fields)) = (base.as_object_mut(), fields) {

@@ -1,4 +1,4 @@
-//! What is to be done about one child: pure, from what is desired and what is there.
+//! The decision on one child: pure, from its desired and its actual state.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::ResourceExt;
@@ -13,49 +13,50 @@ use crate::store::cache::Mark;
 use crate::store::watches::Watched;
 use chatcluster_api::names::APPLIED;
 
-/// A kind of child: what can be applied in a namespace, and read again.
+/// A kind of child: objects of a namespace that can be applied and are watched.
 pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
 
 impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> {}
 
-/// What is to be done about a child that should be there.
+/// The action on a child that should exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It is as it should be.
+    /// None: the child matches its desired state.
     Nothing,
-    /// It is not there.
+    /// Create the child, which does not exist.
     Create,
-    /// It is there and someone else's.
+    /// None: an object of that name exists and is someone else's.
     Foreign,
-    /// It is being deleted, and made anew when it is gone.
+    /// None: the child is being deleted, and is recreated when it is gone.
     Leaving,
-    /// The spec, or this version of the operator, wants something else than before.
+    /// Write the child, because the spec or the operator's version has changed. The fields differ.
     Update(Vec<Difference>),
-    /// Someone changed a field of ours. Never empty.
+    /// Write the child, because someone changed these fields of ours. Never empty.
     Repair(Vec<Difference>),
-    /// A field has to change that Kubernetes does not let change. Never empty.
+    /// Delete and recreate the child, because these fields have to change and Kubernetes does not allow that.
+    /// Never empty.
     Recreate(Vec<Difference>),
 }
 
 impl Decision {
-    /// Whether it changes a child that is there.
+    /// True if the action changes a child that exists.
     pub(super) fn writes(&self) -> bool {
         matches!(self, Self::Update(_) | Self::Repair(_) | Self::Recreate(_))
     }
 }
 
-/// A child as it should be, as it is sent to the API server: with its fingerprint.
+/// A child in its desired state, as it is sent to the API server: with its fingerprint.
 pub(super) struct Wanted<K> {
     pub(super) name: String,
     pub(super) object: K,
     pub(super) value: Value,
-    /// Stands for `object` without its fingerprint.
+    /// The mark of `object` without its fingerprint.
     pub(super) mark: Mark,
     fingerprint: String,
 }
 
 impl<K: Child> Wanted<K> {
-    /// `mark`: that of `object`.
+    /// Adds the fingerprint to `object`. `mark`: the mark of `object`.
     pub(super) fn new(mut object: K, mark: Mark) -> Self {
         let mut value = to_value(&object);
         let fingerprint = fingerprint(&value);
@@ -64,7 +65,8 @@ impl<K: Child> Wanted<K> {
         Self { name: object.name_any(), value, object, mark, fingerprint }
     }
 
-    /// What is to be done. `keeps`: whether the API server has kept a field of ours when it was written last.
+    /// Decides on the action. `keeps`: returns true if the API server stored a field of ours as it was last
+    /// written.
     pub(super) fn decide(
         &self,
         cluster: &Cluster,
@@ -91,17 +93,18 @@ impl<K: Child> Wanted<K> {
         if found.is_empty() { Decision::Nothing } else { Decision::Repair(found) }
     }
 
-    /// Whether writing it would change the template that the pods of `actual` are made from.
+    /// True if a write of the child would change the template from which the pods of `actual` are made.
     pub(super) fn changes_template(&self, actual: &K, found: &[Difference]) -> bool {
         let applied = actual.annotations().get(APPLIED).and_then(|applied| applied.split_once('.'));
         let template = self.fingerprint.split_once('.');
         found.iter().any(|difference| difference.path.starts_with("spec.template."))
-            // Fields that are only removed show in the fingerprint.
+            // Fields that are only removed are no difference, but they change the fingerprint.
             || applied.is_some_and(|(_, before)| template.is_some_and(|(_, now)| before != now))
     }
 }
 
-/// The fields that Kubernetes does not let change: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
+/// True for a field that Kubernetes does not allow to change:
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
 fn is_immutable(kind: &str, path: &str) -> bool {
     let fields: &[&str] = match kind {
         "StatefulSet" => {
@@ -112,9 +115,9 @@ fn is_immutable(kind: &str, path: &str) -> bool {
     fields.iter().any(|field| path.starts_with(field))
 }
 
-/// A number that changes with the desired state and, after a dot, one that changes with the pod template, if there is one.
+/// Returns a hash of the desired state and, after a dot, a hash of the pod template, if there is one.
 fn fingerprint(desired: &Value) -> String {
-    // Of a Secret too: only those who may read it read its annotations.
+    // This holds for a Secret, too: its annotations are read only by users who may read the Secret.
     let number = |value: &Value| hex(&Sha256::digest(to_json(value))[..8]);
     match desired.pointer("/spec/template") {
         Some(template) => format!("{}.{}", number(desired), number(template)),

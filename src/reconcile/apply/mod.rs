@@ -1,8 +1,9 @@
-//! Writes: server-side apply of each child, and only where it is needed.
+//! The fifth step, which writes: server-side apply of each child, and only where it is needed.
 //!
-//! A child is written if it is missing, if its desired state is another than the one last applied (a fingerprint kept as
-//! an annotation), or if a field of ours no longer has our value. An object of a child's name that is not ours is never
-//! touched. What is to be done is decided in `decide` (pure), and done in `write`; [`Applier::plan`] only says it.
+//! A child is written if it is missing, if its desired state differs from the one last applied (a fingerprint
+//! kept as an annotation), or if a field of ours no longer has our value. An object of a child's name that is
+//! not ours is never touched. `decide` (pure) decides on the action, and `write` sends the requests;
+//! [`Applier::plan`] only lists the changes.
 
 mod decide;
 mod error;
@@ -42,30 +43,31 @@ use decide::{Child, Decision, Wanted, to_value};
 use error::{failure, taken};
 use stages::{Each, Stages, stages};
 
-/// Writes children of one cluster.
+/// Writes the children of one cluster.
 #[derive(Clone, Copy)]
 pub struct Applier<'a> {
-    /// With which to write.
+    /// The client for the writes.
     pub client: &'a Client,
-    /// What is known of the children.
+    /// The caches of the children.
     pub caches: &'a Caches,
-    /// What is known of how the API server keeps them.
+    /// The fields that the API server is known to store otherwise than the operator writes them.
     pub kept: &'a Kept,
-    /// Whose children they are.
+    /// The cluster to which the children belong.
     pub cluster: &'a Cluster,
-    /// The names and versions of our Secrets whose content the desired children have again.
+    /// The names and resource versions of our Secrets whose content the desired children take over.
     pub read: &'a [(String, Option<String>)],
 }
 
 impl<'a> Applier<'a> {
-    /// Brings every child to its desired state, in the order in which they depend on each other: a failure holds back
-    /// what depends on it and nothing else.
+    /// Brings every child to its desired state, in the order in which they depend on each other: a failure
+    /// holds back the children that depend on it and no others.
     pub fn apply(
         self,
         children: Children,
         growth: Growth,
     ) -> impl Future<Output = Vec<Result<Applied, ApplyError>>> + use<'a> {
-        // The children are in none of the futures that follow: these would have room for them all, all the time.
+        // The children are moved out of the futures that follow, each of which would otherwise have room for
+        // all of them, all the time.
         let stages = stages(children, self.caches, &self.cluster.name, &Writing(self));
         self.in_order(stages, growth)
     }
@@ -78,7 +80,8 @@ impl<'a> Applier<'a> {
         let Stages { foundation, redis_service, redis, hubs, scaling, public } = stages;
         let founded = async {
             let mut results = join_all(foundation).await;
-            // Pods mount the Secrets and the ConfigMap: were those someone else's, Redis and the hubs would run with them.
+            // Pods mount the Secrets and the ConfigMap: if these were someone else's, Redis and the hubs
+            // would run with them.
             let is_ours = results.iter().all(Result::is_ok);
             if is_ours {
                 results.extend(self.grow(growth).await);
@@ -86,9 +89,10 @@ impl<'a> Applier<'a> {
             }
             (results, is_ours)
         };
-        // The address of a Service is given out last where many are asked for, and Redis can start without it.
+        // Where many Services are requested, their addresses are allocated last, and Redis can start without
+        // it.
         let (reached, (mut results, is_ours)) = join(redis_service, founded).await;
-        // Were that Service someone else's, the hubs would tell them the password.
+        // If that Service were someone else's, the hubs would send the password to its owner.
         let is_ours = is_ours && reached.is_ok();
         results.push(reached);
         if is_ours {
@@ -101,13 +105,13 @@ impl<'a> Applier<'a> {
         results
     }
 
-    /// The mark of what is desired; none, if the child has been found to be so already.
+    /// Returns the mark of the desired object; `None` if the child is already known to match it.
     fn unsatisfied<K: Child>(&self, cache: &Cache<K>, desired: &K) -> Option<Mark> {
         let mark = Mark::of(desired);
         (!cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark)).then_some(mark)
     }
 
-    /// One that has not been found to be as desired already.
+    /// Brings a child to its desired state that is not known to match it already.
     async fn ensure<K: Child>(&self, cache: &Cache<K>, wanted: Wanted<K>) -> Result<Applied, ApplyError> {
         let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &wanted.name);
@@ -138,7 +142,7 @@ impl<'a> Applier<'a> {
             Decision::Repair(found) => {
                 let first = first(&found);
                 let done = self.write(&api, cache, &wanted, &actual, Outcome::Repaired(first)).await?;
-                // What has not come back is nothing that someone changed.
+                // A field that the API server again stored otherwise was not changed by anyone.
                 let repaired = found.iter().any(|d| self.keeps(done.child.uid.as_deref(), d));
                 Ok(if repaired { done } else { Applied { outcome: Outcome::Unchanged, ..done } })
             }
@@ -150,9 +154,11 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Whether a child that has lost its owner may have it again. Kubernetes takes the owner away from what a `ChatCluster` leaves
-    /// behind (`kubectl delete --cascade=orphan`), and deletes what has one that is gone. The watch may tell of the deletion later
-    /// than of that, so the API server is asked: by a list, which the operator has the right to.
+    /// Fails with [`ApplyError::Orphaned`] if a child that has lost its owner must not get it back.
+    /// Kubernetes removes the owner from the children that a `ChatCluster` leaves behind (`kubectl delete
+    /// --cascade=orphan`), and deletes a child whose owner is gone. The watch may deliver the deletion of the
+    /// `ChatCluster` later than that, so the API server is asked: by a list, for which the operator has the
+    /// permission.
     async fn may_adopt<K: Child>(&self, child: &str) -> Result<(), ApplyError> {
         let Cluster { namespace, name, uid, .. } = self.cluster;
         let api: Api<ChatCluster> = Api::namespaced(self.client.clone(), namespace);
@@ -193,7 +199,7 @@ impl<'a> Applier<'a> {
         Ok(applied(&written, outcome))
     }
 
-    /// Makes a child that the watch does not show.
+    /// Creates a child that the watch does not show.
     async fn make<K: Child>(
         &self,
         api: &Api<Raw<K>>,
@@ -210,7 +216,8 @@ impl<'a> Applier<'a> {
             Err(error) if write::is_conflict(&error) => {}
             Err(error) => return Err(failure::<K>(name, error)),
         }
-        // It is there, but without our label: someone else's, or ours and tampered with.
+        // The object exists, but without our label: it is someone else's, or it is ours and someone removed
+        // the label.
         let failed = |error| failure::<K>(name, error);
         let Some(found) = api.get_opt(name).await.map_err(failed)? else {
             return Ok(applied(&wanted.object, Outcome::Leaving));
@@ -223,8 +230,9 @@ impl<'a> Applier<'a> {
         Err(ApplyError::Overlooked { kind: K::kind(&()).into_owned(), name: name.clone() })
     }
 
-    /// Where the number of replicas is the autoscaler's: has it stay as it is, or at the fewest for a start. Server-side
-    /// apply would otherwise take back the number that we once applied, and leave one.
+    /// Where an autoscaler owns the number of replicas: keeps the present number, or the autoscaler's minimum
+    /// if that is more. Server-side apply would otherwise remove the number that the operator once applied,
+    /// which leaves one replica.
     async fn leave_replicas<K: Child>(&self, actual: impl FnOnce() -> Value) -> Result<(), ApplyError> {
         let Some(autoscaling) = &self.cluster.spec.hub.autoscaling else { return Ok(()) };
         if K::kind(&()) != Deployment::kind(&()) {
@@ -239,13 +247,15 @@ impl<'a> Applier<'a> {
                 self.caches.deployments.remember(&left);
                 Ok(())
             }
-            // It is someone's already, the autoscaler's: then it stays without our doing.
+            // The number has another owner already, the autoscaler: then it stays without the operator's
+            // doing.
             Err(error) if write::is_conflict(&error) => Ok(()),
             Err(error) => Err(failure::<Deployment>(&name, error)),
         }
     }
 
-    /// Keeps what a write returned: it is as it should be, and where the API server has not kept what it was sent, it never does.
+    /// Takes the answer to a write as a match of the desired state, and learns which fields the API server
+    /// stores otherwise than written.
     fn learn<K: Child>(&self, cache: &Cache<K>, wanted: &Wanted<K>, written: &Raw<K>) {
         let changed = differences(&wanted.value, &written.value());
         self.kept.learn(&self.cluster.uid, &written.uid().unwrap_or_default(), changed);
@@ -262,7 +272,7 @@ impl<'a> Applier<'a> {
         Ok(gone(Outcome::Removed))
     }
 
-    /// The child of that name, if it is there and ours.
+    /// Returns the child of that name, if it exists and is ours.
     fn mine<K: Child>(&self, cache: &Cache<K>, name: &str) -> Option<std::sync::Arc<K>> {
         cache.get(&self.cluster.namespace, name).filter(|actual| owns(self.cluster, &**actual))
     }
@@ -288,7 +298,7 @@ impl<'a> Applier<'a> {
     }
 }
 
-/// Each child is written when its future is awaited.
+/// Writes each child, when its future is awaited.
 #[derive(Clone, Copy)]
 struct Writing<'a>(Applier<'a>);
 
@@ -298,7 +308,7 @@ impl<'a> Each<'a> for Writing<'a> {
     fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
         let Self(applier) = *self;
         let Some(mark) = applier.unsatisfied(cache, &desired) else {
-            // So it is most often, and takes none of the room that doing something would.
+            // This is the usual case, and it does without the memory that the future of a write takes.
             return future::ready(Ok(applied(&desired, Outcome::Unchanged))).boxed();
         };
         async move { applier.ensure(cache, Wanted::new(desired, mark)).await }.boxed()
@@ -314,12 +324,12 @@ impl<'a> Each<'a> for Writing<'a> {
     }
 }
 
-/// The first of what a [`Decision`] found, which is never nothing.
+/// Returns the first difference of a [`Decision`], which has at least one.
 fn first(found: &[Difference]) -> Difference {
     found.first().cloned().unwrap_or(Difference { path: String::new() })
 }
 
-/// Only this very object, not another that has taken its name meanwhile.
+/// Returns preconditions that only this very object meets, not another that has taken its name meanwhile.
 fn this<K: Resource>(object: &K) -> Preconditions {
     Preconditions { uid: object.uid(), resource_version: None }
 }

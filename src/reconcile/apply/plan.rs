@@ -1,4 +1,4 @@
-//! What would be done, for `status.pending`: nothing is.
+//! The changes that would be made, for `status.pending`. Nothing is written.
 
 use kube::ResourceExt;
 
@@ -11,11 +11,11 @@ use crate::store::cache::Cache;
 use chatcluster_api::names::{COMPONENT, Component};
 use chatcluster_api::{Pending, PendingAction, Restarts};
 
-/// How many fields of one child `status.pending` names.
+/// The maximum number of fields of one child that `status.pending` names.
 const FIELDS_NAMED: usize = 20;
 
 impl Applier<'_> {
-    /// What [`Applier::apply`] would do, child by child.
+    /// Returns the changes that [`Applier::apply`] would make, child by child.
     pub fn plan(&self, children: Children, growth: &Growth) -> Vec<Pending> {
         let Stages { foundation, redis_service, redis, hubs, scaling, public } =
             stages(children, self.caches, &self.cluster.name, &Planning(*self));
@@ -33,7 +33,7 @@ impl Applier<'_> {
     }
 }
 
-/// What would be done to a child, if anything would.
+/// Plans the change of each child, if there is one.
 struct Planning<'a>(Applier<'a>);
 
 impl<'a> Each<'a> for Planning<'a> {
@@ -71,7 +71,7 @@ impl<'a> Each<'a> for Planning<'a> {
         self.0.mine(cache, name).map(|_| pending::<K>(name, PendingAction::Delete))
     }
 
-    /// Until it can be said, it stays as it is.
+    /// A workload whose desired state cannot be built stays as it is.
     fn refuse(&self, _: WorkloadError) -> Self::Done {
         None
     }

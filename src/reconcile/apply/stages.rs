@@ -1,5 +1,5 @@
-//! Every child of a cluster, in the order in which they depend on each other: for those who write them, and for those who
-//! only say what they would write.
+//! Every child of a cluster, in the order in which they depend on each other: for the writes, and for the
+//! plan that only lists them.
 
 use crate::reconcile::desired::{Children, WorkloadError};
 use crate::store::cache::Cache;
@@ -8,18 +8,18 @@ use chatcluster_api::names;
 
 use super::decide::Child;
 
-/// What is done with each child.
+/// An action on each child.
 pub(super) trait Each<'a> {
-    /// What comes of it.
+    /// The result of the action on one child.
     type Done;
 
-    /// It is to be as desired.
+    /// Acts on a child that should be as desired.
     fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done;
 
-    /// There is to be none.
+    /// Acts on a child that should not exist.
     fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done;
 
-    /// What it is to be like cannot be said.
+    /// Acts on a workload whose desired state cannot be built.
     fn refuse(&self, error: WorkloadError) -> Self::Done;
 
     fn ensure_or_remove<K: Child>(&self, cache: &'a Cache<K>, desired: Option<K>, name: &str) -> Self::Done {
@@ -41,23 +41,24 @@ pub(super) trait Each<'a> {
     }
 }
 
-/// What comes of all children.
+/// The results of an action on all children.
 pub(super) struct Stages<D> {
-    /// Of what pods mount and are fenced by, and of the Service that names Redis's pod.
+    /// The objects that pods mount, the network policies and the disruption budget, and the Service that
+    /// names Redis's pod.
     pub(super) foundation: Vec<D>,
-    /// Of the Service by which hubs reach Redis.
+    /// The Service by which hubs reach Redis.
     pub(super) redis_service: D,
-    /// Of what makes Redis's pod.
+    /// The StatefulSet of Redis.
     pub(super) redis: D,
-    /// Of what makes hubs.
+    /// The Deployment of the hubs.
     pub(super) hubs: D,
-    /// Of what acts on that.
+    /// The autoscaler of the Deployment.
     pub(super) scaling: D,
-    /// Of the public Service, if there may be one.
+    /// The public Service, if there may be one.
     pub(super) public: Option<D>,
 }
 
-/// Does it with each child of the cluster `name`.
+/// Applies `action` to each child of the cluster `name`.
 pub(super) fn stages<'a, E: Each<'a>>(
     children: Children,
     caches: &'a Caches,

@@ -24,15 +24,17 @@ const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";
 const KEYS_VOLUME: &str = "hub-token";
 const KEYS_DIRECTORY: &str = "/var/run/secrets/chatcluster-hub";
 const TMP_VOLUME: &str = "tmp";
-/// How long a hub goes on as before while it is being taken out of the Service, in seconds: a node may still send it
-/// connections until it has heard.
+/// The time for which a hub goes on as before while it is taken out of the Service, in seconds: nodes that do
+/// not know of that yet may still send it connections.
 const LAME_DUCK_SECONDS: i64 = 3;
-/// What is left of the grace when our own hub has let its clients go, in seconds: to end by itself, not by a kill.
+/// The part of the grace period that is left when our own hub has closed its connections, in seconds: time to
+/// exit by itself, before it is killed.
 const FAREWELL_SECONDS: i64 = 2;
 /// The name of the hub's port.
 pub(super) const PORT_NAME: &str = "http";
 
-/// The Deployment. While an autoscaler is asked for it has no number of replicas: that is the autoscaler's.
+/// Returns the Deployment. While the spec asks for an autoscaler it has no number of replicas, which the
+/// autoscaler then owns.
 pub(super) fn deployment(
     cluster: &Cluster,
     auth: &Auth,
@@ -47,7 +49,7 @@ pub(super) fn deployment(
         spec: Some(DeploymentSpec {
             replicas: hub.autoscaling.is_none().then_some(hub.replicas),
             selector: names::selector(&cluster.name, Component::Hub),
-            // Never fewer hubs than asked for, not while they are rolled either.
+            // The number of hubs never falls below the desired one, not even in a rollout.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -84,8 +86,8 @@ fn template(cluster: &Cluster, auth: &Auth, keys: &HubKeys) -> PodTemplateSpec {
     }
 }
 
-/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, the hub contract is
-/// what its image counts on, and who gets in is what `hub.auth` says.
+/// Returns the fields that no overlay may change: the Services, the policies and the operator find the pod by
+/// its labels, its image relies on the hub contract, and `hub.auth` decides who is let in.
 fn protected(cluster: &Cluster) -> Value {
     json!({
         "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
@@ -107,7 +109,7 @@ fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
         termination_grace_period_seconds: Some(cluster.spec.hub.drain.grace_period_seconds),
         topology_spread_constraints: Some(pod::spread(&cluster.name, Component::Hub)),
         volumes: Some(vec![
-            // Readable by whatever user the image names: the pod has no group of its own.
+            // The files are readable by any user that the image may name: the pod has no group of its own.
             pod::secret_volume(PASSWORD_VOLUME, names::redis_auth(&cluster.name), &[key::PASSWORD], 0o444),
             pod::secret_volume(KEYS_VOLUME, names::hub_token(&cluster.name), &hub_keys, 0o444),
             pod::empty_volume(TMP_VOLUME),
@@ -155,7 +157,7 @@ fn container(cluster: &Cluster) -> Container {
             failure_threshold: Some(2),
             ..Probe::default()
         }),
-        // Of any image only this is known: that it listens.
+        // All that is known of any image is that it listens.
         liveness_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction {
                 port: IntOrString::String(PORT_NAME.to_owned()),
@@ -179,12 +181,12 @@ fn container(cluster: &Cluster) -> Container {
     }
 }
 
-/// What holds whatever else is said.
+/// Returns the variables that no overlay may change.
 fn promised(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
     contract(cluster).into_iter().chain(settings::auth(&cluster.spec.hub, KEYS_DIRECTORY))
 }
 
-/// The environment that every hub gets, whatever its image.
+/// Returns the hub contract: the environment that every hub gets, whatever its image.
 fn contract(cluster: &Cluster) -> Vec<EnvVar> {
     let mut contract = vec![
         value("REDIS_SERVER", names::redis(&cluster.name)),
@@ -212,7 +214,8 @@ fn contract(cluster: &Cluster) -> Vec<EnvVar> {
     contract
 }
 
-/// Tells our own hub of a grace that is not the default, unless the user does.
+/// Returns the variable that tells our own hub of a grace period that is not the default, unless the user
+/// sets it.
 fn drain(cluster: &Cluster) -> Option<EnvVar> {
     const NAME: &str = "HUB_SHUTDOWN_GRACE";
     let (hub, grace) = (&cluster.spec.hub, cluster.spec.hub.drain.grace_period_seconds);

@@ -1,5 +1,5 @@
-//! A user's `podTemplate`, laid over ours by strategic merge: maps merge, keyed lists merge by their keys, other lists are
-//! replaced, null removes. See
+//! A user's `podTemplate`, merged into ours by strategic merge: maps merge, keyed lists merge by their keys,
+//! other lists are replaced, null removes. See
 //! <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/#notes-on-the-strategic-merge-patch>.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -13,39 +13,39 @@ use chatcluster_api::Overlay;
 /// The directive of a strategic merge that deletes or replaces.
 const PATCH: &str = "$patch";
 
-/// Why a `podTemplate` cannot be used. Waits for the person.
+/// The reason for which a `podTemplate` cannot be used. Waits for a person.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum OverlayError {
-    /// A field that pod templates have, with a value that it cannot have.
+    /// The overlay has a field with a value that it cannot have.
     #[error("{field} is no part of a pod template: {path}: {message}; correct it or remove it")]
     Malformed {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
-        /// What is wrong.
+        /// The fault of the value.
         message: String,
     },
-    /// A field that pod templates do not have.
+    /// The overlay has a field that pod templates do not have.
     #[error("{field} has a field {path} that pod templates do not have: correct its name or remove it")]
     Unknown {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
     },
-    /// What the operator counts on.
+    /// The overlay changes a field on which the operator relies.
     #[error("{field} must not change {path}, which the operator sets itself: remove it")]
     Protected {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
     },
 }
 
-/// `template` with `overlay` on top. `protected`: gives what must be in the result as it stands there. `field`: where the
-/// overlay stands in the spec.
+/// Merges `overlay` into `template`. `protected`: returns the fields that the result must have as they stand
+/// there. `field`: the field of the spec that holds the overlay.
 ///
 /// # Errors
 /// If the result is no pod template, or lacks something of `protected`.
@@ -139,12 +139,14 @@ fn directive(map: &Map<String, Value>) -> Option<&str> {
     map.get(PATCH)?.as_str().filter(|what| ["merge", "replace", "delete"].contains(what))
 }
 
-/// Any other directive stays, and is reported as a field that pod templates do not have.
+/// True for a directive that was carried out. Any other directive stays, and is reported as a field that pod
+/// templates do not have.
 fn is_directive(key: &str, value: &Value) -> bool {
     key == PATCH && value.as_str().is_some_and(|what| ["merge", "replace"].contains(&what))
 }
 
-/// People write `cpu: 1`, and Kubernetes takes it; the type of a quantity is text.
+/// Turns quantities that are numbers into text: people write `cpu: 1`, and Kubernetes takes it; the type of a
+/// quantity is text.
 fn quantities_as_text(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -1,5 +1,5 @@
-//! Fields of `spec.hub` that become variables of the hub as they are. One that is not set becomes none: then the hub has its
-//! own default, or what `hub.env` says.
+//! The fields of `spec.hub` that become environment variables of the hub as they are. A field that is not set
+//! becomes none: then the hub's own default applies, or `hub.env`.
 
 use k8s_openapi::api::core::v1::EnvVar;
 
@@ -7,7 +7,7 @@ use super::pod::value;
 use crate::reconcile::validate::hub_keys;
 use chatcluster_api::{HubHistory, HubLimits, HubSpec};
 
-/// Who gets in. `directory`: where the hubs' keys are mounted.
+/// Returns the variables of `hub.auth`. `directory`: the directory where the hubs' keys are mounted.
 pub(super) fn auth(hub: &HubSpec, directory: &str) -> Vec<EnvVar> {
     let Some(auth) = &hub.auth else { return Vec::new() };
     let text = |name, text: &Option<String>| text.as_ref().map(|text| value(name, literal(text)));
@@ -24,7 +24,7 @@ pub(super) fn auth(hub: &HubSpec, directory: &str) -> Vec<EnvVar> {
     .collect()
 }
 
-/// All others.
+/// Returns the variables of all other fields.
 pub(super) fn of(hub: &HubSpec) -> Vec<EnvVar> {
     let HubLimits {
         message_bytes,
@@ -52,7 +52,7 @@ pub(super) fn of(hub: &HubSpec) -> Vec<EnvVar> {
     .collect()
 }
 
-/// As a variable's value, in which the kubelet would take `$(NAME)` for another variable.
+/// Returns `text` as a variable's value, in which the kubelet would take `$(NAME)` for another variable.
 fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }

@@ -1,5 +1,5 @@
-//! The third step, pure: from what was observed to a verdict for each condition, one function each, whose message names the object and what a
-//! person can do.
+//! The third step, pure: it turns the observed state into a verdict on each condition, in one function each.
+//! Each message names the object and the remedy.
 
 mod verdict;
 mod volume;
@@ -22,24 +22,24 @@ pub use volume::{Growth, growth};
 pub(super) use verdict::{no, yes};
 use volume::still_grows;
 
-/// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
+/// The number of failed attempts in a row, a second apart, from which Redis is reported as unreachable.
 const PERSISTENT: u32 = 5;
 
-/// The verdicts on one cluster.
+/// The verdicts on the conditions of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdicts {
-    /// `PasswordCurrent`.
+    /// The verdict on `PasswordCurrent`.
     pub password: Verdict,
-    /// `BackplaneReady`.
+    /// The verdict on `BackplaneReady`.
     pub backplane: Verdict,
-    /// `HubReady`.
+    /// The verdict on `HubReady`.
     pub hub: Verdict,
-    /// `Verified`.
+    /// The verdict on `Verified`.
     pub verified: Verdict,
 }
 
-/// Judges what was observed. `before`: the status so far; a hub that is being rolled does not undo that the cluster was
-/// verified, and what was said of Redis stays until there is news.
+/// Judges the observed state. `before`: the status so far. A rollout of the hubs does not undo that the
+/// cluster was verified, and the verdict on Redis stays until there is news.
 pub fn judge(
     cluster: &Cluster,
     observed: &Observed,
@@ -81,7 +81,7 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
     }
 }
 
-/// Whether Redis's pod was started with another password than the current one.
+/// True if Redis's pod was started with another password than the current one.
 fn is_rotating(observed: &Observed, auth: &Auth) -> bool {
     observed
         .redis_pod
@@ -111,7 +111,8 @@ fn backplane_ready(
     if let Some(trouble) = trouble(pod, REDIS_CONTAINER, "spec.redis.image") {
         return trouble_verdict(trouble, Reason::RedisCrashing);
     }
-    // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
+    // Until Redis has been unreachable for long, the former verdict on it stays. A new operator starts to
+    // count from zero.
     let was_unreachable = before
         .condition(ConditionType::BackplaneReady)
         .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
@@ -154,7 +155,8 @@ fn backplane_ready(
     }
 }
 
-/// A volume that is missing shows as a pod that no node takes: the claim tells more.
+/// Returns the verdict on a missing volume. It shows as a pod that cannot be scheduled, and the claim says
+/// more.
 fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<Verdict> {
     if cluster.spec.redis.persistence == Persistence::None {
         return None;
@@ -201,7 +203,7 @@ fn trouble_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
     }
 }
 
-/// How many hubs there should be: by the spec, or by the autoscaler.
+/// Returns the desired number of hubs: that of the spec, or of the autoscaler.
 pub(super) fn hubs_wanted(cluster: &Cluster, observed: &Observed) -> i32 {
     let scaled = || observed.hub_deployment.as_ref()?.spec.as_ref()?.replicas;
     let fewest = || cluster.spec.hub.autoscaling.as_ref().map(|autoscaling| autoscaling.min_replicas);
@@ -261,13 +263,13 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
     no(Reason::RollingOut, format!("{ready} of {wanted} hubs are ready"))
 }
 
-/// Why the autoscaler leaves the number of hubs as it is, if it cannot do otherwise.
+/// Returns why the autoscaler cannot change the number of hubs; `None` if it can.
 fn does_not_scale(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let conditions = autoscaler.status.as_ref()?.conditions.as_ref()?;
     let stuck = conditions.iter().find(|c| {
         c.status == "False"
             && c.type_ == "ScalingActive"
-            // With no hubs it is switched off; that is another matter.
+            // With no hubs the autoscaler is switched off, which is no fault.
             && c.reason.as_deref() != Some("ScalingDisabled")
     })?;
     Some(format!(

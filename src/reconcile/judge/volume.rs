@@ -1,4 +1,4 @@
-//! Whether Redis's volume has to grow, and whether it can: pure.
+//! The growth of Redis's volume, where it is needed and possible: pure.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -8,42 +8,42 @@ use crate::objects::compare::quantity;
 use crate::reconcile::validate::Cluster;
 use chatcluster_api::Persistence;
 
-/// What is to be done about the volume's size.
+/// The change of the volume's size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// It is as big as the spec says, or bigger, or there is none.
+    /// None: the volume is as big as the spec says, or bigger, or there is none.
     None,
-    /// The claim is to ask for more.
+    /// The claim has to request a bigger volume.
     Expand {
         /// The claim's name.
         claim: String,
-        /// Its uid.
+        /// The claim's uid.
         uid: String,
-        /// What it asks for.
+        /// The size that the claim requests.
         from: String,
-        /// What it should.
+        /// The size in the spec.
         to: String,
     },
-    /// The claim has no volume yet, and Kubernetes changes no claim before.
+    /// The claim has no volume yet, and Kubernetes does not change the size before that.
     Waits {
-        /// What it asks for.
+        /// The size that the claim requests.
         from: String,
     },
     /// The storage class does not let its volumes grow.
     Impossible {
         /// The claim's name.
         claim: String,
-        /// What it asks for, and keeps.
+        /// The size that the claim requests, and keeps.
         from: String,
-        /// What the spec says.
+        /// The size in the spec.
         to: String,
-        /// The storage class.
+        /// The name of the storage class.
         class: String,
     },
 }
 
 impl Growth {
-    /// The size that the volume has all the same, if it is not the spec's.
+    /// Returns the size that the claim keeps for now, if it is not the spec's.
     pub fn stays_at(&self) -> Option<&str> {
         match self {
             Self::Waits { from } | Self::Impossible { from, .. } => Some(from),
@@ -52,7 +52,7 @@ impl Growth {
     }
 }
 
-/// What is to be done about the claim, given its storage class (`None`: unknown).
+/// Decides on the growth of the claim, given its storage class (`None`: unknown).
 pub fn growth(
     cluster: &Cluster,
     claim: Option<&PersistentVolumeClaim>,
@@ -74,20 +74,22 @@ pub fn growth(
         (true, true, Some(class)) if class.allow_volume_expansion != Some(true) => {
             Growth::Impossible { claim: found.name_any(), from, to, class: class.name_any() }
         }
-        // An unknown class: the API server knows it, and refuses what cannot be.
+        // If the class is unknown to the operator, the API server knows it, and refuses what it does not
+        // allow.
         (true, true, _) => {
             Growth::Expand { claim: found.name_any(), uid: found.uid().unwrap_or_default(), from, to }
         }
     }
 }
 
-/// What the claim asks for.
+/// Returns the size that the claim requests.
 fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
     let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     Some(requests.get("storage")?.0.clone())
 }
 
-/// In words: that the volume is still smaller than its claim asks, and why, if the claim says.
+/// Returns a message if the volume is still smaller than its claim requests, with the cause, if the claim has
+/// one.
 pub(super) fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
     let status = claim.status.as_ref()?;
     let (has, asked) = (status.capacity.as_ref()?.get("storage")?.0.clone(), requested(claim)?);

@@ -1,5 +1,5 @@
-//! The second step, which reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads
-//! again.
+//! The second step, which reads: all that a reconcile knows of the cluster, in one plain struct. No later
+//! step reads.
 
 mod observed;
 mod redis;
@@ -25,8 +25,9 @@ pub use user_secrets::{NoAnswer, UserSecrets};
 
 use redis::Question;
 
-/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
-/// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.
+/// Reads the state of `cluster`: from the caches, and by asking Redis. Most of it is read in this reconcile's
+/// turn of the queue, which begins after Redis has answered and lasts as long as the returned
+/// [`SemaphorePermit`].
 pub async fn observe<'a>(
     cluster: &Cluster,
     caches: &Caches,
@@ -90,7 +91,7 @@ fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>
     object.filter(|object| owns(cluster, &**object))
 }
 
-/// What to ask Redis: once its container runs and its pod has an address.
+/// Returns the inputs for asking Redis; `None` until its container runs and its pod has an address.
 fn question(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<Question> {
     let container = container_status(redis, REDIS_CONTAINER)?;
     container.state.as_ref()?.running.as_ref()?;

@@ -1,4 +1,5 @@
-//! The operator as a client of Redis: does it take the password, and who is subscribed?
+//! The operator as a client of Redis, which finds out whether Redis takes the password, and who is
+//! subscribed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,53 +15,54 @@ use redis::{
 use crate::reconcile::validate::Password;
 use chatcluster_api::names::{OPERATOR, REDIS_PORT};
 
-/// How long a connection and each answer may take.
+/// The timeout of a connection, and of each answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an answer stands in for a new one while nothing that it depends on has changed.
+/// The time for which an answer is reused while nothing that it depends on has changed.
 const FRESH: Duration = Duration::from_mins(5);
 
-/// What Redis said.
+/// The answer of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// It was not asked: there is no running Redis pod, or no password yet.
+    /// Redis was not asked: it has no running pod, or there is no password yet.
     NotAsked,
-    /// It could not be asked.
+    /// Redis could not be reached.
     Unreachable {
-        /// Why.
+        /// The error of the last attempt.
         error: String,
-        /// How often that was so in a row: a network policy takes a moment to let a new pod be reached.
+        /// The number of attempts that failed in a row: a network policy takes a moment to let a new pod be
+        /// reached.
         times: u32,
     },
-    /// It does not take the password.
+    /// Redis does not take the password.
     Rejected,
-    /// It takes the password, and these are subscribed.
+    /// Redis takes the password, and these clients are subscribed.
     Answers(Vec<Subscriber>),
 }
 
 /// A client of Redis with at least one subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
-    /// As set by CLIENT SETNAME; empty if it was not.
+    /// The name set by CLIENT SETNAME; empty if none was set.
     pub name: String,
-    /// Where it connected from.
+    /// The address from which the client connected; `None` if it is no IP address.
     pub address: Option<IpAddr>,
 }
 
-/// What an answer of Redis depends on: while it stays the same, so does the answer.
+/// The state on which an answer of Redis depends: while it stays the same, so does the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Redis's pod: its uid, how often its container started, and whether it is ready.
+    /// Redis's pod: its uid, the number of restarts of its container, and whether it is ready.
     pub redis: (String, i32, bool),
-    /// Where it is asked.
+    /// The address of Redis's pod.
     pub address: IpAddr,
     /// The revision of the password.
     pub revision: String,
-    /// The names and addresses of the ready hubs: each is to be seen subscribed.
+    /// The names and addresses of the ready hub pods, each of which should be subscribed.
     pub hubs: Vec<(String, Option<IpAddr>)>,
 }
 
 impl Question {
-    /// The ready hubs that `report` does not show subscribed.
+    /// Returns the names of the ready hub pods that `report` does not show subscribed.
     pub fn unseen<'a>(&'a self, report: &Report) -> Vec<&'a str> {
         let Report::Answers(subscribers) = report else {
             return self.hubs.iter().map(|(name, _)| name.as_str()).collect();
@@ -76,15 +78,15 @@ impl Question {
     }
 }
 
-/// Asks Redis, and remembers what it said.
+/// Asks Redis, and remembers its last answer about each cluster.
 #[derive(Debug, Default)]
 pub struct Backplane {
-    /// By the cluster's uid.
+    /// The last answer about each cluster with the inputs and the time of asking, by the cluster's uid.
     answers: Mutex<HashMap<String, (Question, Report, Instant)>>,
 }
 
 impl Backplane {
-    /// What Redis says to `question`; from memory where nothing has changed since it last answered well.
+    /// Returns the answer of Redis; from memory where nothing has changed since it last answered well.
     pub async fn ask(&self, uid: &str, question: &Question, password: &Password) -> Report {
         let mut failed_before = 0;
         if let Some((asked, report, at)) = self.lock().get(uid) {
@@ -106,7 +108,7 @@ impl Backplane {
         report
     }
 
-    /// The cluster is no more.
+    /// Drops the answer about a deleted cluster.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
@@ -145,8 +147,8 @@ fn is_rejection(error: &RedisError) -> bool {
         || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
 }
 
-/// Reads the answer of CLIENT LIST (<https://redis.io/docs/latest/commands/client-list/>): a client a line, `field=value`
-/// separated by blanks.
+/// Parses the answer of CLIENT LIST (<https://redis.io/docs/latest/commands/client-list/>): a client on each
+/// line, `field=value` separated by spaces.
 fn subscribers(clients: &str) -> Vec<Subscriber> {
     clients.lines().filter_map(subscriber).collect()
 }

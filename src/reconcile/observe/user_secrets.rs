@@ -1,5 +1,5 @@
-//! Secrets of users that a spec refers to. They carry no label of ours, so each is followed by a watch of its own, for as
-//! long as some `ChatCluster` names it; no other Secret is read.
+//! The users' Secrets to which specs refer. They carry no label of ours, so each is followed by a watch of
+//! its own for as long as some `ChatCluster` names it; no other Secret is read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,10 +20,10 @@ use crate::reconcile::validate::{SecretKey, UserSecret};
 use crate::store::Lean;
 use crate::store::watches::{events, mapped};
 
-/// How long the first answer of a new watch may take.
+/// The timeout of the first answer of a new watch.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
-/// The Secrets that are followed.
+/// The users' Secrets that are watched.
 pub struct UserSecrets {
     client: Client,
     queue: Arc<Queue>,
@@ -33,7 +33,7 @@ pub struct UserSecrets {
 
 #[derive(Debug)]
 struct Follower {
-    /// The names of the clusters that refer to it, in its namespace.
+    /// The names of the clusters that refer to the Secret, which are in its namespace.
     clusters: Arc<Mutex<BTreeSet<String>>>,
     state: watch::Receiver<State>,
     task: AbortHandle,
@@ -52,13 +52,13 @@ enum State {
 pub struct NoAnswer(String);
 
 impl UserSecrets {
-    /// Follows nothing yet.
+    /// Creates a registry that watches no Secret yet.
     pub fn new(client: Client, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
         Self { client, queue, metrics, followed: Mutex::default() }
     }
 
-    /// The Secrets that the cluster's spec names now; from here on their changes trigger the cluster, and those of what the
-    /// spec named before no longer do.
+    /// Returns the Secrets that the cluster's spec names now. From here on their changes trigger the cluster,
+    /// and changes of Secrets that the spec named before no longer do.
     pub async fn follow<const N: usize>(
         &self,
         namespace: &str,
@@ -76,7 +76,7 @@ impl UserSecrets {
         Ok(found)
     }
 
-    /// The Secret, as soon as anything is known of it.
+    /// Returns the Secret, once the first answer of its watch has arrived.
     async fn known(&self, namespace: &str, cluster: &str, wanted: SecretKey) -> Result<UserSecret, NoAnswer> {
         let mut state = self.join(namespace, cluster, &wanted.name);
         let known = state.wait_for(|state| !matches!(state, State::Unknown));
@@ -91,7 +91,8 @@ impl UserSecrets {
         }
     }
 
-    /// The cluster refers to no Secrets but `except`. A Secret that nobody refers to is followed no longer.
+    /// Records that the cluster refers to no Secrets except `except`. A Secret to which no cluster refers is
+    /// no longer watched.
     pub fn leave(&self, namespace: &str, cluster: &str, except: &[&str]) {
         self.lock().retain(|(in_namespace, name), follower| {
             if in_namespace != namespace || except.contains(&name.as_str()) {
@@ -152,6 +153,6 @@ impl UserSecrets {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What is behind these locks is whole between any two statements.
+    // The data behind these locks is consistent between any two statements, so a panic leaves it usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! The last step, pure but for the patch that [`super`] sends: from the verdicts, and from what was done to the children, to the
-//! whole status.
+//! The last step, pure except for the patch that [`super`] sends: it builds the whole status from the
+//! verdicts and from the results of applying the children.
 
 mod failure;
 mod pace;
@@ -16,7 +16,7 @@ use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reas
 pub use failure::Failure;
 pub(super) use pace::Pace;
 
-/// Where the clients of the public Service connect; `None` until that is known.
+/// Returns the address at which clients connect to the public Service; `None` until it is known.
 fn address(cluster: &Cluster, service: &Service) -> Option<String> {
     let wanted = &cluster.spec.service;
     let host = match wanted.type_ {
@@ -62,16 +62,17 @@ fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Ver
     }
 }
 
-/// What became of the children.
+/// The children that are not as desired.
 #[derive(Debug)]
 pub struct Done<'a> {
-    /// What could not be written.
+    /// The failures to write children.
     pub failures: &'a [Failure],
-    /// What was held back.
+    /// The changes that are held back while the cluster is paused or held.
     pub pending: Vec<Pending>,
 }
 
-/// The whole status. `before`: the status so far, whose transition times stay where nothing has changed.
+/// Builds the whole status. `before`: the status so far, whose transition times stay where a condition has
+/// not changed.
 pub fn status(
     cluster: &Cluster,
     generation: Option<i64>,
@@ -125,7 +126,8 @@ pub fn status(
     }
 }
 
-/// The summary: what could not be written comes first, then the first condition that does not hold.
+/// Builds the condition `Ready`, the summary: a child that could not be written comes first, then the first
+/// condition that does not hold.
 fn ready(
     cluster: &Cluster,
     observed: &Observed,

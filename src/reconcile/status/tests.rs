@@ -1,4 +1,4 @@
-//! Situations, and what is said of them.
+//! Situations, and the statuses that describe them.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn pending_redis() -> Value {
     })
 }
 
-/// Two hubs, Redis and the public Service, all well.
+/// Returns two hubs, Redis and the public Service, all ready.
 fn well() -> Observed {
     Observed {
         auth: None,
@@ -221,7 +221,7 @@ fn a_storage_class_that_does_not_exist_is_named() {
     let status = judged(&cluster(json!({})), &pending, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::StorageClassMissing, "storage class fast");
 
-    // An operator of some namespaces only cannot know.
+    // An operator of some namespaces only cannot read storage classes.
     let unknown = Observed { without_storage_classes: true, ..pending.clone() };
     let status = judged(&cluster(json!({})), &unknown, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::VolumePending, "storage class fast");

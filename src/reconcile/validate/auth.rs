@@ -1,4 +1,4 @@
-//! The password in force: generated, or the user's own.
+//! The active password of Redis: generated, or the user's own.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -9,16 +9,17 @@ use super::secret::{SecretKey, UserSecret, has};
 use crate::hex::random_hex;
 use chatcluster_api::names::key;
 
-/// The password in force, and a number that changes with it.
+/// The active password, and a revision that changes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// The password.
     pub password: Password,
-    /// Random, so that it tells nothing of the password to those who may read pods but not Secrets.
+    /// A random text that changes with the password. It says nothing about the password to people who may
+    /// read pods but not Secrets.
     pub revision: String,
 }
 
-/// Why the password that the spec names cannot be used. Each is mended by the user, and waits for that.
+/// The reason for which the password that the spec names cannot be used. Waits for the user to correct it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AuthError {
     /// `redis.auth.existingSecret` names a Secret that does not exist.
@@ -26,9 +27,9 @@ pub enum AuthError {
         "the Secret {name} that redis.auth.existingSecret names does not exist: create it with the key {key}, or remove existingSecret to have a password generated"
     )]
     SecretMissing {
-        /// Its name.
+        /// The Secret's name.
         name: String,
-        /// The key it should have.
+        /// The key that it should have.
         key: String,
     },
     /// The Secret has no such key.
@@ -51,13 +52,13 @@ pub enum AuthError {
         name: String,
         /// The key.
         key: String,
-        /// What is wrong with it.
+        /// The fault of the value.
         error: PasswordError,
     },
 }
 
-/// The password that the spec asks for, given the Secret `<name>-redis-auth` as it is now (if it is ours) and the user's.
-/// A generated password is never generated anew while that Secret holds one.
+/// Returns the password that the spec asks for, given the present Secret `<name>-redis-auth` (if it is ours)
+/// and the user's. No password is generated while that Secret holds one.
 pub fn resolve_auth(current: Option<&Secret>, user: &UserSecret) -> Result<Auth, AuthError> {
     let in_force = current.and_then(auth_of);
     let password = match user {
@@ -71,7 +72,7 @@ pub fn resolve_auth(current: Option<&Secret>, user: &UserSecret) -> Result<Auth,
     Ok(in_force.filter(|auth| auth.password == password).unwrap_or_else(|| fresh(password)))
 }
 
-/// The password that the Secret `<name>-redis-auth` holds.
+/// Returns the password that the Secret `<name>-redis-auth` holds.
 pub fn auth_of(secret: &Secret) -> Option<Auth> {
     let data = secret.data.as_ref()?;
     let password = Password::parse(&data.get(key::PASSWORD)?.0).ok()?;

@@ -1,5 +1,5 @@
-//! The first step, pure: from a `ChatCluster` and the Secrets that it names to values that hold. After this step nothing is
-//! checked again.
+//! The first step, pure: it turns a `ChatCluster` and the Secrets that it names into valid values. No later
+//! step checks them again.
 
 mod auth;
 mod cluster;

@@ -1,4 +1,4 @@
-//! Secrets of the user that a spec refers to.
+//! The user's Secrets to which a spec refers.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ pub enum UserSecret {
     NotNamed,
     /// The spec names one that does not exist.
     Missing(SecretKey),
-    /// It exists.
+    /// The Secret that the spec names exists.
     Found(SecretKey, Arc<Secret>),
 }
 
-/// What a spec names of a Secret of the user.
+/// A spec's reference to a key of a user's Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretKey {
     /// The Secret's name.
     pub name: String,
-    /// The key in it.
+    /// The key in the Secret's data.
     pub key: String,
 }
 
@@ -37,7 +37,7 @@ impl From<&KeySecret> for SecretKey {
     }
 }
 
-/// What a Secret has instead of the key that is asked for.
+/// Returns the end of a message: the keys that a Secret has instead of the missing one.
 pub(super) fn has(present: &[String]) -> String {
     if present.is_empty() { String::new() } else { format!(" (it has {})", present.join(", ")) }
 }
