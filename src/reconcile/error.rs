@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::apply::ApplyError;
-use super::observe::NoAnswer;
+use super::observe::SecretTimeout;
 use super::validate::Incomplete;
 
 /// The reason for which a reconcile ended early. Each of them passes, so the reconcile is tried again with
@@ -15,7 +15,7 @@ pub enum ReconcileError {
     Incomplete(#[from] Incomplete),
     /// The API server did not say in time whether a user's Secret exists.
     #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
+    SecretTimeout(#[from] SecretTimeout),
     /// A child could not be written.
     #[error(transparent)]
     Apply(ApplyError),
@@ -32,7 +32,7 @@ impl ReconcileError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Incomplete(_) => "incomplete",
-            Self::NoAnswer(_) => "no_answer",
+            Self::SecretTimeout(_) => "no_answer",
             Self::Apply(_) => "write",
             Self::Status(_) => "status",
             Self::Panicked(_) => "panic",

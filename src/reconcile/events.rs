@@ -8,7 +8,7 @@ use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
 /// The content of one event about a cluster.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
+pub struct EventContent {
     /// True for an event of type `Warning`: a person should look.
     pub warning: bool,
     /// The event's reason, in CamelCase.
@@ -21,52 +21,52 @@ pub struct Notice {
 
 /// The state of a child before the latest write, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Former {
+pub enum PriorState {
     /// The child existed: this process has seen it. If it is missing, someone else deleted it.
-    There,
+    Existed,
     /// The child had been created, as the status says, before this process started. If it is missing, it was
     /// deleted while no operator ran, or an earlier version of the operator did not create it.
-    Made,
+    CreatedByFormerProcess,
     /// The child had never been created.
-    Unmade,
+    NeverCreated,
 }
 
 /// Returns the events about writes to children, given the prior state of each child: one event for the first
 /// creation of a cluster, one for each repair, and none for a change that the spec asked for.
-pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
-    let mut notices = Vec::new();
+pub fn about_writes(applied: &[Applied], prior_states: &[PriorState]) -> Vec<EventContent> {
+    let mut events = Vec::new();
     let mut created = Vec::new();
-    for (Applied { child, outcome }, former) in applied.iter().zip(formers) {
+    for (Applied { child, outcome }, prior) in applied.iter().zip(prior_states) {
         let name = format!(
             "{} {}",
             child.kind.as_deref().unwrap_or("object"),
             child.name.as_deref().unwrap_or_default()
         );
         match outcome {
-            Outcome::Repaired(difference) => notices.push(about(
+            Outcome::Repaired(difference) => events.push(normal(
                 child,
                 "Repaired",
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created => match former {
-                Former::There => {
+            Outcome::Created => match prior {
+                PriorState::Existed => {
                     let note = format!("{name} was deleted by someone else: it is back");
-                    notices.push(about(child, "Repaired", note));
+                    events.push(normal(child, "Repaired", note));
                 }
-                Former::Made => {
+                PriorState::CreatedByFormerProcess => {
                     let note = format!("{name} was missing: it is there now");
-                    notices.push(about(child, "Repaired", note));
+                    events.push(normal(child, "Repaired", note));
                 }
-                Former::Unmade => created.push(name),
+                PriorState::NeverCreated => created.push(name),
             },
-            Outcome::Recreating(difference) => notices.push(about(
+            Outcome::Recreating(difference) => events.push(normal(
                 child,
                 "Recreating",
                 format!(
                     "{name} is recreated around its running pod, because Kubernetes does not allow {difference} to change"
                 ),
             )),
-            Outcome::Grown { from, to } => notices.push(about(
+            Outcome::Grown { from, to } => events.push(normal(
                 child,
                 "Growing",
                 format!("{name} now requests {to} instead of {from}: its volume grows"),
@@ -75,49 +75,49 @@ pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
             | Outcome::Absent
             | Outcome::Updated
             | Outcome::Removed
-            | Outcome::Leaving => {}
+            | Outcome::Terminating => {}
         }
     }
     if created.len() > 1 {
-        notices.push(Notice {
+        events.push(EventContent {
             warning: false,
             reason: "Created".to_owned(),
             note: format!("created {}", created.join(", ")),
             related: None,
         });
     }
-    notices
+    events
 }
 
 /// True if someone else had changed or deleted the child.
-pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
+pub fn is_drift(outcome: &Outcome, prior: PriorState) -> bool {
     match outcome {
         Outcome::Repaired(_) => true,
-        Outcome::Created => former != Former::Unmade,
+        Outcome::Created => prior != PriorState::NeverCreated,
         Outcome::Unchanged
         | Outcome::Absent
         | Outcome::Updated
         | Outcome::Recreating(_)
         | Outcome::Grown { .. }
         | Outcome::Removed
-        | Outcome::Leaving => false,
+        | Outcome::Terminating => false,
     }
 }
 
 /// Returns an event of type `Normal` about one child.
-fn about(child: &ObjectReference, reason: &str, note: String) -> Notice {
+fn normal(child: &ObjectReference, reason: &str, note: String) -> EventContent {
     // The child's resource version changes with every write, and would make every event a different one.
     let related = ObjectReference { resource_version: None, ..child.clone() };
-    Notice { warning: false, reason: reason.to_owned(), note, related: Some(related) }
+    EventContent { warning: false, reason: reason.to_owned(), note, related: Some(related) }
 }
 
 /// Returns the events about conditions: a condition that users wait for has become true, or one has a problem
 /// that it had not before.
-pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<Notice> {
+pub fn about_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<EventContent> {
     let news = |condition: &&Condition| {
         !before.conditions.iter().any(|old| old.type_ == condition.type_ && old.reason == condition.reason)
     };
-    let mut notices: Vec<Notice> = Vec::new();
+    let mut events: Vec<EventContent> = Vec::new();
     for condition in after.conditions.iter().filter(news) {
         let waited_for = condition.status == "True"
             && [ConditionType::Verified, ConditionType::Published]
@@ -125,8 +125,8 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
                 .any(|t| t.as_str() == condition.type_);
         let problem = Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == condition.reason);
         // `Ready`, the summary, repeats the reason of the condition that it sums up.
-        if (waited_for || problem) && !notices.iter().any(|notice| notice.reason == condition.reason) {
-            notices.push(Notice {
+        if (waited_for || problem) && !events.iter().any(|event| event.reason == condition.reason) {
+            events.push(EventContent {
                 warning: problem,
                 reason: condition.reason.clone(),
                 note: condition.message.clone(),
@@ -135,11 +135,11 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
         }
     }
     // One event for both: a reader of "clients can connect" need not read that hubs are verified.
-    let of = |type_: ConditionType| notices.iter().position(|notice| notice.reason == type_.as_str());
+    let of = |type_: ConditionType| events.iter().position(|event| event.reason == type_.as_str());
     if let (Some(verified), Some(published)) = (of(ConditionType::Verified), of(ConditionType::Published)) {
-        let verified = notices[verified].note.clone();
-        notices[published].note = format!("{verified}; {}", notices[published].note);
-        notices.retain(|notice| notice.reason != ConditionType::Verified.as_str());
+        let verified = events[verified].note.clone();
+        events[published].note = format!("{verified}; {}", events[published].note);
+        events.retain(|event| event.reason != ConditionType::Verified.as_str());
     }
     let held = |status: &ChatClusterStatus| {
         let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason.as_str())?;
@@ -151,14 +151,14 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             Some(_) => ("Paused", "the operator changes nothing until spec.paused is false"),
             None => ("Resumed", "the operator is at work again"),
         };
-        notices.push(Notice {
+        events.push(EventContent {
             warning: false,
             reason: reason.to_owned(),
             note: note.to_owned(),
             related: None,
         });
     }
-    notices
+    events
 }
 
 #[cfg(test)]
@@ -192,29 +192,30 @@ mod tests {
         }
     }
 
-    fn reasons(notices: &[Notice]) -> Vec<&str> {
-        notices.iter().map(|notice| notice.reason.as_str()).collect()
+    fn reasons(events: &[EventContent]) -> Vec<&str> {
+        events.iter().map(|event| event.reason.as_str()).collect()
     }
 
     #[test]
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, &[Former::Unmade; 2]);
+        let events = about_writes(&made, &[PriorState::NeverCreated; 2]);
 
-        assert_eq!(reasons(&notices), ["Created"]);
-        assert_eq!(notices[0].note, "created Service a, Service b");
+        assert_eq!(reasons(&events), ["Created"]);
+        assert_eq!(events[0].note, "created Service a, Service b");
     }
 
     #[test]
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[Former::There; 2]);
+        let events =
+            about_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[PriorState::Existed; 2]);
 
-        assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
-        assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));
-        assert!(notices[1].note.starts_with("Service b was deleted"));
+        assert_eq!(reasons(&events), ["Repaired", "Repaired"]);
+        assert!(events[0].note.starts_with("Service a was changed by someone else at spec.type"));
+        assert!(events[1].note.starts_with("Service b was deleted"));
     }
 
     #[test]
@@ -222,11 +223,11 @@ mod tests {
         let before = status(&[("Ready", false, "RedisStarting")]);
         let after = status(&[("Ready", false, "ImagePullFailed"), ("HubReady", false, "ImagePullFailed")]);
 
-        let notices = of_conditions(&before, &after);
+        let events = about_conditions(&before, &after);
 
-        assert_eq!(reasons(&notices), ["ImagePullFailed"]);
-        assert!(notices[0].warning);
-        assert_eq!(of_conditions(&after, &after), []);
+        assert_eq!(reasons(&events), ["ImagePullFailed"]);
+        assert!(events[0].warning);
+        assert_eq!(about_conditions(&after, &after), []);
     }
 
     #[test]
@@ -234,7 +235,7 @@ mod tests {
         let before = status(&[("Verified", false, "WaitingForHubs"), ("HubReady", false, "RollingOut")]);
         let after = status(&[("Verified", true, "Verified"), ("HubReady", true, "Ready")]);
 
-        assert_eq!(reasons(&of_conditions(&before, &after)), ["Verified"]);
+        assert_eq!(reasons(&about_conditions(&before, &after)), ["Verified"]);
     }
 
     #[test]
@@ -242,9 +243,9 @@ mod tests {
         let before = status(&[("Verified", false, "WaitingForHubs"), ("Published", false, "NotVerified")]);
         let after = status(&[("Verified", true, "Verified"), ("Published", true, "Published")]);
 
-        let notices = of_conditions(&before, &after);
+        let events = about_conditions(&before, &after);
 
-        assert_eq!(reasons(&notices), ["Published"]);
-        assert!(notices[0].note.contains("; "), "{}", notices[0].note);
+        assert_eq!(reasons(&events), ["Published"]);
+        assert!(events[0].note.contains("; "), "{}", events[0].note);
     }
 }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
 
 use super::apply::{Applied, Outcome};
-use super::events::Former;
+use super::events::PriorState;
 use super::status::Pace;
 
 /// The memory of each cluster, by its uid.
@@ -40,7 +40,7 @@ impl Default for Memory {
 impl Memories {
     /// Returns the latest status: the one that the operator wrote last, if the watch has not delivered it
     /// yet, or else that of `object`.
-    pub(super) fn status_so_far(&self, object: &ChatCluster) -> ChatClusterStatus {
+    pub(super) fn latest_status(&self, object: &ChatCluster) -> ChatClusterStatus {
         let delivered = version(object).unwrap_or(u64::MAX);
         let mut memories = self.lock();
         let written = object.uid().and_then(|uid| memories.get_mut(&uid)).map(|memory| &mut memory.written);
@@ -54,7 +54,7 @@ impl Memories {
     }
 
     /// True if exactly this version of the object is the result of the operator's own write of its status.
-    pub(super) fn wrote(&self, object: &impl Resource) -> bool {
+    pub(super) fn is_own_write(&self, object: &impl Resource) -> bool {
         let version = version(object);
         let memories = self.lock();
         let written =
@@ -80,7 +80,7 @@ impl Memories {
 
     /// Records that the status `after` was written over `before`, and that the API server answered with
     /// `written`.
-    pub(super) fn status_written(
+    pub(super) fn record_status(
         &self,
         object: &ChatCluster,
         before: &ChatClusterStatus,
@@ -95,43 +95,43 @@ impl Memories {
     }
 
     /// Records the results of applying the children. Returns the prior state of each child, in their order.
-    pub(super) fn children_applied(
+    pub(super) fn record_children(
         &self,
         object: &ChatCluster,
         before: &ChatClusterStatus,
         applied: &[Applied],
-    ) -> Vec<Former> {
-        let settled = is_settled(object, before);
-        let mut formers = Vec::new();
+    ) -> Vec<PriorState> {
+        let was_applied = was_applied(object, before);
+        let mut prior_states = Vec::new();
         self.remember(object, |memory| {
-            let former = |child: &ObjectReference| match &memory.children {
-                Some(children) if children.contains(&number_of(child)) => Former::There,
+            let prior = |child: &ObjectReference| match &memory.children {
+                Some(children) if children.contains(&hash_of(child)) => PriorState::Existed,
                 // A new process has seen no children yet, but the status says that all had been created.
-                None if settled && (before.is_published() || child.name != object.metadata.name) => {
-                    Former::Made
+                None if was_applied && (before.is_published() || child.name != object.metadata.name) => {
+                    PriorState::CreatedByFormerProcess
                 }
-                _ => Former::Unmade,
+                _ => PriorState::NeverCreated,
             };
-            formers = applied.iter().map(|done| former(&done.child)).collect();
+            prior_states = applied.iter().map(|done| prior(&done.child)).collect();
             let children = memory.children.get_or_insert_default();
             for done in applied {
                 match done.outcome {
                     Outcome::Removed | Outcome::Recreating(_) => {
-                        children.remove(&number_of(&done.child));
+                        children.remove(&hash_of(&done.child));
                     }
                     // Either the operator or someone else deletes the child: the memory stays as it is.
-                    Outcome::Absent | Outcome::Leaving => {}
+                    Outcome::Absent | Outcome::Terminating => {}
                     _ => {
-                        children.insert(number_of(&done.child));
+                        children.insert(hash_of(&done.child));
                     }
                 }
             }
         });
-        formers
+        prior_states
     }
 
     /// Counts a failed reconcile of the object. Returns the number of failures in a row.
-    pub(super) fn failed(&self, object: &impl Resource) -> u32 {
+    pub(super) fn record_failure(&self, object: &impl Resource) -> u32 {
         let mut failures = 0;
         self.remember(object, |memory| {
             memory.failures += 1;
@@ -146,7 +146,7 @@ impl Memories {
     }
 
     /// Resets the number of failures after a successful reconcile of the object.
-    pub(super) fn succeeded(&self, object: &impl Resource) {
+    pub(super) fn record_success(&self, object: &impl Resource) {
         self.remember(object, |memory| memory.failures = 0);
     }
 
@@ -171,8 +171,8 @@ fn version(object: &impl Resource) -> Option<u64> {
 }
 
 /// True if the present spec has been applied before, as the status says.
-fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
-    let unmade = [
+fn was_applied(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
+    let not_applied = [
         Reason::NameTaken,
         Reason::ApplyFailed,
         Reason::PodTemplateInvalid,
@@ -189,11 +189,11 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
         && before.observed_generation.is_some()
         && before
             .condition(ConditionType::Ready)
-            .is_some_and(|ready| unmade.iter().all(|reason| reason.as_str() != ready.reason))
+            .is_some_and(|ready| not_applied.iter().all(|reason| reason.as_str() != ready.reason))
 }
 
 /// Returns a hash of the child's kind and name.
-fn number_of(child: &ObjectReference) -> u64 {
+fn hash_of(child: &ObjectReference) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&child.kind, &child.name).hash(&mut hasher);
     hasher.finish()
@@ -221,29 +221,33 @@ mod tests {
         Applied { child, outcome }
     }
 
-    fn formers(memories: &Memories, before: &ChatClusterStatus, outcome: Outcome) -> Vec<Former> {
+    fn prior_states(memories: &Memories, before: &ChatClusterStatus, outcome: Outcome) -> Vec<PriorState> {
         let applied = [applied("lobby-hub", outcome.clone()), applied("lobby", outcome)];
-        memories.children_applied(&settled(), before, &applied)
+        memories.record_children(&settled(), before, &applied)
     }
 
     #[test]
     fn a_new_process_takes_for_made_what_the_status_tells_of() {
         let before = settled().status.unwrap();
 
-        let settled = formers(&Memories::default(), &before, Outcome::Created);
-        let unsettled = formers(&Memories::default(), &ChatClusterStatus::default(), Outcome::Created);
+        let settled = prior_states(&Memories::default(), &before, Outcome::Created);
+        let unsettled = prior_states(&Memories::default(), &ChatClusterStatus::default(), Outcome::Created);
 
-        assert_eq!(settled, [Former::Made, Former::Unmade], "the public Service may not have been made yet");
-        assert_eq!(unsettled, [Former::Unmade; 2]);
+        assert_eq!(
+            settled,
+            [PriorState::CreatedByFormerProcess, PriorState::NeverCreated],
+            "the public Service may not have been made yet"
+        );
+        assert_eq!(unsettled, [PriorState::NeverCreated; 2]);
     }
 
     #[test]
     fn what_was_there_is_known_until_the_operator_removes_it() {
         let (memories, before) = (Memories::default(), ChatClusterStatus::default());
-        formers(&memories, &before, Outcome::Unchanged);
+        prior_states(&memories, &before, Outcome::Unchanged);
 
-        assert_eq!(formers(&memories, &before, Outcome::Removed), [Former::There; 2]);
-        assert_eq!(formers(&memories, &before, Outcome::Created), [Former::Unmade; 2]);
+        assert_eq!(prior_states(&memories, &before, Outcome::Removed), [PriorState::Existed; 2]);
+        assert_eq!(prior_states(&memories, &before, Outcome::Created), [PriorState::NeverCreated; 2]);
     }
 
     #[test]
@@ -253,22 +257,22 @@ mod tests {
         let mut written = read.clone();
         written.metadata.resource_version = Some("8".to_owned());
         written.status = Some(after.clone());
-        memories.status_written(&read, &before, &after, written.clone());
+        memories.record_status(&read, &before, &after, written.clone());
 
-        assert!(memories.wrote(&written) && !memories.wrote(&read));
-        assert_eq!(memories.status_so_far(&read), after);
+        assert!(memories.is_own_write(&written) && !memories.is_own_write(&read));
+        assert_eq!(memories.latest_status(&read), after);
         written.status = Some(before.clone());
-        assert_eq!(memories.status_so_far(&written), before);
+        assert_eq!(memories.latest_status(&written), before);
     }
 
     #[test]
     fn failures_are_counted_in_a_row() {
         let (memories, cluster) = (Memories::default(), settled());
 
-        assert_eq!([memories.failed(&cluster), memories.failed(&cluster)], [1, 2]);
+        assert_eq!([memories.record_failure(&cluster), memories.record_failure(&cluster)], [1, 2]);
         assert!(memories.is_failing(&cluster));
-        memories.succeeded(&cluster);
+        memories.record_success(&cluster);
         assert!(!memories.is_failing(&cluster));
-        assert_eq!(memories.failed(&cluster), 1);
+        assert_eq!(memories.record_failure(&cluster), 1);
     }
 }

@@ -7,9 +7,9 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use tracing::{debug, info};
 
-use super::apply::Work;
+use super::apply::ApplyResults;
 use super::error::ReconcileError;
-use super::events::{self, Notice};
+use super::events::{self, EventContent};
 use super::memory::Memories;
 use super::publisher::Publisher;
 use crate::metrics::Metrics;
@@ -24,37 +24,37 @@ pub(super) struct Reporter {
 
 impl Reporter {
     /// Reports the writes to children and the failures of such writes. `before`: the status so far.
-    pub(super) async fn writes(
+    pub(super) async fn report_writes(
         &self,
         memories: &Memories,
         object: &ChatCluster,
         before: &ChatClusterStatus,
-        work: &Work,
+        results: &ApplyResults,
     ) {
-        for (kind, word) in work.errors().filter_map(|error| error.write()) {
+        for (kind, word) in results.errors().filter_map(|error| error.write_labels()) {
             self.metrics.wrote(kind, word);
         }
-        for done in &work.applied {
+        for done in &results.applied {
             let (kind, name) = (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
-            if done.outcome.is_something() {
+            if done.outcome.is_notable() {
                 info!(kind, name, outcome = ?done.outcome, "wrote a child");
             }
-            if let Some(word) = done.outcome.word() {
+            if let Some(word) = done.outcome.label() {
                 self.metrics.wrote(kind, word);
             }
         }
-        let formers = memories.children_applied(object, before, &work.applied);
-        for (done, former) in work.applied.iter().zip(&formers) {
-            if events::is_drift(&done.outcome, *former) {
+        let prior_states = memories.record_children(object, before, &results.applied);
+        for (done, prior) in results.applied.iter().zip(&prior_states) {
+            if events::is_drift(&done.outcome, *prior) {
                 self.metrics.drift_repaired(done.child.kind.as_deref().unwrap_or_default());
             }
         }
-        self.publish(object, events::of_writes(&work.applied, &formers)).await;
+        self.publish(object, events::about_writes(&results.applied, &prior_states)).await;
     }
 
     /// Writes the status `after` if it differs from `before`, the status so far, and publishes events about
     /// the changes of conditions.
-    pub(super) async fn status(
+    pub(super) async fn write_status(
         &self,
         memories: &Memories,
         object: &ChatCluster,
@@ -76,19 +76,19 @@ impl Reporter {
         match api.patch_status(&object.name_any(), &params, &patch).await {
             Ok(Lean(written)) => {
                 self.metrics.wrote_status();
-                memories.status_written(object, before, after, written);
+                memories.record_status(object, before, after, written);
             }
             // The object was deleted meanwhile, or recreated under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
             Err(error) => return Err(ReconcileError::Status(error)),
         }
-        self.publish(object, events::of_conditions(before, after)).await;
+        self.publish(object, events::about_conditions(before, after)).await;
         Ok(())
     }
 
-    async fn publish(&self, object: &ChatCluster, notices: Vec<Notice>) {
-        for notice in notices {
-            self.publisher.publish(&object.object_ref(&()), notice).await;
+    async fn publish(&self, object: &ChatCluster, events: Vec<EventContent>) {
+        for event in events {
+            self.publisher.publish(&object.object_ref(&()), event).await;
         }
     }
 }

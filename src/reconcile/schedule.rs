@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatcluster_api::VerifyMode;
 
-use super::observe::Report;
+use super::observe::RedisReport;
 
 /// The pause before another attempt to write a child that something blocks: an object that is not ours, a
 /// quota. No watch reports that the obstacle has gone.
@@ -29,7 +29,7 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// The cluster is being deleted, or its children were orphaned. The watches deliver all that follows.
-    Leaving,
+    Terminating,
     /// The cluster has a newer spec than the reconcile was given.
     Superseded,
     /// Children were written. The watches deliver these writes, and the reconcile that follows writes the
@@ -62,11 +62,16 @@ pub(crate) enum WaitsFor {
 impl WaitsFor {
     /// Returns the event that a cluster waits for. `report`: the last answer of Redis. `unsubscribed`: the
     /// ready hubs that Redis did not show subscribed. `is_blocked`: true if a child could not be written.
-    pub(super) fn of(report: &Report, unseen: &[String], verify: VerifyMode, is_blocked: bool) -> Self {
+    pub(super) fn of(
+        report: &RedisReport,
+        unsubscribed: &[String],
+        verify: VerifyMode,
+        is_blocked: bool,
+    ) -> Self {
         let redis = match report {
-            Report::NotAsked => false,
-            Report::Unreachable { .. } | Report::Rejected => true,
-            Report::Answers(_) => !unseen.is_empty() && verify == VerifyMode::Backplane,
+            RedisReport::NotAsked => false,
+            RedisReport::Unreachable { .. } | RedisReport::PasswordRejected => true,
+            RedisReport::Answers(_) => !unsubscribed.is_empty() && verify == VerifyMode::Backplane,
         };
         match (is_blocked, redis) {
             (true, _) => Self::Obstacle,
@@ -89,9 +94,9 @@ impl WaitsFor {
 
 /// Returns the time from the end of a reconcile to the next one if nothing happens to the cluster before;
 /// `None`: there is no next one. `random`: at least 0 and less than 1.
-pub(crate) fn next(ended: Ended, random: f64) -> Option<Duration> {
+pub(crate) fn requeue_after(ended: Ended, random: f64) -> Option<Duration> {
     match ended {
-        Ended::Leaving => None,
+        Ended::Terminating => None,
         Ended::Superseded => Some(Duration::ZERO),
         Ended::Wrote => Some(WRITES_UNSEEN),
         Ended::Paced { pause, waits_for } => Some(pause.min(waits_for.pause(random))),
@@ -110,17 +115,17 @@ mod tests {
     use super::*;
 
     fn seconds(ended: Ended, random: f64) -> Option<f64> {
-        next(ended, random).map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
+        requeue_after(ended, random).map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
     #[test]
     fn a_cluster_that_leaves_is_not_looked_at_again() {
-        assert_eq!(next(Ended::Leaving, 0.5), None);
+        assert_eq!(requeue_after(Ended::Terminating, 0.5), None);
     }
 
     #[test]
     fn a_newer_spec_is_reconciled_at_once_and_writes_wait_for_the_watches() {
-        assert_eq!(next(Ended::Superseded, 0.5), Some(Duration::ZERO));
+        assert_eq!(requeue_after(Ended::Superseded, 0.5), Some(Duration::ZERO));
         assert_eq!(seconds(Ended::Wrote, 0.9), Some(1.0));
     }
 
@@ -157,16 +162,16 @@ mod tests {
     fn an_obstacle_comes_before_redis() {
         let waits_for = |report, is_blocked| WaitsFor::of(&report, &[], VerifyMode::Backplane, is_blocked);
 
-        assert_eq!(waits_for(Report::Rejected, true), WaitsFor::Obstacle);
-        assert_eq!(waits_for(Report::Rejected, false), WaitsFor::Redis);
-        assert_eq!(waits_for(Report::NotAsked, false), WaitsFor::Nothing);
+        assert_eq!(waits_for(RedisReport::PasswordRejected, true), WaitsFor::Obstacle);
+        assert_eq!(waits_for(RedisReport::PasswordRejected, false), WaitsFor::Redis);
+        assert_eq!(waits_for(RedisReport::NotAsked, false), WaitsFor::Nothing);
     }
 
     #[test]
     fn redis_is_asked_again_while_a_hub_is_not_subscribed_that_has_to_be() {
-        let waits_for = |unseen: &[&str], verify| {
-            let unseen: Vec<String> = unseen.iter().map(|pod| (*pod).to_owned()).collect();
-            WaitsFor::of(&Report::Answers(Vec::new()), &unseen, verify, false)
+        let waits_for = |unsubscribed: &[&str], verify| {
+            let unsubscribed: Vec<String> = unsubscribed.iter().map(|pod| (*pod).to_owned()).collect();
+            WaitsFor::of(&RedisReport::Answers(Vec::new()), &unsubscribed, verify, false)
         };
 
         assert_eq!(waits_for(&["lobby-hub-a"], VerifyMode::Backplane), WaitsFor::Redis);

@@ -28,8 +28,9 @@ pub(super) enum Decision {
     /// None: an object of that name exists and is someone else's.
     Foreign,
     /// None: the child is being deleted, and is recreated when it is gone.
-    Leaving,
-    /// Write the child, because the spec or the operator's version has changed. The fields differ.
+    Terminating,
+    /// Write the child, because the spec or the operator's version has changed. The fields are the ones
+    /// that differ.
     Update(Vec<Difference>),
     /// Write the child, because someone changed these fields of ours. Never empty.
     Repair(Vec<Difference>),
@@ -46,7 +47,7 @@ impl Decision {
 }
 
 /// A child in its desired state, as it is sent to the API server: with its fingerprint.
-pub(super) struct Wanted<K> {
+pub(super) struct DesiredChild<K> {
     pub(super) name: String,
     pub(super) object: K,
     pub(super) value: Value,
@@ -55,7 +56,7 @@ pub(super) struct Wanted<K> {
     fingerprint: String,
 }
 
-impl<K: Child> Wanted<K> {
+impl<K: Child> DesiredChild<K> {
     /// Adds the fingerprint to `object`. `mark`: the mark of `object`.
     pub(super) fn new(mut object: K, mark: Mark) -> Self {
         let mut value = to_value(&object);
@@ -78,7 +79,7 @@ impl<K: Child> Wanted<K> {
             return Decision::Foreign;
         }
         if actual.meta().deletion_timestamp.is_some() {
-            return Decision::Leaving;
+            return Decision::Terminating;
         }
         let mut found = differences(&self.value, &to_value(actual));
         found.retain(keeps);
@@ -147,58 +148,58 @@ mod tests {
         children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), true)
     }
 
-    fn wanted<K: Child>(object: K) -> Wanted<K> {
+    fn desired<K: Child>(object: K) -> DesiredChild<K> {
         let mark = Mark::of(&object);
-        Wanted::new(object, mark)
+        DesiredChild::new(object, mark)
     }
 
-    fn set(spec: Value) -> Wanted<StatefulSet> {
-        wanted(all(spec).redis_set.unwrap())
+    fn set(spec: Value) -> DesiredChild<StatefulSet> {
+        desired(all(spec).redis_set.unwrap())
     }
 
-    fn hub(spec: Value) -> Wanted<Deployment> {
-        wanted(all(spec).hub_deployment.unwrap())
+    fn hub(spec: Value) -> DesiredChild<Deployment> {
+        desired(all(spec).hub_deployment.unwrap())
     }
 
     #[test]
     fn what_is_as_it_was_applied_needs_nothing() {
-        let (wanted, there) = (hub(json!({})), hub(json!({})));
+        let (desired, there) = (hub(json!({})), hub(json!({})));
 
-        assert_eq!(wanted.decide(&cluster(json!({})), Some(&there.object), |_| true), Decision::Nothing);
+        assert_eq!(desired.decide(&cluster(json!({})), Some(&there.object), |_| true), Decision::Nothing);
     }
 
     #[test]
     fn a_bigger_volume_recreates_the_stateful_set_and_restarts_nothing() {
         let bigger = json!({"redis": {"storage": {"size": "2Gi"}}});
-        let (wanted, there) = (set(bigger.clone()), set(json!({})));
+        let (desired, there) = (set(bigger.clone()), set(json!({})));
 
-        let decision = wanted.decide(&cluster(bigger), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(bigger), Some(&there.object), |_| true);
 
         let Decision::Recreate(fields) = decision else { panic!("{decision:?}") };
         assert_eq!(fields[0].path, "spec.volumeClaimTemplates[0].spec.resources.requests.storage");
-        assert!(!wanted.changes_template(&there.object, &fields));
+        assert!(!desired.changes_template(&there.object, &fields));
     }
 
     #[test]
     fn a_field_of_the_pod_that_is_only_removed_restarts_it_too() {
         let before = json!({"hub": {"podTemplate": {"spec": {"priorityClassName": "high"}}}});
-        let (wanted, there) = (hub(json!({})), hub(before));
+        let (desired, there) = (hub(json!({})), hub(before));
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(json!({})), Some(&there.object), |_| true);
 
         assert_eq!(decision, Decision::Update(Vec::new()));
-        assert!(wanted.changes_template(&there.object, &[]));
+        assert!(desired.changes_template(&there.object, &[]));
     }
 
     #[test]
     fn more_replicas_restart_nobody() {
-        let (wanted, there) = (hub(json!({"hub": {"replicas": 3}})), hub(json!({})));
+        let (desired, there) = (hub(json!({"hub": {"replicas": 3}})), hub(json!({})));
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(json!({})), Some(&there.object), |_| true);
 
         let Decision::Update(fields) = decision else { panic!("{decision:?}") };
         assert_eq!(fields, [Difference { path: "spec.replicas".into() }]);
-        assert!(!wanted.changes_template(&there.object, &fields));
+        assert!(!desired.changes_template(&there.object, &fields));
     }
 
     #[test]
@@ -214,10 +215,11 @@ mod tests {
 
     #[test]
     fn a_field_that_the_api_server_does_not_keep_is_no_drift() {
-        let (wanted, mut there) = (hub(json!({})), hub(json!({})));
+        let (desired, mut there) = (hub(json!({})), hub(json!({})));
         there.object.spec.as_mut().unwrap().replicas = Some(7);
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |d| d.path != "spec.replicas");
+        let decision =
+            desired.decide(&cluster(json!({})), Some(&there.object), |d| d.path != "spec.replicas");
 
         assert_eq!(decision, Decision::Nothing);
     }

@@ -37,7 +37,7 @@ pub enum ApplyError {
     /// The object is ours, but the watch did not show it: someone removed our label. The desired state was
     /// built without it, so the reconcile starts over, and now knows it.
     #[error("{kind} {name} is there, without the label by which it is watched")]
-    Overlooked {
+    LabelRemoved {
         /// The object's kind.
         kind: String,
         /// The object's name.
@@ -46,11 +46,11 @@ pub enum ApplyError {
     /// A Secret of ours was changed or deleted after its content was read, to be kept, and before it was
     /// written: the old content must not come back. The reconcile starts over, and now knows the new state.
     #[error("the Secret {0} was changed or deleted meanwhile")]
-    Superseded(String),
+    SecretChanged(String),
     /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, which the watch has not
     /// delivered yet. The child is left behind, as the user requested.
     #[error("the ChatCluster is being deleted, and its children are left behind")]
-    Ownerless,
+    Orphaned,
     /// The user's `podTemplate` cannot be used. Waits for the spec to change.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),
@@ -87,9 +87,11 @@ pub enum ApplyError {
 impl ApplyError {
     /// True if the error passes by itself, so that the reconcile is tried again; otherwise it waits for a
     /// person.
-    pub fn passes(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Overlooked { .. } | Self::Superseded(_) | Self::Ownerless | Self::Transient { .. } => true,
+            Self::LabelRemoved { .. } | Self::SecretChanged(_) | Self::Orphaned | Self::Transient { .. } => {
+                true
+            }
             Self::NameTaken { .. }
             | Self::Refused { .. }
             | Self::PodTemplate(_)
@@ -100,14 +102,14 @@ impl ApplyError {
 
     /// Returns the label values by which the attempted write is counted: the child's kind and the outcome;
     /// `None` where no write was attempted.
-    pub fn write(&self) -> Option<(&str, &'static str)> {
+    pub fn write_labels(&self) -> Option<(&str, &'static str)> {
         match self {
             Self::NameTaken { kind, .. } => Some((kind, "name_taken")),
             Self::Refused { kind, .. } => Some((kind, "refused")),
             Self::Transient { kind, .. } => Some((kind, "failed")),
-            Self::Overlooked { .. }
-            | Self::Superseded(_)
-            | Self::Ownerless
+            Self::LabelRemoved { .. }
+            | Self::SecretChanged(_)
+            | Self::Orphaned
             | Self::PodTemplate(_)
             | Self::HubAuth(_)
             | Self::VolumeNotExpandable { .. } => None,
@@ -122,9 +124,9 @@ impl ApplyError {
             Self::HubAuth(error) => error.into(),
             Self::VolumeNotExpandable { .. } => Reason::VolumeNotExpandable,
             Self::Refused { .. }
-            | Self::Overlooked { .. }
-            | Self::Superseded(_)
-            | Self::Ownerless
+            | Self::LabelRemoved { .. }
+            | Self::SecretChanged(_)
+            | Self::Orphaned
             | Self::Transient { .. } => Reason::ApplyFailed,
         }
     }
@@ -139,7 +141,7 @@ impl From<WorkloadError> for ApplyError {
     }
 }
 
-pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
+pub(super) fn name_taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
     let owner = match controller(object) {
         Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
             "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
@@ -150,7 +152,7 @@ pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K
     ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: object.name_any(), owner }
 }
 
-pub(super) fn failure<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
+pub(super) fn write_error<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
     let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {

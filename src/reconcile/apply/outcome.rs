@@ -41,23 +41,23 @@ pub enum Outcome {
     /// The child, which should no longer exist, was deleted.
     Removed,
     /// None: the child is being deleted, and is recreated when it is gone.
-    Leaving,
+    Terminating,
 }
 
 impl Outcome {
     /// True if the child was written or deleted, or is being deleted.
-    pub fn is_something(&self) -> bool {
+    pub fn is_notable(&self) -> bool {
         !matches!(self, Self::Unchanged | Self::Absent)
     }
 
     /// True if the watch is about to deliver the operator's own write: then the reconcile that follows writes
     /// the status for both.
-    fn is_news(&self) -> bool {
+    fn triggers_reconcile(&self) -> bool {
         matches!(self, Self::Created | Self::Updated | Self::Recreating(_) | Self::Grown { .. })
     }
 
     /// Returns the label value by which writes are counted; `None` where nothing was written.
-    pub fn word(&self) -> Option<&'static str> {
+    pub fn label(&self) -> Option<&'static str> {
         match self {
             Self::Created => Some("created"),
             Self::Updated => Some("updated"),
@@ -65,45 +65,45 @@ impl Outcome {
             Self::Removed => Some("removed"),
             Self::Recreating(_) => Some("recreated"),
             Self::Grown { .. } => Some("grown"),
-            Self::Unchanged | Self::Absent | Self::Leaving => None,
+            Self::Unchanged | Self::Absent | Self::Terminating => None,
         }
     }
 }
 
 /// The results of applying all children of a cluster.
 #[derive(Debug, Default)]
-pub struct Work {
+pub struct ApplyResults {
     /// The children that match their desired state, or are on the way there.
     pub applied: Vec<Applied>,
     /// Errors that wait for a person.
     pub failures: Vec<ApplyError>,
     /// Errors that pass by themselves, so that the reconcile is tried again.
-    pub passing: Vec<ApplyError>,
+    pub transient: Vec<ApplyError>,
     /// The changes that are held back.
     pub pending: Vec<Pending>,
 }
 
-impl Work {
+impl ApplyResults {
     /// Sorts the results of applying the children.
-    pub fn of(results: Vec<Result<Applied, ApplyError>>) -> Self {
-        let mut work = Self::default();
-        for result in results {
+    pub fn of(children: Vec<Result<Applied, ApplyError>>) -> Self {
+        let mut results = Self::default();
+        for result in children {
             match result {
-                Ok(done) => work.applied.push(done),
-                Err(error) if error.passes() => work.passing.push(error),
-                Err(error) => work.failures.push(error),
+                Ok(done) => results.applied.push(done),
+                Err(error) if error.is_transient() => results.transient.push(error),
+                Err(error) => results.failures.push(error),
             }
         }
-        work
+        results
     }
 
     /// Returns the errors of both kinds.
     pub fn errors(&self) -> impl Iterator<Item = &ApplyError> {
-        self.failures.iter().chain(&self.passing)
+        self.failures.iter().chain(&self.transient)
     }
 
     /// True if all that is left to do is to wait until the watches deliver the writes.
-    pub fn is_news(&self) -> bool {
-        self.failures.is_empty() && self.applied.iter().any(|done| done.outcome.is_news())
+    pub fn awaits_watches(&self) -> bool {
+        self.failures.is_empty() && self.applied.iter().any(|done| done.outcome.triggers_reconcile())
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn stateful_set(
             pod_management_policy: Some("Parallel".to_owned()),
             service_name: Some(names::redis_nodes(&cluster.name)),
             selector: names::selector(&cluster.name, Component::Backplane),
-            template: overlay::lay(template, overlay, protected, "redis.podTemplate")?,
+            template: overlay::apply(template, overlay, protected, "redis.podTemplate")?,
             volume_claim_templates: has_volume(cluster).then(|| vec![claim(cluster)]),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some(

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::WorkloadError;
 use super::meta::meta;
 use super::overlay;
-use super::pod::{self, value};
+use super::pod::{self, variable};
 use super::settings;
 use crate::reconcile::validate::hub_keys::HubKeys;
 use crate::reconcile::validate::{Auth, Cluster};
@@ -29,7 +29,7 @@ const TMP_VOLUME: &str = "tmp";
 const LAME_DUCK_SECONDS: i64 = 3;
 /// The part of the grace period that is left when our own hub has closed its connections, in seconds: time to
 /// exit by itself, before it is killed.
-const FAREWELL_SECONDS: i64 = 2;
+const EXIT_SECONDS: i64 = 2;
 /// The name of the hub's port.
 pub(super) const PORT_NAME: &str = "http";
 
@@ -40,8 +40,8 @@ pub(super) fn deployment(
     auth: &Auth,
     keys: &HubKeys,
 ) -> Result<Deployment, WorkloadError> {
-    if let Some(trouble) = &keys.trouble {
-        return Err(trouble.clone().into());
+    if let Some(error) = &keys.client_key_error {
+        return Err(error.clone().into());
     }
     let hub = &cluster.spec.hub;
     Ok(Deployment {
@@ -57,7 +57,7 @@ pub(super) fn deployment(
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: overlay::lay(
+            template: overlay::apply(
                 template(cluster, auth, keys),
                 hub.pod_template.as_ref(),
                 || protected(cluster),
@@ -91,14 +91,14 @@ fn template(cluster: &Cluster, auth: &Auth, keys: &HubKeys) -> PodTemplateSpec {
 fn protected(cluster: &Cluster) -> Value {
     json!({
         "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
-        "spec": {"containers": [{"name": HUB_CONTAINER, "env": promised(cluster).collect::<Vec<_>>()}]},
+        "spec": {"containers": [{"name": HUB_CONTAINER, "env": protected_variables(cluster).collect::<Vec<_>>()}]},
     })
 }
 
 fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
     let image_pull_secrets = cluster.spec.hub.image_pull_secrets.clone();
     let hub_keys: Vec<&str> =
-        [hub_key::TOKEN].into_iter().chain(keys.clients.keys().map(String::as_str)).collect();
+        [hub_key::TOKEN].into_iter().chain(keys.client_keys.keys().map(String::as_str)).collect();
     PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(cluster)],
@@ -126,9 +126,9 @@ fn container(cluster: &Cluster) -> Container {
         image_pull_policy: Some(hub.image_pull_policy.as_str().to_owned()),
         // The contract comes first: a variable can refer only to those before it.
         env: Some(
-            promised(cluster)
+            protected_variables(cluster)
                 .chain(drain(cluster))
-                .chain(settings::of(hub))
+                .chain(settings::variables(hub))
                 .chain(hub.env.iter().cloned())
                 .collect(),
         ),
@@ -182,24 +182,24 @@ fn container(cluster: &Cluster) -> Container {
 }
 
 /// Returns the variables that no overlay may change.
-fn promised(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
-    contract(cluster).into_iter().chain(settings::auth(&cluster.spec.hub, KEYS_DIRECTORY))
+fn protected_variables(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
+    contract(cluster).into_iter().chain(settings::auth_variables(&cluster.spec.hub, KEYS_DIRECTORY))
 }
 
 /// Returns the hub contract: the environment that every hub gets, whatever its image.
 fn contract(cluster: &Cluster) -> Vec<EnvVar> {
     let mut contract = vec![
-        value("REDIS_SERVER", names::redis(&cluster.name)),
-        value("REDIS_PORT", REDIS_PORT.to_string()),
-        value("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
-        value("BACKPLANE_EVENT_KEY", cluster.event_key.clone()),
+        variable("REDIS_SERVER", names::redis(&cluster.name)),
+        variable("REDIS_PORT", REDIS_PORT.to_string()),
+        variable("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
+        variable("BACKPLANE_EVENT_KEY", cluster.event_key.clone()),
         field("POD_NAME", "metadata.name"),
         field("POD_IP", "status.podIP"),
-        value("HUB_PORT", cluster.spec.hub.port.to_string()),
-        value("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
+        variable("HUB_PORT", cluster.spec.hub.port.to_string()),
+        variable("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
     ];
     if cluster.spec.hub.password_env {
-        contract.push(from(
+        contract.push(variable_from(
             "REDIS_PASSWORD",
             EnvVarSource {
                 secret_key_ref: Some(SecretKeySelector {
@@ -222,14 +222,14 @@ fn drain(cluster: &Cluster) -> Option<EnvVar> {
     if hub.drain == Drain::default() || hub.env.iter().any(|env| env.name == NAME) {
         return None;
     }
-    Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
+    Some(variable(NAME, (grace - LAME_DUCK_SECONDS - EXIT_SECONDS).max(1).to_string()))
 }
 
 fn field(name: &str, path: &str) -> EnvVar {
     let source = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: path.to_owned() };
-    from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
+    variable_from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
 }
 
-fn from(name: &str, source: EnvVarSource) -> EnvVar {
+fn variable_from(name: &str, source: EnvVarSource) -> EnvVar {
     EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
 }

@@ -49,7 +49,7 @@ pub enum OverlayError {
 ///
 /// # Errors
 /// If the result is no pod template, or lacks something of `protected`.
-pub fn lay(
+pub fn apply(
     template: PodTemplateSpec,
     overlay: Option<&Overlay>,
     protected: impl FnOnce() -> Value,
@@ -190,15 +190,15 @@ mod tests {
         .unwrap()
     }
 
-    fn lay_over(overlay: Value, protected: &Value) -> Result<Value, OverlayError> {
+    fn apply_to_ours(overlay: Value, protected: &Value) -> Result<Value, OverlayError> {
         let overlay: Overlay = serde_json::from_value(overlay).unwrap();
-        let laid = lay(ours(), Some(&overlay), || protected.clone(), "hub.podTemplate")?;
-        Ok(serde_json::to_value(laid).unwrap())
+        let applied = apply(ours(), Some(&overlay), || protected.clone(), "hub.podTemplate")?;
+        Ok(serde_json::to_value(applied).unwrap())
     }
 
     #[test]
     fn keyed_lists_merge_and_others_are_replaced() {
-        let got = lay_over(
+        let got = apply_to_ours(
             json!({"metadata": {"annotations": {"note": "n"}}, "spec": {
                 "tolerations": [{"operator": "Exists"}],
                 "containers": [
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn null_removes_a_field_and_a_directive_an_element() {
-        let got = lay_over(
+        let got = apply_to_ours(
             json!({"spec": {
                 "containers": [{
                     "name": "hub",
@@ -245,15 +245,17 @@ mod tests {
     #[test]
     fn quantities_may_be_numbers() {
         let resources = json!({"limits": {"cpu": 1, "memory": "1Gi"}});
-        let got =
-            lay_over(json!({"spec": {"containers": [{"name": "hub", "resources": resources}]}}), &json!({}));
+        let got = apply_to_ours(
+            json!({"spec": {"containers": [{"name": "hub", "resources": resources}]}}),
+            &json!({}),
+        );
 
         assert_eq!(got.unwrap()["spec"]["containers"][0]["resources"]["limits"]["cpu"], "1");
     }
 
     #[test]
     fn a_field_that_does_not_exist_is_named() {
-        let got = lay_over(json!({"spec": {"tolerations": [], "nodeSelektor": {"a": "b"}}}), &json!({}));
+        let got = apply_to_ours(json!({"spec": {"tolerations": [], "nodeSelektor": {"a": "b"}}}), &json!({}));
 
         let error = got.unwrap_err();
         assert_eq!(
@@ -264,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_is_named_with_its_place() {
-        let error = lay_over(json!({"spec": {"nodeSelector": {"a": 1}}}), &json!({})).unwrap_err();
+        let error = apply_to_ours(json!({"spec": {"nodeSelector": {"a": 1}}}), &json!({})).unwrap_err();
 
         let OverlayError::Malformed { path, .. } = &error else { panic!("{error}") };
         assert_eq!(path, "spec.nodeSelector.a");
@@ -276,11 +278,11 @@ mod tests {
             {"name": "hub", "env": [{"name": "A", "value": "1"}]}
         ]}});
 
-        let label = lay_over(json!({"metadata": {"labels": {"app": "y"}}}), &protected).unwrap_err();
+        let label = apply_to_ours(json!({"metadata": {"labels": {"app": "y"}}}), &protected).unwrap_err();
         let env = json!([{"name": "A", "value": "2"}]);
-        let env = lay_over(json!({"spec": {"containers": [{"name": "hub", "env": env}]}}), &protected);
+        let env = apply_to_ours(json!({"spec": {"containers": [{"name": "hub", "env": env}]}}), &protected);
         let gone = json!([{"name": "hub", "$patch": "delete"}]);
-        let gone = lay_over(json!({"spec": {"containers": gone}}), &protected).unwrap_err();
+        let gone = apply_to_ours(json!({"spec": {"containers": gone}}), &protected).unwrap_err();
 
         assert!(matches!(label, OverlayError::Protected { path, .. } if path == "metadata.labels.app"));
         let path = "spec.containers[hub].env[A].value";

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Children;
 use crate::reconcile::validate::hub_keys::HubKeys;
 use crate::reconcile::validate::testing::{auth, cluster, defaults, keys, secret};
-use crate::reconcile::validate::{Auth, Cluster, Restart, SecretKey, UserSecret};
+use crate::reconcile::validate::{Auth, Cluster, Restart, SecretKeyRef, UserSecret};
 use chatcluster_api::names::hub_key;
 
 /// Returns the children that the operator desires, with a key of the user's where the spec names one.
@@ -20,7 +20,7 @@ fn children(cluster: &Cluster, auth: &Auth, public: bool) -> Children {
 }
 
 fn users_key() -> UserSecret {
-    let named = SecretKey { name: "mine".to_owned(), key: "jwt.key".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "jwt.key".to_owned() };
     UserSecret::Found(named, Arc::new(secret(&[("jwt.key", "jwt-s3cret-of-at-least-32-bytes-in-all")])))
 }
 
@@ -204,10 +204,10 @@ fn hubs_are_rolled_for_another_key_of_connection_tokens_and_not_for_another_key_
     let before = keys(&with_auth, &users_key());
     let mut other_token = before.clone();
     other_token.revision = "k2".to_owned();
-    let named = SecretKey { name: "mine".to_owned(), key: "jwt.key".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "jwt.key".to_owned() };
     let another = UserSecret::Found(named, Arc::new(secret(&[("jwt.key", &"x".repeat(40))])));
     let other_key = keys(&with_auth, &another);
-    assert_ne!(before.clients, other_key.clients);
+    assert_ne!(before.client_keys, other_key.client_keys);
 
     let template = |keys| template_of_hubs(&with_auth, keys);
 
@@ -219,7 +219,7 @@ fn hubs_are_rolled_for_another_key_of_connection_tokens_and_not_for_another_key_
 fn hubs_whose_clients_cannot_be_told_stay_as_they_are_and_so_does_the_key_that_they_have() {
     let with_auth = cluster(json!({"hub": {"auth": {"keySecret": {"name": "mine"}}}}));
     let mut unusable = keys(&with_auth, &UserSecret::NotNamed);
-    unusable.clients = keys(&with_auth, &users_key()).clients;
+    unusable.client_keys = keys(&with_auth, &users_key()).client_keys;
 
     let found = super::children(&with_auth, &auth(), &unusable, &defaults(), true);
 

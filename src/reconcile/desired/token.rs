@@ -13,7 +13,7 @@ use chatcluster_api::names::{self, Component, hub_key};
 pub(super) fn secret(cluster: &Cluster, keys: &HubKeys) -> Secret {
     let bytes = |bytes: &[u8]| ByteString(bytes.to_vec());
     let mut data: std::collections::BTreeMap<_, _> =
-        keys.clients.iter().map(|(name, key)| (name.clone(), bytes(key.reveal()))).collect();
+        keys.client_keys.iter().map(|(name, key)| (name.clone(), bytes(key.reveal()))).collect();
     data.insert(hub_key::TOKEN.to_owned(), bytes(keys.token.reveal()));
     data.insert(hub_key::REVISION.to_owned(), bytes(keys.revision.as_bytes()));
     Secret {

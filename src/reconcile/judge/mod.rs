@@ -8,7 +8,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use crate::reconcile::observe::{Observed, Report};
+use crate::reconcile::observe::{Observed, RedisReport};
 use crate::reconcile::validate::hub_keys::client_key;
 use crate::reconcile::validate::{Auth, AuthError, Cluster, UserSecret};
 use chatcluster_api::diagnose::{Trouble, trouble};
@@ -20,10 +20,10 @@ pub use verdict::Verdict;
 pub use volume::{Growth, growth};
 
 pub(super) use verdict::{no, yes};
-use volume::still_grows;
+use volume::growth_in_progress;
 
 /// The number of failed attempts in a row, a second apart, from which Redis is reported as unreachable.
-const PERSISTENT: u32 = 5;
+const UNREACHABLE_ATTEMPTS: u32 = 5;
 
 /// The verdicts on the conditions of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,27 +105,27 @@ fn backplane_ready(
             ),
         );
     };
-    if let Some(verdict) = volume_trouble(cluster, observed, pod) {
+    if let Some(verdict) = volume_problem(cluster, observed, pod) {
         return verdict;
     }
     if let Some(trouble) = trouble(pod, REDIS_CONTAINER, "spec.redis.image") {
-        return trouble_verdict(trouble, Reason::RedisCrashing);
+        return problem_verdict(trouble, Reason::RedisCrashing);
     }
     // Until Redis has been unreachable for long, the former verdict on it stays. A new operator starts to
     // count from zero.
     let was_unreachable = before
         .condition(ConditionType::BackplaneReady)
         .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
-    let answers = match observed.report {
-        Report::Answers(_) => true,
-        Report::Unreachable { .. } => before.holds(ConditionType::BackplaneReady),
-        Report::Rejected | Report::NotAsked => false,
+    let answers = match observed.redis {
+        RedisReport::Answers(_) => true,
+        RedisReport::Unreachable { .. } => before.holds(ConditionType::BackplaneReady),
+        RedisReport::PasswordRejected | RedisReport::NotAsked => false,
     };
-    match &observed.report {
+    match &observed.redis {
         _ if auth.is_some_and(|auth| is_rotating(observed, auth)) => {
             no(Reason::RedisStarting, format!("pod {name} restarts with the new password"))
         }
-        Report::Rejected => no(
+        RedisReport::PasswordRejected => no(
             Reason::PasswordRejected,
             format!(
                 "Redis rejects the password of Secret {}: its users were changed after it started; restart it with: \
@@ -133,8 +133,8 @@ fn backplane_ready(
                 names::redis_auth(&cluster.name)
             ),
         ),
-        Report::Unreachable { error, times }
-            if is_ready(pod) && (was_unreachable || *times >= PERSISTENT) =>
+        RedisReport::Unreachable { error, times }
+            if is_ready(pod) && (was_unreachable || *times >= UNREACHABLE_ATTEMPTS) =>
         {
             no(
                 Reason::Unreachable,
@@ -145,11 +145,11 @@ fn backplane_ready(
             )
         }
         _ if answers && is_ready(pod) => {
-            let grows = observed.claim.as_deref().and_then(still_grows);
+            let grows = observed.claim.as_deref().and_then(growth_in_progress);
             let grows = grows.map(|grows| format!("; {grows}")).unwrap_or_default();
             yes(Reason::Ready, format!("Redis takes the password and answers{grows}"))
         }
-        Report::Answers(_) | Report::Unreachable { .. } | Report::NotAsked => {
+        RedisReport::Answers(_) | RedisReport::Unreachable { .. } | RedisReport::NotAsked => {
             no(Reason::RedisStarting, format!("pod {name} is starting"))
         }
     }
@@ -157,7 +157,7 @@ fn backplane_ready(
 
 /// Returns the verdict on a missing volume. It shows as a pod that cannot be scheduled, and the claim says
 /// more.
-fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<Verdict> {
+fn volume_problem(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<Verdict> {
     if cluster.spec.redis.persistence == Persistence::None {
         return None;
     }
@@ -194,7 +194,7 @@ fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
     })
 }
 
-fn trouble_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
+fn problem_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
     match trouble {
         Trouble::Unschedulable(message) => no(Reason::Unschedulable, message),
         Trouble::ImagePullFailed(message) => no(Reason::ImagePullFailed, message),
@@ -204,14 +204,14 @@ fn trouble_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
 }
 
 /// Returns the desired number of hubs: that of the spec, or of the autoscaler.
-pub(super) fn hubs_wanted(cluster: &Cluster, observed: &Observed) -> i32 {
+pub(super) fn desired_hubs(cluster: &Cluster, observed: &Observed) -> i32 {
     let scaled = || observed.hub_deployment.as_ref()?.spec.as_ref()?.replicas;
     let fewest = || cluster.spec.hub.autoscaling.as_ref().map(|autoscaling| autoscaling.min_replicas);
     cluster.replicas().or_else(scaled).or_else(fewest).unwrap_or(0)
 }
 
 fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
-    let wanted = hubs_wanted(cluster, observed);
+    let wanted = desired_hubs(cluster, observed);
     let name = names::hub(&cluster.name);
     if let Err(error) = client_key(cluster, &observed.hub_secret) {
         let meanwhile =
@@ -242,7 +242,7 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
     if let Some(trouble) =
         observed.hub_pods.iter().find_map(|pod| trouble(pod, HUB_CONTAINER, "spec.hub.image"))
     {
-        return trouble_verdict(trouble, Reason::HubCrashing);
+        return problem_verdict(trouble, Reason::HubCrashing);
     }
     let conditions = status.conditions.unwrap_or_default();
     let condition =
@@ -296,8 +296,8 @@ fn verified(
         return yes(Reason::Verified, "Redis answers and the hubs are ready");
     }
     let stays =
-        matches!(observed.report, Report::Unreachable { .. }) && before.holds(ConditionType::Verified);
-    match observed.unseen.first() {
+        matches!(observed.redis, RedisReport::Unreachable { .. }) && before.holds(ConditionType::Verified);
+    match observed.unsubscribed_hubs.first() {
         Some(pod) if !stays => no(
             Reason::HubNotSubscribed,
             format!(

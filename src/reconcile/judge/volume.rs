@@ -25,12 +25,12 @@ pub enum Growth {
         to: String,
     },
     /// The claim has no volume yet, and Kubernetes does not change the size before that.
-    Waits {
+    Unbound {
         /// The size that the claim requests.
         from: String,
     },
     /// The storage class does not let its volumes grow.
-    Impossible {
+    NotExpandable {
         /// The claim's name.
         claim: String,
         /// The size that the claim requests, and keeps.
@@ -44,9 +44,9 @@ pub enum Growth {
 
 impl Growth {
     /// Returns the size that the claim keeps for now, if it is not the spec's.
-    pub fn stays_at(&self) -> Option<&str> {
+    pub fn kept_size(&self) -> Option<&str> {
         match self {
-            Self::Waits { from } | Self::Impossible { from, .. } => Some(from),
+            Self::Unbound { from } | Self::NotExpandable { from, .. } => Some(from),
             Self::None | Self::Expand { .. } => None,
         }
     }
@@ -70,9 +70,9 @@ pub fn growth(
     let leaving = found.metadata.deletion_timestamp.is_some();
     match (grows && !leaving, bound, class) {
         (false, _, _) => Growth::None,
-        (true, false, _) => Growth::Waits { from },
+        (true, false, _) => Growth::Unbound { from },
         (true, true, Some(class)) if class.allow_volume_expansion != Some(true) => {
-            Growth::Impossible { claim: found.name_any(), from, to, class: class.name_any() }
+            Growth::NotExpandable { claim: found.name_any(), from, to, class: class.name_any() }
         }
         // If the class is unknown to the operator, the API server knows it, and refuses what it does not
         // allow.
@@ -90,7 +90,7 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
 
 /// Returns a message if the volume is still smaller than its claim requests, with the cause, if the claim has
 /// one.
-pub(super) fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
+pub(super) fn growth_in_progress(claim: &PersistentVolumeClaim) -> Option<String> {
     let status = claim.status.as_ref()?;
     let (has, asked) = (status.capacity.as_ref()?.get("storage")?.0.clone(), requested(claim)?);
     if quantity(&has)? >= quantity(&asked)? {
@@ -149,15 +149,15 @@ mod tests {
     fn a_class_that_cannot_expand_is_named_and_the_size_stays() {
         let got = growth(&wants("2Gi"), Some(&claim("1Gi", "Bound")), Some(&class(false)));
 
-        assert_eq!(got.stays_at(), Some("1Gi"));
-        assert!(matches!(got, Growth::Impossible { class, .. } if class == "fast"));
+        assert_eq!(got.kept_size(), Some("1Gi"));
+        assert!(matches!(got, Growth::NotExpandable { class, .. } if class == "fast"));
     }
 
     #[test]
     fn a_claim_without_a_volume_waits_for_it() {
         let got = growth(&wants("2Gi"), Some(&claim("1Gi", "Pending")), Some(&class(true)));
 
-        assert_eq!(got, Growth::Waits { from: "1Gi".to_owned() });
+        assert_eq!(got, Growth::Unbound { from: "1Gi".to_owned() });
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         .unwrap();
 
         assert_eq!(
-            still_grows(&growing).as_deref(),
+            growth_in_progress(&growing).as_deref(),
             Some("its volume grows from 1Gi to 2Gi (FileSystemResizePending: waits for the pod)")
         );
-        assert_eq!(still_grows(&claim("1Gi", "Bound")), None);
+        assert_eq!(growth_in_progress(&claim("1Gi", "Bound")), None);
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
 
-use super::redis::Report;
+use super::redis::RedisReport;
 use crate::reconcile::validate::UserSecret;
 
 /// The observed state of one cluster.
@@ -41,9 +41,9 @@ pub struct Observed {
     /// True if the operator may not read storage classes, so that one may exist that it does not know.
     pub without_storage_classes: bool,
     /// The last answer of Redis.
-    pub report: Report,
+    pub redis: RedisReport,
     /// The names of the ready hub pods that Redis does not show subscribed.
-    pub unseen: Vec<String>,
+    pub unsubscribed_hubs: Vec<String>,
 }
 
 impl Observed {

@@ -16,13 +16,13 @@ use crate::reconcile::validate::Password;
 use chatcluster_api::names::{OPERATOR, REDIS_PORT};
 
 /// The timeout of a connection, and of each answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// The time for which an answer is reused while nothing that it depends on has changed.
-const FRESH: Duration = Duration::from_mins(5);
+const REUSE: Duration = Duration::from_mins(5);
 
 /// The answer of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
+pub enum RedisReport {
     /// Redis was not asked: it has no running pod, or there is no password yet.
     NotAsked,
     /// Redis could not be reached.
@@ -34,7 +34,7 @@ pub enum Report {
         times: u32,
     },
     /// Redis does not take the password.
-    Rejected,
+    PasswordRejected,
     /// Redis takes the password, and these clients are subscribed.
     Answers(Vec<Subscriber>),
 }
@@ -50,7 +50,7 @@ pub struct Subscriber {
 
 /// The state on which an answer of Redis depends: while it stays the same, so does the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct ProbeInputs {
     /// Redis's pod: its uid, the number of restarts of its container, and whether it is ready.
     pub redis: (String, i32, bool),
     /// The address of Redis's pod.
@@ -61,10 +61,10 @@ pub struct Question {
     pub hubs: Vec<(String, Option<IpAddr>)>,
 }
 
-impl Question {
+impl ProbeInputs {
     /// Returns the names of the ready hub pods that `report` does not show subscribed.
-    pub fn unseen<'a>(&'a self, report: &Report) -> Vec<&'a str> {
-        let Report::Answers(subscribers) = report else {
+    pub fn unsubscribed<'a>(&'a self, report: &RedisReport) -> Vec<&'a str> {
+        let RedisReport::Answers(subscribers) = report else {
             return self.hubs.iter().map(|(name, _)| name.as_str()).collect();
         };
         let seen = |name: &str, address: Option<IpAddr>| {
@@ -80,31 +80,31 @@ impl Question {
 
 /// Asks Redis, and remembers its last answer about each cluster.
 #[derive(Debug, Default)]
-pub struct Backplane {
+pub struct RedisProbe {
     /// The last answer about each cluster with the inputs and the time of asking, by the cluster's uid.
-    answers: Mutex<HashMap<String, (Question, Report, Instant)>>,
+    answers: Mutex<HashMap<String, (ProbeInputs, RedisReport, Instant)>>,
 }
 
-impl Backplane {
+impl RedisProbe {
     /// Returns the answer of Redis; from memory where nothing has changed since it last answered well.
-    pub async fn ask(&self, uid: &str, question: &Question, password: &Password) -> Report {
+    pub async fn ask(&self, uid: &str, inputs: &ProbeInputs, password: &Password) -> RedisReport {
         let mut failed_before = 0;
         if let Some((asked, report, at)) = self.lock().get(uid) {
             match report {
-                Report::Answers(_)
-                    if asked == question && at.elapsed() < FRESH && question.unseen(report).is_empty() =>
+                RedisReport::Answers(_)
+                    if asked == inputs && at.elapsed() < REUSE && inputs.unsubscribed(report).is_empty() =>
                 {
                     return report.clone();
                 }
-                Report::Unreachable { times, .. } => failed_before = *times,
-                Report::Answers(_) | Report::Rejected | Report::NotAsked => {}
+                RedisReport::Unreachable { times, .. } => failed_before = *times,
+                RedisReport::Answers(_) | RedisReport::PasswordRejected | RedisReport::NotAsked => {}
             }
         }
-        let mut report = ask(question.address, password).await;
-        if let Report::Unreachable { times, .. } = &mut report {
+        let mut report = ask(inputs.address, password).await;
+        if let RedisReport::Unreachable { times, .. } = &mut report {
             *times += failed_before;
         }
-        self.lock().insert(uid.to_owned(), (question.clone(), report.clone(), Instant::now()));
+        self.lock().insert(uid.to_owned(), (inputs.clone(), report.clone(), Instant::now()));
         report
     }
 
@@ -113,20 +113,20 @@ impl Backplane {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Question, Report, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (ProbeInputs, RedisReport, Instant)>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn ask(address: IpAddr, password: &Password) -> Report {
-    match talk(address, password).await {
-        Ok(clients) => Report::Answers(subscribers(&clients)),
-        Err(error) if is_rejection(&error) => Report::Rejected,
-        Err(error) => Report::Unreachable { error: error.to_string(), times: 1 },
+async fn ask(address: IpAddr, password: &Password) -> RedisReport {
+    match query(address, password).await {
+        Ok(clients) => RedisReport::Answers(subscribers(&clients)),
+        Err(error) if is_rejection(&error) => RedisReport::PasswordRejected,
+        Err(error) => RedisReport::Unreachable { error: error.to_string(), times: 1 },
     }
 }
 
-async fn talk(address: IpAddr, password: &Password) -> Result<String, RedisError> {
+async fn query(address: IpAddr, password: &Password) -> Result<String, RedisError> {
     let settings = RedisConnectionInfo::default()
         .set_password(password.reveal())
         .set_lib_name(OPERATOR, env!("CARGO_PKG_VERSION"));
@@ -134,8 +134,8 @@ async fn talk(address: IpAddr, password: &Password) -> Result<String, RedisError
         .into_connection_info()?
         .set_redis_settings(settings);
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+        .set_connection_timeout(Some(TIMEOUT))
+        .set_response_timeout(Some(TIMEOUT));
     let mut connection: MultiplexedConnection =
         Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
     let _: String = redis::cmd("PING").query_async(&mut connection).await?;
@@ -179,8 +179,8 @@ id=4 addr=10.1.2.3:5000 laddr=10.1.2.9:6379 fd=8 name=lobby-hub-a db=0 sub=2 psu
 id=5 addr=[fd00::7]:5001 laddr=[fd00::9]:6379 fd=9 name= db=0 sub=0 psub=1 ssub=0 cmd=psubscribe user=default\n\
 id=6 addr=10.1.2.4:5002 laddr=10.1.2.9:6379 fd=10 name=idle db=0 sub=0 psub=0 ssub=0 cmd=ping user=default\n";
 
-    fn question(hubs: &[(&str, Option<&str>)]) -> Question {
-        Question {
+    fn inputs(hubs: &[(&str, Option<&str>)]) -> ProbeInputs {
+        ProbeInputs {
             redis: ("uid".to_owned(), 0, true),
             address: "10.1.2.9".parse().unwrap(),
             revision: "r".to_owned(),
@@ -203,16 +203,16 @@ id=6 addr=10.1.2.4:5002 laddr=10.1.2.9:6379 fd=10 name=idle db=0 sub=0 psub=0 ss
 
     #[test]
     fn a_hub_is_seen_by_its_name_or_by_its_address() {
-        let report = Report::Answers(subscribers(CLIENTS));
+        let report = RedisReport::Answers(subscribers(CLIENTS));
 
-        let question = question(&[
+        let inputs = inputs(&[
             ("lobby-hub-a", None),
             ("lobby-hub-b", Some("fd00::7")),
             ("idle", Some("10.1.2.4")),
             ("lobby-hub-c", None),
         ]);
 
-        assert_eq!(question.unseen(&report), ["idle", "lobby-hub-c"]);
-        assert_eq!(question.unseen(&Report::Rejected).len(), 4);
+        assert_eq!(inputs.unsubscribed(&report), ["idle", "lobby-hub-c"]);
+        assert_eq!(inputs.unsubscribed(&RedisReport::PasswordRejected).len(), 4);
     }
 }

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::reconcile::judge::{Verdict, Verdicts, hubs_wanted, no, yes};
+use crate::reconcile::judge::{Verdict, Verdicts, desired_hubs, no, yes};
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Cluster, Held, hub_selector};
+use crate::reconcile::validate::{Cluster, HoldReason, hub_selector};
 use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reason, ServiceType};
 
 pub use failure::Failure;
@@ -64,7 +64,7 @@ fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Ver
 
 /// The children that are not as desired.
 #[derive(Debug)]
-pub struct Done<'a> {
+pub struct Unapplied<'a> {
     /// The failures to write children.
     pub failures: &'a [Failure],
     /// The changes that are held back while the cluster is paused or held.
@@ -78,7 +78,7 @@ pub fn status(
     generation: Option<i64>,
     observed: &Observed,
     verdicts: &Verdicts,
-    done: Done<'_>,
+    unapplied: Unapplied<'_>,
     before: &ChatClusterStatus,
     now: Timestamp,
 ) -> ChatClusterStatus {
@@ -87,7 +87,7 @@ pub fn status(
     let ready = ready(
         cluster,
         observed,
-        done.failures,
+        unapplied.failures,
         [password, backplane, hub, verified, &published],
         address.as_deref(),
     );
@@ -112,9 +112,9 @@ pub fn status(
             replicas: deployed.and_then(|s| s.replicas).unwrap_or(0),
             ready_replicas,
             selector: hub_selector(cluster),
-            summary: format!("{ready_replicas}/{}", hubs_wanted(cluster, observed)),
+            summary: format!("{ready_replicas}/{}", desired_hubs(cluster, observed)),
         }),
-        pending: done.pending,
+        pending: unapplied.pending,
         conditions: vec![
             condition(ConditionType::Ready, &ready),
             condition(ConditionType::PasswordCurrent, password),
@@ -140,15 +140,17 @@ fn ready(
         (None, Some(first)) => first.clone(),
         (None, None) => yes(
             Reason::Ready,
-            format!("{} hubs serve at {}", hubs_wanted(cluster, observed), address.unwrap_or_default()),
+            format!("{} hubs serve at {}", desired_hubs(cluster, observed), address.unwrap_or_default()),
         ),
     };
     let (reason, until) = match cluster.held {
         None => return summary,
-        Some(Held::Paused) => {
+        Some(HoldReason::Paused) => {
             (Reason::Paused, "paused: the operator changes nothing until spec.paused is false")
         }
-        Some(Held::Hold) => (Reason::Held, "held: the operator was started with --hold and changes nothing"),
+        Some(HoldReason::Hold) => {
+            (Reason::Held, "held: the operator was started with --hold and changes nothing")
+        }
     };
     Verdict { reason, message: format!("{until}; otherwise: {}", summary.message), ..summary }
 }

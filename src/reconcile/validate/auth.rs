@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use thiserror::Error;
 
 use super::password::{Password, PasswordError};
-use super::secret::{SecretKey, UserSecret, has};
+use super::secret::{SecretKeyRef, UserSecret, present_keys};
 use crate::hex::random_hex;
 use chatcluster_api::names::key;
 
@@ -35,7 +35,7 @@ pub enum AuthError {
     /// The Secret has no such key.
     #[error(
         "the Secret {name} has no key {key}: add the key with the password, or name another in redis.auth.existingSecret.key{}",
-        has(.present)
+        present_keys(.present)
     )]
     KeyMissing {
         /// The Secret's name.
@@ -60,16 +60,16 @@ pub enum AuthError {
 /// Returns the password that the spec asks for, given the present Secret `<name>-redis-auth` (if it is ours)
 /// and the user's. No password is generated while that Secret holds one.
 pub fn resolve_auth(current: Option<&Secret>, user: &UserSecret) -> Result<Auth, AuthError> {
-    let in_force = current.and_then(auth_of);
+    let active = current.and_then(auth_of);
     let password = match user {
-        UserSecret::NotNamed => return Ok(in_force.unwrap_or_else(|| fresh(Password::generate()))),
+        UserSecret::NotNamed => return Ok(active.unwrap_or_else(|| with_new_revision(Password::generate()))),
         UserSecret::Missing(wanted) => {
             return Err(AuthError::SecretMissing { name: wanted.name.clone(), key: wanted.key.clone() });
         }
         UserSecret::Found(wanted, secret) => user_password(wanted, secret)?,
     };
     // The revision stays with the password, or each reconcile would restart Redis.
-    Ok(in_force.filter(|auth| auth.password == password).unwrap_or_else(|| fresh(password)))
+    Ok(active.filter(|auth| auth.password == password).unwrap_or_else(|| with_new_revision(password)))
 }
 
 /// Returns the password that the Secret `<name>-redis-auth` holds.
@@ -84,11 +84,11 @@ pub fn auth_of(secret: &Secret) -> Option<Auth> {
     Some(Auth { password, revision })
 }
 
-fn fresh(password: Password) -> Auth {
+fn with_new_revision(password: Password) -> Auth {
     Auth { password, revision: random_hex::<8>() }
 }
 
-fn user_password(wanted: &SecretKey, secret: &Secret) -> Result<Password, AuthError> {
+fn user_password(wanted: &SecretKeyRef, secret: &Secret) -> Result<Password, AuthError> {
     let (name, key) = (wanted.name.clone(), wanted.key.clone());
     let data = secret.data.clone().unwrap_or_default();
     match data.get(&wanted.key) {
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use crate::reconcile::validate::testing::secret;
 
-    fn wanted() -> SecretKey {
-        SecretKey { name: "mine".to_owned(), key: "pw".to_owned() }
+    fn wanted() -> SecretKeyRef {
+        SecretKeyRef { name: "mine".to_owned(), key: "pw".to_owned() }
     }
 
     #[test]

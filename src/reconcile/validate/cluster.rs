@@ -44,7 +44,7 @@ pub struct Cluster {
     /// [`names::RESTART_REDIS`].
     pub restart: Restart,
     /// The reason for which the operator changes nothing; `None` if it does.
-    pub held: Option<Held>,
+    pub held: Option<HoldReason>,
     /// The spec, for everything else.
     pub spec: ChatClusterSpec,
 }
@@ -60,7 +60,7 @@ pub struct Restart {
 
 /// The reason for which the operator changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum HoldReason {
     /// `spec.paused` is true.
     Paused,
     /// The operator was started with `--hold`.
@@ -86,8 +86,8 @@ impl Cluster {
         let spec = object.spec.clone();
         let annotation = |name| object.annotations().get(name).cloned();
         let held = match (spec.paused, defaults.hold) {
-            (true, _) => Some(Held::Paused),
-            (false, true) => Some(Held::Hold),
+            (true, _) => Some(HoldReason::Paused),
+            (false, true) => Some(HoldReason::Hold),
             (false, false) => None,
         };
         Ok(Self {

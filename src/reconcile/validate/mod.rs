@@ -11,8 +11,8 @@ mod secret;
 pub(crate) mod testing;
 
 pub use auth::{Auth, AuthError, auth_of, resolve_auth};
-pub use cluster::{Cluster, Defaults, Held, Incomplete, Restart, hub_selector};
+pub use cluster::{Cluster, Defaults, HoldReason, Incomplete, Restart, hub_selector};
 pub use hub_keys::{HubAuthError, HubKeys};
 pub(crate) use owner::{controller, owns};
 pub use password::{Password, PasswordError};
-pub use secret::{SecretKey, UserSecret};
+pub use secret::{SecretKeyRef, UserSecret};

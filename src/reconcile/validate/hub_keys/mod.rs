@@ -14,29 +14,29 @@ use thiserror::Error;
 use self::public_key::PublicKey;
 use crate::hex::random_hex;
 use crate::reconcile::validate::cluster::Cluster;
-use crate::reconcile::validate::secret::{UserSecret, has};
+use crate::reconcile::validate::secret::{UserSecret, present_keys};
 use chatcluster_api::names::hub_key;
 use chatcluster_api::{Reason, TokenAlgorithm};
 
 /// The minimum length of a key that signs, in bytes: that of a SHA-256 (RFC 7518, 3.2).
-const SHORTEST: usize = 32;
+const MIN_LENGTH: usize = 32;
 /// The maximum length of a user's key, in bytes: it shares a Secret, which may have 1 MiB.
-const LONGEST: usize = 256 * 1024;
+const MAX_LENGTH: usize = 256 * 1024;
 
 /// A key of the hubs. It never shows in `{:?}`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
+pub struct HubKey(Vec<u8>);
 
-impl Key {
+impl HubKey {
     /// Returns the key itself, for a Secret's data only.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for HubKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(hidden)")
+        f.write_str("HubKey(hidden)")
     }
 }
 
@@ -44,15 +44,15 @@ impl fmt::Debug for Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubKeys {
     /// The key that signs connection tokens.
-    pub token: Key,
+    pub token: HubKey,
     /// A random text that changes with `token`. It says nothing about the key to people who may read pods but
     /// not Secrets.
     pub revision: String,
     /// The key that checks clients' tokens, by its name in the Secret; empty where everyone is let in. While
     /// the key that the spec names cannot be used, the present keys stay.
-    pub clients: BTreeMap<String, Key>,
+    pub client_keys: BTreeMap<String, HubKey>,
     /// The reason for which the key that the spec names cannot be used.
-    pub trouble: Option<HubAuthError>,
+    pub client_key_error: Option<HubAuthError>,
 }
 
 /// The reason for which clients' tokens cannot be checked as the spec says. Waits for the user to correct it.
@@ -71,7 +71,7 @@ pub enum HubAuthError {
     /// The Secret has no such key.
     #[error(
         "the Secret {name} has no key {key}: add it, or name another in hub.auth.keySecret.key{}",
-        has(.present)
+        present_keys(.present)
     )]
     KeyMissing {
         /// The Secret's name.
@@ -109,11 +109,11 @@ impl From<&HubAuthError> for Reason {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
     /// The key is longer than a Secret should be asked to hold beside others.
-    #[error("it is longer than {} KiB", LONGEST / 1024)]
+    #[error("it is longer than {} KiB", MAX_LENGTH / 1024)]
     TooLong,
     /// The secret can be guessed.
     #[error(
-        "it is shorter than {SHORTEST} bytes: write a longer, random secret into it, and give it to whoever issues the tokens"
+        "it is shorter than {MIN_LENGTH} bytes: write a longer, random secret into it, and give it to whoever issues the tokens"
     )]
     TooShort,
     /// The key is public, in the place of a secret: with a key that everyone may know, everyone could make
@@ -144,28 +144,28 @@ pub enum KeyError {
 /// the user's. No key of connection tokens is generated while that Secret holds one that hubs take.
 pub fn resolve(cluster: &Cluster, current: Option<&Secret>, user: &UserSecret) -> HubKeys {
     let there = |key: &str| current?.data.as_ref()?.get(key).map(|ByteString(bytes)| bytes.clone());
-    let (token, revision) = match there(hub_key::TOKEN).filter(|bytes| bytes.len() >= SHORTEST) {
+    let (token, revision) = match there(hub_key::TOKEN).filter(|bytes| bytes.len() >= MIN_LENGTH) {
         Some(token) => {
             let revision = there(hub_key::REVISION).and_then(|bytes| String::from_utf8(bytes).ok());
             let revision = revision.filter(|revision| !revision.is_empty() && revision.len() <= 64);
-            (Key(token), revision.unwrap_or_else(random_hex::<8>))
+            (HubKey(token), revision.unwrap_or_else(random_hex::<8>))
         }
-        None => (Key(random_hex::<32>().into_bytes()), random_hex::<8>()),
+        None => (HubKey(random_hex::<32>().into_bytes()), random_hex::<8>()),
     };
-    let (clients, trouble) = match client_key(cluster, user) {
+    let (client_keys, client_key_error) = match client_key(cluster, user) {
         Ok(named) => (named.into_iter().collect(), None),
         Err(error) => {
             let kept =
-                hub_key::CLIENTS.iter().filter_map(|name| Some(((*name).to_owned(), Key(there(name)?))));
+                hub_key::CLIENTS.iter().filter_map(|name| Some(((*name).to_owned(), HubKey(there(name)?))));
             (kept.collect(), Some(error))
         }
     };
-    HubKeys { token, revision, clients, trouble }
+    HubKeys { token, revision, client_keys, client_key_error }
 }
 
 /// Returns the key that checks clients' tokens, with its name in the Secret `<name>-hub-token`; `None`:
 /// everyone is let in.
-pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String, Key)>, HubAuthError> {
+pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String, HubKey)>, HubAuthError> {
     let Some(auth) = &cluster.spec.hub.auth else { return Ok(None) };
     let (name, key) = (auth.key_secret.name.clone(), auth.key_secret.key.clone());
     let UserSecret::Found(_, secret) = user else { return Err(HubAuthError::SecretMissing { name, key }) };
@@ -174,14 +174,14 @@ pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String
         return Err(HubAuthError::KeyMissing { name, key, present });
     };
     match check(auth.algorithm, bytes) {
-        Ok(()) => Ok(Some((file(auth.algorithm).to_owned(), Key(bytes.clone())))),
+        Ok(()) => Ok(Some((name_in_secret(auth.algorithm).to_owned(), HubKey(bytes.clone())))),
         Err(error) => Err(HubAuthError::Invalid { name, key, algorithm: auth.algorithm.as_str(), error }),
     }
 }
 
 /// Returns the name of the key in the Secret. Each algorithm has another name: a hub that still runs with the
 /// former algorithm must not take a public key, which everyone may know, for the secret that signs tokens.
-pub fn file(algorithm: TokenAlgorithm) -> &'static str {
+pub fn name_in_secret(algorithm: TokenAlgorithm) -> &'static str {
     match algorithm {
         TokenAlgorithm::Hs256 => hub_key::HS256,
         TokenAlgorithm::Rs256 => hub_key::RS256,
@@ -190,7 +190,7 @@ pub fn file(algorithm: TokenAlgorithm) -> &'static str {
 }
 
 fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
-    if bytes.len() > LONGEST {
+    if bytes.len() > MAX_LENGTH {
         return Err(KeyError::TooLong);
     }
     let text = std::str::from_utf8(bytes).unwrap_or_default();
@@ -205,7 +205,7 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
         // the hubs.
         TokenAlgorithm::Hs256 | TokenAlgorithm::Rs256 if private => Err(KeyError::Private),
         // The hub ignores white space at the end, as editors leave it.
-        TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < SHORTEST => Err(KeyError::TooShort),
+        TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < MIN_LENGTH => Err(KeyError::TooShort),
         TokenAlgorithm::Hs256 => Ok(()),
         TokenAlgorithm::Rs256 => match public_key::read(text) {
             Some(PublicKey::Rsa) => Ok(()),

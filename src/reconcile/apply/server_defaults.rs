@@ -10,11 +10,11 @@ use crate::objects::compare::Difference;
 /// The differences between writes and the answers to them, by the cluster's uid and the child's. They can be
 /// lost: then they are learnt again, by a write that changes nothing.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct ServerDefaults {
     changed: Mutex<HashMap<String, HashMap<String, Vec<Difference>>>>,
 }
 
-impl Kept {
+impl ServerDefaults {
     /// Learns from a write to the child `child` of the cluster `cluster`. `changed`: the fields in which the
     /// answer differed from the write.
     pub(super) fn learn(&self, cluster: &str, child: &str, changed: Vec<Difference>) {
