@@ -5,17 +5,20 @@ use kube::CustomResourceExt;
 
 use crate::spec::{ChatCluster, rule};
 
-/// The `CustomResourceDefinition` as it is installed: the derived one, with the rules for `metadata.name`, which no type of ours holds.
+/// Returns the `CustomResourceDefinition` as it is installed: the derived one, and the rules for
+/// `metadata.name`, for which this crate has no type.
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = ChatCluster::crd();
     let rules = serde_json::json!([
         rule(
             "self.metadata.name.size() <= 40",
-            "metadata.name may have at most 40 characters, because names of up to 63 are derived from it: choose a shorter one"
+            "metadata.name may have at most 40 characters, because the names of other objects begin with it: \
+             choose a shorter name"
         ),
         rule(
             "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-            "metadata.name becomes the name of a Service: use lower-case letters, digits and '-', and begin with a letter"
+            "metadata.name is also the name of a Service: use lower-case letters, digits and '-', begin with \
+             a letter and end with a letter or digit"
         ),
     ]);
     for version in &mut crd.spec.versions {
@@ -48,9 +51,9 @@ mod tests {
         );
     }
 
-    /// Our own fields only: what lies below these is Kubernetes' own schema.
+    /// The fields with a schema of Kubernetes itself, which is not checked.
     const LEAVES: [&str; 2] = ["spec.hub.env", "spec.hub.envFrom"];
-    /// What an optional object cannot do without.
+    /// The required fields of optional objects.
     const NEEDED: [&str; 3] =
         ["spec.hub.auth.keySecret", "spec.hub.auth.keySecret.name", "spec.redis.auth.existingSecret.name"];
 
@@ -67,6 +70,41 @@ mod tests {
                 undescribed.push(path.clone());
             }
             walk(child, &path, undescribed, required);
+        }
+    }
+
+    #[test]
+    fn a_description_names_the_bounds_and_the_default_that_the_schema_has() {
+        let crd = serde_json::to_value(crd()).unwrap();
+        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let mut faults = Vec::new();
+
+        compare(spec, "spec", &mut faults);
+
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
+    fn compare(node: &serde_json::Value, path: &str, faults: &mut Vec<String>) {
+        if LEAVES.contains(&path) || path.ends_with(".resources") {
+            return;
+        }
+        let words: Vec<_> = node["description"].as_str().unwrap_or_default().split_whitespace().collect();
+        let description = words.join(" ");
+        let mut expected = Vec::new();
+        if let (Some(least), Some(most)) = (node["minimum"].as_f64(), node["maximum"].as_f64()) {
+            expected.push(format!("Range: {least} to {most}."));
+        }
+        match &node["default"] {
+            serde_json::Value::String(default) => expected.push(format!("Default: `{default}`.")),
+            default if default.is_boolean() || default.is_number() => {
+                expected.push(format!("Default: {default}."));
+            }
+            _ => {}
+        }
+        let missing = expected.iter().filter(|part| !description.contains(part.as_str()));
+        faults.extend(missing.map(|part| format!("{path} does not say \"{part}\"")));
+        for (name, child) in node["properties"].as_object().into_iter().flatten() {
+            compare(child, &format!("{path}.{name}"), faults);
         }
     }
 

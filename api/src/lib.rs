@@ -1,12 +1,13 @@
-//! The `ChatCluster` API, as the operator, the kubectl plugin and the tests share it: the types with their defaults and the
-//! rules that the API server itself enforces (bounds and CEL), the names of a cluster's objects, and the reasons of its
-//! conditions.
+//! The `ChatCluster` API, shared by the operator, the kubectl plugin and the tests: the types with their
+//! defaults and with the rules that the API server enforces (bounds and CEL), the names of a cluster's
+//! objects, and the reasons of its conditions.
 //!
-//! No client and no reconcile lives here. The doc comments of the types are the descriptions that
-//! `kubectl explain chatcluster` prints, so they are written for the person who writes the manifest.
+//! This crate has no Kubernetes client and does not reconcile anything. The doc comments of `spec` and
+//! `status` are the descriptions that `kubectl explain chatcluster` prints, so they address the person who
+//! writes the manifest.
 #![allow(
     clippy::doc_markdown,
-    reason = "kubectl explain prints descriptions as they stand, backticks and all"
+    reason = "kubectl explain prints doc comments as plain text, in which backticks mark values only"
 )]
 
 mod crd;

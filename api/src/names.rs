@@ -1,4 +1,5 @@
-//! Names, labels and annotations: of everything the operator makes, and by which it finds it again.
+//! The names, labels and annotations of the objects that the operator creates for a cluster and finds again
+//! by them.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +8,38 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 /// The field manager of server-side apply, the reporting controller of events, and the value of `managed-by`.
 pub const OPERATOR: &str = "chatcluster-operator";
 
-/// The label by which the watches select what the operator makes.
+/// The label by which watches select the objects that the operator creates.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label that holds the name of the `ChatCluster` that an object belongs to.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
-/// The label that tells hubs from the backplane.
+/// The label whose value is the object's [`Component`].
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 
-/// The annotation with the fingerprint of a child's desired state as it was last applied.
+/// The annotation of a child object with the hash of its desired state as last applied.
 pub const APPLIED: &str = "chatcluster.dev/applied";
-/// The annotation of the Redis pod that changes with the password: a random number, nothing derived from the password.
+/// The annotation of the Redis pod that changes whenever the password changes. Its value is a random number,
+/// not derived from the password.
 pub const AUTH_REVISION: &str = "chatcluster.dev/auth-revision";
-/// The annotation of a hub pod that changes with the key of connection tokens: a random number, too.
+/// The annotation of a hub pod that changes whenever the key of connection tokens changes. Its value is a
+/// random number, not derived from the key.
 pub const TOKEN_REVISION: &str = "chatcluster.dev/token-revision";
-/// The annotation of the Redis pod that changes with redis.conf.
+/// The annotation of the Redis pod with the hash of redis.conf: a changed redis.conf restarts the pod.
 pub const CONFIG_HASH: &str = "chatcluster.dev/config-hash";
-/// The annotation of a `ChatCluster` whose change restarts its hubs.
+/// The annotation of a `ChatCluster` that users change, to any text, to restart its hubs.
 pub const RESTART_HUB: &str = "chatcluster.dev/restart-hub";
-/// The annotation of a `ChatCluster` whose change restarts its Redis.
+/// The annotation of a `ChatCluster` that users change, to any text, to restart its Redis.
 pub const RESTART_REDIS: &str = "chatcluster.dev/restart-redis";
-/// The annotation of a pod template that holds the text of one of the two.
+/// The annotation of a pod template that holds the value of [`RESTART_HUB`] or [`RESTART_REDIS`].
 pub const RESTARTED_AT: &str = "chatcluster.dev/restarted-at";
 
-/// The port of Redis.
+/// The port that Redis listens on.
 pub const REDIS_PORT: u16 = 6379;
-/// The name of Redis's container.
+/// The name of the container that runs Redis.
 pub const REDIS_CONTAINER: &str = "redis";
-/// The name of the hub's container.
+/// The name of the container that runs the hub.
 pub const HUB_CONTAINER: &str = "hub";
 
-/// Keys of the Secret `<name>-redis-auth`.
+/// The keys of the Secret `<name>-redis-auth`.
 pub mod key {
     /// The hostname of Redis.
     pub const SERVER: &str = "redis.server";
@@ -44,31 +47,31 @@ pub mod key {
     pub const PORT: &str = "redis.port";
     /// The password.
     pub const PASSWORD: &str = "redis.password";
-    /// `redis://:password@server:port`, percent-encoded.
+    /// The address with the password: `redis://:password@server:port`, percent-encoded.
     pub const URI: &str = "uri";
-    /// Redis's ACL file, with the password's SHA-256.
+    /// Redis's ACL file, which holds the SHA-256 of the password.
     pub const ACL: &str = "users.acl";
-    /// A random number that changes with the password.
+    /// A random number that changes whenever the password changes.
     pub const REVISION: &str = "revision";
 }
 
-/// Keys of the Secret `<name>-hub-token`.
+/// The keys of the Secret `<name>-hub-token`.
 pub mod hub_key {
-    /// The key that connection tokens are signed with.
+    /// The key that hubs sign and check connection tokens with.
     pub const TOKEN: &str = "token.key";
-    /// A random number that changes with it.
+    /// A random number that changes whenever `token.key` changes.
     pub const REVISION: &str = "revision";
-    /// The secret that clients' tokens are signed with.
+    /// With `hub.auth.algorithm: HS256`, the secret that clients' tokens are checked with.
     pub const HS256: &str = "jwt-hs256.key";
-    /// The public key of those who sign clients' tokens.
+    /// With `hub.auth.algorithm: RS256`, the issuer's public key, which clients' tokens are checked with.
     pub const RS256: &str = "jwt-rs256.pem";
-    /// Their key set.
+    /// With `hub.auth.algorithm: JWKS`, the issuer's key set, which clients' tokens are checked with.
     pub const JWKS: &str = "jwt-jwks.json";
-    /// Those of the last three of which one is there at most.
+    /// The keys that check clients' tokens. The Secret holds at most one of them.
     pub const CLIENTS: [&str; 3] = [HS256, RS256, JWKS];
 }
 
-/// Which part of a cluster an object belongs to.
+/// The part of a cluster that an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
     /// Redis.
@@ -78,7 +81,7 @@ pub enum Component {
 }
 
 impl Component {
-    /// The value of the component label.
+    /// The value of the label [`COMPONENT`].
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backplane => "backplane",
@@ -87,7 +90,7 @@ impl Component {
     }
 }
 
-/// The labels of every object of the cluster `instance`.
+/// The labels of every object that belongs to this component of the cluster `instance`.
 pub fn labels(instance: &str, component: Component) -> BTreeMap<String, String> {
     let mut labels = selector_labels(instance, component);
     labels.insert(MANAGED_BY.to_owned(), OPERATOR.to_owned());
@@ -95,7 +98,8 @@ pub fn labels(instance: &str, component: Component) -> BTreeMap<String, String> 
     labels
 }
 
-/// The labels that select the pods of one component. They can never change: a Deployment's selector is immutable.
+/// The labels that select the pods of one component. They must never change, because the selector of a
+/// Deployment is immutable.
 pub fn selector_labels(instance: &str, component: Component) -> BTreeMap<String, String> {
     [("app.kubernetes.io/name", "chatcluster"), (INSTANCE, instance), (COMPONENT, component.as_str())]
         .into_iter()
@@ -103,54 +107,56 @@ pub fn selector_labels(instance: &str, component: Component) -> BTreeMap<String,
         .collect()
 }
 
-/// [`selector_labels`] as a selector.
+/// Returns [`selector_labels`] as a selector.
 pub fn selector(instance: &str, component: Component) -> LabelSelector {
     LabelSelector { match_labels: Some(selector_labels(instance, component)), ..LabelSelector::default() }
 }
 
-/// [`selector_labels`] as the string that `status.hub.selector` holds for autoscalers.
+/// Returns [`selector_labels`] in the text form of `status.hub.selector`, which autoscalers read.
 pub fn selector_string(instance: &str, component: Component) -> String {
     let pairs: Vec<String> =
         selector_labels(instance, component).into_iter().map(|(k, v)| format!("{k}={v}")).collect();
     pairs.join(",")
 }
 
-/// `<name>-redis`: the StatefulSet, the Service that is the hostname, and the `NetworkPolicy` of Redis.
+/// `<name>-redis`: the name of Redis's StatefulSet, of the Service that hubs reach it by, and of its
+/// `NetworkPolicy`.
 pub fn redis(instance: &str) -> String {
     format!("{instance}-redis")
 }
 
-/// `<name>-redis-nodes`: the headless Service of the StatefulSet.
+/// `<name>-redis-nodes`: the name of the headless Service that the StatefulSet needs.
 pub fn redis_nodes(instance: &str) -> String {
     format!("{instance}-redis-nodes")
 }
 
-/// `<name>-redis-auth`: the Secret.
+/// `<name>-redis-auth`: the name of the Secret with Redis's address and password, see [`key`].
 pub fn redis_auth(instance: &str) -> String {
     format!("{instance}-redis-auth")
 }
 
-/// `<name>-redis-config`: the `ConfigMap`.
+/// `<name>-redis-config`: the name of the `ConfigMap` with redis.conf.
 pub fn redis_config(instance: &str) -> String {
     format!("{instance}-redis-config")
 }
 
-/// `<name>-redis-0`: Redis's pod.
+/// `<name>-redis-0`: the name of Redis's pod.
 pub fn redis_pod(instance: &str) -> String {
     format!("{instance}-redis-0")
 }
 
-/// `data-<name>-redis-0`: the claim that Redis's volume comes from.
+/// `data-<name>-redis-0`: the name of the PersistentVolumeClaim for Redis's volume.
 pub fn redis_claim(instance: &str) -> String {
     format!("data-{instance}-redis-0")
 }
 
-/// `<name>-hub-token`: the Secret with the keys of the hubs.
+/// `<name>-hub-token`: the name of the Secret with the hubs' keys, see [`hub_key`].
 pub fn hub_token(instance: &str) -> String {
     format!("{instance}-hub-token")
 }
 
-/// `<name>-hub`: the Deployment and the `NetworkPolicy` of the hubs.
+/// `<name>-hub`: the name of the hubs' Deployment, `NetworkPolicy`, PodDisruptionBudget and
+/// HorizontalPodAutoscaler.
 pub fn hub(instance: &str) -> String {
     format!("{instance}-hub")
 }

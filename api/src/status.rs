@@ -1,4 +1,4 @@
-//! `status`: what the operator has seen.
+//! `status`: the observed state of a cluster.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
@@ -6,96 +6,102 @@ use serde::{Deserialize, Serialize};
 
 use crate::reason::Reason;
 
-/// What the operator has seen of a ChatCluster.
+/// The observed state of a ChatCluster, written by the operator.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatClusterStatus {
-    /// The generation of the spec that this status speaks of.
+    /// The `metadata.generation` of the spec that this status describes. While it is lower than the current
+    /// generation, the operator has not processed the latest change yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Where clients connect: the host, and the port unless it is 80. Empty until the Service has an address.
+    /// The address that clients connect to, as `HOST` or, if the port is not 80, `HOST:PORT`; for example
+    /// `203.0.113.10` or `chat.example.com:8080`. With `service.type: NodePort` it is `<node>:PORT`, where
+    /// `<node>` stands for the address of any node; with `ClusterIP` it is the Service's name inside the
+    /// Kubernetes cluster. Unset until the Service has an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 
-    /// The hubs as seen last.
+    /// The hubs, as last observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubStatus>,
 
-    /// What the operator would do now, were the cluster not paused (or the operator started with --hold). Empty while it
-    /// is at work: then it has done it.
+    /// The changes that the operator holds back, because `spec.paused` is true or because it was started with
+    /// `--hold`. Empty otherwise, because changes are then made at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["child"]))]
     pub pending: Vec<Pending>,
 
-    /// Ready (the summary), BackplaneReady, HubReady, Verified, Published and PasswordCurrent.
+    /// The conditions Ready (the summary of all others), PasswordCurrent, BackplaneReady, HubReady, Verified
+    /// and Published. If a condition is False, its message says what is wrong and how to fix it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
 impl ChatClusterStatus {
-    /// The condition of that type.
+    /// Returns the condition of this type, or `None` if the status does not have it yet.
     pub fn condition(&self, type_: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_.as_str())
     }
 
-    /// Whether the condition of that type is true.
+    /// Returns true if the condition of this type is True.
     pub fn holds(&self, type_: ConditionType) -> bool {
         self.condition(type_).is_some_and(|condition| condition.status == "True")
     }
 
-    /// Whether the public Service is there.
+    /// Returns true if the public Service exists, with or without an address.
     pub fn is_published(&self) -> bool {
         let reasons = [Reason::Published.as_str(), Reason::AddressPending.as_str()];
         self.condition(ConditionType::Published).is_some_and(|published| reasons.contains(&published.reason))
     }
 
-    /// Whether the cluster has been verified, now or before.
+    /// Returns true if the cluster is verified, or was verified before: its public Service then exists.
     pub fn was_verified(&self) -> bool {
         self.holds(ConditionType::Verified) || self.is_published()
     }
 }
 
-/// The hubs as seen last.
+/// The hubs, as last observed.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct HubStatus {
-    /// How many hub pods exist.
+    /// The number of hub pods that exist, ready or not.
     pub replicas: i32,
 
-    /// How many of them are ready.
+    /// The number of hub pods that are ready.
     pub ready_replicas: i32,
 
-    /// The label selector of the hub pods, for autoscalers.
+    /// The label selector of the hub pods, which autoscalers read through the scale subresource.
     pub selector: String,
 
-    /// Ready hubs of desired hubs, such as `2/2`.
+    /// The number of ready hubs and the number of desired hubs, for example `2/2`.
     pub summary: String,
 }
 
-/// A change that is held back.
+/// A change that the operator holds back.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
-    /// The object, such as `Deployment/lobby-hub`.
+    /// The kind and name of the object that would be changed, for example `Deployment/lobby-hub`.
     pub child: String,
 
-    /// What would be done to it: `Create`, `Update`, `Recreate` (delete and make anew around its pods) or `Delete`.
+    /// The action that would be taken: `Create`, `Update`, `Delete`, or `Recreate` (the object is deleted
+    /// without its pods, and created again around them).
     pub action: PendingAction,
 
-    /// The fields that would get another value, such as `spec.template.spec.containers[hub].image`; the first 20 of
-    /// them. Fields that would only be removed are not among them.
+    /// The fields that would get another value, for example `spec.template.spec.containers[hub].image`. At
+    /// most 20 are listed, and none that would only be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub fields: Vec<String>,
 
-    /// Whose pods would restart, `hub` or `redis`; none if it is absent.
+    /// The pods that would be restarted: `hub` or `redis`. Unset if the change restarts no pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarts: Option<Restarts>,
 }
 
-/// What would be done to a child.
+/// The action that would be taken on a child object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[schemars(inline)]
 #[allow(missing_docs)]
@@ -106,7 +112,7 @@ pub enum PendingAction {
     Delete,
 }
 
-/// Whose pods would restart.
+/// The pods that a change would restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
@@ -119,22 +125,22 @@ pub enum Restarts {
 /// The types of a ChatCluster's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionType {
-    /// The summary: the cluster serves clients as its spec says.
+    /// The summary. True while the cluster serves clients as its spec says.
     Ready,
-    /// Redis is up and takes the password.
+    /// True while Redis answers and accepts the password.
     BackplaneReady,
-    /// As many hubs as desired are ready, all of the current template.
+    /// True while the desired number of hubs is ready, all with the current pod template.
     HubReady,
-    /// Every ready hub has been seen on the backplane.
+    /// True while every ready hub is verified, as `hub.verify` defines it.
     Verified,
-    /// The public Service exists and has an address.
+    /// True while the public Service exists and has an address.
     Published,
-    /// The password that is in force is the one that the spec names.
+    /// True while Redis uses the password that the spec names.
     PasswordCurrent,
 }
 
 impl ConditionType {
-    /// As it stands in `status.conditions[].type`.
+    /// Returns the text of `status.conditions[].type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "Ready",

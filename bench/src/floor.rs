@@ -1,6 +1,7 @@
-//! The null server: the least that a hub can do, to know how much of a figure is the machine's. No Redis, no envelope, no
-//! limits: what one member says goes to every member of both nodes, framed once; between the nodes as a datagram.
-//! Its clients are our own generator, whose requests and frames are small and come whole.
+//! The null server: the least that a hub can do, to know how much of a figure is the machine's. It has no
+//! Redis, no envelope and no limits: a member's text goes to every member of both nodes, framed once; between
+//! the nodes it travels as a datagram. Its only client is the load generator, whose requests and frames are
+//! small and arrive whole.
 
 use crate::socket::{self, Poller};
 use crate::websocket::{self, Opcode};
@@ -20,13 +21,13 @@ pub(crate) struct Options {
     /// An address on loopback
     #[arg(long)]
     pub(crate) listen: SocketAddr,
-    /// The other node's
+    /// The address of the other node
     #[arg(long)]
     pub(crate) peer: SocketAddr,
-    /// Frames in one write(2), at most
+    /// The most frames in one write(2)
     #[arg(long, default_value_t = 1)]
     pub(crate) batch: usize,
-    /// Do every 49th delivery of each member wrong: who measures has to notice
+    /// Do every 49th delivery of each member wrong, which the load generator has to notice
     #[arg(long, value_enum)]
     pub(crate) fault: Option<Fault>,
 }
@@ -41,7 +42,7 @@ pub(crate) enum Fault {
 struct Member {
     socket: OwnedFd,
     joined: bool,
-    /// For faults.
+    /// Counted for [`Fault`]s only.
     delivered: u64,
     held: Vec<u8>,
 }
@@ -51,12 +52,12 @@ struct Floor {
     poller: Poller,
     datagrams: OwnedFd,
     members: Vec<Option<Member>>,
-    /// Frames that go to everyone next.
+    /// Frames that go to every member next.
     out: Vec<u8>,
     frames: usize,
 }
 
-/// Serves until it is ended by a signal.
+/// Serves until a signal ends the process.
 pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(options.listen.ip().is_loopback() && options.peer.ip().is_loopback(), "loopback only");
     let (listener, datagrams) =
@@ -96,7 +97,7 @@ impl Floor {
             match rustix::net::recv(&self.datagrams, &mut *buffer, RecvFlags::empty()) {
                 Ok((count, _)) => self.deliver(&buffer[..count]),
                 Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                // The peer has ended: told once, about an earlier datagram.
+                // The peer has ended; this error is reported once, for an earlier datagram.
                 Err(rustix::io::Errno::CONNREFUSED) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -172,14 +173,15 @@ fn do_wrong(member: &mut Member, frame: &[u8], fault: Fault) {
         Fault::Duplicated if now => write_all(member, &[frame, frame].concat()),
         _ => write_all(member, frame),
     }
-    // Four later, so that others of the same publisher have overtaken it.
+    // Four deliveries later, so that others of the same publisher have overtaken it.
     if member.delivered % 49 == 4 && !member.held.is_empty() {
         let held = std::mem::take(&mut member.held);
         write_all(member, &held);
     }
 }
 
-/// Waits for a member that does not take it; one that has gone is found out by reading.
+/// Writes everything, and waits while the member's socket is full. A member that has gone is noticed by
+/// reading.
 fn write_all(member: &Member, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match socket::write(member.socket.as_fd(), bytes) {

@@ -1,7 +1,7 @@
-//! The load generator and the null server of `cargo xtask bench`, which starts them: programs of their own, compiled with
-//! optimisations, so that what they cost can be told apart from what hubs cost.
+//! The load generator and the null server of `cargo xtask bench`. Both are programs of their own, compiled
+//! with optimisations, so that their cost can be told apart from the hubs'.
 
-// Counts become figures here, and no count comes near the 52 bits that a float keeps.
+// Counts become floats here, and no count comes near the 52 bits that a float holds exactly.
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod floor;
@@ -12,7 +12,7 @@ mod websocket;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// What `cargo xtask bench` runs beside the hubs.
+/// The programs that `cargo xtask bench` runs beside the hubs
 #[derive(Parser)]
 #[command(name = "chatcluster-bench", version)]
 enum Command {

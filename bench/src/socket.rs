@@ -1,4 +1,4 @@
-//! Sockets that never block, and waiting for many of them at once.
+//! Non-blocking sockets, and waiting for many of them at once.
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -9,16 +9,16 @@ use rustix::time::Timespec;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The most events that are taken at once.
+/// The most events that one wait returns.
 const EVENTS: usize = 512;
 
-/// Which sockets can be read from or written to.
+/// An epoll instance: it tells which sockets can be read from or written to.
 pub(crate) struct Poller {
     epoll: OwnedFd,
     events: Vec<Event>,
 }
 
-/// What became possible, and for whom.
+/// An event: the key of a socket, and what it is ready for.
 #[derive(Clone, Copy)]
 pub(crate) struct Ready {
     pub(crate) key: u64,
@@ -40,7 +40,8 @@ impl Poller {
         epoll::modify(&self.epoll, socket, EventData::new_u64(key), interest(write))
     }
 
-    /// Waits for something, but no longer than told, and gives how many are ready for [`Poller::ready`].
+    /// Waits for events, at most for the time given. Returns the number of events, whose indexes
+    /// [`Poller::ready`] takes.
     pub(crate) fn wait(&mut self, longest: Option<Duration>) -> Result<usize> {
         let longest = longest.and_then(|d| Timespec::try_from(d).ok());
         self.events.clear();
@@ -56,7 +57,7 @@ impl Poller {
         let (flags, data) = (event.flags, event.data);
         Ready {
             key: data.u64(),
-            // Who hung up or failed is found out by reading.
+            // A connection that was closed or failed is noticed by reading.
             read: flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR),
             write: flags.contains(EventFlags::OUT),
         }
@@ -103,12 +104,12 @@ pub(crate) fn accept(listener: &OwnedFd) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// How much was read; 0 at the end, `None` when there is nothing now.
+/// Returns the number of bytes read: 0 at the end of the stream, `None` if there is nothing to read now.
 pub(crate) fn read(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<usize>> {
     none_if_later(rustix::io::read(socket, buffer))
 }
 
-/// How much the kernel took; `None` when it takes nothing now.
+/// Returns the number of bytes that the kernel took, `None` if it takes nothing now.
 pub(crate) fn write(socket: BorrowedFd<'_>, bytes: &[u8]) -> Result<Option<usize>> {
     none_if_later(rustix::io::write(socket, bytes))
 }

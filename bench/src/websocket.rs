@@ -1,13 +1,13 @@
-//! WebSocket (RFC 6455) as far as a generator and a null server need it. Pure.
+//! As much of WebSocket (RFC 6455) as a load generator and a null server need. Pure.
 
-/// The key and its answer are the example of RFC 6455, section 1.3: nothing here depends on their being fresh.
+/// This key and [`ACCEPT`] are the example of RFC 6455, section 1.3: nothing here depends on a fresh key.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// See [`KEY`].
+/// The answer to [`KEY`].
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// Any would do; browsers draw one for each frame.
+/// Any mask will do here; browsers draw one for each frame.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// What a frame is for (section 5.2).
+/// The kind of a frame (section 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation,
@@ -44,23 +44,25 @@ impl Opcode {
     }
 }
 
-/// A whole frame at the start of what has arrived.
+/// A whole frame at the start of received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) opcode: Opcode,
-    /// The last one of its message.
+    /// Whether it is the last frame of its message.
     pub(crate) last: bool,
-    /// Where the payload starts.
+    /// The index at which the payload starts.
     pub(crate) head: usize,
-    /// Where the next frame starts.
+    /// The index at which the next frame starts.
     pub(crate) end: usize,
     pub(crate) mask: Option<[u8; 4]>,
 }
 
 /// The frame at the start of `bytes`, or `None` if its end has not arrived.
 ///
+///
 /// # Errors
-/// In one word, what is no frame about it.
+///
+/// The reason why this is no frame, in a few words.
 pub(crate) fn frame(bytes: &[u8]) -> Result<Option<Frame>, &'static str> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let (head, length) = match (second & 0x7f, rest) {
@@ -83,7 +85,7 @@ pub(crate) fn frame(bytes: &[u8]) -> Result<Option<Frame>, &'static str> {
     Ok(whole.then_some(Frame { opcode, last: first & 0x80 != 0, head, end, mask }))
 }
 
-/// Appends the head of a frame of a server.
+/// Appends the head of a server's frame.
 pub(crate) fn put_head(out: &mut Vec<u8>, opcode: Opcode, length: usize) {
     put_head_with(out, opcode, length, 0);
 }
@@ -103,7 +105,7 @@ fn put_head_with(out: &mut Vec<u8>, opcode: Opcode, length: usize, mask_bit: u8)
     }
 }
 
-/// Appends a frame of a client, masked as the standard asks for.
+/// Appends a client's frame, masked as section 5.3 demands.
 pub(crate) fn put_masked(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     put_head_with(out, opcode, payload.len(), 0x80);
     out.extend_from_slice(&MASK);
@@ -112,14 +114,14 @@ pub(crate) fn put_masked(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     apply(MASK, &mut out[start..]);
 }
 
-/// Masks or unmasks.
+/// Masks or unmasks a payload.
 pub(crate) fn apply(mask: [u8; 4], payload: &mut [u8]) {
     for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
         *byte ^= mask;
     }
 }
 
-/// What a client asks first.
+/// A client's request for an upgrade.
 pub(crate) fn request(path: &str, host: &impl std::fmt::Display) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -128,7 +130,7 @@ pub(crate) fn request(path: &str, host: &impl std::fmt::Display) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What a server answers to [`request`].
+/// A server's answer to [`request`].
 pub(crate) fn response() -> Vec<u8> {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -137,10 +139,12 @@ pub(crate) fn response() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Where the frames start, once the whole answer has arrived.
+/// The index at which frames start, or `None` until the whole answer has arrived.
+///
 ///
 /// # Errors
-/// The answer's first line, if it is no upgrade.
+///
+/// The first line of an answer that is no upgrade.
 pub(crate) fn upgraded(answer: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8_lossy(&answer[..end]);

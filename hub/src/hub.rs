@@ -6,29 +6,29 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Connections, Listeners};
-use crate::audiences::{Audiences, Errands, Questions};
+use crate::admission::{Connections, OutboxFactory};
+use crate::audiences::{Audiences, ClientResults, PeerActions};
 use crate::backplane::memory::Memory;
-use crate::backplane::{Backplane, Inbound, redis};
-use crate::canary::{Beat, Canary};
+use crate::backplane::{Backplane, Dispatcher, redis};
 use crate::chat::ChatServices;
-use crate::config::{Config, Timing, VERSION};
+use crate::config::{Config, Timeouts, VERSION};
 use crate::connection::{ConnectionLimits, ConnectionServices, Runner};
 use crate::guards::{Guards, Jwt, PerAddress};
 use crate::handover::Handover;
 use crate::metrics::{Metrics, Scrape};
 use crate::outbox::Limits;
-use crate::rooms::{Home, Rooms};
+use crate::peers::{Heartbeat, Peers};
+use crate::rooms::{LocalHub, Rooms};
 use crate::session::Sessions;
 use crate::token::{Owner, Signer};
-use crate::topics::{Change, Changes};
+use crate::topics::{SubscriptionChange, SubscriptionChanges};
 
 /// The parts of a hub, for the few that bring them together: requests, background work and the end.
 #[derive(Debug)]
 pub struct Hub {
     pod: String,
     /// How long things take.
-    pub(crate) timing: Timing,
+    pub(crate) timeouts: Timeouts,
     /// The most bytes of one record of a client.
     pub(crate) most_message_bytes: usize,
     /// Whose pages get in, and with which token.
@@ -45,11 +45,11 @@ pub struct Hub {
     pub(crate) rooms: Arc<Rooms>,
     /// Registry of connections that are spoken to outside of rooms.
     pub(crate) audiences: Arc<Audiences>,
-    /// All hubs, as far as they were heard.
-    pub(crate) canary: Arc<Canary>,
+    /// Registry of all hubs' heartbeats.
+    pub(crate) peers: Arc<Peers>,
     /// The way to the other hubs.
     pub(crate) backplane: Arc<Backplane>,
-    /// Begins conversations.
+    /// Begins connections.
     pub(crate) runner: Arc<Runner>,
     /// Moves connections from hub to hub.
     pub(crate) handover: Arc<Handover>,
@@ -60,37 +60,40 @@ pub struct Hub {
 impl Hub {
     /// Builds a hub that clients reach at `port` and that starts to connect to its backplane. The second value gives the
     /// requests of other hubs, for a task to answer. Needs a Tokio runtime.
-    pub fn build(config: &Config, port: u16) -> (Self, Errands) {
+    pub fn build(config: &Config, port: u16) -> (Self, PeerActions) {
         let number: u32 = rand::random();
         let instance = format!("{number:08x}");
         let pod = config.pod.clone();
         let settings = config.settings;
         let metrics = Arc::<Metrics>::default();
-        let canary = Arc::new(canary(&pod, &instance));
-        let (changes, receiver) = Changes::new();
-        let home =
-            Home { pod: pod.as_str().into(), instance: instance.clone(), history: settings.history.messages };
-        let rooms = Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics)));
-        let (questions, errands) = Questions::new(&instance, config.timing.answer);
-        let questions = Arc::new(questions);
+        let peers = Arc::new(peers(&pod, &instance));
+        let (changes, receiver) = SubscriptionChanges::new();
+        let local_hub = LocalHub {
+            pod: pod.as_str().into(),
+            instance: instance.clone(),
+            history: settings.history.messages,
+        };
+        let rooms = Arc::new(Rooms::new(local_hub, changes.clone(), Arc::clone(&metrics)));
+        let (client_results, peer_actions) = ClientResults::new(&instance, config.timeouts.client_result);
+        let client_results = Arc::new(client_results);
         let audiences = Arc::new(Audiences::new(
             &instance,
-            Arc::clone(&questions),
+            Arc::clone(&client_results),
             changes.clone(),
             Arc::clone(&metrics),
         ));
-        let inbound = Inbound {
+        let dispatcher = Dispatcher {
             rooms: Arc::clone(&rooms),
             audiences: Arc::clone(&audiences),
-            canary: Arc::clone(&canary),
+            peers: Arc::clone(&peers),
             metrics: Arc::clone(&metrics),
         };
-        let backplane = Arc::new(backplane(config, &instance, inbound, (changes, receiver)));
-        let listeners = Arc::new(Listeners::start(Limits::default(), &metrics));
+        let backplane = Arc::new(backplane(config, &instance, dispatcher, (changes, receiver)));
+        let outbox_factory = Arc::new(OutboxFactory::start(Limits::default(), &metrics));
         let connections = Arc::new(Connections::new(
             settings.most_connections,
             PerAddress::new(settings.connections_per_second_per_address),
-            Arc::clone(&listeners),
+            Arc::clone(&outbox_factory),
             Arc::clone(&metrics),
         ));
         let sessions = Arc::<Sessions>::default();
@@ -100,9 +103,9 @@ impl Hub {
             most_rooms: settings.most_rooms,
             rooms: Arc::clone(&rooms),
             audiences: Arc::clone(&audiences),
-            questions: Arc::clone(&questions),
+            client_results: Arc::clone(&client_results),
             backplane: Arc::clone(&backplane),
-            listeners: Arc::clone(&listeners),
+            outbox_factory: Arc::clone(&outbox_factory),
             metrics: Arc::clone(&metrics),
         });
         let services = Arc::new(ConnectionServices {
@@ -114,31 +117,31 @@ impl Hub {
                 generic_api: settings.generic_api,
             },
             chat,
-            questions: Arc::clone(&questions),
-            listeners,
+            client_results: Arc::clone(&client_results),
+            outbox_factory,
             metrics: Arc::clone(&metrics),
         });
         let runner = Arc::new(Runner {
             services,
             sessions: Arc::clone(&sessions),
             stateful_buffer_bytes: settings.stateful_buffer_bytes,
-            linger: config.timing.linger,
+            linger: config.timeouts.linger,
         });
         let handover = Arc::new(Handover {
             backplane: Arc::clone(&backplane),
-            canary: Arc::clone(&canary),
+            peers: Arc::clone(&peers),
             sessions: Arc::clone(&sessions),
             audiences: Arc::clone(&audiences),
-            questions,
+            client_results,
             rooms: Arc::clone(&rooms),
             runner: Arc::clone(&runner),
             metrics: Arc::clone(&metrics),
-            departures: TaskTracker::new(),
+            outgoing: TaskTracker::new(),
         });
         let signer = config.token_key.as_ref().map_or_else(Signer::alone, |key| Signer::new(key.bytes()));
         let hub = Self {
             pod,
-            timing: config.timing,
+            timeouts: config.timeouts,
             most_message_bytes: settings.most_message_bytes,
             guards: Arc::new(Guards {
                 origins: config.origins.clone(),
@@ -150,13 +153,13 @@ impl Hub {
             sessions,
             rooms,
             audiences,
-            canary,
+            peers,
             backplane,
             runner,
             handover,
             metrics,
         };
-        (hub, errands)
+        (hub, peer_actions)
     }
 
     /// Whether clients should come here.
@@ -167,26 +170,26 @@ impl Hub {
         if self.connections.is_draining() {
             return Err("shutting down".into());
         }
-        self.backplane.ready(&self.canary)
+        self.backplane.ready(&self.peers)
     }
 
     /// The metrics, as text.
     pub fn scrape(&self) -> String {
-        let ages = self.canary.ages(Instant::now());
+        let ages = self.peers.heartbeat_ages(Instant::now());
         self.metrics.text(&Scrape {
             version: VERSION,
             backplane: self.backplane.kind(),
             pod: &self.pod,
             rooms: self.rooms.count(),
-            members_elsewhere: self.rooms.known_elsewhere(),
+            members_elsewhere: self.rooms.remote_members(),
             canaries: ages.into_iter().map(|(pod, age)| (pod, age.as_secs_f64())).collect(),
         })
     }
 }
 
-/// The record of all hubs' beats, of which this one sends its own.
-fn canary(pod: &str, instance: &str) -> Canary {
-    Canary::new(Beat {
+/// The registry of all hubs' heartbeats, of which this one sends its own.
+fn peers(pod: &str, instance: &str) -> Peers {
+    Peers::new(Heartbeat {
         pod: pod.to_owned(),
         instance: instance.to_owned(),
         version: VERSION.into(),
@@ -199,17 +202,17 @@ fn canary(pod: &str, instance: &str) -> Canary {
 fn backplane(
     config: &Config,
     instance: &str,
-    inbound: Inbound,
-    changes: (Changes, mpsc::UnboundedReceiver<Change>),
+    dispatcher: Dispatcher,
+    changes: (SubscriptionChanges, mpsc::UnboundedReceiver<SubscriptionChange>),
 ) -> Backplane {
     let history = config.settings.history;
     let Some(server) = &config.redis else {
-        return Backplane::Memory(Memory::new(inbound, instance, history));
+        return Backplane::Memory(Memory::new(dispatcher, instance, history));
     };
-    let identity = redis::Identity {
+    let identity = redis::HubIdentity {
         pod: config.pod.clone(),
         instance: instance.to_owned(),
-        key: config.event_key.clone(),
+        event_key: config.event_key.clone(),
     };
-    Backplane::Redis(redis::start(server.clone(), identity, history, inbound, changes))
+    Backplane::Redis(redis::start(server.clone(), identity, history, dispatcher, changes))
 }

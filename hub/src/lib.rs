@@ -1,20 +1,19 @@
 //! A chat server that `@microsoft/signalr` clients can talk to, with a Redis backplane.
 //!
-//! The modules stand on floors, and each uses only those below it; from the ground up:
+//! The modules stand on floors, and each uses only modules below it; from the ground up:
 //!
 //! - [`protocol`] is pure: the hub's methods and messages, on top of the crate [`signalr`].
-//! - [`outbox`] is the queue of one connection, and [`members`] are connections that hear the same: those in one of
-//!   the [`rooms`], or of the [`audiences`] outside of rooms.
-//! - The [`backplane`] brings messages to the rooms and audiences of all hubs.
-//! - [`chat`] is the effect of the hub's methods, [`connection`] is one client, [`session`] one that outlives a
-//!   request, and [`handover`] moves it to another hub.
-//! - [`hub`] puts these together. Clients come in by [`server`] and [`http`], past the [`guards`] and [`admission`];
-//!   [`tasks`] work in the background until [`shutdown`].
+//! - [`outbox`] is the queue of one connection, and [`members`] are sets of connections that receive the same
+//!   messages: the members of one of the [`rooms`], or of one of the [`audiences`] outside of rooms.
+//! - The [`backplane`] carries messages to the rooms and audiences of all hubs.
+//! - [`chat`] implements the hub's methods, [`connection`] serves one client, [`session`] is a connection that
+//!   outlives a request, and [`handover`] moves it to another hub.
+//! - [`hub`] puts these together. Clients connect through [`server`] and [`http`], past the [`guards`] and
+//!   [`admission`]; [`tasks`] work in the background until [`shutdown`].
 
 pub mod admission;
 pub mod audiences;
 pub mod backplane;
-pub mod canary;
 pub mod chat;
 mod clock;
 pub mod config;
@@ -27,6 +26,7 @@ pub mod hub;
 pub mod members;
 pub mod metrics;
 pub mod outbox;
+pub mod peers;
 pub mod protocol;
 pub mod rooms;
 pub mod server;
@@ -50,30 +50,30 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::hub::Hub;
 
-/// Why the hub ended by itself.
+/// The reason why the hub ended without a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The address is in use, or not of this machine.
+    /// The address is in use, or is not an address of this machine.
     #[error("cannot listen on {address}: {error}; choose another with --port or --listen")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The system does not let us serve.
+    /// The system refused a resource that the hub needs.
     #[error("cannot serve: {0}")]
     Serve(#[from] io::Error),
 }
 
-/// Builds a hub that clients reach at `port`, and starts its background work. Needs a Tokio runtime.
+/// Builds a hub that clients reach at `port`, and starts its background tasks. Needs a Tokio runtime.
 pub fn start(config: &Config, port: u16) -> Arc<Hub> {
-    let (hub, errands) = Hub::build(config, port);
-    tasks::start(&hub, errands, config.rebalance);
+    let (hub, peer_actions) = Hub::build(config, port);
+    tasks::start(&hub, peer_actions, config.rebalance);
     Arc::new(hub)
 }
 
-/// Serves until SIGTERM or SIGINT, and then ends within the grace period.
+/// Serves until SIGTERM or SIGINT, and then shuts down within the grace period.
 ///
 /// # Errors
 /// A [`RunError`].
@@ -104,13 +104,13 @@ pub async fn run(config: Config) -> Result<(), RunError> {
     }
     let stop = CancellationToken::new();
     let serving =
-        tokio::spawn(server::serve(listener, http::router(&hub), hub.timing.handshake, stop.clone()));
+        tokio::spawn(server::serve(listener, http::router(&hub), hub.timeouts.handshake, stop.clone()));
 
     let signal = signals.next().await;
     tracing::info!(signal, "shutting down");
     hub.connections.start_draining();
     stop.cancel();
-    // From here on clients that are let go come in elsewhere.
+    // From now on, clients that are disconnected reconnect to other hubs.
     let _ = serving.await;
     shutdown::drain(&hub, config.shutdown_grace).await;
     tracing::info!("ended");

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use chatcluster_hub::config::{Config, Refusal};
+use chatcluster_hub::config::{Config, ConfigError};
 use chatcluster_hub::{descriptors, run, telemetry};
 
 #[global_allocator]
@@ -17,11 +17,11 @@ fn main() -> ExitCode {
 async fn serve() -> ExitCode {
     let config = match Config::read(std::env::args()) {
         Ok(config) => config,
-        Err(Refusal::Asked(text)) => {
+        Err(ConfigError::Help(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Err(Refusal::Wrong(line)) => {
+        Err(ConfigError::Invalid(line)) => {
             eprintln!("chatcluster-hub: {line}");
             return ExitCode::from(2);
         }
@@ -37,12 +37,13 @@ async fn serve() -> ExitCode {
     }
 }
 
-/// Most of the memory is small things of connections, of many sizes. In pages of 2 MiB, each size and thread that has begun one
-/// has all of it, and zeroing them stalls who connects.
+/// Disables huge pages for this process. Most of the memory is small objects of many sizes. With pages of 2
+/// MiB, each size that a thread uses would take at least one whole page, and zeroing these pages delays new
+/// connections.
 fn use_small_pages() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        // It is only a matter of memory.
+        // The hub works as well, with more memory.
         tracing::debug!(%error, "huge pages stay");
     }
 }

@@ -1,44 +1,45 @@
-//! Those of this pod's connections that hear the same: a room's members, a group, the connections of a user.
+//! Sets of this hub's connections that receive the same messages: the members of a room, of a group, or of a
+//! user.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, Pushed};
-use crate::protocol::room::MemberName;
 #[cfg(doc)]
-use crate::protocol::said::Origin;
+use crate::protocol::connection_ref::ConnectionRef;
+use crate::protocol::names::MemberName;
 use signalr::encoding::Encoding;
 use signalr::record::Record;
 
-/// Tells this pod's connections apart; never used twice in a process.
+/// The number of a connection in this process; never reused.
 pub type ConnectionKey = u64;
 
-/// What a member is called.
+/// A member's name and user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
-    /// By itself.
+pub struct MemberIdentity {
+    /// The name that the member chose.
     pub name: MemberName,
-    /// By its token, if clients are authenticated.
+    /// The user, by the member's token, if clients are authenticated.
     pub user: Option<Arc<str>>,
 }
 
-/// A connection that hears.
+/// A connection in a set of connections that receive the same messages.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The connection.
     pub key: ConnectionKey,
-    /// Its queue.
+    /// The connection's queue.
     pub outbox: Arc<Outbox>,
-    /// What it is called here.
-    pub who: Arc<Who>,
-    /// It wants to know of the others.
-    pub presence: bool,
-    /// What it was at the hub that it came from, see [`Origin`].
-    pub former: Option<Arc<str>>,
+    /// The member's name here, and its user.
+    pub identity: Arc<MemberIdentity>,
+    /// True if the member wants to be notified of the others.
+    pub wants_presence: bool,
+    /// The connection's origin on the hub it was handed over from, as a [`ConnectionRef`].
+    pub origin: Option<Arc<str>>,
 }
 
-/// Kept dense, for each message goes through all of them.
+/// A set of connections. They are kept in one dense list, because every message goes through all of them.
 #[derive(Debug, Default)]
 pub struct Members {
     list: Vec<Member>,
@@ -46,7 +47,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Adds a member, or puts it in its former self's place, which it gives.
+    /// Adds a member. Replaces and returns an earlier member of the same key.
     pub fn insert(&mut self, member: Member) -> Option<Member> {
         if let Some(&place) = self.places.get(&member.key) {
             return Some(std::mem::replace(&mut self.list[place], member));
@@ -56,7 +57,7 @@ impl Members {
         None
     }
 
-    /// Takes a member out.
+    /// Removes and returns a member.
     pub fn remove(&mut self, key: ConnectionKey) -> Option<Member> {
         let place = self.places.remove(&key)?;
         let member = self.list.swap_remove(place);
@@ -66,35 +67,35 @@ impl Members {
         Some(member)
     }
 
-    /// A member.
+    /// The member with this key.
     pub fn get(&self, key: ConnectionKey) -> Option<&Member> {
         self.places.get(&key).map(|&place| &self.list[place])
     }
 
-    /// How many there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// True if there are no members.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// All of them, in no order.
+    /// All members, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.list.iter()
     }
 
-    /// Queues a record for all that `hears` chooses.
-    pub fn tell<'r>(
+    /// Queues a record for each member that `receives` selects.
+    pub fn deliver<'r>(
         &self,
         record: impl Fn(Encoding) -> &'r Record,
-        hears: impl Fn(&Member) -> bool,
+        receives: impl Fn(&Member) -> bool,
         metrics: &Metrics,
     ) {
         let mut delivered = 0;
-        for member in self.list.iter().filter(|member| hears(member)) {
+        for member in self.list.iter().filter(|member| receives(member)) {
             match member.outbox.push(record(member.outbox.encoding()).clone()) {
                 Pushed::Queued => delivered += 1,
                 Pushed::Ended => {}
@@ -114,8 +115,8 @@ mod tests {
 
     pub(crate) fn member(key: ConnectionKey, records: usize) -> Member {
         let outbox = Outbox::alone(Limits { records, bytes: 1_000 });
-        let who = Arc::new(Who { name: MemberName::default(), user: None });
-        Member { key, outbox, who, presence: false, former: None }
+        let identity = Arc::new(MemberIdentity { name: MemberName::default(), user: None });
+        Member { key, outbox, identity, wants_presence: false, origin: None }
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
         let record = Encoding::Json.invocation(None, "hi", &[(); 0]);
         members.get(0).unwrap().outbox.push(record.clone());
 
-        members.tell(|_| &record, |member| member.key != 2, &metrics);
+        members.deliver(|_| &record, |member| member.key != 2, &metrics);
 
         assert_eq!(metrics.slow_consumers.get(), 1);
         assert_eq!(metrics.deliveries.get(), 1);

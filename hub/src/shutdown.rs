@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::hub::Hub;
-use crate::outbox::{Ending, Outbox};
+use crate::outbox::{CloseReason, Outbox};
 
 /// What is left of the grace period when the last client should be gone.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ const MOVE: Duration = Duration::from_secs(5);
 pub async fn drain(hub: &Hub, grace: Duration) {
     let start = Instant::now();
     let deadline = start + grace.saturating_sub(MARGIN).max(grace / 2);
-    let spread = hub.timing.drain.min(grace / 4);
+    let spread = hub.timeouts.drain.min(grace / 4);
     let mut outboxes = hub.connections.start_draining();
     let count = outboxes.len();
     let movable = if hub.handover.has_peers() { hub.sessions.movable() } else { Vec::new() };
@@ -61,22 +61,22 @@ pub async fn drain(hub: &Hub, grace: Duration) {
             sleep(due - Instant::now()).await;
         }
         match movable.get(&address(&outbox)) {
-            Some(session) => session.cut().await,
-            None => outbox.end(Ending::Draining),
+            Some(session) => session.drop_socket().await,
+            None => outbox.end(CloseReason::Draining),
         }
     }
     if !movable.is_empty() {
         drop(movable);
         let _ = timeout_at(deadline.min(Instant::now() + MOVE.min(grace / 4)), hub.connections.empty()).await;
         for outbox in hub.connections.outboxes() {
-            outbox.end(Ending::Draining);
+            outbox.end(CloseReason::Draining);
         }
     }
     if timeout_at(deadline, hub.connections.empty()).await.is_err() {
         tracing::warn!("some clients did not close in time");
     }
-    hub.handover.departures.close();
-    let _ = timeout_at(deadline, hub.handover.departures.wait()).await;
+    hub.handover.outgoing.close();
+    let _ = timeout_at(deadline, hub.handover.outgoing.wait()).await;
     hub.backplane.close().await;
 }
 

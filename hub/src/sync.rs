@@ -1,4 +1,4 @@
-//! Locks that a panic elsewhere does not poison: nothing that is done under the hub's locks leaves half a change behind.
+//! Locks that are not poisoned by a panic: no code under the hub's locks leaves its data half changed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,10 +1,10 @@
-//! Logs, on standard error. They say what happens to connections, never what is in a message or a password.
+//! Logs, on standard error. They tell of connections, but never contain messages or passwords.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Logs as `RUST_LOG` (default `info`) and `LOG_FORMAT` (`json`, or text for people) say.
+/// Starts the logs as `RUST_LOG` (default `info`) and `LOG_FORMAT` (`json`, or else text) specify.
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt()

@@ -1,7 +1,9 @@
-//! Connection tokens (`TransportProtocols.md`, "connectionToken"): what a client shows to come back to its connection.
+//! Connection tokens (`TransportProtocols.md`, "connectionToken"), by which a client refers to its
+//! connection.
 //!
-//! A token is signed with the key that all hubs share, and says which hub has the connection: whichever hub a request comes
-//! to knows where it belongs, so no load balancer has to. Until a client comes with it, nothing is kept for it.
+//! A token is signed with a key that all hubs share, and names the hub that has the connection: any hub that
+//! receives a request knows the hub that the request is for, so the load balancer needs no sticky sessions. A
+//! token that was negotiated costs no memory until its client connects.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,23 +15,23 @@ use ring::hmac;
 /// The first byte of every token.
 const VERSION: u8 = 1;
 
-/// Bytes of the signature that a token carries: 128 bits.
+/// The number of bytes of a token's signature: 128 bits.
 const SIGNATURE: usize = 16;
 
-/// The fewest bytes of a key: as many as SHA-256 gives.
+/// The least length of a key in bytes: the length of a SHA-256 digest.
 pub const LEAST_KEY: usize = 32;
 
-/// What a connection is called, by clients and in logs.
+/// The id of a connection, for clients and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnectionId(u128);
 
 impl ConnectionId {
-    /// 128 random bits.
+    /// A random id of 128 bits.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// Reads what `Display` wrote.
+    /// Parses the text of `Display`.
     pub fn read(text: &str) -> Option<Self> {
         u128::from_str_radix(text, 16).ok().map(Self)
     }
@@ -41,25 +43,25 @@ impl std::fmt::Display for ConnectionId {
     }
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
     /// The connection.
     pub id: ConnectionId,
     /// The hub that has the connection.
     pub owner: Owner,
-    /// When it was made, since 1970, to the second.
+    /// The time when the token was issued, in whole seconds since 1970.
     pub issued: Duration,
-    /// The connection outlives its WebSocket (stateful reconnect).
+    /// True if the connection outlives its WebSocket (stateful reconnect).
     pub stateful: bool,
 }
 
-/// One run of one hub.
+/// One process of a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
-    /// Where it is reached by the other hubs.
+    /// The address at which other hubs reach this one.
     pub address: SocketAddr,
-    /// Tells it from another run at the same address.
+    /// A number that distinguishes this process from another one at the same address.
     pub instance: u32,
 }
 
@@ -70,17 +72,17 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// With the key that the hubs share.
+    /// A signer with the key that all hubs share.
     pub fn new(key: &[u8]) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) }
     }
 
-    /// With a key that nobody else has: this hub's tokens are worth nothing to others.
+    /// A signer with a random key: other hubs do not accept its tokens.
     pub fn alone() -> Self {
         Self::new(&rand::random::<[u8; LEAST_KEY]>())
     }
 
-    /// The token as clients get it.
+    /// The token as clients receive it.
     pub fn sign(&self, token: &Token) -> String {
         let mut bytes = Vec::with_capacity(64);
         bytes.push(VERSION);
@@ -98,19 +100,20 @@ impl Signer {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a token that some hub with this key signed; `None` for anything else.
+    /// Reads a token that was signed with this key; `None` for anything else.
     pub fn read(&self, text: &str) -> Option<Token> {
-        // A longer one is none: nothing is decoded for it.
+        // A longer text is not a token, and is not decoded to find that out.
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.get(..text.len().min(128))?).ok()?;
         let (content, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE)?)?;
         let expected = hmac::sign(&self.key, content);
-        // As long as HMAC's own, the signature would be compared by ring; a part of it is compared in constant time here.
+        // Ring's comparison requires the whole of the signature. This is a part of it, compared in constant
+        // time here.
         let differences =
             expected.as_ref()[..SIGNATURE].iter().zip(signature).fold(0, |all, (a, b)| all | (a ^ b));
         if differences != 0 {
             return None;
         }
-        let mut rest = Rest(content);
+        let mut rest = Remaining(content);
         let ([VERSION], [stateful]) = (rest.take()?, rest.take()?) else { return None };
         let id = ConnectionId(u128::from_be_bytes(rest.take()?));
         let issued = Duration::from_secs(u64::from_be_bytes(rest.take()?));
@@ -124,16 +127,16 @@ impl Signer {
         rest.0.is_empty().then_some(Token { id, owner, issued, stateful: stateful != 0 })
     }
 
-    /// What one hub shows another when it passes a request on, so that no one else can.
+    /// The secret by which a hub proves to another hub that it passes on a client's request with this token.
     pub fn pass(&self, token: &str) -> String {
         let signature = hmac::sign(&self.key, format!("passed on {token}").as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(&signature.as_ref()[..SIGNATURE])
     }
 }
 
-struct Rest<'a>(&'a [u8]);
+struct Remaining<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl Remaining<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

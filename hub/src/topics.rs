@@ -1,58 +1,60 @@
-//! Topics: what can be listened to by way of the backplane, and changes of which are wanted here.
+//! Topics that hubs subscribe to on the backplane, and changes of this hub's subscriptions.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::protocol::room::{GroupName, RoomName};
+use crate::protocol::names::{GroupName, RoomName};
 
-/// What a channel is for.
+/// A topic of the backplane; each has a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// The messages of a room, and who comes and goes.
+    /// A room: its messages and its presence.
     Room(RoomName),
-    /// What is said to a group.
+    /// A group: invocations of its members.
     Group(GroupName),
-    /// What is said to a user.
+    /// A user: invocations of the user's connections.
     User(Arc<str>),
-    /// What is said to all, or to one connection that may be anywhere.
+    /// Every hub: invocations of all clients, or of one connection whose hub is unknown.
     All,
-    /// What is for one hub: its instance.
+    /// One hub, by its instance: replies to its requests.
     Hub(Arc<str>),
 }
 
-/// Something is wanted that was not, or is no longer, or a room fell behind: which of these is asked when it is acted
-/// upon, so that the order of changes does not matter.
+/// A topic whose subscription has to be reevaluated, because it gained its first subscriber or lost its last
+/// one, or because its room fell behind. The backplane looks up the topic's state when it handles the change,
+/// so the order of changes does not matter.
 #[derive(Debug)]
-pub struct Change {
+pub struct SubscriptionChange {
     /// The topic.
     pub topic: Topic,
-    /// Dropped when the change is done.
-    _done: Option<oneshot::Sender<()>>,
+    /// Dropped when the change has been handled, which wakes the sender.
+    _reevaluated: Option<oneshot::Sender<()>>,
 }
 
-/// Tells the backplane of changes. They are few: one for each topic that comes or goes, not for each message.
+/// Notifies the backplane of changes. They are rare: one when a topic gains or loses its subscribers, and
+/// none for messages.
 #[derive(Debug, Clone)]
-pub struct Changes(mpsc::UnboundedSender<Change>);
+pub struct SubscriptionChanges(mpsc::UnboundedSender<SubscriptionChange>);
 
-impl Changes {
-    /// With the other end.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Change>) {
+impl SubscriptionChanges {
+    /// The sender and the receiver of changes.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<SubscriptionChange>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
-    /// Something changed about this topic.
-    pub fn touch(&self, topic: Topic) {
-        // Without a receiver the hub ends, or needs none.
-        let _ = self.0.send(Change { topic, _done: None });
+    /// Has the backplane reevaluate the subscription to a topic.
+    pub fn reevaluate(&self, topic: Topic) {
+        // Without a receiver the hub is ending, or its backplane needs no subscriptions.
+        let _ = self.0.send(SubscriptionChange { topic, _reevaluated: None });
     }
 
-    /// Something changed about this topic; waits until it is done.
-    pub async fn done(&self, topic: Topic) {
-        let (done, is_done) = oneshot::channel();
-        if self.0.send(Change { topic, _done: Some(done) }).is_ok() {
-            let _ = is_done.await;
+    /// Has the backplane reevaluate the subscription to a topic, and waits until that is done.
+    pub async fn reevaluated(&self, topic: Topic) {
+        let (reevaluated, is_reevaluated) = oneshot::channel();
+        if self.0.send(SubscriptionChange { topic, _reevaluated: Some(reevaluated) }).is_ok() {
+            let _ = is_reevaluated.await;
         }
     }
 }

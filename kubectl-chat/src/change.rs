@@ -1,19 +1,18 @@
-//! `kubectl chat pause`, `resume` and `restart`: small changes of one `ChatCluster`, said in words.
+//! `kubectl chat pause`, `resume` and `restart`: small changes of one `ChatCluster`, explained in words.
 
 use std::time::Duration;
 
-use chatcluster_api::names::{RESTART_HUB, RESTART_REDIS};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::fault::{Fault, is_missing};
-use crate::model::{Chat, held};
+use crate::model::{Chat, Part, held};
 use crate::rollout;
 use crate::text::print;
 
-/// Whom the API server records as the author of what we change.
+/// The field manager of our changes.
 const MANAGER: &str = "kubectl-chat";
 
 #[derive(clap::Args, Debug)]
@@ -26,35 +25,18 @@ pub(crate) struct Named {
 pub(crate) struct Restart {
     /// The ChatCluster
     pub(crate) name: String,
-    /// The hubs, one after another: the default
+    /// The hubs, one after another (the default)
     #[arg(long)]
     pub(crate) hub: bool,
-    /// Redis; for seconds, what is said stays on its hub
+    /// Redis; for a few seconds, messages reach only clients on the same hub
     #[arg(long)]
     pub(crate) redis: bool,
-    /// Stay until the new pods are ready
+    /// Wait until the new pods are ready
     #[arg(long)]
     pub(crate) wait: bool,
-    /// How long to wait at most
-    #[arg(long, value_parser = crate::cli::duration, default_value = "5m", value_name = "DURATION")]
+    /// The longest time to wait
+    #[arg(long, value_parser = crate::text::duration, default_value = "5m", value_name = "DURATION")]
     pub(crate) timeout: Duration,
-}
-
-/// A part of a cluster whose pods restart together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Hub,
-    Redis,
-}
-
-impl Part {
-    /// The annotation of the `ChatCluster` whose change restarts the part.
-    pub(crate) fn annotation(self) -> &'static str {
-        match self {
-            Self::Hub => RESTART_HUB,
-            Self::Redis => RESTART_REDIS,
-        }
-    }
 }
 
 impl Restart {
@@ -106,7 +88,7 @@ pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), 
         return Err(Fault::Refused(format!("nothing would restart now; {why}, or leave out --wait")));
     }
     let parts = options.parts();
-    // Unlike the value before, which may be of this very second.
+    // A fraction of a second in it makes it differ from the value before, which may be of this very second.
     let value = Timestamp::now().to_string();
     let annotations: Value = parts
         .iter()

@@ -1,10 +1,8 @@
-//! The command line: what it understands, and which room answers.
+//! The command line, and the module that carries out each command.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use k8s_openapi::jiff::SignedDuration;
 
 use crate::cluster::Access;
 use crate::fault::Fault;
@@ -31,27 +29,28 @@ const EXIT_CODES: &str = "Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show a ChatCluster with all that belongs to it, or all ChatClusters in a table
+    /// Show a ChatCluster with all its objects, or all ChatClusters in a table
     Status(status::Options),
-    /// Test a ChatCluster: ask the operator, then send messages through every hub and see that every other hears them
+    /// Test a ChatCluster: ask the operator, then send a message through every hub and check that every other
+    /// receives it
     Verify(verify::Options),
-    /// Show what the operator would change and which pods would restart, while it is held back
+    /// Show what the operator would change and which pods would restart, while changes are held back
     Plan(plan::Options),
-    /// Have the operator leave a ChatCluster alone; its chat goes on
+    /// Make the operator leave a ChatCluster alone; the chat goes on
     Pause(change::Named),
-    /// Have the operator look after it again
+    /// Make the operator look after it again
     Resume(change::Named),
     /// Restart the hubs or Redis
     Restart(change::Restart),
-    /// Have another password made, where the operator made the one in force
+    /// Replace a password that the operator has generated
     RotatePassword(rotate::Options),
-    /// Print a URL that leads to the chat from here, and open a browser there
+    /// Print a URL of the chat that works from here, and open it in a browser
     Open(open::Options),
-    /// Show what the pods of a ChatCluster log, all in one
+    /// Show the logs of all pods of a ChatCluster together
     Logs(logs::Options),
-    /// Print what makes a shell complete commands
+    /// Print a script that makes a shell complete commands
     Completion(complete::Options),
-    /// What the shell asks
+    /// Answers the shell's completion requests
     #[command(name = "__complete", hide = true)]
     Complete(complete::Asked),
 }
@@ -91,15 +90,6 @@ impl Cli {
     }
 }
 
-/// A duration as kubectl takes it: `90s`, `5m`, `1h30m`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    parsed.ok_or_else(|| format!("{text} is no duration; such as 90s, 5m or 1h30m"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,15 +97,6 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_are_written_as_for_kubectl() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
-        for wrong in ["", "m", "5x", "-5m", "99999999999999999999h"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

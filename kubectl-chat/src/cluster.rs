@@ -1,4 +1,5 @@
-//! The way to the API server: kubeconfig, context, namespace, and as whom, by the same flags as kubectl's.
+//! Access to the API server: kubeconfig, context, namespace and impersonation, by the same flags as
+//! kubectl's.
 
 use std::path::PathBuf;
 
@@ -10,17 +11,17 @@ use kube::{Api, Client, Config, Resource};
 use crate::fault::{Fault, is_missing};
 use crate::model::{Chat, resource};
 
-/// Where and as whom, as kubectl is told.
+/// Kubeconfig, context, namespace and user, as for kubectl.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Options as of kubectl")]
 pub(crate) struct Access {
-    /// The namespace; the default is that of the context
+    /// The namespace [default: that of the context]
     #[arg(short, long, global = true)]
     pub(crate) namespace: Option<String>,
     /// The context of the kubeconfig
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// The kubeconfig; the default is that of KUBECONFIG, then ~/.kube/config, then that of a pod
+    /// The kubeconfig [default: KUBECONFIG, then ~/.kube/config, then that of a pod]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// The user to act as
@@ -31,7 +32,7 @@ pub(crate) struct Access {
     pub(crate) as_group: Vec<String>,
 }
 
-/// A client, and the namespace that is meant.
+/// An API client, and the namespace of the command.
 #[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) client: Client,
@@ -95,12 +96,12 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Objects that are in no namespace.
+    /// Cluster-scoped objects.
     pub(crate) fn global<K: Resource<Scope = ClusterResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::all(self.client.clone())
     }
 
-    /// One `ChatCluster`; where there is none, the fault names those that there are.
+    /// One `ChatCluster`. If it does not exist, the fault names those that do.
     pub(crate) async fn chat(&self, name: &str) -> Result<Chat, Fault> {
         match self.chats().get(name).await {
             Ok(chat) => Ok(chat),

@@ -1,5 +1,6 @@
-//! Completion. kubectl asks a program named `kubectl_complete-chat` what may follow `kubectl chat …`; that one asks
-//! `kubectl-chat __complete`, which answers as cobra's programs do: a candidate and its description a line, then a directive.
+//! Completion. kubectl asks a program named `kubectl_complete-chat` for the words that may follow `kubectl
+//! chat …`. That program calls `kubectl-chat __complete`, which answers as cobra's programs do: a candidate
+//! with its description on each line, then a directive.
 
 use clap::{Arg, Command, FromArgMatches as _, ValueEnum};
 use clap_complete::Shell;
@@ -11,19 +12,19 @@ use crate::cluster::Access;
 use crate::fault::Fault;
 use crate::text::print;
 
-/// cobra's `ShellCompDirectiveNoFileComp`: what is not in the list is no file either.
+/// cobra's `ShellCompDirectiveNoFileComp`: the shell offers no file names in addition.
 const NO_FILES: &str = ":4";
 
 const FOR_KUBECTL: &str = "#!/bin/sh
-# What may follow `kubectl chat`: kubectl's own completion asks this program. Make it executable, and put it in the PATH
-# under the name kubectl_complete-chat.
+# kubectl's own completion asks this program for the words that may follow `kubectl chat`. Make it executable, and put
+# it in the PATH under the name kubectl_complete-chat.
 exec kubectl-chat __complete -- \"$@\"
 ";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// kubectl: save it as an executable kubectl_complete-chat in the PATH, and `kubectl chat` is completed, names and all;
-    /// the shells: for the command kubectl-chat
+    /// kubectl: a program for kubectl's own completion, to save in the PATH as kubectl_complete-chat; the
+    /// shells: for the command kubectl-chat
     what: What,
 }
 
@@ -59,7 +60,8 @@ pub(crate) fn scripts(options: &Options, command: &mut Command) -> Result<(), Fa
     Ok(())
 }
 
-/// Whatever goes wrong, the shell gets a list, if an empty one: an error would stand in the middle of the user's line.
+/// Whatever goes wrong, the shell gets a list, even if an empty one: an error would appear in the middle of
+/// the user's line.
 #[allow(clippy::unnecessary_wraps, reason = "as the other commands")]
 pub(crate) async fn answer(asked: &Asked, command: &Command) -> Result<(), Fault> {
     let mut command = command.clone();
@@ -84,7 +86,7 @@ pub(crate) async fn answer(asked: &Asked, command: &Command) -> Result<(), Fault
     Ok(())
 }
 
-/// What may stand where the cursor is.
+/// The candidates at the cursor.
 #[derive(Debug, PartialEq)]
 enum Wanted {
     These(Vec<String>),
@@ -156,7 +158,7 @@ fn line(word: &str, help: Option<&clap::builder::StyledStr>) -> String {
     help.map_or_else(|| word.to_owned(), |help| format!("{word}\t{help}"))
 }
 
-/// Where to look, by what of the line is there already.
+/// The cluster to ask, by the options that are on the line already.
 fn access(words: &[String], command: Command) -> Access {
     let line = std::iter::once("kubectl-chat".to_owned()).chain(words.iter().cloned());
     let Ok(matches) = command.ignore_errors(true).try_get_matches_from(line) else {

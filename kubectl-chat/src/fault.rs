@@ -1,17 +1,17 @@
-//! What can go wrong, in one line that says what to do, and the exit code that tells a script.
+//! Errors of commands, each one line that says what to do, and the exit codes for scripts.
 
 use std::process::ExitCode;
 
 use kube::core::Status;
 use thiserror::Error;
 
-/// Why a command did not do what it was asked to.
+/// The reason why a command did not do what it was asked to do.
 #[derive(Debug, Error)]
 pub(crate) enum Fault {
-    /// The cluster was asked, and its answer is no.
+    /// The command ran, and its answer is no.
     #[error("{0}")]
     No(String),
-    /// What was asked for makes no sense here.
+    /// The request makes no sense here.
     #[error("{0}")]
     Refused(String),
     #[error("no cluster to talk to: {0}; name a kubeconfig with --kubeconfig or KUBECONFIG")]
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// From an answer to an attempt at `doing`, such as `list pods`.
+    /// The fault for an error of the API server during `doing`, such as `list pods`.
     pub(crate) fn of(doing: impl Into<String>, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(doing.into(), status),
@@ -57,28 +57,29 @@ impl Fault {
         Self::Failed { doing: doing.into(), why: why.to_string() }
     }
 
-    /// 1: the answer is no; 3: it could not be asked or done. (2 is clap's, for a command line that it does not understand.)
+    /// 1: the answer is no; 3: the question or the action failed. (2 is clap's, for a command line that it
+    /// does not understand.)
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(if matches!(self, Self::No(_)) { 1 } else { 3 })
     }
 }
 
-/// Whether it is the kind, rather than the object, that the API server does not know: then it names no object.
+/// True if the API server does not know the kind, rather than the object: then its answer names no object.
 fn is_unknown_resource(status: &Status) -> bool {
     status.details.as_ref().is_none_or(|details| details.name.is_empty())
 }
 
-/// Whether the API server refuses this to this user.
+/// True if this user lacks the right.
 pub(crate) fn is_forbidden(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403)
 }
 
-/// Whether the object is not there.
+/// True if the object does not exist.
 pub(crate) fn is_missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404 && !is_unknown_resource(status))
 }
 
-/// The innermost cause: the outer ones only say that there is one.
+/// The innermost cause: the outer errors only say that there is one.
 fn root(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -1,4 +1,4 @@
-//! Port-forwards to hub pods. Each connection is a forward of its own, so that none outlives its pod unnoticed.
+//! Port-forwards to hub pods. Each connection has a port-forward of its own, which ends with its pod.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,23 +20,23 @@ pub(crate) async fn connect(cluster: &Cluster, pod: &str, port: u16) -> Result<D
     forwarder.take_stream(port).ok_or_else(|| Fault::failed(what(), "no stream was made"))
 }
 
-/// The hub pods that take connections.
+/// The names of the hub pods that are ready.
 pub(crate) async fn ready_hubs(cluster: &Cluster, name: &str) -> Result<Vec<String>, Fault> {
     let pods = pods(cluster, name, Component::Hub).await?;
     Ok(pods.iter().filter(|pod| is_ready(pod)).map(ResourceExt::name_any).collect())
 }
 
-/// Which hubs connections from a local port go to.
+/// A local port whose connections are forwarded to hubs.
 pub(crate) struct Door {
     pub(crate) cluster: Cluster,
     pub(crate) name: String,
     pub(crate) hub_port: u16,
-    /// So that connections are spread over the hubs
+    /// Counts connections, so that they are spread over the hubs
     pub(crate) turn: AtomicUsize,
 }
 
 impl Door {
-    /// Leads each connection to a ready hub, one after another, for ever.
+    /// Forwards each connection to a ready hub, round robin, until an error ends it.
     pub(crate) async fn serve(&'static self, listener: TcpListener) -> Fault {
         loop {
             match listener.accept().await {
@@ -52,13 +52,13 @@ impl Door {
 
     async fn lead(&self, mut near: TcpStream) -> Result<(), Fault> {
         let mut far = self.connect().await?;
-        // However it ends, the client sees that and connects anew: to a hub that is there.
+        // However it ends, the client notices and reconnects, to a hub that is ready.
         let _ = near.set_nodelay(true);
         let _ = copy_bidirectional(&mut near, &mut far).await;
         Ok(())
     }
 
-    /// A connection to the hub whose turn it is, or if that has just gone, to another.
+    /// Connects to the next hub in turn, or to another if that one has just gone.
     async fn connect(&self) -> Result<DuplexStream, Fault> {
         let hubs = ready_hubs(&self.cluster, &self.name).await?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);

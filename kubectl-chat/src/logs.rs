@@ -1,5 +1,5 @@
-//! `kubectl chat logs`: what all pods of a cluster log, in one. Lines carry the pod's name, and come in the order of their
-//! times; with `-f` as they come, from pods that are yet to be made too.
+//! `kubectl chat logs`: the logs of all pods of a cluster together. Each line carries the name of its pod.
+//! Lines are sorted by time; with `-f` they are shown as they arrive, also from pods that start later.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::read::{part, pods};
 use crate::text::{Paint, Tone, print};
 
-/// Between attempts to go on with a log that broke off.
+/// The pause before an interrupted log is followed again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args, Debug)]
@@ -27,27 +27,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Options {
     /// The ChatCluster
     name: String,
-    /// Stay, and show what is logged from now on
+    /// Keep running, and show new lines as they are logged
     #[arg(short, long)]
     follow: bool,
-    /// The hubs only
+    /// Only the hubs
     #[arg(long)]
     hub: bool,
-    /// Redis only
+    /// Only Redis
     #[arg(long)]
     redis: bool,
-    /// The last lines of each pod only
+    /// Only the last lines of each pod
     #[arg(long, value_name = "LINES")]
     tail: Option<i64>,
-    /// What is not older, such as 5m
-    #[arg(long, value_parser = crate::cli::duration, value_name = "DURATION")]
+    /// Only lines that are not older than this, such as 5m
+    #[arg(long, value_parser = crate::text::duration, value_name = "DURATION")]
     since: Option<Duration>,
-    /// Of the containers before the last restart
+    /// The logs of the containers before their last restart
     #[arg(short, long, conflicts_with = "follow")]
     previous: bool,
 }
 
-/// A line, when it was logged, and by whom.
+/// A line of a log, with its time and its pod.
 #[derive(Clone, Debug, PartialEq)]
 struct Line {
     at: Option<Timestamp>,
@@ -110,7 +110,7 @@ async fn show(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(),
     for log in future::join_all(logs).await {
         match log {
             Ok(more) => lines.extend(more),
-            // One that has not started yet, or did not restart, does not keep the others' from being shown.
+            // A container that has not started yet, or never restarted, does not hide the logs of the others.
             Err(fault @ Fault::Failed { .. }) => eprintln!("{fault}"),
             Err(fault) => return Err(fault),
         }
@@ -128,7 +128,7 @@ async fn read(cluster: &Cluster, pod: String, params: LogParams) -> Result<Vec<L
     Ok(text.lines().map(|line| parse(&pod, line)).collect())
 }
 
-/// A line as the kubelet gives it, with the time before it.
+/// Parses a line of the kubelet, which begins with the time.
 fn parse(pod: &str, line: &str) -> Line {
     let (time, text) = line.split_once(' ').unwrap_or((line, ""));
     match time.parse() {
@@ -137,7 +137,7 @@ fn parse(pod: &str, line: &str) -> Line {
     }
 }
 
-/// What those who read along tell.
+/// A message from a task that follows a log.
 enum News {
     Line(Line),
     /// The log of this container of this pod ended, or broke off
@@ -149,7 +149,7 @@ async fn follow(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(
     let pods = watcher(cluster.api::<Pod>(), watcher::Config::default().labels(&labels));
     let mut pods = pods.default_backoff().applied_objects().boxed();
     let (tell, mut news) = mpsc::channel(256);
-    let mut reading: HashMap<String, String> = HashMap::new(); // container by pod
+    let mut reading: HashMap<String, String> = HashMap::new(); // container id by pod
     let mut latest: HashMap<String, Timestamp> = HashMap::new();
     loop {
         tokio::select! {
@@ -170,7 +170,7 @@ async fn follow(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(
                 }
                 Some(Err(watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)))
                     if crate::fault::is_forbidden(&error) => return Err(Fault::of("watch pods", &error)),
-                Some(Err(_)) => {} // tried again by itself
+                Some(Err(_)) => {} // the watch retries by itself
                 None => return Ok(()),
             },
             Some(told) = news.recv() => match told {
@@ -181,7 +181,8 @@ async fn follow(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(
                     out.write(&line);
                 }
                 News::Ended(pod, id) => {
-                    // If it runs on, only the reading broke off, and nothing else would tell us.
+                    // If the container still runs, only the connection broke, and no event of the watch would
+                    // tell.
                     let still = cluster.api::<Pod>().get_opt(&pod).await.ok().flatten();
                     let part = still.as_ref().and_then(part).filter(|_| reading.get(&pod) == Some(&id));
                     if let (Some(still), Some(part)) = (still, part)
@@ -198,7 +199,8 @@ async fn follow(options: &Options, cluster: &Cluster, out: &mut Out) -> Result<(
     }
 }
 
-/// Reads one container's log to its end. `seen`: what has been shown, as `since_time` counts in whole seconds.
+/// Follows one container's log to its end. Lines up to `seen` have been shown: `since_time` counts in whole
+/// seconds.
 async fn along(
     cluster: Cluster,
     pod: String,
@@ -228,7 +230,7 @@ fn running(pod: &Pod, container: &str) -> Option<String> {
     status.container_id.clone()
 }
 
-/// Where lines go: each pod has a colour, and names are as wide as the widest so far.
+/// The output: each pod has a colour, and the column of names is as wide as the longest so far.
 struct Out {
     paint: Paint,
     seen: Vec<String>,

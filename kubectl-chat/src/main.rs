@@ -1,7 +1,9 @@
-//! `kubectl chat`: what a person does with `ChatCluster`s, from the outside. It needs the rights of that person and nothing
-//! of the operator's.
+//! `kubectl chat`: the commands of a person who uses `ChatCluster`s. It needs that person's rights and
+//! nothing of the operator.
 //!
-//! A command reads (`read`), makes of it a plain value (`…::view`) that `-o json` shows as it is, and draws that.
+//!
+//! A command reads objects (`read`), turns them into a plain value (`…::view`), which `-o json` prints as it
+//! is, and draws that value as text.
 
 mod change;
 mod cli;
@@ -12,6 +14,9 @@ mod forward;
 mod logs;
 mod model;
 mod open;
+mod operator;
+mod output;
+mod pending;
 mod plan;
 mod read;
 mod rollout;

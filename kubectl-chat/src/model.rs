@@ -1,17 +1,18 @@
-//! A `ChatCluster` as far as the plugin needs it. Plainer than the operator's own type on purpose: a plugin meets operators
-//! of other versions, and a field or a value that it does not know must not keep it from showing the rest.
+//! A `ChatCluster` as far as the plugin needs it. It is plainer than the operator's type on purpose: the
+//! plugin meets operators of other versions, and an unknown field or value must not keep it from showing the
+//! rest.
 
-use chatcluster_api::Reason;
-use chatcluster_api::{ChatCluster, ConditionType};
+use chatcluster_api::names::{RESTART_HUB, RESTART_REDIS};
+use chatcluster_api::{ChatCluster, ConditionType, Reason};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::core::{ApiResource, Object};
 use serde::{Deserialize, Serialize};
 
-/// A `ChatCluster`, of whichever version of the operator.
+/// A `ChatCluster` that an operator of any version wrote.
 pub(crate) type Chat = Object<Spec, Status>;
 
-/// The kind, for clients.
+/// The API resource of the kind.
 pub(crate) fn resource() -> ApiResource {
     ApiResource::erase::<ChatCluster>(&())
 }
@@ -83,30 +84,47 @@ pub(crate) struct HubStatus {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Pending {
-    /// `Deployment/lobby-hub`
+    /// Kind and name, such as `Deployment/lobby-hub`
     pub(crate) child: String,
     /// `Create`, `Update`, `Recreate` or `Delete`
     pub(crate) action: String,
-    /// What would change, as paths
+    /// Paths of the fields that would change
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<String>,
-    /// Whose pods would restart: `hub` or `redis`
+    /// The part whose pods would restart: `hub` or `redis`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restarts: Option<String>,
 }
 
-/// The condition of that type, if it speaks of the spec as it is now.
+/// The condition of that type, if it was judged for the present generation of the spec.
 pub(crate) fn current(chat: &Chat, type_: ConditionType) -> Option<&Condition> {
     let condition = condition(chat, type_)?;
     (condition.observed_generation == chat.metadata.generation).then_some(condition)
 }
 
-/// The condition of that type, of whichever generation.
+/// The condition of that type, for whichever generation it was judged.
 pub(crate) fn condition(chat: &Chat, type_: ConditionType) -> Option<&Condition> {
     chat.status.as_ref()?.conditions.iter().find(|c| c.type_ == type_.as_str())
 }
 
-/// Why the operator changes nothing of it, and what to do first.
+/// A part of a cluster whose pods restart together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Hub,
+    Redis,
+}
+
+impl Part {
+    /// The annotation of the `ChatCluster` whose change restarts the part.
+    pub(crate) fn annotation(self) -> &'static str {
+        match self {
+            Self::Hub => RESTART_HUB,
+            Self::Redis => RESTART_REDIS,
+        }
+    }
+}
+
+/// The reason why the operator holds its changes back, and what to do first; `None` if it does not.
 pub(crate) fn held(chat: &Chat) -> Option<String> {
     let name = chat.name_any();
     let reason = condition(chat, ConditionType::Ready).map(|ready| ready.reason.as_str());

@@ -1,4 +1,4 @@
-//! `kubectl chat open`: a URL that leads to the chat from here, and a browser at it.
+//! `kubectl chat open`: prints a URL of the chat that works from here, and opens it in a browser.
 
 use std::process::Stdio;
 use std::sync::atomic::AtomicUsize;
@@ -14,19 +14,19 @@ use crate::forward::{Door, ready_hubs};
 use crate::model::Chat;
 use crate::text::print;
 
-/// How long the public address may take to answer before we go another way.
+/// The longest wait for the public address; after it, a port is forwarded instead.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The first local port that is tried.
+/// The first local port to try.
 const FIRST: u16 = 8080;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The ChatCluster
     name: String,
-    /// The local port of a port-forward; the default is 8080, or the next that is free
+    /// The local port of a port-forward [default: 8080, or the next free port]
     #[arg(long)]
     port: Option<u16>,
-    /// Print the URL, and start no browser
+    /// Print the URL, and open no browser
     #[arg(long)]
     no_browser: bool,
     /// Forward a port, even if the public address answers from here
@@ -61,7 +61,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Result<(), Faul
         hub_port: chat.spec.hub.port,
         turn: AtomicUsize::new(0),
     };
-    let door: &'static Door = Box::leak(Box::new(door)); // one, until the program ends
+    let door: &'static Door = Box::leak(Box::new(door)); // one, until the process ends
     tokio::select! {
         fault = door.serve(listener) => Err(fault),
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -76,7 +76,7 @@ async fn public(chat: &Chat) -> Option<String> {
     Some(address)
 }
 
-/// The address with its port; `None` for one that is only a pattern, such as that of a `NodePort`.
+/// The address with its port; `None` for a pattern, such as that of a `NodePort`.
 fn dialled(address: &str) -> Option<String> {
     if address.starts_with('<') {
         return None;
@@ -99,7 +99,7 @@ async fn listen(port: Option<u16>) -> Result<TcpListener, Fault> {
     Err(Fault::Refused("no port from 8080 to 8179 is free: choose one with --port".to_owned()))
 }
 
-/// Where there is a display; whoever has none reads the URL.
+/// Opens a browser if there is a display; without one, the printed URL has to do.
 fn browse(options: &Options, url: &str) {
     let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     let program = match std::env::consts::OS {

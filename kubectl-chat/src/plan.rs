@@ -1,4 +1,4 @@
-//! `kubectl chat plan`: what the operator would do, were it not held back.
+//! `kubectl chat plan`: the changes that the operator holds back.
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -7,23 +7,25 @@ use serde::Serialize;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::model::{Chat, Pending, held};
-use crate::read;
-use crate::status::{Format, NONE, OperatorView, SHAPE, read_all};
-use crate::text::{Cell, Paint, Table, Tone, print};
+use crate::operator::{self, OperatorView};
+use crate::output::{Format, SHAPE};
+use crate::pending::changes;
+use crate::read::{self, NONE};
+use crate::text::{Paint, Tone, print};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// The ChatCluster; without it, all of the namespace
+    /// The ChatCluster [default: all of the namespace]
     name: Option<String>,
-    /// All of every namespace
+    /// All ChatClusters of all namespaces
     #[arg(short = 'A', long, conflicts_with = "name")]
     all_namespaces: bool,
-    /// For programs: what is shown as json or yaml
+    /// Print json or yaml, for programs
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
 
-/// What is held back, of all clusters that were asked for.
+/// The changes that are held back, of all clusters that were asked for.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Plan {
@@ -38,12 +40,12 @@ struct Plan {
 struct Item {
     namespace: String,
     name: String,
-    /// Whether anything is held back at all: by `paused`, or by the operator's `--hold`
+    /// Whether changes are held back: by `paused`, or by the operator's `--hold`
     held: bool,
     paused: bool,
-    /// Whether the operator has seen the spec as it is now
+    /// Whether the status is about the present generation of the spec
     up_to_date: bool,
-    /// Whose pods would restart
+    /// The parts whose pods would restart
     restarts: Vec<String>,
     pending: Vec<Pending>,
     created: Option<Timestamp>,
@@ -52,9 +54,9 @@ struct Item {
 pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> Result<(), Fault> {
     let chats = match &options.name {
         Some(name) => vec![cluster.chat(name).await?],
-        None => read_all(cluster, options.all_namespaces).await?,
+        None => read::chats(cluster, options.all_namespaces).await?,
     };
-    let operator = read::operator(cluster).await?.as_ref().map(OperatorView::of);
+    let operator = operator::find(cluster).await?.as_ref().map(OperatorView::of);
     let plan = Plan::of(&chats, operator);
     match options.output {
         Some(format) => print(&format.write(&plan)?),
@@ -75,7 +77,7 @@ impl Plan {
             Item {
                 namespace: chat.namespace().unwrap_or_default(),
                 name: chat.name_any(),
-                // Who may not see the operator sees by its words that it holds back.
+                // A user without the right to see the operator learns from the status that it holds back.
                 held: hold || held(chat).is_some() || !status.pending.is_empty(),
                 paused: chat.spec.paused,
                 up_to_date: status.observed_generation == chat.metadata.generation,
@@ -164,40 +166,13 @@ impl Item {
     }
 }
 
-/// What a restart of a part means to those who chat.
+/// The effect of a restart of this part on people who chat.
 fn said(part: &str) -> String {
     match part {
         "hub" => "the hubs, one after another; clients reconnect to another".to_owned(),
         "redis" => "Redis, for seconds; what is said meanwhile stays on its hub".to_owned(),
         other => other.to_owned(),
     }
-}
-
-/// When what is held back will be done.
-pub(crate) fn until(paused: bool, name: &str) -> String {
-    if paused {
-        format!("kubectl chat resume {name}")
-    } else {
-        "the operator no longer holds changes back".to_owned()
-    }
-}
-
-/// The changes in a table.
-pub(crate) fn changes(pending: &[Pending], paint: Paint) -> String {
-    let mut table = Table::default();
-    for change in pending {
-        let tone = match change.action.as_str() {
-            "Delete" | "Recreate" => Tone::Bad,
-            _ => Tone::Waiting,
-        };
-        table.row(vec![
-            Cell(format!("  {}", change.action), tone),
-            change.child.clone().into(),
-            change.restarts.as_ref().map(|part| format!("restarts {part}")).unwrap_or_default().into(),
-            change.fields.join(", ").into(),
-        ]);
-    }
-    table.draw(paint)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Reading all that there is of one `ChatCluster`. What the user may not list is left out, with a note; Secrets are never
-//! asked for.
+//! Reads a `ChatCluster` and its objects. Kinds that the user may not list are left out, with a note; Secrets
+//! are never read.
 
 use std::fmt::Debug;
 
-use chatcluster_api::names::{COMPONENT, Component, INSTANCE, OPERATOR, selector_string};
+use chatcluster_api::names::{COMPONENT, Component, INSTANCE, selector_string};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod, Service};
@@ -11,12 +11,16 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
 use crate::fault::{Fault, is_forbidden};
 use crate::model::Chat;
+use crate::operator;
+
+/// Printed instead of an empty table.
+pub(crate) const NONE: &str = "there are no ChatClusters here; -A shows those of all namespaces\n";
 
 /// One `ChatCluster` and its children, as they were read.
 pub(crate) struct Snapshot {
@@ -31,13 +35,13 @@ pub(crate) struct Snapshot {
     pub(crate) config_maps: Vec<ConfigMap>,
     pub(crate) policies: Vec<NetworkPolicy>,
     pub(crate) events: Vec<Event>,
-    /// `None` where the user may not look.
+    /// `None` if it was not found, or the user may not see it.
     pub(crate) operator: Option<Deployment>,
-    /// What could not be read, each a sentence.
+    /// A sentence for each kind that could not be read.
     pub(crate) notes: Vec<String>,
 }
 
-/// What was listed, and a note if it was not allowed.
+/// Listed objects, or a note that listing them is not allowed.
 struct Listed<K> {
     items: Vec<K>,
     note: Option<String>,
@@ -72,7 +76,7 @@ pub(crate) async fn snapshot(cluster: &Cluster, name: &str) -> Result<Snapshot, 
         list(cluster, &labels),
         list(cluster, &labels),
         list(cluster, &about),
-        operator(cluster),
+        operator::find(cluster),
     )?;
     let mut notes = Vec::new();
     let snapshot = Snapshot {
@@ -114,26 +118,16 @@ where
     }
 }
 
-/// The operator's Deployment: of any namespace, or where the user may not look everywhere, of the one that the chart's
-/// documentation installs it in.
-pub(crate) async fn operator(cluster: &Cluster) -> Result<Option<Deployment>, Fault> {
-    let labels = ListParams::default().labels(&format!("app.kubernetes.io/name={OPERATOR}"));
-    let everywhere = Api::<Deployment>::all(cluster.client.clone()).list(&labels).await;
-    let found = match everywhere {
-        Err(error) if is_forbidden(&error) => {
-            let there: Api<Deployment> = Api::namespaced(cluster.client.clone(), "chatcluster-system");
-            there.list(&labels).await
-        }
-        other => other,
-    };
-    match found {
-        Ok(list) => Ok(list.items.into_iter().next()),
-        Err(error) if is_forbidden(&error) => Ok(None),
-        Err(error) => Err(Fault::of("list deployments", &error)),
+/// The `ChatCluster`s of the namespace, or of all namespaces.
+pub(crate) async fn chats(cluster: &Cluster, everywhere: bool) -> Result<Vec<Chat>, Fault> {
+    let api = if everywhere { cluster.all_chats() } else { cluster.chats() };
+    match api.list(&ListParams::default()).await {
+        Ok(list) => Ok(list.items),
+        Err(error) => Err(Fault::of("list ChatClusters", &error)),
     }
 }
 
-/// The pods of one part of a cluster that are not on their way out, by name.
+/// The pods of one part of a cluster that are not being deleted, sorted by name.
 pub(crate) async fn pods(cluster: &Cluster, name: &str, part: Component) -> Result<Vec<Pod>, Fault> {
     let labels = ListParams::default().labels(&selector_string(name, part));
     let list = cluster.api::<Pod>().list(&labels).await.map_err(|e| Fault::of("list pods", &e))?;
@@ -143,14 +137,14 @@ pub(crate) async fn pods(cluster: &Cluster, name: &str, part: Component) -> Resu
     Ok(pods)
 }
 
-/// Whether a pod takes connections.
+/// True if the pod is ready and not being deleted.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none()
         && conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
 }
 
-/// Which part an object belongs to.
+/// The part of the cluster that an object belongs to.
 pub(crate) fn part(object: &impl ResourceExt) -> Option<Component> {
     let value = object.labels().get(COMPONENT)?;
     [Component::Hub, Component::Backplane].into_iter().find(|part| part.as_str() == value)

@@ -1,4 +1,4 @@
-//! Waiting until the pods of a part are new and ready.
+//! Waits until a part's pods have been replaced and are ready.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::runtime::wait::{Error, await_condition};
 use tokio::time::timeout;
 
-use crate::change::Part;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
+use crate::model::Part;
 use crate::text::print;
 
 /// Waits for the rollout of the template that carries `value`.

@@ -1,5 +1,5 @@
-//! `kubectl chat rotate-password`: another password, where the operator made the one in force. The one command that touches
-//! a Secret: it deletes it, and never reads it.
+//! `kubectl chat rotate-password`: replaces a password that the operator has generated. It is the only
+//! command that touches a Secret: it deletes the Secret, and never reads it.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -16,7 +16,7 @@ use crate::text::print;
 pub(crate) struct Options {
     /// The ChatCluster
     name: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Result<(), Faul
     }
 }
 
-/// The Secret to delete, if that has a new password made.
+/// The Secret to delete, if its deletion makes the operator generate a new password.
 fn secret(chat: &Chat, name: &str) -> Result<String, Fault> {
     if let Some(own) = &chat.spec.redis.auth.existing_secret {
         let own = &own.name;

@@ -1,10 +1,11 @@
-//! Text for people: colours, ages, tables; and where it goes.
+//! Text for people: colours, ages, durations and tables.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-/// What a piece of text is about, which decides its colour.
+/// The meaning of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -13,19 +14,19 @@ pub(crate) enum Tone {
     Bad,
     Faint,
     Strong,
-    /// One of several of a kind, told apart by colour.
+    /// One of several things of a kind, told apart by colour.
     Nth(usize),
 }
 
-/// Colours text, or leaves it as it is.
+/// Colours text, or leaves it plain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);
 
-/// Told apart on light and dark grounds alike.
+/// Colours that can be told apart on light and on dark backgrounds.
 const NTH: [&str; 6] = ["36", "35", "34", "33", "32", "96"];
 
 impl Paint {
-    /// Colours on a terminal, unless `--no-color` or the variable of <https://no-color.org> says otherwise.
+    /// Colours on a terminal, unless `--no-color` or `NO_COLOR` (<https://no-color.org>) says otherwise.
     pub(crate) fn choose(no_color: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -52,12 +53,12 @@ impl Paint {
     pub(crate) const ALWAYS: Self = Self(true);
 }
 
-/// Whether a person reads what is printed.
+/// True if standard output is a terminal.
 pub(crate) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Prints; ends quietly when nobody reads any more, as in `kubectl chat status | head -1`.
+/// Prints. Ends the process quietly if the reader has gone, as in `kubectl chat status | head -1`.
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -65,7 +66,7 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// How long ago something was, as kubectl says it: two units while they matter, then one.
+/// The time since an event, as kubectl formats it: two units while both matter, then one.
 pub(crate) fn age(since: Timestamp, now: Timestamp) -> String {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
@@ -86,6 +87,15 @@ pub(crate) fn age(since: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Parses a duration as kubectl does: `90s`, `5m`, `1h30m`; a bare number means seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.ok_or_else(|| format!("{text} is no duration; such as 90s, 5m or 1h30m"))
+}
+
 /// A piece of text in a table, and its tone.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell(pub(crate) String, pub(crate) Tone);
@@ -96,14 +106,14 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Rows in columns, each as wide as its widest text; the last as long as it is.
+/// Rows in columns, each as wide as its widest text; the last column is not padded.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    /// One with a line of headings.
+    /// A table with a line of headings.
     pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|h| Cell((*h).to_owned(), Tone::Faint)).collect()] }
     }
@@ -120,7 +130,7 @@ impl Table {
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
-            let mut due = 0; // spaces, once something follows them
+            let mut due = 0; // spaces, written once something follows them
             for (cell, width) in row.iter().zip(&widths) {
                 if !cell.0.is_empty() {
                     line.push_str(&" ".repeat(due));
@@ -160,6 +170,15 @@ mod tests {
     #[test]
     fn a_clock_that_is_behind_makes_nothing_older_than_itself() {
         assert_eq!(after(-5), "0s");
+    }
+
+    #[test]
+    fn durations_are_written_as_for_kubectl() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        for wrong in ["", "m", "5x", "-5m", "99999999999999999999h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

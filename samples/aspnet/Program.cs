@@ -1,4 +1,4 @@
-// A chat of ASP.NET Core SignalR on any number of pods: what is said at one of them is heard at all, by way of Redis.
+// An ASP.NET Core SignalR chat on any number of pods: a message sent to one of them reaches the clients of all, through Redis.
 // The variables are those of chatcluster's hub contract: docs/bring-your-own-hub.md.
 
 using Microsoft.AspNetCore.SignalR;
@@ -8,7 +8,7 @@ var builder = WebApplication.CreateBuilder(args);
 builder.WebHost.UseUrls($"http://*:{Variable("HUB_PORT")}");
 builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
 
-// ConnectionStrings__Redis, which the ChatCluster makes of REDIS_SERVER, REDIS_PORT and REDIS_PASSWORD. It is read once:
+// ConnectionStrings__Redis, which the ChatCluster builds from REDIS_SERVER, REDIS_PORT and REDIS_PASSWORD. It is read once;
 // the operator rolls the pods when the password changes.
 var redis = ConfigurationOptions.Parse(builder.Configuration.GetConnectionString("Redis")!);
 redis.ClientName = Variable("POD_NAME");

@@ -1,4 +1,4 @@
-// A chat of Socket.IO on any number of pods: what is said at one of them is heard at all, by way of Redis.
+// A Socket.IO chat on any number of pods: a message sent to one of them reaches the clients of all, through Redis.
 // The variables are those of chatcluster's hub contract: docs/bring-your-own-hub.md.
 
 import { readFile } from 'node:fs/promises'
@@ -9,8 +9,8 @@ import { Server } from 'socket.io'
 
 const { REDIS_SERVER, REDIS_PORT, REDIS_PASSWORD_FILE, BACKPLANE_EVENT_KEY, POD_NAME, HUB_PORT } = process.env
 
-// Each connection to Redis reads the password anew, so a changed one needs no restart. Lost connections are made again
-// for as long as it takes; one that has been silent for 15 s, pings too, is lost.
+// Each connection to Redis reads the password again, so a changed password needs no restart. Lost connections are retried for
+// as long as it takes; a connection without any data for 15 s, pings included, counts as lost.
 const publisher = createClient({
   name: POD_NAME,
   credentialsProvider: {
@@ -40,14 +40,14 @@ const http = createServer((request, response) => {
   }
 })
 
-// Channels begin with the event key, which no other ChatCluster has. Static: all that is subscribed is so from the start.
+// Channels begin with the event key, which is unique to the ChatCluster. "static": all subscriptions exist from the start.
 const adapter = createShardedAdapter(publisher, subscriber, {
   channelPrefix: BACKPLANE_EVENT_KEY,
   subscriptionMode: 'static',
 })
 const io = new Server(http, { adapter })
 
-const answer = (done) => typeof done === 'function' && done() // a client sends what it likes: nothing of it may throw
+const answer = (done) => typeof done === 'function' && done() // a client may send anything, and nothing of it may throw
 
 io.on('connection', (socket) => {
   socket.emit('welcome', { pod: POD_NAME })
@@ -66,12 +66,12 @@ io.on('connection', (socket) => {
   })
 })
 
-// Kubernetes asks us to end: clients are disconnected in such a way that they connect again, to another pod.
+// Kubernetes asks us to end: io.close() makes the clients reconnect, to another pod.
 process.once('SIGTERM', async () => {
-  setTimeout(() => process.exit(), 20_000) // whoever does not let go
+  setTimeout(() => process.exit(), 20_000) // for clients that do not disconnect
   await io.close()
   process.exit()
 })
 
-http.listen(Number(HUB_PORT)) // from now on /readyz answers; not 200 before Redis does
+http.listen(Number(HUB_PORT)) // from now on /readyz answers, with 200 once Redis is connected
 await Promise.all([publisher.connect(), subscriber.connect()])

@@ -1,13 +1,13 @@
-//! The two encodings of the hub protocol, and the records of a server in either.
+//! The two encodings of the hub protocol, and writers for its messages in either of them.
 
 use std::cell::OnceCell;
 
 use serde::Serialize;
 
-use crate::record::{Outcome, Record};
+use crate::record::{CompletionResult, Record};
 use crate::{json, messagepack};
 
-/// How a client wants its messages encoded; it says so in its handshake.
+/// The encoding of a connection's messages, which the client chooses in its handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// Text, each record ended by 0x1e.
@@ -17,7 +17,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Calls a client's method. `arguments` have to serialise as a sequence; with an `id` the client answers.
+    /// An invocation of the other side's method `target`. `arguments` have to serialise as a sequence. With
+    /// an `id`, the other side completes the invocation.
     pub fn invocation<A: Serialize>(self, id: Option<&str>, target: &str, arguments: &A) -> Record {
         match self {
             Self::Json => json::invocation(id, target, arguments),
@@ -25,7 +26,7 @@ impl Encoding {
         }
     }
 
-    /// One item of the stream that the client asked for by the call `id`.
+    /// One item of the stream that the invocation `id` asked for.
     pub fn stream_item<T: Serialize>(self, id: &str, item: &T) -> Record {
         match self {
             Self::Json => json::stream_item(id, item),
@@ -33,23 +34,24 @@ impl Encoding {
         }
     }
 
-    /// The client's call `id` has ended.
-    pub fn completion<R: Serialize>(self, id: &str, outcome: &Outcome<R>) -> Record {
+    /// The completion of the invocation `id`.
+    pub fn completion<R: Serialize>(self, id: &str, outcome: &CompletionResult<R>) -> Record {
         match self {
             Self::Json => json::completion(id, outcome),
             Self::MessagePack => messagepack::completion(id, outcome),
         }
     }
 
-    /// Keeps a connection alive; carries nothing.
+    /// A ping, which keeps a connection alive and carries nothing.
     pub fn ping(self) -> Record {
         match self {
-            Self::Json => Record::uncounted(json::PING),
-            Self::MessagePack => Record::uncounted(messagepack::PING),
+            Self::Json => Record::unsequenced(json::PING),
+            Self::MessagePack => Record::unsequenced(messagepack::PING),
         }
     }
 
-    /// The hub is about to close the connection. With `allow_reconnect` the client may come back at once.
+    /// Announces that the hub is about to close the connection. With `allow_reconnect`, the client may
+    /// reconnect at once.
     pub fn close(self, error: Option<&str>, allow_reconnect: bool) -> Record {
         match self {
             Self::Json => json::close(error, allow_reconnect),
@@ -57,7 +59,7 @@ impl Encoding {
         }
     }
 
-    /// Everything up to the message `sequence` has arrived (stateful reconnect).
+    /// Acknowledges all messages up to number `sequence` (stateful reconnect).
     pub fn ack(self, sequence: u64) -> Record {
         match self {
             Self::Json => json::numbered(8, sequence),
@@ -65,7 +67,7 @@ impl Encoding {
         }
     }
 
-    /// What follows begins with the message `sequence` (stateful reconnect).
+    /// Announces that the next message has the number `sequence` (stateful reconnect).
     pub fn sequence(self, sequence: u64) -> Record {
         match self {
             Self::Json => json::numbered(9, sequence),
@@ -74,24 +76,24 @@ impl Encoding {
     }
 }
 
-/// Something to say to many clients.
-pub trait Say {
+/// A message that can be written in both encodings.
+pub trait Encode {
     /// The record in one encoding.
-    fn say(&self, encoding: Encoding) -> Record;
+    fn encode(&self, encoding: Encoding) -> Record;
 }
 
-/// Encodes what is said once for each encoding that is asked for, however many ask.
+/// Encodes a message at most once in each encoding, however many clients receive it.
 #[derive(Debug)]
-pub struct Once<'a, S> {
-    said: &'a S,
+pub struct EncodedOnce<'a, S> {
+    message: &'a S,
     json: OnceCell<Record>,
     messagepack: OnceCell<Record>,
 }
 
-impl<'a, S: Say> Once<'a, S> {
-    /// Nothing is encoded yet.
-    pub fn new(said: &'a S) -> Self {
-        Self { said, json: OnceCell::new(), messagepack: OnceCell::new() }
+impl<'a, S: Encode> EncodedOnce<'a, S> {
+    /// A message that has not been encoded yet.
+    pub fn new(message: &'a S) -> Self {
+        Self { message, json: OnceCell::new(), messagepack: OnceCell::new() }
     }
 
     /// The record in one encoding.
@@ -100,6 +102,6 @@ impl<'a, S: Say> Once<'a, S> {
             Encoding::Json => &self.json,
             Encoding::MessagePack => &self.messagepack,
         };
-        cell.get_or_init(|| self.said.say(encoding))
+        cell.get_or_init(|| self.message.encode(encoding))
     }
 }

@@ -1,6 +1,6 @@
-//! Cuts what arrives into records.
+//! Splits a stream of bytes into records.
 //!
-//! What arrives at once may hold several records, and a record may arrive in parts.
+//! Bytes that arrive together may hold several records, and a record may arrive in parts.
 
 use bytes::Bytes;
 
@@ -14,41 +14,42 @@ use crate::messagepack;
 pub struct Framer {
     /// The start of a record whose end has not arrived.
     started: Vec<u8>,
-    /// What arrived last and was not looked at yet.
+    /// Bytes that arrived and have not been examined yet.
     unread: Bytes,
-    /// The handshake is JSON, whatever follows it.
+    /// The encoding of the next records. The handshake is JSON in either case.
     encoding: Encoding,
     most_bytes: usize,
 }
 
 impl Framer {
-    /// For a client whose records may have `most_bytes`.
+    /// A reader of records of at most `most_bytes` bytes each. It expects a JSON handshake first.
     pub fn new(most_bytes: usize) -> Self {
         Self { started: Vec::new(), unread: Bytes::new(), encoding: Encoding::Json, most_bytes }
     }
 
-    /// What follows the handshake is in the encoding that it named.
+    /// Sets the encoding of all records after the handshake.
     pub fn set_encoding(&mut self, encoding: Encoding) {
         self.encoding = encoding;
     }
 
-    /// Adds what arrived. Call [`Framer::next_record`] until it gives `None` before adding more.
+    /// Adds bytes that arrived. Call [`Framer::next_record`] until it returns `None` before adding more.
     pub fn feed(&mut self, arrived: Bytes) {
         debug_assert!(self.unread.is_empty(), "records must be taken before more is fed");
         self.unread = arrived;
     }
 
-    /// What has started does not end: something else begins.
-    pub fn begin_anew(&mut self) {
+    /// Drops a record that has begun, because its rest will not arrive: the client continues on a new
+    /// connection.
+    pub fn reset(&mut self) {
         self.started = Vec::new();
         self.unread = Bytes::new();
     }
 
-    /// The next whole record, or `None` when more has to arrive.
+    /// Returns the next whole record, or `None` if more bytes have to arrive first.
     ///
     /// # Errors
-    /// [`ProtocolError::TooLarge`] as soon as a record is known to be too large, before it is complete, and
-    /// [`ProtocolError::Malformed`] for a length without an end.
+    /// [`ProtocolError::TooLarge`] as soon as a record is known to be too large, before it is complete;
+    /// [`ProtocolError::Malformed`] for a length prefix without an end.
     pub fn next_record(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         match self.encoding {
             Encoding::Json => self.next_text(),
@@ -92,12 +93,13 @@ impl Framer {
         }
     }
 
-    /// Rare: what arrives at once is a whole number of records with every known client. Only what is missing is copied, so that
-    /// a record in many small parts costs no more than a whole one.
+    /// Completes a record of which a part arrived earlier. This is rare: all known clients send whole records
+    /// at once. Only the missing bytes are copied, so that a record in many small parts costs no more than a
+    /// whole one.
     fn complete_binary(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         loop {
             let length = self.length(&self.started)?;
-            // Without its length whole, one byte more of that.
+            // While the length prefix is incomplete, one more byte of it is taken.
             let whole = length.map_or(self.started.len() + 1, |(prefix, length)| prefix + length);
             let missing = (whole - self.started.len()).min(self.unread.len());
             self.started.extend_from_slice(&self.unread.split_to(missing));
@@ -110,7 +112,8 @@ impl Framer {
         }
     }
 
-    /// The length in front of a record, and how many bytes it has itself, if it is there and not too much.
+    /// Reads a record's length prefix: the number of its own bytes, and the record's length. `None` if the
+    /// prefix is incomplete; an error if the record is too large.
     fn length(&self, bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
         match messagepack::length(bytes)? {
             Some((_, length)) if length > self.most_bytes => {
@@ -185,7 +188,7 @@ mod tests {
         framer.feed(Bytes::from_static(b"{\"ty"));
         assert_eq!(framer.next_record(), Ok(None));
 
-        framer.begin_anew();
+        framer.reset();
 
         framer.feed(Bytes::from_static(b"{}\x1e"));
         assert_eq!(framer.next_record(), Ok(Some("{}".into())));

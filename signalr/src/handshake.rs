@@ -1,4 +1,5 @@
-//! The first record of each side: the client names its protocol, the hub agrees or says why not.
+//! The handshake, as a hub answers it: the client names its protocol, and the hub agrees or gives a reason
+//! why not.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +7,11 @@ use crate::encoding::Encoding;
 use crate::json;
 use crate::record::Record;
 
-/// What the hub answers when it agrees, with its separator, in every encoding.
+/// The hub's answer if it agrees, with its separator, whatever the encoding.
 pub const ACCEPTED: &[u8] = b"{}\x1e";
 
-/// The latest version of the protocols: 2 adds the messages of stateful reconnect. Older ones are taken too, as in ASP.NET
-/// Core: Python's signalrcore says 0.
+/// The latest version of the protocols: 2 adds the messages of stateful reconnect. Older versions are
+/// accepted too, as in ASP.NET Core: Python's signalrcore sends 0.
 const LATEST: u64 = 2;
 
 #[derive(Deserialize)]
@@ -19,25 +20,26 @@ struct Request {
     version: u64,
 }
 
-/// Why a handshake failed, in words for the developer of the client.
+/// The reason why a handshake failed, in words for the developer of the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// The first record is no handshake.
+    /// The first record is not a handshake.
     #[error("The handshake is malformed; send {{\"protocol\":\"json\",\"version\":1}} and 0x1e first.")]
     Malformed,
     /// The client wants another encoding.
     #[error("The protocol '{0}' is not supported; this hub speaks 'json' and 'messagepack'.")]
     Protocol(String),
-    /// The client wants a version of the protocol that does not exist here.
+    /// The client wants a version of the protocol that this hub does not support.
     #[error("Version {0} of the protocol is not supported; this hub speaks versions 1 and {LATEST}.")]
     Version(u64),
-    /// The client wants bytes over a transport of text (`TransportProtocols.md`, "Server-Sent Events").
+    /// The client wants a binary protocol over a text transport (`TransportProtocols.md`, "Server-Sent
+    /// Events").
     #[error("The protocol 'messagepack' cannot go over Server-Sent Events, which carry text; use 'json'.")]
     TextOnly,
-    /// No whole record came in time.
+    /// No whole record arrived in time.
     #[error("The handshake did not come in time.")]
     Timeout,
-    /// The hub is about to end.
+    /// The hub is shutting down.
     #[error("The hub is shutting down; connect again.")]
     ShuttingDown,
 }
@@ -51,7 +53,7 @@ pub fn read(record: &[u8]) -> Result<Encoding, HandshakeError> {
     let encoding = match request.protocol.as_str() {
         "json" => Encoding::Json,
         "messagepack" => Encoding::MessagePack,
-        // The name comes from the client and goes back to it: as much as a name needs, and no more.
+        // The name comes from the client and goes back to it, so its length is limited.
         other => return Err(HandshakeError::Protocol(other.chars().take(32).collect())),
     };
     if request.version > LATEST {
@@ -66,7 +68,7 @@ pub fn refused(error: &HandshakeError) -> Record {
     struct Response {
         error: String,
     }
-    Record::uncounted(json::text(&Response { error: error.to_string() }))
+    Record::unsequenced(json::text(&Response { error: error.to_string() }))
 }
 
 #[cfg(test)]

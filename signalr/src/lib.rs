@@ -1,8 +1,9 @@
-//! SignalR's hub protocol, for a server as well as for a client: bytes in, values out, and the reverse. No I/O.
+//! SignalR's hub protocol, for servers and clients: bytes in, values out, and the reverse. It does no I/O.
 //!
 //! Sources: `HubProtocol.md` and `TransportProtocols.md` of dotnet/aspnetcore (`src/SignalR/docs/specs`).
-//! Where the npm client `@microsoft/signalr` is stricter or laxer than these, the client decides.
+//! Where the npm client `@microsoft/signalr` is stricter or laxer than these documents, the client decides.
 
+pub mod client;
 pub mod encoding;
 pub mod error;
 pub mod framing;
@@ -12,4 +13,5 @@ pub mod message;
 pub mod messagepack;
 pub mod negotiate;
 pub mod record;
+pub mod split;
 pub mod stateful;

@@ -1,14 +1,15 @@
-//! What clients say after the handshake, whatever its encoding.
+//! Messages from a client after the handshake, independent of the encoding.
 
 use std::borrow::Cow;
 
-/// A message from a client. Arguments, items and results are JSON text, also when they came as `MessagePack`: a bad one
-/// is the method's concern, and ends no connection.
+/// A message from a client. Arguments, items and results are JSON text, also if they arrived as
+/// `MessagePack`. They are not checked here: a bad argument fails its invocation, but does not end the
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<'a> {
-    /// Calls a method of the hub.
+    /// An invocation of a method of the hub.
     Invocation(Invocation<'a>),
-    /// Calls a method of the hub that answers with a stream.
+    /// An invocation of a method of the hub that answers with a stream.
     StreamInvocation(Invocation<'a>),
     /// One item of a stream that the client announced with an invocation.
     StreamItem {
@@ -17,33 +18,33 @@ pub enum ClientMessage<'a> {
         /// The item.
         item: Cow<'a, str>,
     },
-    /// The end of such a stream, or the client's answer to a call of the hub.
+    /// The end of a stream from the client, or the result of an invocation of the client.
     Completion {
-        /// The stream or the call.
+        /// The id of the stream or the invocation.
         id: Cow<'a, str>,
-        /// What the client's method gave back, if anything, or how it failed.
+        /// The result of the client's method, if it has one, or its error.
         outcome: Result<Option<Cow<'a, str>>, Cow<'a, str>>,
     },
-    /// The client wants no more of a stream.
+    /// The client cancels a stream.
     CancelInvocation {
-        /// The call that began it.
+        /// The invocation that began the stream.
         id: Cow<'a, str>,
     },
-    /// The client is alive.
+    /// A sign of life.
     Ping,
-    /// The client is about to go.
+    /// The client is about to close the connection.
     Close,
-    /// The client has everything up to this message (stateful reconnect).
+    /// The client has received all messages up to this number (stateful reconnect).
     Ack(u64),
-    /// What the client sends next begins with this message (stateful reconnect).
+    /// The client's next message has this number (stateful reconnect).
     Sequence(u64),
-    /// Of a later version of the protocol, which has to be ignored.
+    /// A message of an unknown type, from a later version of the protocol, which has to be ignored.
     Ignored,
 }
 
 impl ClientMessage<'_> {
-    /// Whether it is counted by stateful reconnect (`HubProtocol.md`, "Ack").
-    pub fn is_counted(&self) -> bool {
+    /// True if stateful reconnect gives the message a sequence number (`HubProtocol.md`, "Ack").
+    pub fn is_sequenced(&self) -> bool {
         matches!(
             self,
             Self::Invocation(_)
@@ -55,15 +56,15 @@ impl ClientMessage<'_> {
     }
 }
 
-/// A call of a method of the hub.
+/// An invocation of a method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Invocation<'a> {
-    /// Present when the client wants to know how it ended.
+    /// The id, if the other side wants a completion.
     pub id: Option<Cow<'a, str>>,
     /// The method.
     pub target: Cow<'a, str>,
-    /// Each as JSON text.
+    /// The arguments, each as JSON text.
     pub arguments: Vec<Cow<'a, str>>,
-    /// The streams that the client will send.
+    /// The ids of the streams that the other side will send.
     pub streams: Vec<Cow<'a, str>>,
 }

@@ -1,8 +1,8 @@
-//! What `POST /hub/negotiate` answers (`TransportProtocols.md`): the ways to connect.
+//! The answer to `POST /hub/negotiate` (`TransportProtocols.md`): the ways to connect.
 
 use serde::Serialize;
 
-/// The latest version of negotiation that this hub speaks.
+/// The latest version of negotiation that this hub supports.
 const LATEST: u32 = 1;
 
 /// The answer to a negotiation.
@@ -25,7 +25,7 @@ struct Transport {
     transfer_formats: &'static [&'static str],
 }
 
-/// In the order in which clients try them.
+/// The transports, in the order in which clients try them.
 const TRANSPORTS: [Transport; 3] = [
     Transport { transport: "WebSockets", transfer_formats: &["Text", "Binary"] },
     Transport { transport: "ServerSentEvents", transfer_formats: &["Text"] },
@@ -33,7 +33,8 @@ const TRANSPORTS: [Transport; 3] = [
 ];
 
 impl Negotiation {
-    /// For a client that speaks up to version `wanted`. Version 0 has no token: the id is what the client shows, so `token` it is.
+    /// The answer to a client that supports versions up to `wanted`. Version 0 has no token: the client shows
+    /// the id instead, so the id is then `token`.
     pub fn new(wanted: u32, id: String, token: String, use_stateful_reconnect: bool) -> Self {
         let negotiate_version = wanted.min(LATEST);
         let (connection_id, connection_token) =

@@ -1,35 +1,36 @@
-//! One message as it goes over the wire: a whole record in the encoding that the client chose.
+//! One message as it is sent: a whole record in the encoding that the client chose.
 
 use std::ops::Deref;
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-/// One whole record, ready to be written. The bytes are shared by all who get them.
+/// One whole record, ready to be written. Clones share the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     bytes: Bytes,
-    /// Whether stateful reconnect counts it (`HubProtocol.md`, "Ack"): what belongs to one WebSocket only is not sent again.
-    is_counted: bool,
+    /// True if stateful reconnect gives the record a sequence number (`HubProtocol.md`, "Ack"). A record that
+    /// belongs to one WebSocket only, such as a ping, has none and is not sent again.
+    is_sequenced: bool,
 }
 
 impl Record {
-    /// `bytes` have to be one or more whole records of one encoding.
+    /// A record with a sequence number. `bytes` have to be one or more whole records of one encoding.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: true }
+        Self { bytes: bytes.into(), is_sequenced: true }
     }
 
-    /// As [`Record::new`], for what belongs to one WebSocket only.
-    pub fn uncounted(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), is_counted: false }
+    /// A record that belongs to one WebSocket only, such as a ping. See [`Record::new`].
+    pub fn unsequenced(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), is_sequenced: false }
     }
 
-    /// Whether stateful reconnect counts it.
-    pub fn is_counted(&self) -> bool {
-        self.is_counted
+    /// True if stateful reconnect gives the record a sequence number.
+    pub fn is_sequenced(&self) -> bool {
+        self.is_sequenced
     }
 
-    /// The bytes, shared.
+    /// The bytes, which are not copied.
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
@@ -43,18 +44,19 @@ impl Deref for Record {
     }
 }
 
-/// How a call ended, for who called.
+/// The result of an invocation, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<R> {
-    /// With nothing to give back.
-    Done,
-    /// With a result.
-    Gave(R),
-    /// With an error, in words for the client.
-    Failed(String),
+pub enum CompletionResult<R> {
+    /// The method returned without a value.
+    Void,
+    /// The method returned a value.
+    Value(R),
+    /// The method failed, with a text for the client.
+    Error(String),
 }
 
-/// A value that is JSON text already, such as an argument that one client gives for others. It is valid JSON.
+/// A value that is JSON text already, such as an argument from one client for others. The text has to be
+/// valid JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonText<'a>(pub &'a str);
 

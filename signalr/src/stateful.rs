@@ -1,48 +1,49 @@
-//! Stateful reconnect (`HubProtocol.md`, "Ack" and "Sequence"): messages are counted on both sides, and kept until the other
-//! side has confirmed them, so that a new WebSocket goes on where the last one broke off.
+//! Stateful reconnect (`HubProtocol.md`, "Ack" and "Sequence"): both sides number their messages, and keep
+//! them until the other side has acknowledged them, so that a new WebSocket continues where the last one
+//! broke off.
 
 use std::collections::VecDeque;
 
 use crate::record::Record;
 
-/// What was sent and is not confirmed.
+/// The messages that were sent and have not been acknowledged.
 #[derive(Debug)]
-pub struct Unconfirmed {
+pub struct SendBuffer {
     records: VecDeque<Record>,
     bytes: usize,
-    /// The number of the first one in `records`.
+    /// The sequence number of the first message in `records`.
     first: u64,
     most_bytes: usize,
 }
 
-impl Unconfirmed {
-    /// Nothing was sent. More than about `most_bytes` are not kept.
+impl SendBuffer {
+    /// An empty buffer for about `most_bytes` bytes, see [`SendBuffer::has_room`].
     pub fn new(most_bytes: usize) -> Self {
         Self { records: VecDeque::new(), bytes: 0, first: 1, most_bytes }
     }
 
-    /// What another hub sent.
+    /// This buffer with the unacknowledged messages of another hub; the first of them has the number `first`.
     #[must_use]
-    pub fn going_on(self, first: u64, records: Vec<Record>) -> Self {
+    pub fn resumed(self, first: u64, records: Vec<Record>) -> Self {
         let bytes = records.iter().map(|record| record.len()).sum();
         Self { records: records.into(), bytes, first, ..self }
     }
 
-    /// Whether something more may be sent before something is confirmed.
+    /// True while another message may be sent before an acknowledgement.
     pub fn has_room(&self) -> bool {
         self.bytes < self.most_bytes
     }
 
-    /// Keeps a record that is sent now, if it counts.
+    /// Adds a message that is sent now, if it has a sequence number.
     pub fn sent(&mut self, record: &Record) {
-        if record.is_counted() {
+        if record.is_sequenced() {
             self.bytes += record.len();
             self.records.push_back(record.clone());
         }
     }
 
-    /// The client has everything up to the message `last`.
-    pub fn confirmed(&mut self, last: u64) {
+    /// Drops the messages up to number `last`, which the other side has received.
+    pub fn acknowledged(&mut self, last: u64) {
         while self.first <= last {
             let Some(record) = self.records.pop_front() else { return };
             self.bytes -= record.len();
@@ -50,58 +51,61 @@ impl Unconfirmed {
         }
     }
 
-    /// What a new WebSocket begins with: the number of the first message, and the messages.
-    pub fn again(&self) -> (u64, Vec<Record>) {
+    /// The messages that a new WebSocket sends first, and the number of the first of them.
+    pub fn unacknowledged(&self) -> (u64, Vec<Record>) {
         (self.first, self.records.iter().cloned().collect())
     }
 }
 
-/// What was received.
+/// Counts the messages that have been received.
 #[derive(Debug, Default)]
-pub struct Received {
-    /// The number of the last one.
+pub struct ReceiveCounter {
+    /// The number of the latest message.
     last: u64,
-    /// Of those that come again, the number of the last one.
+    /// The number of the message that arrived last; less than `last` while messages are sent again.
     position: u64,
-    /// After a reconnect, nothing counts until the client says where it begins.
+    /// True after a reconnect, until the other side announces the number of its first message. Messages are
+    /// ignored until then.
     waiting: bool,
-    confirmed: u64,
+    acknowledged: u64,
 }
 
-/// The client begins after what arrived: something is missing, and nobody has it any more.
+/// An error: messages are missing between the last one that arrived and the first one that the other side
+/// sends now, and no side has them any more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Missing;
+pub struct SequenceGap;
 
-impl Received {
-    /// So many came to another hub; whether it confirmed them, who knows.
-    pub fn going_on(last: u64) -> Self {
+impl ReceiveCounter {
+    /// The counter of a connection of which another hub has received the messages up to `last`. Whether that
+    /// hub acknowledged them is unknown, so they are acknowledged again.
+    pub fn resumed(last: u64) -> Self {
         Self { last, position: last, ..Self::default() }
     }
 
-    /// How many came.
+    /// The number of messages received.
     pub fn last(&self) -> u64 {
         self.last
     }
 
-    /// The client is on a new WebSocket.
+    /// Notes that the other side reconnected on a new WebSocket.
     pub fn reconnected(&mut self) {
         self.waiting = true;
     }
 
-    /// The client says with which message it begins.
+    /// Notes the number of the first message that the other side sends after a reconnect.
     ///
     /// # Errors
-    /// [`Missing`].
-    pub fn begins(&mut self, first: u64) -> Result<(), Missing> {
+    /// A [`SequenceGap`] if messages before it are missing.
+    pub fn begin_at(&mut self, first: u64) -> Result<(), SequenceGap> {
         if first == 0 || first > self.last + 1 {
-            return Err(Missing);
+            return Err(SequenceGap);
         }
         self.waiting = false;
         self.position = first - 1;
         Ok(())
     }
 
-    /// Counts a message; whether it is a new one.
+    /// Counts a message. Returns true if it has not been received before.
     pub fn is_new(&mut self) -> bool {
         if self.waiting {
             return false;
@@ -112,16 +116,17 @@ impl Received {
         is_new
     }
 
-    /// The last message, if it is still to be confirmed; from now on it is not.
-    pub fn confirm(&mut self) -> Option<u64> {
-        let news = self.confirmed < self.last;
-        self.confirmed = self.last;
-        news.then_some(self.last)
+    /// The number of the latest message if it has to be acknowledged; the message then counts as
+    /// acknowledged.
+    pub fn next_ack(&mut self) -> Option<u64> {
+        let has_new = self.acknowledged < self.last;
+        self.acknowledged = self.last;
+        has_new.then_some(self.last)
     }
 
-    /// Whether something is still to be confirmed.
-    pub fn is_unconfirmed(&self) -> bool {
-        self.confirmed < self.last
+    /// True if messages have to be acknowledged.
+    pub fn needs_ack(&self) -> bool {
+        self.acknowledged < self.last
     }
 }
 
@@ -135,37 +140,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_confirmed_is_sent_again_and_pings_are_not() {
-        let mut sent = Unconfirmed::new(100);
+    fn unacknowledged_messages_are_sent_again_and_pings_are_not() {
+        let mut sent = SendBuffer::new(100);
         for record in [message("a"), Encoding::Json.ping(), message("b"), message("c")] {
             sent.sent(&record);
         }
         assert!(!sent.has_room());
 
-        sent.confirmed(1);
-        assert_eq!(sent.again(), (2, vec![message("b"), message("c")]));
-        sent.confirmed(99);
-        assert_eq!(sent.again(), (4, vec![]));
+        sent.acknowledged(1);
+        assert_eq!(sent.unacknowledged(), (2, vec![message("b"), message("c")]));
+        sent.acknowledged(99);
+        assert_eq!(sent.unacknowledged(), (4, vec![]));
         assert!(sent.has_room());
     }
 
     #[test]
-    fn what_comes_twice_counts_once() {
-        let mut received = Received::default();
+    fn a_message_that_arrives_twice_counts_once() {
+        let mut received = ReceiveCounter::default();
         assert!(received.is_new() && received.is_new());
-        assert_eq!((received.confirm(), received.confirm()), (Some(2), None));
+        assert_eq!((received.next_ack(), received.next_ack()), (Some(2), None));
 
         received.reconnected();
         assert!(!received.is_new());
-        assert_eq!(received.begins(2), Ok(()));
+        assert_eq!(received.begin_at(2), Ok(()));
         assert!(!received.is_new());
         assert!(received.is_new());
-        assert_eq!(received.confirm(), Some(3));
+        assert_eq!(received.next_ack(), Some(3));
 
         received.reconnected();
-        assert_eq!(received.begins(5), Err(Missing));
-        assert_eq!(received.begins(0), Err(Missing));
-        assert_eq!(received.begins(4), Ok(()));
+        assert_eq!(received.begin_at(5), Err(SequenceGap));
+        assert_eq!(received.begin_at(0), Err(SequenceGap));
+        assert_eq!(received.begin_at(4), Ok(()));
         assert!(received.is_new());
     }
 }

@@ -1,4 +1,4 @@
-# samples/socketio with the machine's own Node.js and the libraries that it loads: no registry is asked. What a user builds is
+# samples/socketio with the machine's own Node.js and the libraries that it loads, so that no registry is needed. Users build
 # samples/socketio/Dockerfile.
 FROM scratch
 COPY root /

@@ -1,9 +1,9 @@
-//! The command line, and nothing but its shape.
+//! The command line.
 
-use crate::{bench, bridge, cluster, crossing, demo, fuzz, images, test};
+use crate::{bench, bridge, cluster, demo, fuzz, images, test};
 use clap::{Parser, Subcommand};
 
-/// What developers of chatcluster run.
+/// The commands for developers of chatcluster
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 pub(crate) struct Args {
@@ -13,46 +13,33 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// See it work: build, start a cluster, install, and send a message from every hub to every other
+    /// See it work: build, start a cluster, install, and send a message through every hub to every other
     Demo(demo::Options),
     /// Run every check: lint, unit, hub, load, api, requests, e2e
     Test(test::Options),
-    /// Look for bytes of a client that the hub does not bear
+    /// Search for input from clients that makes the hub fail
     Fuzz(fuzz::Options),
-    /// Measure the hub, or the operator, on this machine, beside the least that could be done in its place
+    /// Measure the hub or the operator on this machine, each beside the least that could be done in its place
     #[command(subcommand)]
     Bench(bench::Options),
-    /// A cluster for development: the project's own, kind's, or a named kube-context
+    /// A cluster for development: the project's own, one of kind, or that of a kube-context
     Cluster(cluster::Options),
     /// Build the operator's and the hub's image
     Images(images::Options),
-    /// Write what is generated: the CRD, the chart's copy of it and its README, and manifests/install.yaml
+    /// Write the generated files: the CRD, the chart's copy of it and its README, the reference, and
+    /// manifests/install.yaml
     Crds {
-        /// Write nothing; fail when a file is stale
+        /// Write nothing; fail if a file is stale
         #[arg(long)]
         check: bool,
     },
-    /// Install what this machine lacks for `demo` and `test`
+    /// Install the programs that `demo` and `test` need and this machine lacks
     Deps {
-        /// Only say what is missing
+        /// Only list what is missing
         #[arg(long)]
         list: bool,
     },
-    /// One chat client for each hub pod; what one says is to arrive at every other
-    #[command(hide = true)]
-    Crossing(crossing::Options),
-    /// Carry connections from a Unix socket to an address of this network namespace
+    /// Forward connections from a Unix socket to an address of this network namespace
     #[command(hide = true)]
     Bridge(bridge::Options),
-}
-
-/// Which cluster: asked for here, in the environment, or found out by `Target::choose`.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub(crate) struct Where {
-    /// Use the cluster of this kube-context
-    #[arg(long, env = "CHATCLUSTER_CONTEXT", value_name = "NAME", global = true)]
-    pub(crate) context: Option<String>,
-    /// own, kind or context [default: the context if one is named, kind if it and Docker work, else own]
-    #[arg(long, env = "CHATCLUSTER_TARGET", value_name = "TARGET", global = true)]
-    pub(crate) target: Option<crate::target::Choice>,
 }

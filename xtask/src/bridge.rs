@@ -1,5 +1,6 @@
-//! A loopback port of this machine, carried to an address that only the cluster's network knows. The two sides are
-//! processes in different network namespaces; a Unix socket, being a file, is what both can reach.
+//! Forwards a loopback port of this machine to an address that only the cluster's network knows. The two
+//! sides are processes in different network namespaces. They meet at a Unix socket, which is a file, and so
+//! can be reached from both.
 
 use crate::target::Target;
 use anyhow::{Context, Result};
@@ -23,7 +24,8 @@ pub(crate) struct Options {
     to: String,
 }
 
-/// The far side, inside the cluster's network. Ends when its input does, so that it never outlives who started it.
+/// The far side, inside the cluster's network. It ends when its input does, so that it never outlives the
+/// near side.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let listener = UnixListener::bind(&options.socket)
         .with_context(|| format!("cannot listen on {}", options.socket.display()))?;
@@ -38,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The near side; forwards until dropped.
+/// The near side, which forwards until it is dropped.
 pub(crate) struct Bridge {
     far: Child,
     folder: PathBuf,
@@ -76,25 +78,25 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        drop(self.far.stdin.take()); // which ends it
+        drop(self.far.stdin.take()); // the end of its input ends it
         let _ = self.far.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Listens on the port, or on the next that is free.
+/// Listens on the port, or on the next free one.
 fn free_port(first: u16) -> Result<(TcpListener, u16)> {
     (first..first.saturating_add(100))
         .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok().map(|l| (l, port)))
         .with_context(|| format!("no port of 127.0.0.1 from {first} on is free"))
 }
 
-/// The first port from `first` on that nobody listens on.
+/// The first free port from `first` on.
 pub(crate) fn free_port_number(first: u16) -> Result<u16> {
     free_port(first).map(|(_, port)| port)
 }
 
-/// Both directions of a connection, each until its end.
+/// Forwards both directions of a connection, each until its end.
 fn carry(near: impl Stream, far: impl Stream) -> io::Result<()> {
     let (mut from, mut to) = (near.again()?, far.again()?);
     let back = thread::spawn(move || pump(&mut to, &mut from));
@@ -104,13 +106,13 @@ fn carry(near: impl Stream, far: impl Stream) -> io::Result<()> {
     Ok(())
 }
 
-/// One direction; its end is passed on, as browsers close one side at a time.
+/// Forwards one direction, and then its end: browsers close one side at a time.
 fn pump(from: &mut impl Stream, to: &mut impl Stream) {
     let _ = io::copy(from, to);
     to.finish();
 }
 
-/// What TCP and Unix connections have in common here.
+/// The operations that TCP and Unix connections have in common here.
 trait Stream: Read + Write + Send + 'static {
     fn again(&self) -> io::Result<Self>
     where

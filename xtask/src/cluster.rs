@@ -1,7 +1,6 @@
 //! `cargo xtask cluster …`
 
-use crate::args::Where;
-use crate::target::Target;
+use crate::target::{SHARED_NAME, Target, TargetOptions};
 use crate::{interrupt, sh};
 use anyhow::Result;
 use clap::Subcommand;
@@ -9,39 +8,36 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
-/// The name of the cluster that `cluster` and `demo` share.
-pub(crate) const OWN_NAME: &str = "chatcluster-cluster";
-
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    at: Where,
+    at: TargetOptions,
     #[command(subcommand)]
     action: Action,
 }
 
 #[derive(Subcommand)]
 enum Action {
-    /// Build what it takes, and start it
+    /// Start it, and build the programs for it first if need be
     Up {
-        /// How many nodes (the project's own cluster; kind's are in manifests/kind.yaml)
+        /// The number of nodes (of the project's own cluster; kind's are in manifests/kind.yaml)
         #[arg(default_value_t = 2)]
         nodes: u8,
     },
-    /// End it, leaving nothing
+    /// End it, and leave nothing behind
     Down,
-    /// What runs
+    /// Show its nodes
     Status,
-    /// kubectl as administrator
+    /// Run kubectl as administrator
     #[command(disable_help_flag = true)]
     Kubectl(Rest),
-    /// helm as administrator
+    /// Run helm as administrator
     #[command(disable_help_flag = true)]
     Helm(Rest),
-    /// Run a command where the API server and load balancer addresses are reached; KUBECONFIG is set
+    /// Run a command that can reach the API server and load balancer addresses, with KUBECONFIG set
     #[command(disable_help_flag = true)]
     Exec(Rest),
-    /// Give every node an image, from a docker archive
+    /// Load an image from a docker archive on every node
     Load {
         /// The archive (.tar)
         archive: PathBuf,
@@ -55,7 +51,7 @@ struct Rest {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let target = Target::choose(&options.at, OWN_NAME)?;
+    let target = Target::choose(&options.at, SHARED_NAME)?;
     match &options.action {
         Action::Up { nodes } => {
             interrupt::catch()?;
@@ -68,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Target::Own { .. } => Err(target.script("status").exec().into()),
             _ => sh::run(target.kubectl()?.args(["get", "nodes", "-o", "wide"])),
         },
-        // These become the command, so that its signals and exit status are its own.
+        // This process becomes the command, so that signals and exit status are the command's own.
         Action::Kubectl(rest) => Err(target.kubectl()?.args(&rest.args).exec().into()),
         Action::Helm(rest) => Err(target.helm()?.args(&rest.args).exec().into()),
         Action::Exec(rest) => {

@@ -1,5 +1,5 @@
-//! Generated files: the CRD, the chart's copy of it, the reference of its fields, the table of the chart's values, and the
-//! chart rendered for those who have no helm.
+//! Generated files: the CRD, the chart's copy of it, the reference of its fields, the table of the chart's
+//! values, and the rendered chart for people without helm.
 
 use crate::{chart, reference, repo, sh};
 use anyhow::{Context, Result, bail};

@@ -1,10 +1,10 @@
-//! What the machine lacks: said first, with the reason, then installed.
+//! Programs that this machine lacks: they are listed first, each with the reason, and then installed.
 
 use crate::{repo, sh};
 use anyhow::{Result, ensure};
 
-/// Beside the cluster's packages, which `cluster/cluster missing` knows: name, the program (or a command that succeeds) that
-/// shows it is there, why.
+/// Debian packages beside those of the cluster, which `cluster/cluster missing` knows. Each has a name, the
+/// program or command that shows whether it is there, and a reason.
 const PACKAGES: [(&str, &[&str], &str); 9] = [
     ("musl-tools", &["musl-gcc"], "links the static binaries of the images"),
     ("nodejs", &["node"], "builds the chat page, and runs npm's client in tests"),
@@ -16,20 +16,20 @@ const PACKAGES: [(&str, &[&str], &str); 9] = [
     ("default-jdk-headless", &["javac"], "compiles and runs Java's client in the hub's tests"),
     ("maven", &["mvn"], "brings that client"),
 ];
-/// Those that only tests need.
+/// The packages that only tests need.
 const FOR_TESTS: [&str; 6] =
     ["shellcheck", "chromium", "python3", "python3-venv", "default-jdk-headless", "maven"];
 
-/// The oldest Node.js that builds the page, and the one that is taken from npm where Debian's is older.
+/// The oldest Node.js that builds the page; [`NODE`] comes from npm where Debian's is older.
 const NODE_OLDEST: (u32, u32) = (20, 19);
 const NODE: &str = "node@22.23.3";
 
-/// How much of it.
+/// The purpose for which programs are needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum For {
-    /// Images, and a cluster if it is our own
+    /// To build images, and to run a cluster if it is the project's own
     Demo { own_cluster: bool },
-    /// All
+    /// To run every test
     Tests,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn run(list: bool) -> Result<()> {
     Ok(())
 }
 
-/// Installs what is missing, having said so. Needs root only then.
+/// Lists what is missing, and installs it. Only the installation needs root.
 pub(crate) fn ensure(purpose: For) -> Result<()> {
     ensure!(
         sh::in_path("go") || !purpose.own_cluster(),
@@ -148,13 +148,13 @@ fn node_is_old() -> bool {
     says.is_ok_and(|v| version(&v).is_some_and(|v| v < NODE_OLDEST))
 }
 
-/// Major and minor of `v20.20.2`.
+/// The major and minor version of `v20.20.2`.
 fn version(says: &str) -> Option<(u32, u32)> {
     let mut numbers = says.trim().strip_prefix('v')?.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// The static target of this machine's architecture.
+/// The Rust target for static binaries on this machine's architecture.
 pub(crate) fn musl_target() -> String {
     format!("{}-unknown-linux-musl", std::env::consts::ARCH)
 }
@@ -164,7 +164,7 @@ fn rustup_lacks_target() -> bool {
     sh::output(list.current_dir(repo::root())).is_ok_and(|l| !l.lines().any(|t| t == musl_target()))
 }
 
-/// Adds the static target, where Rust came with rustup and lacks it.
+/// Adds that target, if rustup manages Rust here and the target is missing.
 pub(crate) fn rustup_target() -> Result<()> {
     if rustup_lacks_target() {
         sh::run(sh::cmd("rustup", ["target", "add", &musl_target()]).current_dir(repo::root()))?;

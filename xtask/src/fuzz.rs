@@ -1,19 +1,20 @@
-//! `cargo xtask fuzz`: libFuzzer on what reads the bytes of clients, with the toolchain that the project is built by. It starts
-//! from `hub/fuzz/corpus`, and from what it learnt in earlier runs, which stays in the target folder. Bytes that it breaks
-//! something with belong into `hub/fuzz/corpus`, where every test run tries them out.
+//! `cargo xtask fuzz`: libFuzzer against the code that reads input from clients, with the project's
+//! toolchain. It starts from `hub/fuzz/corpus` and from the inputs that earlier runs have found, which stay
+//! in the target folder. An input that breaks something belongs into `hub/fuzz/corpus`, whose files every
+//! test run tries.
 
 use crate::{repo, sh};
 use anyhow::{Result, ensure};
 use std::process::Command;
 
-/// Installed if no other is there.
+/// The version to install if cargo-fuzz is missing.
 const CARGO_FUZZ: &str = "0.13.2";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only these targets
     targets: Vec<String>,
-    /// For each target
+    /// The time for each target
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     seconds: u32,
 }
@@ -36,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         println!("\n━━ {target} ━━");
         let bounds = [
             format!("-max_total_time={}", options.seconds),
-            // A single input that needs more of either is a fault of its own.
+            // A single input that needs more time or memory than this is a fault, too.
             "-timeout=5".to_owned(),
             "-malloc_limit_mb=256".to_owned(),
             "-max_len=16384".to_owned(),
@@ -45,14 +46,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let learnt = repo::scratch(&format!("fuzz-corpus/{target}"))?;
         let corpus = repo::root().join("hub/fuzz/corpus").join(target);
         let mut run = fuzz("run");
-        // What is new goes into the first of the two.
+        // libFuzzer adds new inputs to the first of the two folders.
         run.args(WITHOUT_SANITIZER).arg(target).arg(learnt).arg(corpus).arg("--").args(bounds);
         sh::run(&mut run)?;
     }
     Ok(())
 }
 
-/// The sanitizers need an unstable compiler, and look for what safe Rust cannot do.
+/// Sanitizers need an unstable compiler, and find faults that safe Rust cannot have.
 const WITHOUT_SANITIZER: [&str; 2] = ["--sanitizer", "none"];
 
 fn fuzz(subcommand: &str) -> Command {

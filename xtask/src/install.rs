@@ -1,21 +1,21 @@
-//! chatcluster on a cluster: images on its nodes or in its registry, then the Helm chart.
+//! Installs chatcluster on a cluster: images on its nodes or in its registry, then the Helm chart.
 
 use crate::images::{self, Image};
 use crate::target::Target;
-use crate::{chart, kube, repo, sh};
+use crate::{chart, repo, sh};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
-/// The Redis that `cluster/` builds, so that nothing is pulled.
+/// The Redis image that `cluster/` builds, so that nothing has to be pulled.
 pub(crate) const REDIS: &str = "localhost/redis:7.0.15";
 
-/// Installs what is built, or brings what is installed up to date; returns when the operator is ready.
+/// Installs the chart of this repository, or upgrades to it. Returns when the operator is ready.
 pub(crate) fn install(target: &Target, values: &[String]) -> Result<()> {
     release(target, &chart::folder(), values, &["--wait", "--timeout", "120s"])
         .with_context(|| format!("the operator did not become ready. {}", hint(target)))
 }
 
-/// Installs that chart, or upgrades what is installed to it.
+/// Installs a chart, or upgrades the installed one to it.
 pub(crate) fn release(target: &Target, chart: &Path, values: &[String], options: &[&str]) -> Result<()> {
     let mut helm = target.helm()?;
     helm.args(["upgrade", "--install", "chatcluster", "--namespace", chart::NAMESPACE, "--create-namespace"]);
@@ -26,7 +26,7 @@ pub(crate) fn release(target: &Target, chart: &Path, values: &[String], options:
     sh::quiet(&mut helm)
 }
 
-/// Has the nodes know the images, or their registry; the values of the chart that name them.
+/// Makes images available to the nodes. Returns the values of the chart that refer to them.
 pub(crate) fn values(target: &Target, images: &[Image], registry: Option<&str>) -> Result<Vec<String>> {
     let mut values = match registry {
         Some(registry) => pushed(images, registry)?,
@@ -38,7 +38,7 @@ pub(crate) fn values(target: &Target, images: &[Image], registry: Option<&str>) 
     Ok(values)
 }
 
-/// How to look at an operator that does not start.
+/// The command with which to look at an operator that does not start.
 fn hint(target: &Target) -> String {
     let kubectl = match target {
         Target::Own { .. } => "cargo xtask cluster kubectl --",
@@ -58,13 +58,13 @@ fn pushed(images: &[Image], registry: &str) -> Result<Vec<String>> {
 fn loaded(target: &Target, images: &[Image]) -> Result<Vec<String>> {
     let mut values = Vec::new();
     for image in images {
-        load(target, image)?;
+        images::load(target, image)?;
         values.extend(value(image, &image.reference)?);
     }
     Ok(values)
 }
 
-/// The chart's values for an image.
+/// The chart's values for one image.
 fn value(image: &Image, reference: &str) -> Result<Vec<String>> {
     if image.name == "chatcluster-hub" {
         return Ok(vec![format!("defaults.hubImage={reference}")]);
@@ -73,29 +73,7 @@ fn value(image: &Image, reference: &str) -> Result<Vec<String>> {
     Ok(vec![format!("image.repository={repository}"), format!("image.tag={tag}")])
 }
 
-/// Loads an image. Where another of the same tag was loaded before, its pods are made anew. What was loaded is written
-/// down in the cluster itself, since several clones may work on one.
-pub(crate) fn load(target: &Target, image: &Image) -> Result<()> {
-    target.load(&image.archive)?;
-    let note = format!("xtask.chatcluster.dev/{}", image.name);
-    let system = kube::get(target, &["namespace", "kube-system"])?;
-    let before = system["metadata"]["annotations"][&note].as_str();
-    if before.is_some_and(|digest| digest != image.digest) {
-        let pods = ["-A", "-l", selector(image), "--ignore-not-found", "--wait=false"];
-        sh::quiet(target.kubectl()?.args(["delete", "pods"]).args(pods))?;
-    }
-    let note = format!("{note}={}", image.digest);
-    sh::quiet(target.kubectl()?.args(["annotate", "namespace", "kube-system", "--overwrite", &note]))
-}
-
-fn selector(image: &Image) -> &'static str {
-    match image.name {
-        "chatcluster-hub" => "app.kubernetes.io/part-of=chatcluster,app.kubernetes.io/component=hub",
-        _ => "app.kubernetes.io/name=chatcluster-operator",
-    }
-}
-
-/// The Redis to use in place of the chart's default, where there is one to load.
+/// The Redis image to use in place of the chart's default, if one can be loaded.
 fn redis(target: &Target) -> Result<Option<&'static str>> {
     match target {
         Target::Own { .. } => Ok(Some(REDIS)),
@@ -111,7 +89,7 @@ fn redis(target: &Target) -> Result<Option<&'static str>> {
     }
 }
 
-/// Takes it off again: every `ChatCluster`, the operator, the CRD.
+/// Uninstalls the sample and the operator.
 pub(crate) fn uninstall(target: &Target) -> Result<()> {
     ensure!(matches!(target, Target::Context { .. }), "other clusters are ended whole");
     let kubectl = |args: &[&str]| sh::run(target.kubectl()?.args(args));

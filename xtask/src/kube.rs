@@ -1,4 +1,4 @@
-//! What is read of the cluster: through kubectl, as JSON.
+//! Reads objects of a cluster, as JSON from kubectl.
 
 use crate::sh;
 use crate::target::Target;
@@ -8,16 +8,16 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long the API server may take to serve a new kind: far longer than it does.
+/// The longest time until the API server serves a new kind: far longer than it takes.
 const SERVED: Duration = Duration::from_secs(30);
 
-/// `kubectl get … -o json`
+/// Runs `kubectl get … -o json`.
 pub(crate) fn get(target: &Target, args: &[&str]) -> Result<Value> {
     let text = sh::output(target.kubectl()?.arg("get").args(args).args(["-o", "json"]))?;
     Ok(serde_json::from_str(&text)?)
 }
 
-/// Waits until `ChatClusters` are served. `kubectl wait` alone fails if it comes before the first of the CRD's conditions.
+/// Waits until `ChatClusters` are served. `kubectl wait` alone fails while the CRD has no condition yet.
 pub(crate) fn established(kubectl: impl Fn() -> Result<Command>) -> Result<()> {
     let start = Instant::now();
     let wait = ["wait", "--for=condition=Established", "crd/chatclusters.chatcluster.dev", "--timeout=1s"];
@@ -51,7 +51,7 @@ pub(crate) fn conditions(object: &Value) -> Vec<Condition> {
         .collect()
 }
 
-/// The conditions that are new or say something else than before.
+/// The conditions that are new or have changed.
 pub(crate) fn changed<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<&'a Condition> {
     now.iter().filter(|c| !before.contains(c)).collect()
 }
@@ -60,19 +60,10 @@ pub(crate) fn is_true(conditions: &[Condition], kind: &str) -> bool {
     conditions.iter().any(|c| c.kind == kind && c.status == "True")
 }
 
-/// The address that a load balancer gave a Service.
+/// The address that a load balancer has assigned to a Service.
 pub(crate) fn address(service: &Value) -> Option<String> {
     let given = &service["status"]["loadBalancer"]["ingress"][0];
     given["ip"].as_str().or(given["hostname"].as_str()).map(str::to_owned)
-}
-
-/// The names of the pods of a list that are ready and stay.
-pub(crate) fn ready_pods(list: &Value) -> Vec<String> {
-    let pods = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    pods.iter()
-        .filter(|p| p["metadata"]["deletionTimestamp"].is_null() && is_true(&conditions(p), "Ready"))
-        .filter_map(|p| p["metadata"]["name"].as_str().map(str::to_owned))
-        .collect()
 }
 
 #[cfg(test)]
@@ -104,16 +95,5 @@ mod tests {
         assert_eq!(address(&with(json!({"ip": "198.18.128.1"}))).as_deref(), Some("198.18.128.1"));
         assert_eq!(address(&with(json!({"hostname": "lb.example"}))).as_deref(), Some("lb.example"));
         assert_eq!(address(&json!({"status": {"loadBalancer": {}}})), None);
-    }
-
-    #[test]
-    fn a_pod_that_leaves_does_not_count() {
-        let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-        let list = json!({"items": [
-            {"metadata": {"name": "a"}, "status": ready},
-            {"metadata": {"name": "b", "deletionTimestamp": "now"}, "status": ready},
-            {"metadata": {"name": "c"}, "status": {}},
-        ]});
-        assert_eq!(ready_pods(&list), ["a"]);
     }
 }

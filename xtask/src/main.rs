@@ -1,13 +1,13 @@
-//! `cargo xtask …`: what developers of chatcluster run. Each subcommand has a module; tools are talked to as processes.
+//! `cargo xtask …`: the commands for developers of chatcluster. Each has a module, and runs other tools as
+//! processes.
 
 mod args;
 mod bench;
 mod bridge;
-mod cargo_json;
+mod cargo;
 mod chart;
 mod cluster;
 mod crds;
-mod crossing;
 mod demo;
 mod deps;
 mod fuzz;
@@ -15,10 +15,10 @@ mod images;
 mod install;
 mod interrupt;
 mod kube;
+mod plugin;
 mod reference;
 mod repo;
 mod sh;
-mod signalr;
 mod target;
 mod test;
 
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("xtask: {e:#}"); // for a person: no backtrace, whatever the environment asks for
+            eprintln!("xtask: {e:#}"); // for a person: without a backtrace, whatever the environment says
             ExitCode::FAILURE
         }
     }
@@ -46,7 +46,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(f) => fuzz::run(&f),
         Command::Test(t) => test::run(&t),
         Command::Bench(b) => bench::run(&b),
-        Command::Crossing(c) => crossing::run(&c),
         Command::Bridge(b) => bridge::run(&b),
     }
 }

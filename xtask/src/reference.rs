@@ -1,4 +1,4 @@
-//! `docs/reference/spec.md`, made of the CRD: every field with its type, default, description and rules.
+//! `docs/reference/spec.md`, generated from the CRD: every field with its type, default, description, rules.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -8,26 +8,30 @@ const HEAD: &str = "\
 <!-- Generated from the CRD: regenerate with `cargo xtask crds`. -->
 # Reference: ChatCluster
 
-`chatcluster.dev/v1alpha1`, kind `ChatCluster`, short name `chat`, namespaced. `kubectl explain chatcluster.spec --recursive` says
-the same from the cluster itself. Every field of the spec may be left out. What the API server refuses, it refuses with the message
-that stands here.
+The kind `ChatCluster` of `chatcluster.dev/v1alpha1`, with the short name `chat`, is namespaced. Every field of the spec is
+optional. `kubectl explain chatcluster.spec.hub` shows the same descriptions in a terminal, for the version that is installed.
+The list below a table has the messages with which the API server refuses an invalid object.
 ";
 
 const TAIL: &str = "
 ## Annotations of a ChatCluster
 
-| annotation | |
+| annotation | value and effect |
 |---|---|
-| `chatcluster.dev/restart-hub` | any text; the hubs are rolled when it changes |
-| `chatcluster.dev/restart-redis` | any text; Redis restarts when it changes |
+| `chatcluster.dev/restart-hub` | Any text. When it changes, the hub pods are replaced one after another. |
+| `chatcluster.dev/restart-redis` | Any text. When it changes, Redis restarts. |
 
-## Selecting
+## Field selectors
 
-`kubectl get chat --field-selector spec.paused=true`; also `spec.eventKey` and `spec.service.type`. The conditions and their reasons:
-[operations](../operations.md).
+`kubectl get chat --field-selector spec.paused=true` lists the ChatClusters that are paused. The fields `spec.eventKey` and
+`spec.service.type` can be selected in the same way.
+
+## Conditions
+
+[Operations](../operations.md) explains each condition, its reasons, and what to do.
 ";
 
-/// Types of Kubernetes' own, which are not unfolded.
+/// The fields with a type of Kubernetes itself, whose own fields are not listed.
 const KUBERNETES: [(&str, &str); 4] = [
     ("hub.env", "EnvVar"),
     ("hub.envFrom", "EnvFromSource"),
@@ -35,7 +39,7 @@ const KUBERNETES: [(&str, &str); 4] = [
     ("status.conditions", "Condition"),
 ];
 
-/// The page, from the CRD as YAML.
+/// Returns the page, generated from the CRD as YAML.
 pub(crate) fn page(crd: &str) -> Result<String> {
     let crd: Value = serde_saphyr::from_str(crd).context("the CRD is YAML")?;
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
@@ -59,15 +63,18 @@ fn section(page: &mut String, name: &str, part: &Value, deep: bool) {
     let mut schemas = vec![part];
     collect(&prefix, part, deep, &mut rows, &mut schemas);
     // Writing to a String cannot fail.
-    let _ =
-        write!(page, "\n## {title}\n\n{}\n\n| field | type | default | |\n|---|---|---|---|\n", text(part));
+    let _ = write!(
+        page,
+        "\n## {title}\n\n{}\n\n| field | type | default | description |\n|---|---|---|---|\n",
+        text(part)
+    );
     for row in rows {
         let _ = writeln!(page, "{row}");
     }
     rules(page, &schemas);
 }
 
-/// Rows for the fields of an object, and the schemas whose rules belong to them.
+/// Collects the rows for the fields of an object, and the schemas whose rules belong to them.
 fn collect<'a>(
     prefix: &str,
     object: &'a Value,
@@ -79,7 +86,7 @@ fn collect<'a>(
         let path = format!("{prefix}{name}");
         let unfolds = deep && !field["properties"].is_null() && name != "resources";
         let shown = field["properties"].is_null() || name == "resources";
-        let default = if !shown || field["default"].is_null() {
+        let default = if !shown || field["default"].is_null() || field["default"] == "" {
             String::new()
         } else {
             format!("`{}`", field["default"].to_string().trim_matches('"'))
@@ -103,9 +110,11 @@ fn type_of(path: &str, field: &Value) -> String {
         let values: Vec<_> = values.iter().filter_map(Value::as_str).map(|v| format!("`{v}`")).collect();
         return values.join(", ");
     }
-    let most = |name: &str| field[name].as_u64().map(|most| format!("up to {most} ")).unwrap_or_default();
+    let most = |name: &str, unit: &str| {
+        field[name].as_u64().map(|most| format!(" (at most {most}{unit})")).unwrap_or_default()
+    };
     if let Some((_, kind)) = KUBERNETES.iter().find(|(known, _)| *known == path) {
-        return format!("{}of `{kind}`", most("maxItems"));
+        return format!("list{} of `{kind}`", most("maxItems", ""));
     }
     if path.ends_with(".resources") {
         return "`ResourceRequirements`".to_owned();
@@ -115,19 +124,17 @@ fn type_of(path: &str, field: &Value) -> String {
     }
     match field["type"].as_str().unwrap_or_default() {
         "integer" => match (field["minimum"].as_f64(), field["maximum"].as_f64()) {
-            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), Some(most)) => format!("integer, {least} to {most}"),
             _ => "integer".to_owned(),
         },
-        "string" => match (field["maxLength"].as_u64(), field["pattern"].as_str()) {
-            (Some(most), Some(pattern)) => {
-                format!("string of up to {most}, `{}`", pattern.replace('|', "\\|"))
-            }
-            (Some(most), None) => format!("string of up to {most}"),
-            _ => "string".to_owned(),
-        },
-        "array" => format!("{}of {}", most("maxItems"), type_of("", &field["items"])),
+        "string" => {
+            let pattern = field["pattern"].as_str().map(|pattern| pattern.replace('|', "\\|"));
+            let pattern = pattern.map(|pattern| format!(", matching `{pattern}`")).unwrap_or_default();
+            format!("string{}{pattern}", most("maxLength", " characters"))
+        }
+        "array" => format!("list{} of {}", most("maxItems", ""), type_of("", &field["items"])),
         "object" if !field["additionalProperties"].is_null() => {
-            format!("{}strings by name", most("maxProperties"))
+            format!("map{} of strings", most("maxProperties", ""))
         }
         other => other.to_owned(),
     }
@@ -137,7 +144,7 @@ fn text(field: &Value) -> String {
     field["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
 }
 
-/// What else the API server holds these to.
+/// Lists the messages of the rules of these schemas.
 fn rules(page: &mut String, schemas: &[&Value]) {
     let messages = schemas
         .iter()
@@ -174,7 +181,7 @@ spec:
 ";
         let page = page(crd).unwrap();
 
-        assert!(page.contains("| `hub.replicas` | 0 to 9 | `2` | How many. |"), "{page}");
+        assert!(page.contains("| `hub.replicas` | integer, 0 to 9 | `2` | How many. |"), "{page}");
         assert!(page.contains("| `hub.kind` | `A`, `B` |  | Which. |"), "{page}");
         assert!(page.contains("- not so many\n"), "{page}");
     }

@@ -1,13 +1,13 @@
-//! Where things are.
+//! Paths of the repository, and its version.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The version that every crate, image and chart of the workspace has.
+/// The version of every crate, image and chart of the workspace.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) fn root() -> PathBuf {
-    // At run time, because clones may share a target folder, and then one binary.
+    // Looked up at run time, because clones may share a target folder, and so a binary.
     let manifest =
         env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
@@ -22,7 +22,7 @@ pub(crate) fn cluster_script() -> PathBuf {
     root().join("cluster/cluster")
 }
 
-/// Where that script leaves programs and images, as it computes it.
+/// The folder in which that script keeps programs and images, computed as the script does.
 pub(crate) fn cluster_cache() -> PathBuf {
     let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into()));
     env::var_os("CLUSTER_CACHE").map_or_else(
@@ -35,7 +35,7 @@ pub(crate) fn cluster_cache() -> PathBuf {
     )
 }
 
-/// A folder under the target folder, made if need be.
+/// A folder below the target folder, which is created if need be.
 pub(crate) fn scratch(name: &str) -> anyhow::Result<PathBuf> {
     let dir = target_dir().join(name);
     fs::create_dir_all(&dir)?;

@@ -1,4 +1,4 @@
-//! Running tools. A failure names the command as one could type it, and what it said.
+//! Runs tools. An error shows the command as one would type it, and the tool's output.
 
 use crate::{interrupt, repo};
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,8 @@ pub(crate) fn cmd<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoIt
     c
 }
 
-/// cargo at the root of the workspace, without what the cargo that runs us has put into the environment: the build scripts
-/// of some crates look at it, and would compile them anew in each of the two worlds.
+/// cargo at the root of the workspace, without the variables that the outer cargo has set: the build scripts
+/// of some crates depend on them, and would be compiled again with each change between the two environments.
 pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut c = cmd("cargo", args);
     for (name, _) in env::vars_os() {
@@ -30,7 +30,7 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
     c
 }
 
-/// Runs to the end, its output going where ours goes. A signal to us ends it and is an error.
+/// Runs to the end, with our output. A signal to us ends it, and is an error.
 pub(crate) fn run(c: &mut Command) -> Result<()> {
     interrupt::check()?;
     let mut child = c.spawn().with_context(|| missing(c))?;
@@ -47,18 +47,18 @@ pub(crate) fn run(c: &mut Command) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    // A tool that shares our terminal may hear of Ctrl-C before our own flag is looked at.
+    // A tool in the same terminal may see Ctrl-C before our own flag is checked.
     interrupt::check()?;
     bail!("`{}` failed ({status})", line(c))
 }
 
-/// Runs to the end out of Ctrl-C's reach: for cleaning up.
+/// Runs to the end, unaffected by Ctrl-C: for cleaning up.
 pub(crate) fn run_shielded(c: &mut Command) -> Result<()> {
     let status = c.process_group(0).status().with_context(|| missing(c))?;
     if status.success() { Ok(()) } else { bail!("`{}` failed ({status})", line(c)) }
 }
 
-/// What it printed; what it complained of is in the error.
+/// Returns its standard output. If it fails, the error contains everything that it printed.
 pub(crate) fn output(c: &mut Command) -> Result<String> {
     interrupt::check()?;
     let out = c.stdin(Stdio::null()).output().with_context(|| missing(c))?;
@@ -70,22 +70,22 @@ pub(crate) fn output(c: &mut Command) -> Result<String> {
     Ok(String::from_utf8(out.stdout)?)
 }
 
-/// Runs with its output kept back: it is the error's text when it fails, and nothing otherwise.
+/// Runs silently; if it fails, the error contains its output.
 pub(crate) fn quiet(c: &mut Command) -> Result<()> {
     output(c).map(drop)
 }
 
-/// Whether it succeeds; silent.
+/// True if it succeeds; silent.
 pub(crate) fn works(c: &mut Command) -> bool {
     c.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// Whether a program of this name is in the PATH.
+/// True if a program of this name is in the PATH.
 pub(crate) fn in_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| d.join(program).is_file()))
 }
 
-/// Asks a child to end, and makes it when it does not within ten seconds.
+/// Asks a child to end, and kills it after ten seconds.
 pub(crate) fn end(child: &mut Child) {
     let _ = works(&mut cmd("kill", ["-TERM", &child.id().to_string()]));
     let patience = Instant::now() + Duration::from_secs(10);
@@ -99,7 +99,7 @@ pub(crate) fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The command as one could type it, with the variables that were set for it.
+/// The command as one would type it, with the variables that were set for it.
 pub(crate) fn line(c: &Command) -> String {
     let set = c
         .get_envs()

@@ -1,6 +1,5 @@
 //! The cluster that commands act on: the project's own, one of kind, or that of a kube-context.
 
-use crate::args::Where;
 use crate::{repo, sh};
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
@@ -13,7 +12,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fs};
 
-/// What `--target` takes.
+/// The name of the cluster that `cluster` and `demo` share.
+pub(crate) const SHARED_NAME: &str = "chatcluster-cluster";
+
+/// The values of `--target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Choice {
     /// The project's own cluster (`cluster/`)
@@ -24,24 +26,36 @@ pub(crate) enum Choice {
     Context,
 }
 
-/// A cluster, and how to reach it.
+/// The cluster that the command line or the environment asks for; if neither does, [`Target::choose`] picks
+/// one.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct TargetOptions {
+    /// Use the cluster of this kube-context
+    #[arg(long, env = "CHATCLUSTER_CONTEXT", value_name = "NAME", global = true)]
+    pub(crate) context: Option<String>,
+    /// own, kind or context [default: the context if one is named, kind if it and Docker work, else own]
+    #[arg(long, env = "CHATCLUSTER_TARGET", value_name = "TARGET", global = true)]
+    pub(crate) target: Option<Choice>,
+}
+
+/// A cluster, with the way to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Made by `cluster/cluster`, under this `CLUSTER_NAME`.
+    /// Started by `cluster/cluster`, under this `CLUSTER_NAME`.
     Own { name: String },
-    /// Made by kind, under this name.
+    /// Created by kind, under this name.
     Kind { name: String },
-    /// Someone else's: it is never started or ended from here.
+    /// Belongs to somebody else: it is never started or ended from here.
     Context { name: String },
 }
 
 impl Target {
-    /// The one that was asked for; else kind where it works; else our own.
-    pub(crate) fn choose(wish: &Where, own_name: &str) -> Result<Self> {
+    /// The cluster that was asked for; otherwise kind where it works, otherwise our own.
+    pub(crate) fn choose(wish: &TargetOptions, own_name: &str) -> Result<Self> {
         Self::pick(wish, own_name, kind_works)
     }
 
-    fn pick(wish: &Where, own_name: &str, kind_works: impl FnOnce() -> bool) -> Result<Self> {
+    fn pick(wish: &TargetOptions, own_name: &str, kind_works: impl FnOnce() -> bool) -> Result<Self> {
         let named = |variable, default: &str| env::var(variable).unwrap_or_else(|_| default.to_owned());
         let choice = match (wish.target, &wish.context) {
             (Some(Choice::Context), None) => {
@@ -59,7 +73,7 @@ impl Target {
         })
     }
 
-    /// In words, for the person who watches.
+    /// A description for people.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Own { name } => format!("the project's own cluster ({name})"),
@@ -68,17 +82,18 @@ impl Target {
         }
     }
 
-    /// kubectl as administrator; add its arguments.
+    /// kubectl as administrator, without arguments.
     pub(crate) fn kubectl(&self) -> Result<Command> {
         self.tool("kubectl")
     }
 
-    /// helm as administrator; add its arguments.
+    /// helm as administrator, without arguments.
     pub(crate) fn helm(&self) -> Result<Command> {
         self.tool("helm")
     }
 
-    /// A command that runs where the API server and load balancer addresses can be reached, with `KUBECONFIG` set.
+    /// A command that runs where the API server and load balancer addresses can be reached, with `KUBECONFIG`
+    /// set.
     pub(crate) fn exec(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         match self {
             Self::Own { .. } => {
@@ -94,7 +109,7 @@ impl Target {
         }
     }
 
-    /// Gives every node an image, from a docker archive.
+    /// Loads an image from a docker archive on every node.
     pub(crate) fn load(&self, archive: &Path) -> Result<()> {
         match self {
             Self::Own { .. } => sh::quiet(self.script("load").arg(archive)),
@@ -116,12 +131,12 @@ impl Target {
         }
     }
 
-    /// Whether the programs that it takes are there, so that it starts in seconds.
+    /// True if the programs that it needs are built, so that it starts in seconds.
     pub(crate) fn is_built(&self) -> bool {
         !matches!(self, Self::Own { .. }) || repo::cluster_cache().join("images/redis.tar").is_file()
     }
 
-    /// Starts it unless it runs; builds what that takes.
+    /// Starts it unless it runs, and builds the programs for it first.
     pub(crate) fn up(&self, nodes: u8) -> Result<()> {
         if self.is_up() {
             return Ok(());
@@ -129,7 +144,7 @@ impl Target {
         match self {
             Self::Own { .. } => {
                 sh::run(&mut self.script("build"))?;
-                sh::run_shielded(&mut self.script("down"))?; // a half-built one, should there be any
+                sh::run_shielded(&mut self.script("down"))?; // one that was started halfway, if any
                 sh::run(self.script("up").arg(nodes.to_string()))
             }
             Self::Kind { name } => {
@@ -146,7 +161,7 @@ impl Target {
         }
     }
 
-    /// Ends it; safe at any time. A named context's cluster is left alone.
+    /// Ends it; safe at any time. The cluster of a named context is left alone.
     pub(crate) fn down(&self) -> Result<()> {
         match self {
             Self::Own { .. } => sh::run_shielded(&mut self.script("down")),
@@ -157,12 +172,13 @@ impl Target {
         }
     }
 
-    /// How long a Service of type `LoadBalancer` may take to get an address; afterwards there is no load balancer.
+    /// The longest time until a Service of type `LoadBalancer` has an address; after it, there is no load
+    /// balancer.
     pub(crate) fn patience_for_an_address(&self) -> Duration {
         match self {
             Self::Own { .. } => Duration::from_mins(1),
             Self::Kind { .. } => Duration::ZERO,
-            Self::Context { .. } => Duration::from_mins(3), // a cloud makes a machine of it first
+            Self::Context { .. } => Duration::from_mins(3), // a cloud first starts a machine for it
         }
     }
 
@@ -175,7 +191,7 @@ impl Target {
         c
     }
 
-    /// Where our own cluster keeps logs and state, as its script computes it.
+    /// The folder in which our own cluster keeps logs and state, computed as its script does.
     pub(crate) fn state(&self) -> Option<PathBuf> {
         let Self::Own { name } = self else { return None };
         Some(env::var_os("CLUSTER_STATE").map_or_else(|| Path::new("/run").join(name), PathBuf::from))
@@ -192,7 +208,8 @@ impl Target {
         self.exec(name)
     }
 
-    /// A kubeconfig of this cluster alone, under the target folder; written once, as a process acts on one cluster.
+    /// A kubeconfig of this cluster alone, below the target folder. It is written once, as a process acts on
+    /// one cluster.
     fn kubeconfig(&self) -> Result<&'static Path> {
         static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
         if let Some(file) = WRITTEN.get() {
@@ -226,7 +243,7 @@ impl Target {
     }
 }
 
-/// Whether Docker answers and kind is there.
+/// True if Docker answers and kind is installed.
 fn kind_works() -> bool {
     sh::in_path("kind") && docker_works()
 }
@@ -235,7 +252,7 @@ pub(crate) fn docker_works() -> bool {
     sh::in_path("docker") && sh::works(&mut sh::cmd("docker", ["info"]))
 }
 
-/// The PATH, and last in it the kubectl and helm that our own cluster's build leaves.
+/// The PATH, with the kubectl and helm that our own cluster's build leaves at its end.
 fn path_with_ours() -> OsString {
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(":");
@@ -247,8 +264,8 @@ fn path_with_ours() -> OsString {
 mod tests {
     use super::*;
 
-    fn wish(target: Option<Choice>, context: Option<&str>) -> Where {
-        Where { target, context: context.map(str::to_owned) }
+    fn wish(target: Option<Choice>, context: Option<&str>) -> TargetOptions {
+        TargetOptions { target, context: context.map(str::to_owned) }
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! `ChatCluster` itself, and those parts of its spec that are not about the hubs, Redis or the public address.
-#![allow(clippy::duplicated_attributes, reason = "each printcolumn of kube's derive names its own type")]
+//! `ChatCluster` itself, and the parts of its spec that do not concern the hubs, Redis or the public address.
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn of kube's derive names its type")]
 
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::hub::HubSpec;
 use super::metadata::ChildMetadata;
@@ -12,7 +13,7 @@ use super::rule::rule;
 use super::service::ServiceSpec;
 use crate::status::ChatClusterStatus;
 
-/// The desired state of a ChatCluster. Every field has a default: `spec: {}` is a complete cluster.
+/// The desired state of a ChatCluster. Every field has a default, so `spec: {}` describes a complete cluster.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[kube(
     group = "chatcluster.dev",
@@ -22,8 +23,8 @@ use crate::status::ChatClusterStatus;
     shortname = "chat",
     category = "all",
     namespaced,
-    doc = "A real-time chat service: hubs behind a public address that share their messages through a \
-           password-secured Redis which only they can reach.",
+    doc = "A real-time messaging service: hubs, which clients connect to at a public address, and a Redis, \
+           protected by a password, through which the hubs pass messages to each other.",
     status = "ChatClusterStatus",
     derive = "PartialEq",
     scale(
@@ -55,41 +56,63 @@ use crate::status::ChatClusterStatus;
     selectable = ".spec.service.type"
 )]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("has(self.eventKey) == has(oldSelf.eventKey)", "eventKey can be set when the cluster is created, not added or removed later: hubs with the old and the new key would not hear each other")]))]
+#[schemars(extend("x-kubernetes-validations" = [event_key_stays()]))]
 pub struct ChatClusterSpec {
-    /// The hubs: the servers that clients connect to.
+    /// The hubs: the pods that clients connect to, for example by WebSocket.
     pub hub: HubSpec,
 
-    /// The backplane: the Redis through which hubs pass messages to each other.
+    /// The backplane: the Redis through which the hubs pass messages to each other. Every ChatCluster has its
+    /// own.
     pub redis: RedisSpec,
 
-    /// The name under which messages travel on the backplane. The default is `<namespace>.<name>`. Letters, digits,
-    /// '.', '_' and '-'. It cannot be changed: hubs with the old and the new key would not hear each other.
+    /// The prefix of the names of all channels and keys that the hubs use on Redis: up to 128 letters,
+    /// digits, '.', '_' and '-'. If unset, it is `<namespace>.<name>` of the ChatCluster. It cannot be set,
+    /// changed or removed later, because hubs with different keys do not receive each other's messages. The
+    /// container gets it as `BACKPLANE_EVENT_KEY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
-    #[schemars(extend("x-kubernetes-validations" = [rule("self == oldSelf", "eventKey cannot be changed: hubs with the old and the new key would not hear each other; create another ChatCluster instead")]))]
+    #[schemars(extend("x-kubernetes-validations" = [event_key_is_fixed()]))]
     pub event_key: Option<String>,
 
-    /// The public address of the hubs.
+    /// The Service with the public address of the hubs. It has the name of the ChatCluster.
     pub service: ServiceSpec,
 
-    /// Who may reach the pods of this cluster.
+    /// The network policies that protect the pods of this ChatCluster.
     pub network_policy: NetworkPolicySpec,
 
-    /// Labels and annotations of every object that the operator makes for this cluster.
+    /// Additional labels and annotations of every object that the operator creates for this ChatCluster.
+    /// Labels and annotations of pods are set in `hub.podTemplate.metadata` and `redis.podTemplate.metadata`
+    /// instead, because changing them restarts the pods.
     pub child_metadata: ChildMetadata,
 
-    /// While true the operator leaves this cluster alone: it observes and reports, and changes
-    /// nothing. What it would change stands in `status.pending`.
+    /// If true, the operator creates, changes and repairs nothing for this ChatCluster. It still observes it
+    /// and updates the status, which lists the changes held back in `status.pending`. Default: false.
     pub paused: bool,
 }
 
-/// Who may reach the pods of this cluster.
+fn event_key_stays() -> Value {
+    rule(
+        "has(self.eventKey) == has(oldSelf.eventKey)",
+        "eventKey can be set only when the ChatCluster is created, not added or removed later, because hubs \
+         with different keys do not receive each other's messages: create another ChatCluster instead",
+    )
+}
+
+fn event_key_is_fixed() -> Value {
+    rule(
+        "self == oldSelf",
+        "eventKey cannot be changed, because hubs with different keys do not receive each other's messages: \
+         create another ChatCluster instead",
+    )
+}
+
+/// The network policies that protect the pods of a ChatCluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct NetworkPolicySpec {
-    /// While true, Redis answers the hubs of this cluster and the operator and no one else, and hubs answer on their
-    /// port only. It needs a network plugin that enforces NetworkPolicy.
+    /// If true, the operator creates network policies: Redis is reachable only by the hubs of this
+    /// ChatCluster and by the operator, and the hubs are reachable only at their port. This has an effect
+    /// only if the Kubernetes cluster's network plugin enforces NetworkPolicy. Default: true.
     pub enabled: bool,
 }
 

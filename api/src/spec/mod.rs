@@ -1,4 +1,7 @@
-//! `spec`: one file for each part of it.
+//! `spec`: one file for each part.
+//!
+//! The variants of its enums have no doc comments: schemars would describe each variant in a `oneOf`, which a
+//! structural schema must not have. The doc comments of the fields explain the values instead.
 
 mod clients;
 mod cluster;

@@ -1,46 +1,53 @@
-//! `spec.redis`: the backplane.
+//! `spec.redis`: the backplane, its volume and its password.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::overlay::{Overlay, overlay_schema};
 use super::resources::requests;
 use super::rule::rule;
 
-/// The backplane: one Redis that only the hubs of this cluster and the operator can reach.
+/// The backplane: the Redis through which the hubs of a ChatCluster pass messages to each other.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("self.persistence == oldSelf.persistence", "persistence cannot change yet: Redis would start without the data that it kept in the other form; create another ChatCluster and move the data instead")]))]
+#[schemars(extend("x-kubernetes-validations" = [persistence_is_fixed()]))]
 pub struct RedisSpec {
-    /// The image of Redis: it must have `redis-server`, `redis-cli` and `sh` in its path. The default is the one that the operator was installed with.
+    /// The container image of Redis. It must have `redis-server`, `redis-cli` and `sh` in its `PATH`. If
+    /// unset, it is the image that the operator was installed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\s]+$"))]
     pub image: Option<String>,
 
-    /// CPU and memory of Redis. The default requests 50m and 64Mi, without limits.
+    /// CPU and memory of the Redis container. By default it requests 50m CPU and 64Mi memory and has no
+    /// limits; a value of your own replaces this as a whole. A change restarts Redis.
     pub resources: ResourceRequirements,
 
-    /// The volume of Redis. Not used with `persistence: None`.
+    /// The volume of Redis. Ignored with `persistence: None`.
     pub storage: RedisStorage,
 
-    /// What Redis keeps over a restart. `AppendOnly`: every write, flushed to the volume once a second. `Snapshot`: a
-    /// snapshot now and then. `None`: nothing, and there is no volume. It cannot be changed later.
+    /// Decides which data Redis keeps when it restarts. `AppendOnly`: every write, flushed to the volume once
+    /// a second. `Snapshot`: the latest snapshot; Redis takes one within 60 minutes of a change, within 5
+    /// minutes of 100 changes, and within 1 minute of 10000 changes. `None`: nothing, and Redis has no
+    /// volume. It cannot be changed later. Default: `AppendOnly`.
     pub persistence: Persistence,
 
-    /// More directives of redis.conf, by name, such as `maxmemory: 100mb`. Those that the operator sets itself are refused.
+    /// Additional directives of redis.conf by their lower-case names, for example `maxmemory: 100mb`. At most
+    /// 64, each with a value of at most 1024 characters in one line. Directives that the operator sets
+    /// itself, such as `requirepass` and `appendonly`, are refused. A change restarts Redis.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64), schema_with = "config_schema")]
-    #[schemars(extend("x-kubernetes-validations" = [rule("self.all(k, k.matches('^[a-z][a-z0-9-]{0,63}$'))", "redis.config takes directives of redis.conf by their lower-case names, such as maxmemory: 100mb"), rule("self.all(k, !(k in ['aclfile', 'appendonly', 'bind', 'cluster-enabled', 'daemonize', 'dir', 'include', 'loadmodule', 'logfile', 'masterauth', 'masteruser', 'pidfile', 'port', 'protected-mode', 'rename-command', 'replicaof', 'requirepass', 'save', 'slaveof', 'supervised', 'tls-port', 'unixsocket', 'user']))", "the operator sets this directive itself: remove it from redis.config (the password is redis.auth, appendonly and save are redis.persistence)")]))]
+    #[schemars(extend("x-kubernetes-validations" = directive_rules()))]
     pub config: BTreeMap<String, String>,
 
     /// The password of Redis.
     pub auth: RedisAuth,
 
-    /// Laid over Redis's pod template by strategic merge, as `hub.podTemplate` is over the hub's. Redis's container is
-    /// named `redis`.
+    /// A partial pod template that is merged into Redis's pod template, in the same way as `hub.podTemplate`.
+    /// The container is named `redis`. A change restarts Redis.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "overlay_schema")]
     pub pod_template: Option<Overlay>,
@@ -60,7 +67,32 @@ impl Default for RedisSpec {
     }
 }
 
-/// A line of redis.conf each: a value with a line break could smuggle in another directive.
+fn persistence_is_fixed() -> Value {
+    rule(
+        "self.persistence == oldSelf.persistence",
+        "redis.persistence cannot be changed yet, because Redis would start without its existing data: \
+         create another ChatCluster and move the data instead",
+    )
+}
+
+fn directive_rules() -> [Value; 2] {
+    [
+        rule(
+            "self.all(k, k.matches('^[a-z][a-z0-9-]{0,63}$'))",
+            "redis.config takes directives of redis.conf by their lower-case names, such as maxmemory: 100mb",
+        ),
+        rule(
+            "self.all(k, !(k in ['aclfile', 'appendonly', 'bind', 'cluster-enabled', 'daemonize', 'dir', \
+             'include', 'loadmodule', 'logfile', 'masterauth', 'masteruser', 'pidfile', 'port', \
+             'protected-mode', 'rename-command', 'replicaof', 'requirepass', 'save', 'slaveof', \
+             'supervised', 'tls-port', 'unixsocket', 'user']))",
+            "the operator sets this directive itself: remove it from redis.config (redis.auth sets the \
+             password, redis.persistence sets appendonly and save)",
+        ),
+    ]
+}
+
+/// The schema of `config`. No value may have a line break, because the rest of it would be another directive.
 fn config_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
@@ -72,22 +104,42 @@ fn config_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// The volume of Redis.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [rule("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)", "storageClassName cannot change: a volume keeps its class; create another ChatCluster and move the data instead"), rule("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0", "storage.size can grow but not shrink: Kubernetes cannot make a volume smaller; create another ChatCluster and move the data instead")]))]
+#[schemars(extend("x-kubernetes-validations" = volume_rules()))]
 pub struct RedisStorage {
-    /// The size of the volume, such as `1Gi`. It can grow where the storage class allows its volumes to, and never shrinks.
+    /// The size of the volume, for example `500Mi` or `2Gi`. It can be increased later if the storage class
+    /// allows volume expansion, and never decreased. Default: `1Gi`.
     #[schemars(
         length(min = 1, max = 32),
         regex(pattern = r"^[1-9][0-9]*(\.[0-9]+)?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
     )]
     pub size: String,
 
-    /// The storage class of the volume. The default is the cluster's default class. It cannot be changed later.
+    /// The name of the volume's storage class. If unset, it is the default class of the Kubernetes cluster.
+    /// It cannot be changed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
 
-    /// Whether the volume outlives the ChatCluster. While true, a ChatCluster that is made again under the same name finds its data again.
+    /// If true, the volume is kept when the ChatCluster is deleted, and a ChatCluster that is created later
+    /// with the same name in the same namespace uses it again. If false, the volume is deleted with the
+    /// ChatCluster. Default: true.
     pub retain: bool,
+}
+
+fn volume_rules() -> [Value; 2] {
+    [
+        rule(
+            "has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) \
+             || self.storageClassName == oldSelf.storageClassName)",
+            "redis.storage.storageClassName cannot be changed, because a volume keeps its class: create \
+             another ChatCluster and move the data instead",
+        ),
+        rule(
+            "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
+            "redis.storage.size can grow but not shrink, because Kubernetes cannot make a volume smaller: \
+             create another ChatCluster and move the data instead",
+        ),
+    ]
 }
 
 impl Default for RedisStorage {
@@ -96,16 +148,14 @@ impl Default for RedisStorage {
     }
 }
 
-/// What Redis keeps over a restart.
+/// Decides which data Redis keeps when it restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[schemars(inline)]
+#[allow(missing_docs)]
 pub enum Persistence {
     #[default]
-    #[allow(missing_docs)]
     AppendOnly,
-    #[allow(missing_docs)]
     Snapshot,
-    #[allow(missing_docs)]
     None,
 }
 
@@ -113,20 +163,22 @@ pub enum Persistence {
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RedisAuth {
-    /// Your own Secret with the password. Without it the operator generates a password of 32 random bytes.
+    /// A Secret of your own with the password. When its value changes, Redis restarts with the new password,
+    /// and the hubs follow within about a minute. If unset, the operator generates a password from 32 random
+    /// bytes and stores it in the Secret `<name>-redis-auth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub existing_secret: Option<ExistingSecret>,
 }
 
-/// A key of a Secret in the namespace of the ChatCluster.
+/// The Secret with Redis's password, in the namespace of the ChatCluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExistingSecret {
-    /// The name of the Secret.
+    /// The name of the Secret. It must be in the namespace of the ChatCluster.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 
-    /// The key in it that holds the password.
+    /// The key of the Secret's data that holds the password. Default: `redis.password`.
     #[serde(default = "default_key")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub key: String,

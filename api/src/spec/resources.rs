@@ -1,11 +1,11 @@
-//! CPU and memory of containers.
+//! The default CPU and memory of containers.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-/// Requests for CPU and memory, without limits.
+/// Returns requests for CPU and memory, without limits.
 pub(super) fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
     ResourceRequirements {
         requests: Some(BTreeMap::from([

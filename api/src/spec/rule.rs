@@ -1,6 +1,7 @@
-//! The rules of the schema in CEL, which the API server enforces.
+//! The rules in CEL that the API server enforces.
 
-/// A CEL rule and what to do when it is broken, for `x-kubernetes-validations`.
+/// Returns an entry of `x-kubernetes-validations`: a CEL expression that must hold, and the message for a
+/// user whose object breaks it. The message says what is wrong and what to do.
 pub(crate) fn rule(rule: &str, message: &str) -> serde_json::Value {
     serde_json::json!({"rule": rule, "message": message})
 }

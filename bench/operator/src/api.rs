@@ -1,4 +1,5 @@
-//! The API server, asked for no more than what is needed: bodies go as they are, and answers are looked at only on demand.
+//! A minimal client of the API server: request bodies are sent as they are, and answers are parsed only on
+//! demand.
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// By which the audit log tells our requests from others'.
+/// The user agent by which the audit log tells our requests from others'.
 pub(crate) const AGENT: &str = "chatcluster-bench";
 
-/// How many requests are under way at a time. More of one client's the API server puts into a queue, and soon refuses
+/// The number of requests under way at a time. The API server queues, and soon refuses, more from one client
 /// (<https://kubernetes.io/docs/concepts/cluster-administration/flow-control/>).
 pub(crate) const CONCURRENCY: usize = 64;
-/// How long one that is refused for that reason waits, as the API server's Retry-After says.
+/// The pause after a request that was refused for that reason, as the API server's Retry-After says.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -30,7 +31,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// As that file says.
+    /// Connects as the kubeconfig says.
     pub(crate) async fn connect(kubeconfig: &Path) -> Result<Self> {
         let file = Kubeconfig::read_from(kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
@@ -39,7 +40,7 @@ impl Api {
         Ok(Self { client: Client::try_from(config)?, under_way: Arc::new(Semaphore::new(CONCURRENCY)) })
     }
 
-    /// To stream from.
+    /// The client itself, for requests whose answer is a stream.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }
@@ -48,13 +49,13 @@ impl Api {
         self.send(Method::POST, collection, "application/json", body).await
     }
 
-    /// A merge patch (RFC 7386).
+    /// Sends a JSON merge patch (RFC 7386).
     pub(crate) async fn merge(&self, path: &str, change: &Value) -> Result<()> {
         let body = change.to_string().into_bytes();
         self.send(Method::PATCH, path, "application/merge-patch+json", body).await.map(drop)
     }
 
-    /// Server-side apply, as the operator's.
+    /// Applies an object server-side, as the operator does.
     pub(crate) async fn apply(&self, path: &str, object: &Value) -> Result<()> {
         let path = format!("{path}?fieldManager={AGENT}&force=true&fieldValidation=Ignore");
         let body = object.to_string().into_bytes();
@@ -70,7 +71,7 @@ impl Api {
         Ok(serde_json::from_slice(&body)?)
     }
 
-    /// Asks for something that is not there, and so leaves a mark in the audit log.
+    /// Asks for an object that does not exist, which leaves a mark in the audit log.
     pub(crate) async fn ask_for_nothing(&self, path: &str) -> Result<()> {
         let (status, body) = self.answer(Method::GET, path, "application/json", Vec::new()).await?;
         if status != StatusCode::NOT_FOUND {
@@ -111,7 +112,7 @@ impl Api {
     }
 }
 
-/// Does something for each of them, as many at a time. The first failure ends it.
+/// Acts on each item, on [`CONCURRENCY`] of them at a time. The first failure ends it.
 pub(crate) async fn for_each<T, F>(items: impl IntoIterator<Item = T>, act: impl FnMut(T) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,

@@ -1,8 +1,8 @@
-//! The API server's audit log: who asked for what, and when. All times and counts of the bench are of it, so that measuring
-//! costs the API server nothing.
+//! The API server's audit log: each request with its client and its times. All times and counts of the bench
+//! come from it, so that measuring costs the API server nothing.
 
 use crate::api::{AGENT, Api};
-use crate::run::until;
+use crate::wait::until;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the operator calls itself.
+/// The start of the operator's user agent.
 const OPERATOR: &str = "chatcluster-operator/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agent {
     Operator,
     Bench,
-    /// Kubernetes' own, whose deletions alone are of interest
+    /// A component of Kubernetes; only its deletions are kept
     Other,
 }
 
@@ -29,11 +29,11 @@ pub(crate) enum Agent {
 pub(crate) struct Entry {
     pub(crate) agent: Agent,
     pub(crate) verb: String,
-    /// `chatclusters/status`
+    /// Resource and subresource, such as `chatclusters/status`
     pub(crate) resource: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// Without a query
+    /// Without the query
     pub(crate) path: String,
     pub(crate) code: u16,
     pub(crate) received: i64,
@@ -41,46 +41,46 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether it was to change something, other than the lease.
+    /// True for a request that changes something other than the lease.
     pub(crate) fn is_write(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch") && self.resource != "leases"
     }
 
-    /// Whether it is about a child of a cluster, or might be.
+    /// True for a write to an object that is, or may be, a child of a cluster.
     pub(crate) fn is_of_child(&self) -> bool {
         self.is_write() && !self.resource.starts_with("chatclusters") && self.resource != "events"
     }
 
-    /// Whether it made what it is about.
+    /// True if the request created the object.
     pub(crate) fn has_created(&self) -> bool {
         self.code == 201 && matches!(self.verb.as_str(), "create" | "patch")
     }
 }
 
-/// A log that is followed. It may be rotated under way.
+/// An audit log that is followed, also when it is rotated.
 pub(crate) struct Audit {
     path: PathBuf,
     reader: BufReader<File>,
     inode: u64,
     line: Vec<u8>,
     marks: u32,
-    /// All of interest so far
+    /// All entries of interest so far
     entries: Vec<Entry>,
 }
 
 impl Audit {
-    /// From its end on.
+    /// Follows the log from its present end.
     pub(crate) fn follow(path: &Path) -> Result<Self> {
         let (mut reader, inode) = open(path)?;
         std::io::Seek::seek(&mut reader, std::io::SeekFrom::End(0))?;
         Ok(Self { path: path.to_owned(), reader, inode, line: Vec::new(), marks: 0, entries: Vec::new() })
     }
 
-    /// Takes in what has been written since. Returns where that begins.
+    /// Reads what has been written since the last call. Returns the index of the first new entry.
     pub(crate) fn read(&mut self) -> Result<usize> {
         let before = self.entries.len();
         self.read_to_end()?;
-        // A log that has grown too long is renamed, and another one begun.
+        // The API server renames a log that has grown too long, and starts a new one.
         let now = std::fs::metadata(&self.path).map_or(self.inode, |file| file.ino());
         if now != self.inode {
             self.read_to_end()?;
@@ -102,7 +102,7 @@ impl Audit {
         }
     }
 
-    /// Waits until all that has been answered by now is in it, which lags a little.
+    /// Waits until the log, which lags a little, has every request that has been answered by now.
     pub(crate) async fn catch_up(&mut self, api: &Api) -> Result<()> {
         self.marks += 1;
         let mark = format!("audit-mark-{}", self.marks);
@@ -115,17 +115,17 @@ impl Audit {
         .await
     }
 
-    /// How many entries there are: a place from which to look at others.
+    /// The number of entries: an index to pass to [`Audit::since`] later.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All after a place.
+    /// All entries from this index on.
     pub(crate) fn since(&self, place: usize) -> &[Entry] {
         &self.entries[place..]
     }
 
-    /// Those of the operator after a place.
+    /// The operator's entries from this index on.
     pub(crate) fn of_operator(&self, place: usize) -> impl Iterator<Item = &Entry> {
         self.since(place).iter().filter(|entry| entry.agent == Agent::Operator)
     }
@@ -137,7 +137,7 @@ fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
     Ok((BufReader::with_capacity(1 << 20, file), inode))
 }
 
-/// A line of the log, as far as it matters.
+/// The fields of a line of the log that matter here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -172,9 +172,9 @@ struct Answer {
     code: u16,
 }
 
-/// The request, if it has been answered and is of interest.
+/// The entry of a line; `None` if the request has not been answered or is of no interest.
 fn parse(line: &str) -> Option<Entry> {
-    // Most lines are of Kubernetes' own controllers: looking is faster than parsing.
+    // Most lines come from Kubernetes' own controllers: a search for text is faster than parsing.
     let ours = line.contains("\"userAgent\":\"chatcluster-");
     if !ours && !line.contains("\"verb\":\"delete") {
         return None;
@@ -206,7 +206,7 @@ fn parse(line: &str) -> Option<Entry> {
     })
 }
 
-/// Now, as the audit log has times: its clock is ours.
+/// The present time in the unit of the audit log, whose clock is this machine's.
 pub(crate) fn now() -> i64 {
     Timestamp::now().as_microsecond()
 }

@@ -1,11 +1,12 @@
-//! Specs change all the time: until each change has reached the child that it is about.
+//! Phase "churn": specs change all the time, and each change is followed until it has reached its child.
 
 use crate::audit::{Agent, Entry, now};
+use crate::bench::Bench;
 use crate::figures::{by_kind, milliseconds};
-use crate::like::LikeWrite;
 use crate::names::{Set, cluster_of, name, path};
 use crate::operator::Operator;
-use crate::run::{Bench, until};
+use crate::reference::ReferenceWrite;
+use crate::wait::until;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use tokio::time::{Instant, interval_at};
 
 pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Value> {
-    let mut like = LikeWrite::new(bench)?;
-    let round_trip = like.round_trip(&bench.api).await?;
+    let mut reference = ReferenceWrite::new(bench)?;
+    let round_trip = reference.round_trip(&bench.api).await?;
     bench.audit.catch_up(&bench.api).await?;
     let (place, before) = (bench.audit.len(), operator.usage()?);
     let (rate, seconds, clusters) = (bench.options.churn_rate, bench.options.churn_seconds, bench.clusters());
@@ -39,12 +40,12 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
         }
         anyhow::Ok(())
     };
-    // Halfway between two changes.
+    // The comparable writes are sent halfway between two changes.
     let beside = async {
         let mut due = interval_at(start + pause / 2, pause);
         for _ in 0..rate * seconds {
             due.tick().await;
-            meanwhile.push(like.make(&bench.api).await?);
+            meanwhile.push(reference.make(&bench.api).await?);
         }
         Ok(())
     };
@@ -76,14 +77,14 @@ pub(crate) async fn churn(bench: &mut Bench, operator: &Operator) -> Result<Valu
     }))
 }
 
-/// A change of a spec that has reached its child. Times are those of [`Entry`].
+/// A spec change that has reached its child. Times are those of [`Entry`].
 #[derive(Debug, PartialEq, Eq)]
 struct Followed {
-    /// When that change was answered
+    /// When the spec change was answered
     changed: i64,
-    /// When the API server had the operator's write
+    /// When the API server received the operator's write
     received: i64,
-    /// When it had answered it
+    /// When the API server answered the operator's write
     answered: i64,
 }
 
@@ -93,13 +94,13 @@ impl Followed {
     }
 }
 
-/// For each change of a spec, when the operator changed that cluster's public Service. Changes that were overtaken by another one of
-/// the same cluster count as followed when that is.
+/// Pairs each spec change with the operator's write to that cluster's public Service. A change that a later
+/// change of the same cluster overtook counts as followed together with the later one.
 fn followed(entries: &[Entry]) -> Vec<Followed> {
     let mut open: HashMap<usize, Vec<i64>> = HashMap::new();
     let mut took = Vec::new();
     let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write()).collect();
-    // By when they were asked for: an answer may come after what it brought about.
+    // Sorted by arrival: an answer may come after the effect of its request.
     in_order.sort_by_key(|entry| entry.received);
     for entry in in_order {
         let Some(cluster) = cluster_of(&entry.name).filter(|cluster| name(*cluster) == entry.name) else {

@@ -1,24 +1,27 @@
-//! Clusters are made, all at once: until every child is there, and until the operator has no more to do.
+//! Phase "create": all clusters are created at once, until every child exists and the operator has nothing
+//! left to do.
 
 use crate::api::for_each;
 use crate::audit::{Entry, now};
+use crate::bench::Bench;
 use crate::figures::{by_kind, milliseconds, seconds};
 use crate::names::{Set, cluster_of, collection, name};
 use crate::operator::Operator;
-use crate::run::{Bench, until};
+use crate::wait::until;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long the operator writes nothing once it is done, in microseconds: longer than it may keep a status back.
+/// The time without a write, in microseconds, after which the operator counts as done: longer than the
+/// longest delay of a status update.
 const QUIET: i64 = 12_000_000;
 
-/// A cluster, as a user would make it. Nothing binds volumes here, and nothing gives addresses.
+/// A cluster as a user would create it. Nothing binds volumes here, and nothing assigns addresses.
 pub(crate) fn cluster(bench: &Bench, namespace: &str, name: &str) -> Value {
     let mut spec = json!({"redis": {"persistence": "None"}, "service": {"type": "ClusterIP"}});
     if bench.options.without_pods {
-        // Without pods nothing is verified.
+        // Without pods no cluster is ever verified.
         spec["service"]["publish"] = "Immediately".into();
     }
     json!({
@@ -70,20 +73,20 @@ pub(crate) async fn create(bench: &mut Bench, operator: &Operator) -> Result<Val
     }))
 }
 
-/// A child that was made.
+/// A child that was created.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Made {
     pub(crate) path: String,
-    /// Whether it bears its cluster's name
+    /// Whether it has its cluster's name, as the public Service has
     pub(crate) public: bool,
 }
 
-/// Each child, and when it first was there.
+/// Each child, with the time at which it was first created.
 pub(crate) fn made<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap<Made, i64> {
     let mut made = BTreeMap::new();
     for entry in entries.into_iter().filter(|entry| entry.is_of_child() && entry.has_created()) {
         let path = if entry.verb == "create" {
-            format!("{}/{}", entry.path, entry.name) // made in a collection
+            format!("{}/{}", entry.path, entry.name) // created in a collection
         } else {
             entry.path.clone()
         };
@@ -93,7 +96,7 @@ pub(crate) fn made<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap
     made
 }
 
-/// By cluster, when it was written to last, events aside.
+/// The time of the last write to each cluster, events aside.
 fn last_writes<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap<usize, i64> {
     let mut last = BTreeMap::new();
     for entry in entries.into_iter().filter(|entry| entry.is_write() && entry.resource != "events") {
@@ -105,7 +108,8 @@ fn last_writes<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap<usi
     last
 }
 
-/// Waits until the operator has judged so many clusters, ready where there are pods, and writes nothing more.
+/// Waits until the operator has judged this many clusters (with pods: until they are ready) and writes
+/// nothing more.
 pub(crate) async fn settle(
     bench: &mut Bench,
     operator: &Operator,

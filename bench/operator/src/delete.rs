@@ -1,17 +1,19 @@
-//! Every cluster is deleted: until nothing is left. Kubernetes' garbage collector does the work.
+//! Phase "delete": every cluster is deleted, until nothing is left. Kubernetes' garbage collector does the
+//! work.
 
 use crate::api::for_each;
 use crate::audit::now;
+use crate::bench::Bench;
 use crate::figures::{by_kind, seconds};
 use crate::names::{Set, path};
 use crate::operator::Operator;
-use crate::run::{Bench, until};
+use crate::wait::until;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Of which everything that belongs to a cluster has a label.
+/// Selects the objects of all clusters: each has this label.
 const OURS: &str = "labelSelector=app.kubernetes.io/managed-by=chatcluster-operator&limit=1";
 
 pub(crate) async fn delete(bench: &mut Bench, operator: &Operator) -> Result<Value> {
@@ -33,7 +35,7 @@ pub(crate) async fn delete(bench: &mut Bench, operator: &Operator) -> Result<Val
     }))
 }
 
-/// Waits until no child of any cluster is there any more.
+/// Waits until no cluster has any child left.
 pub(crate) async fn all_gone(bench: &Bench) -> Result<()> {
     let kinds: BTreeSet<String> = bench.templates.iter().map(crate::objects::Template::everywhere).collect();
     for kind in kinds.iter().map(String::as_str).chain(["/api/v1/pods"]) {
@@ -47,7 +49,7 @@ pub(crate) async fn all_gone(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// When the last object of these clusters was deleted, whoever did.
+/// The time at which the last object of these clusters was deleted, whoever deleted it.
 pub(crate) fn deletions(bench: &Bench, place: usize, of: Set) -> Option<i64> {
     let entries = bench.audit.since(place).iter();
     let deleted = entries.filter(|entry| entry.verb == "delete" && entry.code == 200);

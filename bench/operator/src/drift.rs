@@ -1,26 +1,28 @@
-//! Children are deleted and changed behind the operator's back: until they are repaired.
+//! Phase "drift": children are deleted and changed behind the operator's back, until the operator has
+//! repaired them.
 
 use crate::api::for_each;
 use crate::audit::{Agent, Entry, now};
+use crate::bench::Bench;
 use crate::figures::{milliseconds, seconds};
-use crate::like::LikeWrite;
 use crate::names::{Set, name};
 use crate::objects::Template;
-use crate::run::{Bench, until};
+use crate::reference::ReferenceWrite;
+use crate::wait::until;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Whose loss or change moves no pod.
+/// The resources to spoil: their loss or change restarts no pod.
 const SPOILT: [&str; 4] = ["configmaps", "services", "networkpolicies", "poddisruptionbudgets"];
-/// Between two of them while nothing else happens.
+/// The pause between two of them in [`idle`].
 const PAUSE: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// One after the other, while nothing else happens.
+/// Spoils one child after the other, while nothing else happens.
 pub(crate) async fn idle(bench: &mut Bench) -> Result<Value> {
-    let round_trip = LikeWrite::new(bench)?.round_trip(&bench.api).await?;
+    let round_trip = ReferenceWrite::new(bench)?.round_trip(&bench.api).await?;
     let (mut deleted, mut changed) = (Vec::new(), Vec::new());
     for round in 0..bench.options.drifts {
         let cluster = round * 7919 % bench.clusters();
@@ -43,7 +45,7 @@ pub(crate) async fn idle(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
-/// One child of every tenth cluster, all at once.
+/// Spoils one child of every tenth cluster, all at once.
 pub(crate) async fn many(bench: &mut Bench) -> Result<Value> {
     let place = bench.audit.len();
     let start = now();
@@ -68,7 +70,7 @@ pub(crate) async fn many(bench: &mut Bench) -> Result<Value> {
     }))
 }
 
-/// Deletes or changes a child, which one depends on the round. Returns where it is, and whether it was deleted.
+/// Deletes or changes a child, chosen by the round. Returns its path, and whether it was deleted.
 async fn spoil(bench: &Bench, cluster: usize, round: usize) -> Result<(String, bool)> {
     let can_be = |child: &&Template| SPOILT.contains(&child.resource.as_str()) && !child.is_public;
     let children: Vec<&Template> = bench.templates.iter().filter(can_be).collect();
@@ -78,19 +80,19 @@ async fn spoil(bench: &Bench, cluster: usize, round: usize) -> Result<(String, b
     if is_deletion {
         bench.api.delete(&path).await?;
     } else {
-        // A field that every kind has, and that is the operator's.
+        // A field that every kind has and the operator owns.
         let change = json!({"metadata": {"labels": {"app.kubernetes.io/component": "spoilt"}}});
         bench.api.merge(&path, &change).await?;
     }
     Ok((path, is_deletion))
 }
 
-/// By child, how long after it was spoilt the operator had repaired it, both as answered by the API server.
+/// By child, the time from its damage to the operator's repair, both as answered by the API server.
 fn repairs(entries: &[Entry]) -> HashMap<String, i64> {
     let mut spoilt = HashMap::new();
     let mut repaired = HashMap::new();
     let mut in_order: Vec<&Entry> = entries.iter().filter(|entry| entry.is_of_child()).collect();
-    // By when they were asked for: an answer may come after what it brought about.
+    // Sorted by arrival: an answer may come after the effect of its request.
     in_order.sort_by_key(|entry| entry.received);
     for entry in in_order {
         match entry.agent {

@@ -1,17 +1,18 @@
-//! Numbers of many. Pure.
+//! Percentiles and counts. Pure.
 
 use crate::audit::Entry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The least that this share of all are not above; nothing of nothing.
+/// The percentile of sorted values: the smallest value that at least this share of them does not exceed.
+/// `None` without values.
 pub(crate) fn at(sorted: &[f64], share: f64) -> Option<f64> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an index of a slice
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied()
 }
 
-/// Microseconds, as the milliseconds that a half, nearly all and all of them are not above.
+/// Microseconds as milliseconds: count, median, 99th percentile and maximum.
 pub(crate) fn milliseconds(micros: impl IntoIterator<Item = i64>) -> Value {
     let mut all: Vec<f64> = micros.into_iter().map(|micros| micros as f64 / 1e3).collect();
     all.sort_by(f64::total_cmp);
@@ -23,7 +24,7 @@ pub(crate) fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// How often each was asked for, as `patch services`.
+/// The number of requests of each kind, such as `patch services`.
 pub(crate) fn by_kind<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for entry in entries {

@@ -1,14 +1,15 @@
-//! The floor: a bare client that makes the very same objects, as many at a time, while no operator runs. It knows what to
-//! write before it begins, reads nothing, and waits for nothing but what a Service's publication waits for.
+//! The floor: a bare client that creates the very same objects, with as many requests at a time, while no
+//! operator runs. It knows what to write before it begins, reads nothing, and waits only where the
+//! publication of a Service has to wait.
 
 use crate::api::{CONCURRENCY, for_each};
 use crate::audit::{Agent, now};
+use crate::bench::Bench;
 use crate::create::{self, cluster, made};
 use crate::delete::{all_gone, deletions};
 use crate::figures::{by_kind, seconds};
 use crate::names::{Set, collection, name};
 use crate::objects::{Names, Template};
-use crate::run::Bench;
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 const NAME: &str = "captured";
 const NAMESPACE: &str = "captured-in";
 
-/// Has the operator make a cluster, and keeps what that is made of.
+/// Has the operator create one cluster, and keeps its children as templates.
 pub(crate) async fn capture(bench: &mut Bench) -> Result<()> {
     let place = bench.audit.len();
     let mut operator = bench.start()?;
@@ -46,7 +47,7 @@ pub(crate) async fn capture(bench: &mut Bench) -> Result<()> {
     operator.end().await
 }
 
-/// Makes them all.
+/// Phase "floor": creates the objects of all clusters.
 pub(crate) async fn create(bench: &mut Bench) -> Result<Value> {
     bench.audit.catch_up(&bench.api).await?;
     let (place, start, clusters) = (bench.audit.len(), now(), bench.clusters());
@@ -89,7 +90,7 @@ async fn make_all(bench: &Bench) -> Result<()> {
     tokio::try_join!(first, later).map(drop)
 }
 
-/// Makes what is not made before a cluster's pods are ready.
+/// Creates the children that have to wait until their cluster's pods are ready.
 async fn make_later(
     bench: &Bench,
     children: &[&Template],
@@ -107,13 +108,13 @@ async fn make_later(
         waiting = still;
         left -= ready.len();
         for_each(ready, |names| async move { make(bench, children, &names).await }).await?;
-        // Pods become ready meanwhile, which nobody tells us of.
+        // Pods become ready meanwhile, and nothing notifies this task.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
 }
 
-/// Deletes them, and waits until the garbage collector has taken everything.
+/// Phase "floor delete": deletes the clusters, and waits until the garbage collector has removed everything.
 pub(crate) async fn delete(bench: &mut Bench) -> Result<Value> {
     bench.audit.catch_up(&bench.api).await?;
     let (place, start) = (bench.audit.len(), now());
@@ -130,7 +131,7 @@ pub(crate) async fn delete(bench: &mut Bench) -> Result<Value> {
     )
 }
 
-/// The `ChatCluster` itself, which nobody looks at.
+/// Creates the `ChatCluster` itself, which no operator looks at.
 async fn make_cluster(bench: &Bench, index: usize) -> Result<Names> {
     let namespace = Set::Floor.namespace(index);
     let body = cluster(bench, &namespace, &name(index)).to_string().into_bytes();

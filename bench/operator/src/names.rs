@@ -1,14 +1,14 @@
-//! What the bench's clusters are called.
+//! Names and paths of the bench's clusters.
 
-/// How many clusters share a namespace.
+/// The number of clusters in a namespace.
 const IN_A_NAMESPACE: usize = 25;
 
-/// Clusters of one kind.
+/// The clusters of one system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Set {
-    /// The operator's
+    /// Created for the operator
     Operator,
-    /// The floor's
+    /// Created by the floor
     Floor,
 }
 
@@ -20,7 +20,7 @@ impl Set {
         }
     }
 
-    /// All namespaces of so many clusters.
+    /// The names of the namespaces that this many clusters need.
     pub(crate) fn namespaces(self, clusters: usize) -> Vec<String> {
         (0..clusters.div_ceil(IN_A_NAMESPACE)).map(|n| format!("{}{n:03}", self.prefix())).collect()
     }
@@ -29,28 +29,28 @@ impl Set {
         namespace.starts_with(self.prefix())
     }
 
-    /// The cluster's namespace.
+    /// The namespace of a cluster.
     pub(crate) fn namespace(self, cluster: usize) -> String {
         format!("{}{:03}", self.prefix(), cluster / IN_A_NAMESPACE)
     }
 }
 
-/// The cluster's name.
+/// The name of a cluster.
 pub(crate) fn name(cluster: usize) -> String {
     format!("c{cluster:05}")
 }
 
-/// Which cluster a child of that name belongs to.
+/// The cluster to which a child with this name belongs.
 pub(crate) fn cluster_of(child: &str) -> Option<usize> {
     child.strip_prefix('c')?.get(..5)?.parse().ok()
 }
 
-/// Where clusters of a namespace are.
+/// The path of the collection of `ChatClusters` in a namespace.
 pub(crate) fn collection(namespace: &str) -> String {
     format!("/apis/chatcluster.dev/v1alpha1/namespaces/{namespace}/chatclusters")
 }
 
-/// Where one of the operator's clusters is.
+/// The path of one of the operator's clusters.
 pub(crate) fn path(cluster: usize) -> String {
     format!("{}/{}", collection(&Set::Operator.namespace(cluster)), name(cluster))
 }

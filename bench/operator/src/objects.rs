@@ -1,12 +1,13 @@
-//! The objects that a cluster is made of, as the operator left them, fit to be made again for another cluster. Pure.
+//! Templates of a cluster's children: the objects as the operator left them, fit to be created for another
+//! cluster. Pure.
 
 use serde_json::Value;
 
-/// What the API server puts into metadata.
+/// The fields of metadata that the API server fills in.
 const SERVERS: [&str; 6] =
     ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"];
 
-/// By which the captured cluster's objects speak of it.
+/// The names by which a cluster's objects refer to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     pub(crate) namespace: String,
@@ -14,23 +15,23 @@ pub(crate) struct Names {
     pub(crate) uid: String,
 }
 
-/// One child, ready to be made for any cluster.
+/// A child that can be created for any cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     /// Such as `services`
     pub(crate) resource: String,
-    /// Where such objects are made, in the captured cluster's namespace
+    /// The collection for such objects, in the captured cluster's namespace
     collection: String,
     text: String,
     of: Names,
-    /// Whether it is the Service that clients reach, which bears the cluster's name.
+    /// Whether it is the Service that clients reach, which has the cluster's name.
     pub(crate) is_public: bool,
-    /// How many pods come of it.
+    /// The number of pods that come of it.
     pub(crate) pods: usize,
 }
 
 impl Template {
-    /// Of an object that is at `path`.
+    /// Makes a template of the object at `path`.
     pub(crate) fn new(path: &str, resource: &str, object: Value, of: &Names) -> Self {
         let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection).to_owned();
         let makes_pods = matches!(resource, "statefulsets" | "deployments");
@@ -45,7 +46,7 @@ impl Template {
         }
     }
 
-    /// Where to make it for that cluster, and of what.
+    /// The collection and the body with which the child of another cluster is created.
     pub(crate) fn render(&self, names: &Names) -> (String, Vec<u8>) {
         let rename = |text: &str| {
             text.replace(&self.of.namespace, &names.namespace)
@@ -55,12 +56,12 @@ impl Template {
         (rename(&self.collection), rename(&self.text).into_bytes())
     }
 
-    /// Where such objects of all namespaces are.
+    /// The path of such objects in all namespaces.
     pub(crate) fn everywhere(&self) -> String {
         self.collection.replace(&format!("namespaces/{}/", self.of.namespace), "")
     }
 
-    /// Where that cluster's is.
+    /// The path of this child of another cluster.
     pub(crate) fn path(&self, namespace: &str, name: &str) -> String {
         let names = Names { namespace: namespace.to_owned(), name: name.to_owned(), uid: String::new() };
         let (collection, body) = self.render(&names);
@@ -69,7 +70,19 @@ impl Template {
     }
 }
 
-/// The object without what the API server, or a controller of Kubernetes, has put into it and would put there again.
+/// The objects of a List as a person would have written them: without an owner, too.
+pub(crate) fn by_hand(mut list: Value) -> Value {
+    for object in list["items"].as_array_mut().into_iter().flatten() {
+        *object = without_the_servers(object.take());
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("ownerReferences");
+        }
+    }
+    list
+}
+
+/// The object without the fields that the API server, or a controller of Kubernetes, fills in and would fill
+/// in again.
 fn without_the_servers(mut object: Value) -> Value {
     let remove = |value: Option<&mut Value>, fields: &[&str]| {
         if let Some(map) = value.and_then(Value::as_object_mut) {
@@ -80,7 +93,7 @@ fn without_the_servers(mut object: Value) -> Value {
     remove(object.get_mut("metadata"), &SERVERS);
     remove(object.pointer_mut("/metadata/annotations"), &["deployment.kubernetes.io/revision"]);
     if object["kind"] == "Service" {
-        // One without an address has said so itself.
+        // A headless Service says `None` itself.
         if object["spec"]["clusterIP"] != "None" {
             remove(object.get_mut("spec"), &["clusterIP", "clusterIPs"]);
         }
@@ -151,5 +164,19 @@ mod tests {
 
         let object: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(object["spec"], json!({"clusterIP": "None", "clusterIPs": ["None"]}));
+    }
+
+    #[test]
+    fn objects_as_written_by_hand_have_no_owner() {
+        let list = json!({"kind": "List", "items": [service(&json!({"clusterIP": "198.18.64.7"}))]});
+
+        assert_eq!(
+            by_hand(list),
+            json!({"kind": "List", "items": [{
+                "apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "captured", "namespace": "captured-in"},
+                "spec": {},
+            }]})
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The operator as a process: started as its Deployment does, ended as Kubernetes does, and what it costs.
+//! The operator as a process: it is started as its Deployment starts it, ended as Kubernetes ends it, and its
+//! costs are read from `/proc`.
 
-use crate::run::until;
+use crate::wait::until;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::fs::{self, File};
@@ -11,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// Where it tells of itself, as its Deployment says.
+/// The port of its metrics and probes, as in its Deployment.
 const PORT: u16 = 8080;
-/// For the operator to be ready, or to end.
+/// The longest wait for the operator to be ready, or to end.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) struct Operator {
@@ -21,21 +22,21 @@ pub(crate) struct Operator {
     pid: u32,
 }
 
-/// What a process has used.
+/// Processor time and memory that a process has used.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
     pub(crate) rss_mib: f64,
-    /// Of that, what is no file's
+    /// The part of it that is not backed by a file
     pub(crate) anonymous_mib: f64,
     pub(crate) peak_mib: f64,
 }
 
 impl Operator {
-    /// Starts it, and returns at once. The environment is that of its Deployment already.
+    /// Starts it, and returns at once. The environment already is that of its Deployment.
     pub(crate) fn start(program: &Path, kubeconfig: &Path, log: &Path) -> Result<Self> {
         let log = File::options().create(true).append(true).open(log).context("the operator's log")?;
-        // It dies with us, however we end.
+        // The kernel kills it when this process ends, for whatever reason.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
@@ -50,7 +51,7 @@ impl Operator {
         Ok(Self { child, pid })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until its readiness probe succeeds.
     pub(crate) async fn is_ready(&mut self) -> Result<()> {
         until("the operator is ready", PATIENCE, Duration::from_millis(20), async || {
             ensure!(self.child.try_wait()?.is_none(), "the operator ended: its log says why");
@@ -60,7 +61,7 @@ impl Operator {
         .await
     }
 
-    /// Asks it to end, and waits for that.
+    /// Sends SIGTERM, and waits until it has ended.
     pub(crate) async fn end(mut self) -> Result<()> {
         let kill = Command::new("kill").arg(self.pid.to_string()).status().await?;
         ensure!(kill.success(), "the operator had ended: its log says why");
@@ -74,17 +75,17 @@ impl Operator {
         usage.context("the operator's figures in /proc")
     }
 
-    /// What it counts.
+    /// The counters of its metrics.
     pub(crate) async fn counts(&self) -> Result<Counts> {
         Ok(counts(&get("/metrics").await?))
     }
 }
 
-/// Of `/proc/PID/stat` and `/proc/PID/status`.
+/// Reads `/proc/PID/stat` and `/proc/PID/status`.
 fn usage(stat: &str, status: &str) -> Option<Usage> {
-    // The program's name, in brackets, may have blanks.
+    // The program's name, in brackets, may contain spaces.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    // utime and stime are the 14th and 15th of all, in ticks of 10 ms.
+    // utime and stime are the 14th and 15th of all fields, in ticks of 10 ms.
     let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
     let kib = |name: &str| -> Option<f64> {
         status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
@@ -97,10 +98,10 @@ fn usage(stat: &str, status: &str) -> Option<Usage> {
     })
 }
 
-/// What it says of its work.
+/// The operator's own figures of its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
-    /// Clusters that have been judged
+    /// Clusters that the operator has reconciled at least once
     pub(crate) judged: f64,
     /// Clusters that are ready
     pub(crate) ready: f64,

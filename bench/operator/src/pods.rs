@@ -1,4 +1,4 @@
-//! The clusters' pods, watched: whether they are ready, and at which address which Redis would be.
+//! A watch of the clusters' pods: their readiness, and the addresses that Redis pods would have.
 
 use crate::api::Api;
 use anyhow::{Context, Result};
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 const WATCH: &str = "/api/v1/pods?watch=true&timeoutSeconds=7200&labelSelector=app.kubernetes.io/instance";
 
-/// A cluster, by namespace and name.
+/// A cluster's namespace and name.
 type Key = (String, String);
 
-/// What is known so far.
+/// The pods that the watch has shown so far.
 #[derive(Clone, Default)]
 pub(crate) struct Pods {
     known: Arc<Mutex<Known>>,
@@ -52,13 +52,13 @@ impl Pods {
         pods
     }
 
-    /// How many of a cluster's pods are ready.
+    /// The number of a cluster's pods that are ready.
     pub(crate) fn ready(&self, namespace: &str, cluster: &str) -> usize {
         let key = (namespace.to_owned(), cluster.to_owned());
         self.lock().clusters.get(&key).map_or(0, |pods| pods.values().filter(|pod| pod.ready).count())
     }
 
-    /// The ready hubs, by name and address, of the cluster whose Redis would be at that address.
+    /// The ready hubs, by name and address, of the cluster whose Redis would have this address.
     pub(crate) fn hubs_at(&self, address: IpAddr) -> Vec<(String, IpAddr)> {
         let known = self.lock();
         let pods = known.redis.get(&address).and_then(|cluster| known.clusters.get(cluster));
@@ -69,7 +69,7 @@ impl Pods {
     async fn follow(&self, api: &Api) -> Result<()> {
         let request = Request::get(WATCH).body(Vec::new())?;
         let stream = api.client().request_stream(request).await?;
-        // It begins with all that there are.
+        // A watch without a resource version begins with all pods that exist.
         *self.lock() = Known::default();
         let mut lines = stream.lines();
         while let Some(line) = lines.next().await {
@@ -93,7 +93,7 @@ impl Known {
             if let Some(pods) = self.clusters.get_mut(&cluster)
                 && let Some(pod) = pods.remove(&metadata.name)
                 && let Some(address) = pod.address.filter(|_| !pod.is_hub)
-                // Another may have the address already.
+                // Another pod may have the address already.
                 && self.redis.get(&address) == Some(&cluster)
             {
                 self.redis.remove(&address);

@@ -1,5 +1,5 @@
-//! The least that a Redis can answer, at the address of every pod there is: it takes any password, and says that the hubs of
-//! that very cluster are subscribed. With it, clusters come as far as `Ready` without a container.
+//! A stand-in for Redis at the address of every pod: it takes any password, and reports that the hubs of that
+//! very cluster are subscribed. With it, clusters become `Ready` without a container.
 
 use crate::pods::Pods;
 use anyhow::{Context, Result};
@@ -10,12 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PORT: u16 = 6379;
 
-/// Answers until the process ends, wherever a route of type `local` leads here.
+/// Answers until the process ends, on every address that a route of type `local` leads here.
 pub(crate) async fn serve(pods: Pods) -> Result<()> {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await.context("the port of Redis")?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // One that closes the connection has its answer, or does not want it any more.
+            // A client that closes the connection has its answer, or no longer wants it.
             tokio::spawn(answer(stream, pods.clone()));
         }
     });
@@ -59,7 +59,7 @@ fn bulk(text: &str) -> String {
     format!("${}\r\n{text}\r\n", text.len())
 }
 
-/// The first command that is there as a whole, and how many bytes it takes: an array of bulk strings
+/// The first complete command, and the number of its bytes: an array of bulk strings
 /// (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
 fn command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
     let mut at = 0;

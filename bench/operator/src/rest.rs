@@ -1,8 +1,8 @@
-//! Nothing happens: what the operator asks for all the same, and what it keeps.
+//! Phase "rest": nothing happens, and the operator's requests and memory are measured.
 
+use crate::bench::Bench;
 use crate::figures::by_kind;
 use crate::operator::Operator;
-use crate::run::Bench;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) async fn rest(bench: &mut Bench, operator: &Operator) -> Result<Value> {
     bench.audit.catch_up(&bench.api).await?;
     let (place, start, before) = (bench.audit.len(), Instant::now(), operator.usage()?);
-    // The one wait that has no condition.
+    // The only wait without a condition.
     tokio::time::sleep(Duration::from_secs(bench.options.rest_seconds)).await;
     bench.audit.catch_up(&bench.api).await?;
     let after = operator.usage()?;

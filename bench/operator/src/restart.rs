@@ -1,14 +1,16 @@
-//! The operator ends and another one starts, with all clusters in place: until that one has looked at each of them.
+//! Phase "restart": the operator ends and another one starts, with all clusters in place, until that one has
+//! looked at each of them.
 
 use crate::audit::now;
+use crate::bench::Bench;
 use crate::figures::{by_kind, seconds};
 use crate::operator::Operator;
-use crate::run::{Bench, until};
+use crate::wait::until;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long what comes late is waited for, once each cluster has been looked at: a status may be kept back for a while.
+/// The wait for late writes once each cluster has been looked at: the operator may delay a status update.
 const AFTERWARDS: Duration = Duration::from_secs(12);
 
 pub(crate) async fn restart(bench: &mut Bench, operator: Operator) -> Result<(Value, Operator)> {
@@ -19,7 +21,7 @@ pub(crate) async fn restart(bench: &mut Bench, operator: Operator) -> Result<(Va
     operator.is_ready().await?;
     let ready = now();
     let clusters = bench.clusters() as f64;
-    // To count its clusters takes the operator a moment, the longer the more it has.
+    // Each look at the metrics takes the operator a moment, the longer the more clusters it has.
     let pause = Duration::from_millis(50) + Duration::from_micros(50) * u32::try_from(bench.clusters())?;
     until("every cluster is looked at", bench.patience(), pause, async || {
         let counts = operator.counts().await?;

@@ -1,21 +1,22 @@
-//! Connections by themselves: how fast they come, and what they cost when nothing happens.
+//! Measures connections by themselves: how fast they are made, and what they cost while nothing happens.
 
 use super::driver::{Driver, Listening};
+use super::figures::{Measured, figures};
 use super::meter::Meter;
-use super::{Measured, Options, figures, seconds};
+use super::options::Options;
 use anyhow::Result;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Connections before those that are measured: threads have started, and pools are filled.
+/// Connections made before the measured ones, so that threads have started and pools are filled.
 const FIRST: usize = 100;
-/// For all to join.
+/// The longest wait for all connections to join.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Serialize)]
 struct Connecting {
     connections_per_s: f64,
-    /// From connect(2) to joined.
+    /// The time from connect(2) to joined.
     connect_p50_ms: f64,
     connect_p99_ms: f64,
     server_cpu_us_per_connection: f64,
@@ -49,11 +50,11 @@ pub(super) fn connect(driver: &mut Driver, meter: &mut Meter, options: &Options)
 
 #[derive(Serialize)]
 struct Idle {
-    /// Of all nodes, with the first connections.
+    /// The memory of all nodes with only the first connections.
     rss_first_mib: f64,
     rss_mib: f64,
     rss_kib_per_connection: f64,
-    /// Of one processor, pings included.
+    /// In percent of one core, pings included.
     cpu_percent_per_1000_connections: f64,
     seconds: f64,
     redis_commands_per_s: f64,
@@ -62,14 +63,14 @@ struct Idle {
 
 pub(super) fn idle(driver: &mut Driver, meter: &mut Meter, options: &Options) -> Result<Measured> {
     driver.connect(FIRST.min(options.connections), options.width, PATIENCE)?;
-    driver.listen(seconds(options.warm_up), &mut Listening)?;
+    driver.listen(Duration::from_secs_f64(options.warm_up), &mut Listening)?;
     let first = meter.resident();
     driver.connect(options.connections, options.width, PATIENCE)?;
-    // What connecting needed for a moment is given back.
-    driver.listen(seconds(options.warm_up * 2.0), &mut Listening)?;
+    // A pause, in which memory that only connecting needed is given back.
+    driver.listen(Duration::from_secs_f64(options.warm_up * 2.0), &mut Listening)?;
     let resident = meter.resident();
     let before = meter.read()?;
-    driver.listen(seconds(options.seconds), &mut Listening)?;
+    driver.listen(Duration::from_secs_f64(options.seconds), &mut Listening)?;
     let used = before.until(&meter.read()?);
 
     let all = driver.members.len() as f64;
@@ -85,7 +86,7 @@ pub(super) fn idle(driver: &mut Driver, meter: &mut Meter, options: &Options) ->
     Ok((used, figures(idle)?))
 }
 
-/// How many connections of hubs are subscribed to channels of the room.
+/// The number of subscriptions that hubs have on Redis to channels of the room.
 pub(super) fn subscriptions(meter: &mut Meter, options: &Options) -> Result<u64> {
     let Some(redis) = &mut meter.redis else { return Ok(0) };
     Ok(redis.subscriptions(&options.room)?.values().sum())

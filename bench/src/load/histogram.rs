@@ -1,6 +1,6 @@
-//! Latencies, counted in buckets at most 0.8 % wide.
+//! A histogram of latencies, in buckets at most 0.8 % wide.
 
-/// Buckets of one power of two.
+/// The number of buckets for each power of two.
 const STEPS: u32 = 128;
 
 pub(super) struct Histogram {
@@ -20,7 +20,7 @@ impl Histogram {
         self.most = self.most.max(nanoseconds);
     }
 
-    /// Milliseconds that this share of all are not above; 0 when there are none.
+    /// The percentile in milliseconds: this share of all values does not exceed it. 0 without values.
     pub(super) fn at(&self, share: f64) -> f64 {
         let wanted = (share * self.total as f64).ceil() as u64;
         let mut seen = 0;

@@ -1,18 +1,18 @@
-//! Who used how much of the processors, and what else the kernel counts.
+//! Processor time of servers, Redis and generator, and other counters of the kernel.
 
 use super::redis::{self, Commands, Redis};
 use anyhow::Result;
 use std::fs;
 use std::time::Instant;
 
-/// Whose time is taken.
+/// The processes that are measured.
 pub(super) struct Meter {
     pub(super) servers: Vec<u32>,
     pub(super) redis_process: Option<u32>,
     pub(super) redis: Option<Redis>,
 }
 
-/// What the counters said at one time; all times in seconds.
+/// The counters at one moment; all times in seconds.
 pub(super) struct Reading {
     at: Instant,
     servers: f64,
@@ -24,14 +24,15 @@ pub(super) struct Reading {
     commands: Commands,
 }
 
-/// What was used between two readings.
+/// The use of resources between two readings.
 pub(super) struct Used {
     pub(super) seconds: f64,
     pub(super) servers: f64,
     pub(super) redis: f64,
     pub(super) own: f64,
     machine: f64,
-    /// TCP segments with data, of the whole machine. On loopback, a write(2) to a socket that does not wait is about one.
+    /// TCP segments with data, of the whole machine. On loopback, a write(2) to a socket that does not wait
+    /// is about one segment.
     pub(super) segments: u64,
     pub(super) commands: Commands,
 }
@@ -62,7 +63,8 @@ impl Reading {
         let servers = end.servers - self.servers;
         Used {
             seconds: (end.at - self.at).as_secs_f64(),
-            // Ticks are too coarse for a little work, and in a long time threads may end, and are missing.
+            // Ticks are too coarse for short work. Over a long time threads may end, whose time the finer
+            // counter lacks.
             servers: if servers < 1.0 { end.server_threads - self.server_threads } else { servers },
             redis: end.redis - self.redis,
             own: end.own - self.own,
@@ -74,40 +76,42 @@ impl Reading {
 }
 
 impl Used {
-    /// Processors that servers, Redis and generator kept busy.
+    /// The number of cores that servers, Redis and generator kept busy.
     pub(super) fn busy(&self) -> f64 {
         (self.servers + self.redis + self.own) / self.seconds
     }
 
-    /// Processors that everything else kept busy, time that the host stole included: what makes a figure doubtful.
+    /// The number of cores that everything else kept busy, including time that the host stole: the reason to
+    /// doubt a figure.
     pub(super) fn other(&self) -> f64 {
         (self.machine / self.seconds - self.busy()).max(0.0)
     }
 }
 
-/// /proc counts in ticks of 10 ms on every machine that matters (`USER_HZ`).
+/// The ticks of /proc in a second, 10 ms each on every machine that matters (`USER_HZ`).
 const TICKS: f64 = 100.0;
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// User and system time of a process, threads that have ended included; the kernel's work on what it sends, too.
+/// User and system time of a process, including that of ended threads and of the kernel's work for it.
 fn process(pid: u32) -> f64 {
     let stat = read(&format!("/proc/{pid}/stat"));
-    // The name, in brackets, may contain anything.
+    // The program's name, in brackets, may contain anything.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
-/// The same to the nanosecond, of threads that still run: for those whose threads stay, and who do little.
+/// User and system time of a process's running threads, to the nanosecond. Meant for processes that do little
+/// and whose threads stay.
 fn threads(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let nanoseconds: f64 = tasks
         .map(|task| read(&task.path().join("schedstat").to_string_lossy()))
         .filter_map(|stat| stat.split_whitespace().next()?.parse::<f64>().ok())
         .sum();
-    // Kernels may be built without it.
+    // A kernel may be built without this file.
     if nanoseconds > 0.0 { nanoseconds / 1e9 } else { process(pid) }
 }
 
@@ -129,7 +133,7 @@ fn segments() -> u64 {
     counter(&read("/proc/net/netstat"), "TCPOrigDataSent").unwrap_or_default()
 }
 
-/// Names in one line, their values in the next.
+/// A counter of /proc/net/netstat, where one line has the names and the next one the values.
 fn counter(netstat: &str, name: &str) -> Option<u64> {
     let lines: Vec<_> = netstat.lines().collect();
     lines.chunks_exact(2).find_map(|pair| {

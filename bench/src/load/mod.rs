@@ -1,10 +1,13 @@
-//! The load generator: puts load on servers over WebSocket, measures what comes back, and checks that it is all there.
+//! The load generator: it puts load on servers over WebSocket, measures what comes back, and checks that all
+//! of it does.
 
 mod connections;
-pub(crate) mod dialect;
+mod dialect;
 mod driver;
+mod figures;
 mod histogram;
 mod meter;
+mod options;
 mod redis;
 mod text;
 mod track;
@@ -14,112 +17,30 @@ mod traffic;
 mod tests;
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
-use dialect::{Dialect, Wire};
+use dialect::Dialect;
 use driver::Driver;
-use meter::{Meter, Used};
+use figures::rounded;
+use meter::Meter;
+pub(crate) use options::Options;
+use options::{Mode, Protocol};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
-#[derive(clap::Args, Clone)]
-pub(crate) struct Options {
-    #[arg(long, value_enum)]
-    pub(crate) mode: Mode,
-    #[arg(long, value_enum, default_value = "json")]
-    pub(crate) protocol: Protocol,
-    /// An address on loopback; once for each node
-    #[arg(long = "node", required = true)]
-    pub(crate) nodes: Vec<SocketAddr>,
-    /// The process of a node, whose processor time and memory is taken
-    #[arg(long = "pid")]
-    pub(crate) pids: Vec<u32>,
-    #[arg(long, requires = "redis_password_file")]
-    pub(crate) redis_port: Option<u16>,
-    #[arg(long)]
-    pub(crate) redis_pid: Option<u32>,
-    #[arg(long)]
-    pub(crate) redis_password_file: Option<PathBuf>,
-    /// Where all members are
-    #[arg(long, default_value = "bench")]
-    pub(crate) room: String,
-    /// Spread over the nodes in turn
-    #[arg(long, default_value_t = 400)]
-    pub(crate) connections: usize,
-    /// The first members, so on different nodes, also say something
-    #[arg(long, default_value_t = 2)]
-    pub(crate) publishers: usize,
-    /// broadcast: how many messages are on their way at a time; one is until every member has it
-    #[arg(long, default_value_t = 16)]
-    pub(crate) window: usize,
-    /// rate: messages a second
-    #[arg(long, default_value_t = 50.0)]
-    pub(crate) rate: f64,
-    /// Of each text
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(text::SHORTEST as i64..))]
-    pub(crate) text_bytes: u16,
-    /// How long is measured
-    #[arg(long, default_value_t = 6.0)]
-    pub(crate) seconds: f64,
-    /// Of the same load, before what is measured
-    #[arg(long, default_value_t = 1.5)]
-    pub(crate) warm_up: f64,
-    /// What is still on its way after so many seconds without any delivery is lost
-    #[arg(long, default_value_t = 10.0)]
-    pub(crate) patience: f64,
-    /// Connections that are on their way to joined at a time
-    #[arg(long, default_value_t = 64)]
-    pub(crate) width: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
-    Broadcast,
-    Rate,
-    Connect,
-    Idle,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Protocol {
-    Json,
-    Messagepack,
-    /// Half of the members of each node, and of the publishers, each
-    Mixed,
-    /// The null server's
-    Raw,
-}
-
-impl Protocol {
-    fn wires(self) -> &'static [Wire] {
-        match self {
-            Self::Json => &[Wire::Json],
-            Self::Messagepack => &[Wire::MessagePack],
-            Self::Mixed => &[Wire::Json, Wire::MessagePack],
-            Self::Raw => &[Wire::Raw],
-        }
-    }
-}
-
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) mode: Mode,
     pub(crate) protocol: Protocol,
     pub(crate) nodes: usize,
     pub(crate) connections: usize,
-    /// Has to be 0.
+    /// Connections that were closed; has to be 0.
     pub(crate) closed: usize,
-    /// What happened to the first connection that was closed.
+    /// The reason why the first of these was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
-    /// Processors that everything else kept busy.
+    /// The number of cores that everything else kept busy.
     pub(crate) other_cores: f64,
-    /// By mode.
+    /// Depends on the mode.
     #[serde(flatten)]
     pub(crate) figures: Map<String, Value>,
 }
@@ -164,27 +85,4 @@ fn meter(options: &Options) -> Result<Meter> {
         _ => None,
     };
     Ok(Meter { servers: options.pids.clone(), redis_process: options.redis_pid, redis })
-}
-
-/// A mode's figures, and what was used while they were taken.
-type Measured = (Used, Map<String, Value>);
-
-/// As a map, floats to as many digits as anyone can use.
-fn figures(value: impl Serialize) -> Result<Map<String, Value>> {
-    let mut value = serde_json::to_value(value)?;
-    let map = value.as_object_mut().context("figures are a map")?;
-    for figure in map.values_mut() {
-        if let Some(float) = figure.as_f64().filter(|_| figure.is_f64()) {
-            *figure = rounded(float).into();
-        }
-    }
-    Ok(std::mem::take(map))
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
-}
-
-fn seconds(s: f64) -> Duration {
-    Duration::from_secs_f64(s)
 }

@@ -1,4 +1,4 @@
-//! What Redis says of itself: which commands it has carried out, and who is subscribed to what.
+//! Statistics of Redis: the commands that it has carried out, and the subscriptions to its channels.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpStream};
 /// A connection that is logged in.
 pub(super) struct Redis(BufReader<TcpStream>);
 
-/// How often each command was carried out, since Redis started.
+/// How often each command was carried out since Redis started.
 pub(super) type Commands = BTreeMap<String, u64>;
 
 impl Redis {
@@ -25,7 +25,7 @@ impl Redis {
         Ok(calls(&self.ask(&["INFO", "commandstats"])?.concat()))
     }
 
-    /// The channels whose names contain this, and how many connections are subscribed to each.
+    /// The channels whose names contain `part`, with the number of connections subscribed to each.
     pub(super) fn subscriptions(&mut self, part: &str) -> Result<BTreeMap<String, u64>> {
         let channels = self.ask(&["PUBSUB", "CHANNELS", &format!("*{part}*")])?;
         let mut question = vec!["PUBSUB", "NUMSUB"];
@@ -34,7 +34,7 @@ impl Redis {
         answer.chunks_exact(2).map(|pair| Ok((pair[0].clone(), pair[1].parse()?))).collect()
     }
 
-    /// The answer's strings and numbers, in a row.
+    /// The strings and numbers of the answer, in order.
     fn ask(&mut self, command: &[&str]) -> Result<Vec<String>> {
         let mut request = format!("*{}\r\n", command.len());
         for word in command {
@@ -64,7 +64,7 @@ impl Redis {
     }
 }
 
-/// Reads lines such as `cmdstat_publish:calls=7,usec=…`; without what is asked here.
+/// Reads lines such as `cmdstat_publish:calls=7,usec=…`; leaves out the commands that are sent here.
 fn calls(info: &str) -> Commands {
     info.lines()
         .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="))
@@ -73,7 +73,7 @@ fn calls(info: &str) -> Commands {
         .collect()
 }
 
-/// What was carried out in between.
+/// The commands carried out between two looks.
 pub(super) fn since(before: &Commands, after: &Commands) -> Commands {
     let mut since = after.clone();
     for (name, count) in &mut since {

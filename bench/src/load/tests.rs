@@ -1,12 +1,13 @@
-//! The generator against the null server, on loopback: what goes right, and every kind of fault.
+//! The generator against the null server, on loopback: a run without faults, and every kind of fault.
 
-use super::{Mode, Options, Outcome, Protocol, run};
+use super::options::{Mode, Options, Protocol};
+use super::{Outcome, run};
 use crate::floor::{self, Fault};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Two addresses that nobody listens on.
+/// Two addresses with free ports.
 fn free() -> [SocketAddr; 2] {
     let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap())
@@ -95,7 +96,7 @@ fn a_fault_is_noticed_and_taken_for_no_other() {
         let mut counts = counts(&outcome);
         let noticed = std::mem::take(&mut counts[index]);
         assert!(noticed > 0, "{fault:?}: {:?}", outcome.figures);
-        // What is held back when the load ends is lost, too.
+        // A delivery that is held back when the load ends is lost, too.
         if fault == Fault::OutOfOrder {
             counts[0] = 0;
         }

@@ -1,24 +1,25 @@
-//! What is said: a text that carries who said it, as which of their messages, and when.
+//! The texts that publishers send: each carries its publisher, its number and its time.
 //!
-//! `T~`, publisher (3 digits), number (9), nanoseconds (18), then padding: letters and digits only, so that every protocol
-//! carries it as it is.
+//!
+//! The format is `T~`, publisher (3 digits), number (9), nanoseconds (18), then padding. There are only
+//! letters and digits, which every protocol carries as they are.
 
-/// What a text starts with.
+/// The start of every text.
 pub(super) const MARK: &[u8] = b"T~";
-/// The shortest text.
+/// The length of the shortest text.
 pub(super) const SHORTEST: usize = MARK.len() + 3 + 9 + 18;
 
-/// What a text carries.
+/// The content of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) publisher: usize,
     pub(super) number: u32,
-    /// On the generator's own clock, in nanoseconds.
+    /// The time of sending, in nanoseconds of the generator's own clock.
     pub(super) at: u64,
 }
 
 impl Stamp {
-    /// Writes the text; its length is that of `text`, at least [`SHORTEST`].
+    /// Writes the text, padded to the length of `text`, which is at least [`SHORTEST`].
     pub(super) fn write(self, text: &mut [u8]) {
         text.fill(b'x');
         text[..2].copy_from_slice(MARK);
@@ -27,8 +28,8 @@ impl Stamp {
         put(&mut text[14..32], self.at);
     }
 
-    /// Finds and reads a text in a record. In the records of one run it is nearly always at the same place, which `place`
-    /// remembers.
+    /// Finds and reads a text in a record. In one run the text is nearly always at the same place of a
+    /// record, which `place` remembers.
     pub(super) fn read(record: &[u8], place: &mut usize) -> Option<Self> {
         if record.get(*place..*place + 2) != Some(MARK) {
             *place = record.windows(2).position(|w| w == MARK)?;

@@ -1,19 +1,19 @@
-//! The messages of one publisher, as one member got them.
+//! The messages of one publisher that one member has received.
 
-/// What a message is to its member.
+/// The place of a message among those that its member has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     InOrder,
-    /// After one that was said later.
+    /// It came after a message that was sent later.
     OutOfOrder,
     Duplicate,
 }
 
-/// Small, for there is one for each member and publisher.
+/// The record of one member and publisher; kept small, as there is one for each pair.
 #[derive(Default)]
 pub(super) struct Track {
     next: u32,
-    /// Those before `next` that have not come. Empty unless something goes wrong.
+    /// Numbers before `next` that have not arrived. Empty unless something goes wrong.
     missing: Vec<u32>,
 }
 

@@ -1,50 +1,51 @@
 //! Messages to everyone in a room: as fast as they come back, or on a schedule.
 
 use super::connections::subscriptions;
-use super::driver::{Driver, Load};
+use super::driver::{Counts, Driver, Load};
+use super::figures::{Measured, figures, rounded};
 use super::histogram::Histogram;
 use super::meter::{Meter, Used};
+use super::options::{Mode, Options};
 use super::text::Stamp;
 use super::track::{Track, Verdict};
-use super::{Measured, Mode, Options, figures};
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// For late duplicates.
+/// The wait for late duplicates.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 
 struct Traffic<'a> {
     options: &'a Options,
     text: Vec<u8>,
     payload: Vec<u8>,
-    /// Where texts are in records.
+    /// The place of the text in records.
     place: usize,
-    /// By publisher and number: how many members do not have it yet.
+    /// By publisher and number: how many members do not have the message yet.
     left: Vec<Vec<u32>>,
     /// By member, then publisher.
     tracks: Vec<Track>,
-    /// Publishers whose turn it is.
+    /// Publishers that are to send a message now.
     turns: Vec<usize>,
     on_way: usize,
-    /// Of the whole run.
+    /// Deliveries of the whole run, duplicates aside.
     unique: u64,
     duplicated: u64,
     out_of_order: u64,
     phase: Phase,
 }
 
-/// Since the warm-up, or since the measurement began.
+/// Figures since the start of the warm-up, or of the measurement.
 struct Phase {
     latency: Histogram,
-    /// How late the generator itself was.
+    /// The delay of the generator itself, behind its schedule.
     lateness: Histogram,
     published: u64,
     delivered: u64,
-    /// Of the schedule.
+    /// The number of the next message of the schedule.
     next: u64,
-    /// What the driver will wake up for.
+    /// The time for which the driver's timer is set.
     alarm: u64,
     start: u64,
     end: u64,
@@ -73,7 +74,7 @@ impl Load for Traffic<'_> {
         let said =
             self.left.get_mut(stamp.publisher).and_then(|numbers| numbers.get_mut(stamp.number as usize));
         let Some(left) = said else {
-            self.duplicated += 1; // of nothing that was said here
+            self.duplicated += 1; // a message that was never sent here
             return;
         };
         match self.tracks[member * self.options.publishers + stamp.publisher].see(stamp.number) {
@@ -137,12 +138,13 @@ impl<'a> Traffic<'a> {
         driver.say(publisher, &self.text, &mut self.payload);
     }
 
-    /// When the next message of the schedule is.
+    /// The time at which the next message of the schedule is due.
     fn due(&self) -> u64 {
         self.phase.start + (self.phase.next as f64 * 1e9 / self.options.rate) as u64
     }
 
-    /// Says what is due. Latency counts from when it was due: who is late is charged with it.
+    /// Publishes the messages that are due. Latency counts from the time at which a message was due, so that
+    /// it includes a delay of the generator.
     fn keep_schedule(&mut self, driver: &mut Driver) -> Result<()> {
         loop {
             let (due, now) = (self.due(), driver.now());
@@ -163,18 +165,18 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// Publishes for a while, then waits until everyone has everything; says whether that came to pass.
+    /// Publishes for a while, then waits until everyone has everything. Returns false if something is lost.
     fn run_phase(&mut self, driver: &mut Driver, length: f64) -> Result<bool> {
         self.phase = Phase::new(driver.now(), length);
         if self.options.mode == Mode::Broadcast {
-            // A publisher's messages are said by it, one after the other.
+            // Each publisher always has the same number of messages in flight.
             self.turns.extend((0..self.options.window).map(|i| i % self.options.publishers));
         }
         loop {
             self.between(driver)?;
             let now = driver.now();
             let said = match self.options.mode {
-                // All of it, also if the generator itself was held up until after the end.
+                // The whole schedule is sent, even if the generator itself was held up beyond its end.
                 Mode::Rate => self.due() >= self.phase.end,
                 _ => now >= self.phase.end,
             };
@@ -194,7 +196,7 @@ impl<'a> Traffic<'a> {
     }
 }
 
-/// What a run came to; the counts that have to be 0 include the warm-up.
+/// Figures of a run; the counts that have to be 0 include the warm-up.
 #[derive(Serialize)]
 struct Flow {
     publishers: usize,
@@ -226,40 +228,36 @@ struct Flow {
 
 pub(super) fn run(driver: &mut Driver, meter: &mut Meter, options: &Options) -> Result<Measured> {
     if options.mode == Mode::Rate {
-        // There is time to spare, so the generator goes first, as on a machine of its own. Under full load it takes its
-        // turn: it would preempt the servers at every frame. Without the right to it, lateness tells.
+        // At a fixed rate there is time to spare, so the generator gets priority, as if it had a machine of
+        // its own. Under full load it takes its turn, or it would preempt the servers at every frame. Without
+        // the right to raise its priority, the figure for lateness shows it.
         let _ = rustix::process::nice(-10);
     }
     driver.connect(options.connections, options.width, Duration::from_mins(1))?;
     let mut traffic = Traffic::new(options);
     let mut complete = traffic.run_phase(driver, options.warm_up)?;
-    (driver.frames, driver.bytes, driver.reads) = (0, 0, 0);
+    driver.counts = Counts::default();
     let before = meter.read()?;
     complete = complete && traffic.run_phase(driver, options.seconds)?;
     let used = before.until(&meter.read()?);
-    let counted = (driver.frames, driver.bytes, driver.reads);
+    let counts = driver.counts;
     if complete {
         driver.listen(AFTERWARDS, &mut traffic)?;
     }
 
     let room_subscriptions = subscriptions(meter, options)?;
-    let mut all = figures(flow(&traffic, &used, counted, room_subscriptions))?;
+    let mut all = figures(flow(&traffic, &used, counts, room_subscriptions))?;
     match options.mode {
         Mode::Rate => {
             all.insert("rate".into(), options.rate.into());
-            all.insert("late_p99_ms".into(), json!(super::rounded(traffic.phase.lateness.at(0.99))));
+            all.insert("late_p99_ms".into(), json!(rounded(traffic.phase.lateness.at(0.99))));
         }
         _ => drop(all.insert("window".into(), options.window.into())),
     }
     Ok((used, all))
 }
 
-fn flow(
-    traffic: &Traffic,
-    used: &Used,
-    (frames, bytes, reads): (u64, u64, u64),
-    room_subscriptions: u64,
-) -> Flow {
+fn flow(traffic: &Traffic, used: &Used, counts: Counts, room_subscriptions: u64) -> Flow {
     let (options, phase) = (traffic.options, &traffic.phase);
     let delivered = phase.delivered.max(1) as f64;
     let messages = phase.published.max(1) as f64;
@@ -283,9 +281,9 @@ fn flow(
         generator_cpu_us_per_delivery: used.own * 1e6 / delivered,
         generator_cpu_percent: used.own / used.seconds * 100.0,
         cores_busy: used.busy(),
-        deliveries_per_frame: delivered / frames.max(1) as f64,
-        deliveries_per_read: delivered / reads.max(1) as f64,
-        bytes_per_delivery: bytes as f64 / delivered,
+        deliveries_per_frame: delivered / counts.messages.max(1) as f64,
+        deliveries_per_read: delivered / counts.reads.max(1) as f64,
+        bytes_per_delivery: counts.bytes as f64 / delivered,
         segments_per_delivery: used.segments as f64 / delivered,
         redis_commands_per_message: used.commands.values().sum::<u64>() as f64 / messages,
         redis_commands: used.commands.iter().map(|(name, count)| (name.clone(), (*count).into())).collect(),

@@ -7,14 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chatcluster_hub::protocol::frame::{self, Decoder, Event, Fault, Opcode};
+use chatcluster_hub::protocol::frame::{self, Decoder, FrameError, FrameEvent, Opcode};
 use chatcluster_hub::token::{ConnectionId, LEAST_KEY, Owner, Signer, Token};
 use serde_json::Value;
 use signalr::encoding::Encoding;
 use signalr::error::ProtocolError;
 use signalr::framing::Framer;
 use signalr::message::{ClientMessage, Invocation};
-use signalr::record::{JsonText, Outcome, Record};
+use signalr::record::{CompletionResult, JsonText, Record};
 use signalr::{handshake, json, messagepack};
 
 /// The limit for the size of a record here, in bytes.
@@ -48,22 +48,22 @@ pub fn frames(data: &[u8]) {
     assert_eq!(whole, events(data, usize::from(size)), "the size of the pieces makes a difference");
 
     let sent = masked(data, size);
-    let (events, fault) = events(&sent, usize::from(size) + 1);
-    let expected = if data.is_empty() { vec![] } else { vec![Event::Data(data.to_vec())] };
-    assert_eq!((events, fault), (expected, None));
+    let (events, error) = events(&sent, usize::from(size) + 1);
+    let expected = if data.is_empty() { vec![] } else { vec![FrameEvent::Data(data.to_vec())] };
+    assert_eq!((events, error), (expected, None));
 }
 
-/// The events before the first fault, with adjacent data joined, and that fault.
-fn events(data: &[u8], size: usize) -> (Vec<Event>, Option<Fault>) {
+/// The events before the first error, with adjacent data joined, and that error.
+fn events(data: &[u8], size: usize) -> (Vec<FrameEvent>, Option<FrameError>) {
     let mut decoder = Decoder::default();
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<FrameEvent> = Vec::new();
     for portion in data.chunks(size.max(1)) {
         let fed = decoder.feed(portion, |event| match (events.last_mut(), event) {
-            (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+            (Some(FrameEvent::Data(all)), FrameEvent::Data(more)) => all.extend(more),
             (_, event) => events.push(event),
         });
-        if let Err(fault) = fed {
-            return (events, Some(fault));
+        if let Err(error) = fed {
+            return (events, Some(error));
         }
     }
     (events, None)
@@ -176,9 +176,9 @@ fn say(message: &ClientMessage<'_>, encoding: Encoding) -> Option<Record> {
         ClientMessage::StreamItem { id, item } => encoding.stream_item(id, &JsonText(item)),
         ClientMessage::Completion { id, outcome } => {
             let outcome = match outcome {
-                Ok(None) => Outcome::Done,
-                Ok(Some(result)) => Outcome::Gave(JsonText(result)),
-                Err(error) => Outcome::Failed(error.clone().into_owned()),
+                Ok(None) => CompletionResult::Void,
+                Ok(Some(result)) => CompletionResult::Value(JsonText(result)),
+                Err(error) => CompletionResult::Error(error.clone().into_owned()),
             };
             encoding.completion(id, &outcome)
         }

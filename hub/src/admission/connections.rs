@@ -1,4 +1,4 @@
-//! The connections that are open, and whether one more may be.
+//! The registry of open connections, and their limits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,56 +7,57 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::listeners::Listeners;
-use crate::guards::{Identity, PerAddress, Refusal};
+use super::outbox_factory::OutboxFactory;
+use crate::guards::{AdmissionError, ClientIdentity, PerAddress};
 use crate::members::ConnectionKey;
 use crate::metrics::Metrics;
-use crate::outbox::{Ending, Outbox};
+use crate::outbox::{CloseReason, Outbox};
 use crate::sync::lock;
 use crate::token::ConnectionId;
 
-/// See the module.
+/// The registry of open connections, which also decides whether another one is admitted.
 #[derive(Debug)]
 pub struct Connections {
     by_key: Mutex<HashMap<ConnectionKey, Arc<Outbox>>>,
-    /// 0: no limit.
+    /// The most open connections; 0: no limit.
     most: usize,
     per_address: PerAddress,
-    listeners: Arc<Listeners>,
+    outbox_factory: Arc<OutboxFactory>,
     metrics: Arc<Metrics>,
     none_left: Notify,
     draining: AtomicBool,
 }
 
 impl Connections {
-    /// None yet, and never more than `most` at once; 0: no limit.
+    /// An empty registry of at most `most` connections; 0: no limit.
     pub fn new(
         most: usize,
         per_address: PerAddress,
-        listeners: Arc<Listeners>,
+        outbox_factory: Arc<OutboxFactory>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             by_key: Mutex::default(),
             most,
             per_address,
-            listeners,
+            outbox_factory,
             metrics,
             none_left: Notify::new(),
             draining: AtomicBool::new(false),
         }
     }
 
-    /// Notes a connection until the result is dropped. While the hub shuts down, it is told so at once.
+    /// Registers a connection until the returned [`Admission`] is dropped. While the hub shuts down, the
+    /// connection ends at once.
     ///
     /// # Errors
-    /// [`Refusal::Full`] and [`Refusal::TooFast`].
+    /// [`AdmissionError::Full`] and [`AdmissionError::TooFast`].
     pub fn admit(
         self: &Arc<Self>,
         id: ConnectionId,
-        identity: Identity,
+        identity: ClientIdentity,
         address: IpAddr,
-    ) -> Result<Admission, Refusal> {
+    ) -> Result<Admission, AdmissionError> {
         let admitted = self.try_admit(id, identity, address);
         if admitted.is_err() {
             self.metrics.connections_refused.inc();
@@ -67,42 +68,43 @@ impl Connections {
     fn try_admit(
         self: &Arc<Self>,
         id: ConnectionId,
-        identity: Identity,
+        identity: ClientIdentity,
         address: IpAddr,
-    ) -> Result<Admission, Refusal> {
+    ) -> Result<Admission, AdmissionError> {
         if !self.per_address.take(address) {
-            return Err(Refusal::TooFast);
+            return Err(AdmissionError::TooFast);
         }
-        let (key, outbox) = self.listeners.create();
+        let (key, outbox) = self.outbox_factory.create();
         if let Some(time) = identity.expires_in {
-            outbox.pulse.expires_in(time);
+            outbox.activity.expires_in(time);
         }
         let mut connections = lock(&self.by_key);
         if self.most > 0 && connections.len() >= self.most {
-            return Err(Refusal::Full);
+            return Err(AdmissionError::Full);
         }
         connections.insert(key, Arc::clone(&outbox));
         drop(connections);
-        // After the insertion, so that either this or the drain sees the other.
+        // This follows the insertion, so that either the drain sees the connection or the connection sees the
+        // drain.
         if self.is_draining() {
-            outbox.end(Ending::Draining);
+            outbox.end(CloseReason::Draining);
         }
         self.metrics.connections.inc();
         Ok(Admission { connections: Arc::clone(self), key, id, identity: Arc::new(identity), outbox })
     }
 
-    /// Not ready from now on. Gives the connections that have to be let go.
+    /// Makes the hub not ready from now on. Returns the outboxes of the connections that have to be closed.
     pub fn start_draining(&self) -> Vec<Arc<Outbox>> {
         self.draining.store(true, Ordering::SeqCst);
         self.outboxes()
     }
 
-    /// Whether the hub shuts down.
+    /// True while the hub shuts down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Those of all connections.
+    /// The outboxes of all connections.
     pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
         lock(&self.by_key).values().cloned().collect()
     }
@@ -119,17 +121,17 @@ impl Connections {
     }
 }
 
-/// A connection that the hub knows of.
+/// A registered connection. Dropping it removes the connection from the registry.
 #[derive(Debug)]
 pub struct Admission {
     connections: Arc<Connections>,
-    /// The connection, in this process.
+    /// The key of the connection in this process.
     pub key: ConnectionKey,
-    /// The connection, for its client.
+    /// The id of the connection, for its client.
     pub id: ConnectionId,
-    /// Whose it is.
-    pub identity: Arc<Identity>,
-    /// Its queue.
+    /// The identity of the client.
+    pub identity: Arc<ClientIdentity>,
+    /// The queue of the connection.
     pub outbox: Arc<Outbox>,
 }
 
@@ -139,9 +141,9 @@ impl Drop for Admission {
         connections.remove(&self.key);
         let none_left = connections.is_empty();
         drop(connections);
-        // A connection without an ending never began: no other hub has handed it over.
-        if let Some(ending) = self.outbox.ending() {
-            self.connections.metrics.disconnected(&ending);
+        // A connection without a close reason never began: it was to be handed over, and no other hub did so.
+        if let Some(reason) = self.outbox.close_reason() {
+            self.connections.metrics.disconnected(&reason);
         }
         self.connections.metrics.connections.dec();
         if none_left {

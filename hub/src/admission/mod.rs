@@ -1,7 +1,7 @@
-//! Lets connections in, and keeps the registry of those that are open.
+//! Admits connections, and keeps the registry of open ones.
 
 mod connections;
-mod listeners;
+mod outbox_factory;
 
 pub use self::connections::{Admission, Connections};
-pub use self::listeners::Listeners;
+pub use self::outbox_factory::OutboxFactory;

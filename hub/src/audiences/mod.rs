@@ -1,42 +1,42 @@
 //! Those of this pod's connections that are spoken to outside of rooms: all, those in a group, those of a user.
 
-mod questions;
+mod client_results;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
-use signalr::encoding::Once;
+use signalr::encoding::EncodedOnce;
 
-pub use self::questions::{Errand, Errands, Questions};
+pub use self::client_results::{ClientResults, PeerAction, PeerActions};
 use crate::members::{ConnectionKey, Member, Members};
 use crate::metrics::Metrics;
-use crate::protocol::said::Origin;
-use crate::protocol::word::{Claim, Reply, Word};
+use crate::protocol::connection_ref::ConnectionRef;
+use crate::protocol::peer_messages::{HandoverClaim, PeerInvocation, PeerReply};
 use crate::sync::{self, lock};
-use crate::topics::{Changes, Topic};
+use crate::topics::{SubscriptionChanges, Topic};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Audiences {
     instance: String,
-    everyone: Mutex<Everyone>,
-    /// Those that another hub tells what is said: until it has given them away, or since this one has.
-    deaf: RwLock<HashSet<ConnectionKey>>,
-    questions: Arc<Questions>,
-    by_topic: RwLock<HashMap<Topic, Arc<Audience>>>,
-    changes: Changes,
+    all: Mutex<AllConnections>,
+    /// Connections in handover, to which the other hub delivers: until it has handed them over, or since this one has.
+    in_handover: RwLock<HashSet<ConnectionKey>>,
+    client_results: Arc<ClientResults>,
+    by_topic: RwLock<HashMap<Topic, Arc<TopicMembers>>>,
+    changes: SubscriptionChanges,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Debug, Default)]
-struct Everyone {
+struct AllConnections {
     members: Members,
     by_id: HashMap<Box<str>, ConnectionKey>,
 }
 
 #[derive(Debug, Default)]
-struct Audience(Mutex<State>);
+struct TopicMembers(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -47,12 +47,17 @@ struct State {
 
 impl Audiences {
     /// Of a pod without connections.
-    pub fn new(instance: &str, questions: Arc<Questions>, changes: Changes, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        instance: &str,
+        client_results: Arc<ClientResults>,
+        changes: SubscriptionChanges,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             instance: instance.to_owned(),
-            everyone: Mutex::default(),
-            deaf: RwLock::default(),
-            questions,
+            all: Mutex::default(),
+            in_handover: RwLock::default(),
+            client_results,
             by_topic: RwLock::default(),
             changes,
             metrics,
@@ -61,119 +66,124 @@ impl Audiences {
 
     /// A client is there, and hears what is for all and what is for its connection alone.
     pub fn connected(&self, id: &str, member: &Member) {
-        let mut everyone = lock(&self.everyone);
+        let mut all = lock(&self.all);
         // Two that shook hands at once with one token are both heard, and the first one has the id.
-        everyone.by_id.entry(id.into()).or_insert(member.key);
-        everyone.members.insert(member.clone());
+        all.by_id.entry(id.into()).or_insert(member.key);
+        all.members.insert(member.clone());
     }
 
     /// A client is gone.
     pub fn disconnected(&self, id: &str, key: ConnectionKey) {
-        let mut everyone = lock(&self.everyone);
-        if everyone.by_id.get(id) == Some(&key) {
-            everyone.by_id.remove(id);
+        let mut all = lock(&self.all);
+        if all.by_id.get(id) == Some(&key) {
+            all.by_id.remove(id);
         }
-        everyone.members.remove(key);
-        drop(everyone);
-        sync::write(&self.deaf).remove(&key);
-        self.questions.left(key);
+        all.members.remove(key);
+        drop(all);
+        sync::write(&self.in_handover).remove(&key);
+        self.client_results.disconnected(key);
     }
 
     /// A hub is gone: nobody waits for its clients any more.
-    pub fn forget(&self, instance: &str) {
-        self.questions.hub_gone(instance);
+    pub fn forget_hub(&self, instance: &str) {
+        self.client_results.hub_gone(instance);
     }
 
     /// Only these hubs are there.
-    pub fn forget_all_but(&self, instances: &HashSet<String>, now: Instant) {
-        self.questions.all_gone_but(instances, now);
+    pub fn retain_hubs(&self, instances: &HashSet<String>, now: Instant) {
+        self.client_results.retain_hubs(instances, now);
     }
 
     /// Whether a connection is one of this pod's.
-    pub fn is_here(&self, id: &str) -> bool {
-        lock(&self.everyone).by_id.contains_key(id)
+    pub fn is_local(&self, id: &str) -> bool {
+        lock(&self.all).by_id.contains_key(id)
     }
 
     /// A connection of this pod's.
     pub fn key_of(&self, id: &str) -> Option<ConnectionKey> {
-        lock(&self.everyone).by_id.get(id).copied()
+        lock(&self.all).by_id.get(id).copied()
     }
 
     /// A client is about to come from another hub, which tells it what is said until it has given it away.
-    pub fn wait(&self, key: ConnectionKey) {
-        sync::write(&self.deaf).insert(key);
+    pub fn expect_handover(&self, key: ConnectionKey) {
+        sync::write(&self.in_handover).insert(key);
     }
 
-    /// From now on the hub that asks tells the client what is said, see [`Claim::cut`].
-    fn cut(&self, claim: &Claim<'_>) {
-        let everyone = lock(&self.everyone);
-        let mut deaf = sync::write(&self.deaf);
-        if let Some(key) = self.questions.asker(&claim.question) {
-            deaf.remove(&key);
-        } else if let Some(key) = everyone.by_id.get(&*claim.claim) {
-            deaf.insert(*key);
+    /// From now on the hub that asks tells the client what is said, see [`HandoverClaim::cut`].
+    fn cut(&self, claim: &HandoverClaim<'_>) {
+        let all = lock(&self.all);
+        let mut in_handover = sync::write(&self.in_handover);
+        if let Some(key) = self.client_results.requester(&claim.request_id) {
+            in_handover.remove(&key);
+        } else if let Some(key) = all.by_id.get(&*claim.connection) {
+            in_handover.insert(*key);
         }
     }
 
     /// Delivers what is for one connection; `false`: this is not the hub that tells it what is said.
-    pub fn tell_one(&self, payload: &str) -> bool {
-        Word::read(payload).is_some_and(|word| self.tell(&word, &Once::new(&word)))
+    pub fn deliver_to_connection(&self, payload: &str) -> bool {
+        PeerInvocation::read(payload)
+            .is_some_and(|invocation| self.deliver(&invocation, &EncodedOnce::new(&invocation)))
     }
 
-    fn tell(&self, word: &Word<'_>, once: &Once<'_, Word<'_>>) -> bool {
-        let everyone = lock(&self.everyone);
-        let key = word.to.as_deref().and_then(|to| everyone.by_id.get(to));
-        let Some(member) = key.and_then(|key| everyone.members.get(*key)) else { return false };
-        if sync::read(&self.deaf).contains(&member.key) {
+    fn deliver(
+        &self,
+        invocation: &PeerInvocation<'_>,
+        encoded: &EncodedOnce<'_, PeerInvocation<'_>>,
+    ) -> bool {
+        let all = lock(&self.all);
+        let key = invocation.connection.as_deref().and_then(|id| all.by_id.get(id));
+        let Some(member) = key.and_then(|key| all.members.get(*key)) else { return false };
+        if sync::read(&self.in_handover).contains(&member.key) {
             return false;
         }
         // While nobody can leave, so that whoever is asked and leaves is known to have been asked.
-        if word.question.as_ref().is_none_or(|question| self.questions.put(question, member.key)) {
+        if invocation.invocation_id.as_ref().is_none_or(|id| self.client_results.assign(id, member.key)) {
             let mut only = Members::default();
             only.insert(member.clone());
-            only.tell(|encoding| once.record(encoding), |_| true, &self.metrics);
+            only.deliver(|encoding| encoded.record(encoding), |_| true, &self.metrics);
         }
         true
     }
 
     /// From now on a client hears what is for a group or a user.
-    pub fn join(&self, topic: &Topic, member: &Member) {
+    pub fn subscribe(&self, topic: &Topic, member: &Member) {
         loop {
-            let audience = self.find(topic).unwrap_or_else(|| {
-                let mut audiences = sync::write(&self.by_topic);
-                Arc::clone(audiences.entry(topic.clone()).or_default())
+            let topic_members = self.find(topic).unwrap_or_else(|| {
+                let mut by_topic = sync::write(&self.by_topic);
+                Arc::clone(by_topic.entry(topic.clone()).or_default())
             });
-            let mut state = lock(&audience.0);
+            let mut state = lock(&topic_members.0);
             if state.abandoned {
                 // Between our look and our lock the last one left; who abandoned it is about to remove it.
                 drop(state);
-                self.remove(topic, &audience);
+                self.remove(topic, &topic_members);
                 continue;
             }
             let is_first = state.members.is_empty();
             state.members.insert(member.clone());
             drop(state);
             if is_first {
-                self.changes.touch(topic.clone());
+                self.changes.reevaluate(topic.clone());
             }
             return;
         }
     }
 
     /// A client no longer hears it.
-    pub fn leave(&self, topic: &Topic, key: ConnectionKey) {
-        let Some(audience) = self.find(topic) else { return };
-        let mut state = lock(&audience.0);
+    pub fn unsubscribe(&self, topic: &Topic, key: ConnectionKey) {
+        let Some(topic_members) = self.find(topic) else { return };
+        let mut state = lock(&topic_members.0);
         if state.members.remove(key).is_some() && state.members.is_empty() {
             state.abandoned = true;
             drop(state);
-            self.remove(topic, &audience);
-            self.changes.touch(topic.clone());
+            self.remove(topic, &topic_members);
+            self.changes.reevaluate(topic.clone());
         }
     }
 
-    /// Whether someone here hears it.
-    pub fn is_wanted(&self, topic: &Topic) -> bool {
+    /// True if a topic has subscribers on this hub.
+    pub fn has_subscribers(&self, topic: &Topic) -> bool {
         match topic {
             Topic::All => true,
             Topic::Hub(instance) => **instance == *self.instance,
@@ -181,62 +191,66 @@ impl Audiences {
         }
     }
 
-    /// All that someone here hears.
-    pub fn wanted(&self) -> Vec<Topic> {
-        let audiences = sync::read(&self.by_topic);
+    /// All topics that have subscribers on this hub.
+    pub fn subscribed_topics(&self) -> Vec<Topic> {
+        let by_topic = sync::read(&self.by_topic);
         [Topic::All, Topic::Hub(self.instance.as_str().into())]
             .into_iter()
-            .chain(audiences.keys().cloned())
+            .chain(by_topic.keys().cloned())
             .collect()
     }
 
     /// Delivers what came on a topic's channel; `false` if it was not understood.
-    pub fn hear(&self, topic: &Topic, payload: &str) -> bool {
+    pub fn receive(&self, topic: &Topic, payload: &str) -> bool {
         if let Topic::Hub(_) = topic {
-            return Reply::read(payload).map(|reply| self.questions.hear(reply)).is_some();
+            return PeerReply::read(payload).map(|reply| self.client_results.resolve(reply)).is_some();
         }
-        if let Some(claim) = Claim::read(payload) {
+        if let Some(claim) = HandoverClaim::read(payload) {
             if claim.cut {
                 self.cut(&claim);
             }
-            self.questions.claim(claim);
+            self.client_results.take_claim(claim);
             return true;
         }
-        let Some(word) = Word::read(payload) else { return false };
-        let except =
-            word.except.as_deref().and_then(Origin::read).and_then(|origin| origin.key_here(&self.instance));
-        let once = Once::new(&word);
-        if word.to.is_some() {
-            self.tell(&word, &once);
+        let Some(invocation) = PeerInvocation::read(payload) else { return false };
+        let excluded = invocation
+            .excluded
+            .as_deref()
+            .and_then(ConnectionRef::read)
+            .and_then(|origin| origin.local_key(&self.instance));
+        let encoded = EncodedOnce::new(&invocation);
+        if invocation.connection.is_some() {
+            self.deliver(&invocation, &encoded);
             return true;
         }
-        let tell = |members: &Members| {
-            let deaf = sync::read(&self.deaf);
+        let deliver = |members: &Members| {
+            let in_handover = sync::read(&self.in_handover);
             // A client may have said it at the hub that it came from.
-            let said = |member: &Member| {
-                member.former.is_some() && member.former.as_deref() == word.except.as_deref()
+            let sent_by_member = |member: &Member| {
+                member.origin.is_some() && member.origin.as_deref() == invocation.excluded.as_deref()
             };
-            let hears =
-                |member: &Member| Some(member.key) != except && !said(member) && !deaf.contains(&member.key);
-            members.tell(|encoding| once.record(encoding), hears, &self.metrics);
+            let receives = |member: &Member| {
+                Some(member.key) != excluded && !sent_by_member(member) && !in_handover.contains(&member.key)
+            };
+            members.deliver(|encoding| encoded.record(encoding), receives, &self.metrics);
         };
         if *topic == Topic::All {
-            tell(&lock(&self.everyone).members);
-        } else if let Some(audience) = self.find(topic) {
-            tell(&lock(&audience.0).members);
+            deliver(&lock(&self.all).members);
+        } else if let Some(topic_members) = self.find(topic) {
+            deliver(&lock(&topic_members.0).members);
         }
         true
     }
 
-    fn find(&self, topic: &Topic) -> Option<Arc<Audience>> {
+    fn find(&self, topic: &Topic) -> Option<Arc<TopicMembers>> {
         sync::read(&self.by_topic).get(topic).cloned()
     }
 
-    /// Removes `audience`, but not one that came to be of the same topic since.
-    fn remove(&self, topic: &Topic, audience: &Arc<Audience>) {
-        let mut audiences = sync::write(&self.by_topic);
-        if audiences.get(topic).is_some_and(|current| Arc::ptr_eq(current, audience)) {
-            audiences.remove(topic);
+    /// Removes `topic_members`, but not one that came to be of the same topic since.
+    fn remove(&self, topic: &Topic, topic_members: &Arc<TopicMembers>) {
+        let mut by_topic = sync::write(&self.by_topic);
+        if by_topic.get(topic).is_some_and(|current| Arc::ptr_eq(current, topic_members)) {
+            by_topic.remove(topic);
         }
     }
 }

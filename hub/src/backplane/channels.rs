@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use crate::protocol::room::RoomName;
+use crate::protocol::names::RoomName;
 use crate::topics::Topic;
 
-/// What the channels of one cluster start with. It has no colon, so that no key is the start of another one's
-/// channels: two clusters on one Redis never mix.
+/// The key of a cluster: the first part of the names of its channels and keys on Redis. It contains no colon,
+/// so that no key is a prefix of another cluster's channels: two clusters on one Redis never mix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventKey(String);
 
 impl EventKey {
     /// # Errors
-    /// What an event key has to be like.
+    /// A text that says which event keys are valid.
     pub fn new(key: &str) -> Result<Self, String> {
         let fits = |c: char| c.is_ascii_graphic() && c != ':';
         if key.is_empty() || key.len() > 512 || !key.chars().all(fits) {
@@ -31,24 +31,24 @@ impl fmt::Display for EventKey {
     }
 }
 
-/// What a channel that brought something is for.
+/// The purpose of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel<'a> {
-    /// The messages of a room, and who comes and goes.
+    /// A room: its messages and its presence.
     Room(&'a str),
-    /// What is said to a group.
+    /// A group: invocations of its members.
     Group(&'a str),
-    /// What is said to a user.
+    /// A user: invocations of the user's connections.
     User(&'a str),
-    /// What is said to all, or to one connection that may be anywhere.
+    /// Every hub: invocations of all clients, or of one connection whose hub is unknown.
     All,
-    /// What is for one hub: its instance.
+    /// One hub, by its instance: replies to its requests.
     Hub(&'a str),
-    /// The beats of all pods.
-    Canary,
+    /// The heartbeats of all hubs.
+    Heartbeats,
 }
 
-/// Makes and reads the channels and keys of one event key.
+/// The names of the channels and keys of one event key.
 #[derive(Debug, Clone)]
 pub struct Channels {
     room_prefix: String,
@@ -56,7 +56,7 @@ pub struct Channels {
     user_prefix: String,
     hub_prefix: String,
     all: String,
-    canary: String,
+    heartbeats: String,
     history_prefix: String,
     nonce_prefix: String,
 }
@@ -70,14 +70,14 @@ impl Channels {
             user_prefix: format!("{key}:user:"),
             hub_prefix: format!("{key}:hub:"),
             all: format!("{key}:all"),
-            canary: format!("{key}:canary"),
+            heartbeats: format!("{key}:canary"),
             history_prefix: format!("{key}:history:"),
             nonce_prefix: format!("{key}:nonce:"),
         }
     }
 
-    /// Where a topic is heard.
-    pub fn of(&self, topic: &Topic) -> String {
+    /// The channel of a topic.
+    pub fn for_topic(&self, topic: &Topic) -> String {
         match topic {
             Topic::Room(room) => self.room(room.as_str()),
             Topic::Group(group) => format!("{}{}", self.group_prefix, group.as_str()),
@@ -87,14 +87,14 @@ impl Channels {
         }
     }
 
-    /// Where a room is heard.
+    /// The channel of a room.
     pub fn room(&self, name: &str) -> String {
         format!("{}{name}", self.room_prefix)
     }
 
-    /// Where the beats are heard.
-    pub fn canary(&self) -> &str {
-        &self.canary
+    /// The channel of the heartbeats.
+    pub fn heartbeats(&self) -> &str {
+        &self.heartbeats
     }
 
     /// The stream that holds a room's messages.
@@ -102,16 +102,16 @@ impl Channels {
         format!("{}{room}", self.history_prefix)
     }
 
-    /// What remembers a client's nonce for a while. Rooms and nonces may contain colons, so the room's length says
-    /// where it ends.
+    /// The key that stores a client's nonce until it expires. Rooms and nonces may contain colons, so the
+    /// room's name is preceded by its length.
     pub fn nonce(&self, room: &RoomName, nonce: &str) -> String {
         format!("{}{}:{room}:{nonce}", self.nonce_prefix, room.as_str().len())
     }
 
-    /// What a channel is for, if it is one of these.
+    /// The purpose of a channel; `None` if it is not one of these.
     pub fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
-        if channel == self.canary.as_bytes() {
-            return Some(Channel::Canary);
+        if channel == self.heartbeats.as_bytes() {
+            return Some(Channel::Heartbeats);
         }
         let channel = std::str::from_utf8(channel).ok()?;
         if let Some(name) = channel.strip_prefix(&self.room_prefix) {
@@ -133,7 +133,7 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::room::GroupName;
+    use crate::protocol::names::GroupName;
 
     #[test]
     fn channels_read_what_they_made() {
@@ -141,15 +141,18 @@ mod tests {
 
         assert_eq!(channels.room("a:b ü"), "team.lobby:room:a:b ü");
         assert_eq!(channels.read("team.lobby:room:a:b ü".as_bytes()), Some(Channel::Room("a:b ü")));
-        assert_eq!(channels.canary(), "team.lobby:canary");
-        assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Canary));
+        assert_eq!(channels.heartbeats(), "team.lobby:canary");
+        assert_eq!(channels.read(b"team.lobby:canary"), Some(Channel::Heartbeats));
         assert_eq!(channels.read(b"team.lobby2:canary"), None);
         let group = Topic::Group(GroupName::new("a:b".into()).unwrap());
-        assert_eq!(channels.read(channels.of(&group).as_bytes()), Some(Channel::Group("a:b")));
+        assert_eq!(channels.read(channels.for_topic(&group).as_bytes()), Some(Channel::Group("a:b")));
         let user = Topic::User("a".into());
-        assert_eq!(channels.read(channels.of(&user).as_bytes()), Some(Channel::User("a")));
-        assert_eq!(channels.read(channels.of(&Topic::Hub("a".into())).as_bytes()), Some(Channel::Hub("a")));
-        assert_eq!(channels.read(channels.of(&Topic::All).as_bytes()), Some(Channel::All));
+        assert_eq!(channels.read(channels.for_topic(&user).as_bytes()), Some(Channel::User("a")));
+        assert_eq!(
+            channels.read(channels.for_topic(&Topic::Hub("a".into())).as_bytes()),
+            Some(Channel::Hub("a"))
+        );
+        assert_eq!(channels.read(channels.for_topic(&Topic::All).as_bytes()), Some(Channel::All));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whether Redis is there, and how long to wait before the next try.
+//! The state of the connection to Redis, and the time until the next attempt.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
-/// Where Redis is, and how to get in.
+/// The address of Redis, and the credentials for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Its hostname or address.
+    /// The hostname or address.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
-    /// Holds the password, and is read anew for each connection, for the password may be rotated.
+    /// The file that holds the password. It is read again for each connection, because the password may be
+    /// rotated.
     pub password_file: Option<PathBuf>,
 }
 
-/// Why there is no link. The texts are for people and never contain the password.
+/// The reason why Redis is not connected. The texts are for users and never contain the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// The password file cannot be read.
@@ -28,7 +29,7 @@ pub enum LinkError {
     PasswordFile {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         why: String,
     },
     /// Redis wants another password.
@@ -39,21 +40,22 @@ pub enum LinkError {
         /// The password file.
         path: String,
     },
-    /// Redis wants a password and there is none.
+    /// Redis asks for a password, and none is configured.
     #[error("Redis at {at} asks for a password; name a file that holds it in REDIS_PASSWORD_FILE")]
     NoPassword {
         /// Host and port.
         at: String,
     },
-    /// There is no Redis, or not a usable one.
+    /// There is no Redis at this address, or it cannot be used.
     #[error("cannot use Redis at {at}: {why}")]
     Unusable {
         /// Host and port.
         at: String,
-        /// What the system or Redis says.
+        /// The error of the system or of Redis.
         why: String,
     },
-    /// It takes no writes, and what is published there reaches few. Behind its name there may soon be another one.
+    /// This Redis is a replica: it takes no writes, and a message that is published there reaches only that
+    /// replica's subscribers. The same name may soon lead to another Redis.
     #[error(
         "Redis at {at} is a replica, which takes no writes; trying again until the name leads to the master"
     )]
@@ -61,26 +63,26 @@ pub enum LinkError {
         /// Host and port.
         at: String,
     },
-    /// The connection was there, and is gone.
+    /// An established connection broke.
     #[error("lost the connection to Redis at {at}: {why}")]
     Lost {
         /// Host and port.
         at: String,
-        /// What was noticed.
+        /// The symptom.
         why: String,
     },
 }
 
 impl RedisSettings {
-    /// Host and port, for people.
+    /// Host and port, for messages.
     pub fn at(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The password as it is now, without the line break that editors add.
+    /// The current password, without the line break that editors append.
     ///
     /// # Errors
-    /// [`LinkError::PasswordFile`].
+    /// A [`LinkError::PasswordFile`].
     pub fn password(&self) -> Result<Option<String>, LinkError> {
         let Some(path) = &self.password_file else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(|error| LinkError::PasswordFile {
@@ -90,7 +92,7 @@ impl RedisSettings {
         Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
-    /// What an error while connecting means.
+    /// The meaning of an error while connecting.
     pub fn connect_error(&self, error: &RedisError) -> LinkError {
         let at = self.at();
         match (error.code(), &self.password_file) {
@@ -102,18 +104,18 @@ impl RedisSettings {
         }
     }
 
-    /// There is a replica.
+    /// The error for a Redis that is a replica.
     pub fn replica(&self) -> LinkError {
         LinkError::Replica { at: self.at() }
     }
 
-    /// What an error of an established connection means.
+    /// The meaning of an error of an established connection.
     pub fn lost(&self, why: &dyn std::fmt::Display) -> LinkError {
         LinkError::Lost { at: self.at(), why: why.to_string() }
     }
 }
 
-/// Keeps the state of the link for whoever asks, and logs each change once.
+/// Publishes the state of the connection to watchers, and logs each change once.
 #[derive(Debug)]
 pub struct LinkState {
     state: watch::Sender<Result<(), LinkError>>,
@@ -122,18 +124,18 @@ pub struct LinkState {
 }
 
 impl LinkState {
-    /// Not connected yet.
+    /// The state before the first connection.
     pub fn new(settings: &RedisSettings, metrics: Arc<Metrics>) -> Self {
         let connecting = LinkError::Unusable { at: settings.at(), why: "still connecting".into() };
         Self { state: watch::Sender::new(Err(connecting)), metrics, was_up: false }
     }
 
-    /// For whoever asks.
+    /// A receiver of the state and its changes.
     pub fn watch(&self) -> watch::Receiver<Result<(), LinkError>> {
         self.state.subscribe()
     }
 
-    /// Subscribed.
+    /// Notes that the hub is connected and subscribed.
     pub fn up(&mut self, at: &str, rooms: usize) {
         tracing::info!(redis = at, rooms, "subscribed on the backplane");
         self.metrics.backplane_connected.set(1);
@@ -142,21 +144,22 @@ impl LinkState {
         let _was = self.state.send_replace(Ok(()));
     }
 
-    /// Not subscribed, for a reason. The same reason again is no news.
+    /// Notes that the hub is not connected, and why. A repeated reason is neither logged nor published.
     pub fn down(&self, reason: LinkError) {
         self.metrics.backplane_connected.set(0);
         self.state.send_if_modified(|state| {
-            let news = state.as_ref() != Err(&reason);
-            if news {
+            let changed = state.as_ref() != Err(&reason);
+            if changed {
                 tracing::warn!(reason = %reason, "no backplane; trying again until there is one");
                 *state = Err(reason);
             }
-            news
+            changed
         });
     }
 }
 
-/// Waits longer after each failure, and never the same as its peers: a Redis that comes back is not overrun.
+/// The time before each attempt: it grows with each failure and is random, so that the hubs do not overrun a
+/// Redis that has just come back.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
@@ -166,12 +169,13 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    /// Starts anew.
+    /// Begins again with the shortest time.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// How long to wait now: between half and all of a time that doubles, up to 5 s.
+    /// The time to wait now: between half and all of a time that doubles with each failure, from 0.1 s up to
+    /// 5 s.
     pub fn wait(&mut self) -> Duration {
         let whole = Self::FIRST.saturating_mul(1 << self.failures.min(10)).min(Self::LONGEST);
         self.failures += 1;

@@ -1,33 +1,34 @@
-//! How messages reach the members that other pods serve.
+//! The backplane, which carries messages between hubs.
 //!
-//! A message takes one way, also to members of the same pod: stored, published, heard, delivered. So everyone hears a
-//! room in the same order, and what is not stored is heard by no one.
+//! All messages take the same way, also to members on the same hub: stored, published, received, delivered.
+//! So all members of a room receive its messages in the same order, and a message that is not stored reaches
+//! nobody.
 
 pub mod channels;
-mod inbound;
-mod letter;
+mod dispatcher;
 pub mod link;
 pub mod memory;
 mod receipt;
 pub mod redis;
+mod store;
 
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-pub use self::inbound::Inbound;
-pub use self::letter::{History, Letter, NONCE_LIFETIME, Stored};
+pub use self::dispatcher::Dispatcher;
 pub use self::receipt::Receipt;
-use crate::canary::{self, Canary};
+pub use self::store::{HistorySettings, NONCE_LIFETIME, StoreAck, StoreRequest};
+use crate::peers::{self, Peers};
 use crate::protocol::methods::PublishError;
 use crate::topics::Topic;
 
-/// The way of the messages.
+/// The way of messages between hubs.
 #[derive(Debug)]
 pub enum Backplane {
-    /// This process alone.
+    /// This hub alone, in its own memory.
     Memory(memory::Memory),
-    /// All hubs of one Redis and one event key.
+    /// All hubs with the same Redis and the same event key.
     Redis(redis::Handle),
 }
 
@@ -40,25 +41,25 @@ impl Backplane {
         }
     }
 
-    /// Stores a message, and sends it to everyone in its room. The receipt says how that went, later; waits only
-    /// while too many messages are on their way.
-    pub async fn store(&self, letter: Letter, receipt: Receipt<Stored>) {
+    /// Stores a message, and publishes it to all members of its room. The receipt is called later, with the
+    /// result. This waits only while too many messages are under way.
+    pub async fn store(&self, request: StoreRequest, receipt: Receipt<StoreAck>) {
         match self {
-            Self::Memory(memory) => memory.store(&letter, receipt),
-            Self::Redis(redis) => redis.send(redis::Errand::Store { letter, receipt }).await,
+            Self::Memory(memory) => memory.store(&request, receipt),
+            Self::Redis(redis) => redis.send(redis::Command::Store { request, receipt }).await,
         }
     }
 
-    /// Sends something to all who hear a topic, and stores nothing. The receipt says how that went, later; waits only while too
-    /// much is on its way.
+    /// Publishes a payload to all subscribers of a topic, without storing it. The receipt is called later,
+    /// with the result. This waits only while too many messages are under way.
     pub async fn publish(&self, topic: Topic, payload: String, receipt: Receipt<()>) {
         match self {
             Self::Memory(memory) => memory.publish(&topic, &payload, receipt),
-            Self::Redis(redis) => redis.send(redis::Errand::Publish { topic, payload, receipt }).await,
+            Self::Redis(redis) => redis.send(redis::Command::Publish { topic, payload, receipt }).await,
         }
     }
 
-    /// As [`Backplane::publish`], and waits for how it went.
+    /// Publishes a payload as [`Backplane::publish`] does, and waits for the result.
     ///
     /// # Errors
     /// A [`PublishError`].
@@ -71,24 +72,24 @@ impl Backplane {
         reported.await.unwrap_or(Err(PublishError::Unconfirmed))
     }
 
-    /// Waits until a topic that is wanted is heard, and a room has caught up. While the backplane is down there is
-    /// nothing to wait for: it will be subscribed with all others.
-    pub async fn joined(&self, topic: Topic) {
+    /// Waits until a topic with subscribers is subscribed on the backplane, and until its room has caught up.
+    /// It does not wait while the backplane is down: a new connection subscribes to all topics.
+    pub async fn ensure_subscribed(&self, topic: Topic) {
         match self {
-            Self::Memory(memory) => memory.joined(&topic),
-            Self::Redis(redis) => redis.joined(topic).await,
+            Self::Memory(memory) => memory.ensure_subscribed(&topic),
+            Self::Redis(redis) => redis.ensure_subscribed(topic).await,
         }
     }
 
-    /// Whether messages get through.
+    /// Checks that messages get through.
     ///
     /// # Errors
-    /// Why not, in one line.
-    pub fn ready(&self, canary: &Canary) -> Result<(), String> {
+    /// The reason why not, in one line.
+    pub fn ready(&self, peers: &Peers) -> Result<(), String> {
         let Self::Redis(redis) = self else { return Ok(()) };
         redis.link()?;
-        match canary.own_age(Instant::now()) {
-            Some(age) if age < canary::STALE => Ok(()),
+        match peers.own_heartbeat_age(Instant::now()) {
+            Some(age) if age < peers::STALE => Ok(()),
             Some(age) => Err(format!(
                 "subscribed on Redis, but this pod last heard its own canary {} s ago",
                 age.as_secs()
@@ -97,7 +98,7 @@ impl Backplane {
         }
     }
 
-    /// Says goodbye to the peers.
+    /// Tells the peers that this hub is shutting down, and closes the connection.
     pub async fn close(&self) {
         if let Self::Redis(redis) = self {
             redis.close().await;

@@ -1,10 +1,11 @@
-//! Tells the sender of a message how it went.
+//! Reports to the sender of a message whether it was stored or published.
 
 use crate::protocol::methods::PublishError;
 
 type Report<T> = Box<dyn FnOnce(Result<T, PublishError>) + Send>;
 
-/// Tells the sender of a message how it went, exactly once: dropped, it says [`PublishError::Unconfirmed`].
+/// The callback of a message's sender, which is called exactly once. A receipt that is dropped reports
+/// [`PublishError::Unconfirmed`].
 pub struct Receipt<T>(Option<Report<T>>);
 
 impl<T> Receipt<T> {
@@ -13,7 +14,7 @@ impl<T> Receipt<T> {
         Self(Some(Box::new(report)))
     }
 
-    /// Says how it went.
+    /// Reports the result.
     pub fn report(mut self, outcome: Result<T, PublishError>) {
         if let Some(report) = self.0.take() {
             report(outcome);

@@ -1,12 +1,12 @@
 //! What a client can do: the hub's methods, with plain types in and out. How they are called is others' concern.
 
-mod answers;
-mod departure;
-mod participant;
-mod rooms;
+mod client;
+mod handover;
+mod invocations;
+mod results;
+mod room_methods;
 mod services;
-mod words;
 
-pub use self::answers::{Joined, WhoIsThere};
-pub use self::participant::{Connection, Participant};
+pub use self::client::{Client, ConnectionHandle};
+pub use self::results::{JoinResult, RoomMembers};
 pub use self::services::ChatServices;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::admission::Listeners;
-use crate::audiences::{Audiences, Questions};
+use crate::admission::OutboxFactory;
+use crate::audiences::{Audiences, ClientResults};
 use crate::backplane::Backplane;
 use crate::metrics::Metrics;
 use crate::rooms::Rooms;
@@ -22,11 +22,11 @@ pub struct ChatServices {
     /// Registry of connections that are spoken to outside of rooms.
     pub audiences: Arc<Audiences>,
     /// Registry of calls that wait for a client's answer.
-    pub questions: Arc<Questions>,
+    pub client_results: Arc<ClientResults>,
     /// The way to the members that other hubs serve.
     pub backplane: Arc<Backplane>,
     /// Keys and queues.
-    pub listeners: Arc<Listeners>,
+    pub outbox_factory: Arc<OutboxFactory>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

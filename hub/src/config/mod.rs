@@ -1,8 +1,8 @@
-//! What the hub is told by flags and environment, checked once.
+//! The configuration of a hub, from flags and environment variables, checked once at the start.
 
 mod flags;
 mod redis_address;
-mod timing;
+mod timeouts;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use clap::Parser;
 
 use self::flags::{Flags, hostname};
 use self::redis_address::RedisAddress;
-pub use self::timing::Timing;
-use crate::backplane::History;
+pub use self::timeouts::Timeouts;
+use crate::backplane::HistorySettings;
 use crate::backplane::channels::EventKey;
 use crate::backplane::link::RedisSettings;
 use crate::guards::{JwtSettings, Origins};
@@ -22,7 +22,7 @@ use crate::token::LEAST_KEY;
 /// The hub's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// See the fields of the same names in `--help`.
+/// The configuration of a hub. Its fields are documented at the flags of the same names, see `--help`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Config {
@@ -33,17 +33,17 @@ pub struct Config {
     pub pod: String,
     pub pod_ip: Option<String>,
     pub shutdown_grace: Duration,
-    /// `None`: of this process.
+    /// `None`: a random key of this process.
     pub token_key: Option<TokenKey>,
     pub origins: Origins,
     /// `None`: clients need no token.
     pub jwt: Option<JwtSettings>,
-    pub timing: Timing,
+    pub timeouts: Timeouts,
     pub rebalance: bool,
     pub settings: Settings,
 }
 
-/// Numbers that are only looked up.
+/// Settings that are only looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Settings {
@@ -55,19 +55,19 @@ pub struct Settings {
     /// 0: no limit.
     pub connections_per_second_per_address: u32,
     pub stateful_buffer_bytes: usize,
-    pub history: History,
-    /// And groups, of one connection.
+    pub history: HistorySettings,
+    /// The most rooms and groups of one connection.
     pub most_rooms: usize,
-    /// Whether clients may speak to each other outside of rooms.
+    /// True if clients may use the generic methods, which invoke all clients, groups, users or connections.
     pub generic_api: bool,
 }
 
-/// A key that is never shown.
+/// A key that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenKey(Vec<u8>);
 
 impl TokenKey {
-    /// The key.
+    /// The bytes of the key.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -89,30 +89,34 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-/// Why the hub does not start with these flags.
+/// The reason why the hub does not start with these flags.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// `--help` or `--version`: this text, and no fault.
-    Asked(String),
-    /// One line on what to do.
-    Wrong(String),
+pub enum ConfigError {
+    /// The text of `--help` or `--version`, which is no error.
+    Help(String),
+    /// An error in one line, with the remedy.
+    Invalid(String),
 }
 
 impl Config {
     /// Reads flags, then the environment, then defaults.
     ///
     /// # Errors
-    /// A [`Refusal`].
-    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, Refusal> {
+    /// A [`ConfigError`].
+    pub fn read(arguments: impl IntoIterator<Item = String>) -> Result<Self, ConfigError> {
         let flags = Flags::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
-            if error.exit_code() == 0 { Refusal::Asked(text) } else { Refusal::Wrong(one_line(&text)) }
+            if error.exit_code() == 0 {
+                ConfigError::Help(text)
+            } else {
+                ConfigError::Invalid(one_line(&text))
+            }
         })?;
         let address = match (flags.redis, flags.redis_server) {
             (Some(text), _) => Some(redis_address::read(&text).map_err(|why| {
-                Refusal::Wrong(format!("invalid value for '--redis <REDIS>': {why}; see --help"))
+                ConfigError::Invalid(format!("invalid value for '--redis <REDIS>': {why}; see --help"))
             })?),
-            // An empty variable is how a manifest says that there is none.
+            // In a manifest, an empty variable means that there is no Redis.
             (None, Some(host)) if !host.is_empty() => Some(RedisAddress { host, port: None }),
             (None, _) => None,
         };
@@ -130,7 +134,7 @@ impl Config {
             token_key: given(flags.token_key_file)
                 .map(|path| TokenKey::read(&path))
                 .transpose()
-                .map_err(Refusal::Wrong)?,
+                .map_err(ConfigError::Invalid)?,
             origins: flags.allowed_origins,
             jwt: given(flags.jwt_key_file).map(|key_file| JwtSettings {
                 key_file,
@@ -138,12 +142,12 @@ impl Config {
                 issuer: flags.jwt_issuer.filter(|issuer| !issuer.is_empty()),
                 audience: flags.jwt_audience.filter(|audience| !audience.is_empty()),
             }),
-            timing: Timing {
+            timeouts: Timeouts {
                 handshake: Duration::from_secs(flags.handshake_timeout),
                 ping: Duration::from_secs(flags.keep_alive),
                 silence: Duration::from_secs(flags.client_timeout),
-                answer: Duration::from_secs(flags.client_result_timeout),
-                ..Timing::default()
+                client_result: Duration::from_secs(flags.client_result_timeout),
+                ..Timeouts::default()
             },
             rebalance: flags.rebalance,
             settings: Settings {
@@ -152,7 +156,7 @@ impl Config {
                 messages_per_second: flags.messages_per_second,
                 connections_per_second_per_address: flags.connections_per_second_per_address,
                 stateful_buffer_bytes: flags.stateful_buffer_bytes,
-                history: History {
+                history: HistorySettings {
                     messages: flags.history_messages as usize,
                     lifetime: Duration::from_secs(flags.history_seconds),
                 },
@@ -162,7 +166,8 @@ impl Config {
         })
     }
 
-    /// Where other hubs reach this one, which listens on `port`: at its pod's address, or on this machine.
+    /// The address at which other hubs reach this one, which listens on `port`: the address of its pod, or of
+    /// this machine.
     pub fn reached_at(&self, port: u16) -> SocketAddr {
         let pod = self.pod_ip.as_deref().and_then(|ip| ip.parse().ok());
         let own = match self.listen.ip() {
@@ -174,12 +179,12 @@ impl Config {
     }
 }
 
-/// An empty variable is how a manifest says that there is none.
+/// A path that is given. In a manifest, an empty variable means that there is none.
 fn given(path: Option<PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-/// clap explains over several lines; the first says what is wrong.
+/// The first line of clap's explanation, which says what is wrong.
 fn one_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(line).trim_end_matches('.'))
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn a_refusal_is_one_line() {
         let refused = |flag: &str| match Config::read(["hub", flag].map(String::from)) {
-            Err(Refusal::Wrong(line)) => line,
+            Err(ConfigError::Invalid(line)) => line,
             other => panic!("{other:?}"),
         };
 

@@ -1,4 +1,4 @@
-//! Redis for short, as people type it.
+//! The address of Redis in its short forms.
 
 use super::flags::port;
 
@@ -8,7 +8,8 @@ pub(super) struct RedisAddress {
     pub(super) port: Option<u16>,
 }
 
-/// Reads `host`, `host:port`, `[v6]:port` or `redis://host:port`. The text may hold a password, so no error repeats it.
+/// Parses `host`, `host:port`, `[v6]:port` or `redis://host:port`. The text may hold a password, so no error
+/// repeats it.
 pub(super) fn read(text: &str) -> Result<RedisAddress, String> {
     let rest = match text.split_once("://") {
         Some(("redis", rest)) => rest,

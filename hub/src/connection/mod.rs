@@ -1,11 +1,11 @@
 //! A client as the hub hears it, whatever it comes over: from its handshake to its end.
 
-mod caller;
-mod conversation;
+mod lifecycle;
+mod method_invoker;
 mod services;
 mod streams;
 mod task;
 
-pub use self::conversation::Conversation;
+pub use self::lifecycle::Connection;
 pub use self::services::{ConnectionLimits, ConnectionServices};
 pub use self::task::Runner;

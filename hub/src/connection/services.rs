@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::admission::Listeners;
-use crate::audiences::Questions;
+use crate::admission::OutboxFactory;
+use crate::audiences::ClientResults;
 use crate::chat::ChatServices;
 use crate::metrics::Metrics;
 
@@ -19,9 +19,9 @@ pub struct ConnectionServices {
     /// The parts that the chat's methods use.
     pub chat: Arc<ChatServices>,
     /// Registry of calls that wait for a client's answer.
-    pub questions: Arc<Questions>,
+    pub client_results: Arc<ClientResults>,
     /// Keys and queues, for the streams of clients.
-    pub listeners: Arc<Listeners>,
+    pub outbox_factory: Arc<OutboxFactory>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }

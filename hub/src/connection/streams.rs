@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use signalr::record::{JsonText, Outcome, Record};
+use signalr::record::{CompletionResult, JsonText, Record};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::services::ConnectionServices;
-use crate::chat::{Connection, Joined, Participant};
-use crate::guards::Identity;
+use crate::chat::{Client, ConnectionHandle, JoinResult};
+use crate::guards::ClientIdentity;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::protocol::methods::{self, Call, CallError, JoinOptions};
-use crate::protocol::room::{MemberName, RoomName};
+use crate::protocol::methods::{self, CallError, HubCall, JoinOptions};
+use crate::protocol::names::{MemberName, RoomName};
 
 /// The most streams of one connection in each direction.
 const MOST: usize = 16;
@@ -24,7 +24,7 @@ const MOST: usize = 16;
 pub(super) struct Streams {
     services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
-    identity: Arc<Identity>,
+    identity: Arc<ClientIdentity>,
     /// By the id of the call that began them; dropped, they end.
     watches: HashMap<String, DropGuard>,
     /// By the id of the stream.
@@ -50,7 +50,7 @@ impl Streams {
     pub(super) fn new(
         services: Arc<ConnectionServices>,
         outbox: Arc<Outbox>,
-        identity: Arc<Identity>,
+        identity: Arc<ClientIdentity>,
     ) -> Self {
         Self { services, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
     }
@@ -58,10 +58,10 @@ impl Streams {
     /// `Watch`: what is said in a room, as a stream, until the client cancels it.
     pub(super) fn begin(&mut self, id: &str, target: &str, arguments: &[Cow<'_, str>]) {
         let call = match methods::bind(target, arguments) {
-            Ok(Call::Join { .. }) if !target.eq_ignore_ascii_case("Watch") => {
+            Ok(HubCall::Join { .. }) if !target.eq_ignore_ascii_case("Watch") => {
                 Err(CallError::NoStream("Join".into()))
             }
-            Ok(Call::Join { room, options, .. }) => Ok((room, options)),
+            Ok(HubCall::Join { room, options, .. }) => Ok((room, options)),
             Ok(_) => Err(CallError::NoStream(methods::short(target))),
             Err(error) => Err(error),
         };
@@ -72,14 +72,14 @@ impl Streams {
         };
         let cancelled = CancellationToken::new();
         self.watches.insert(id.to_owned(), cancelled.clone().drop_guard());
-        let (key, own) = self.services.listeners.create();
+        let (key, own) = self.services.outbox_factory.create();
         let connection =
-            Connection { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
+            ConnectionHandle { key, id: String::new(), outbox: own, identity: Arc::clone(&self.identity) };
         let watch = Watch {
             id: id.to_owned(),
             outbox: Arc::clone(&self.outbox),
-            heard: Arc::clone(&connection.outbox),
-            participant: Participant::new(Arc::clone(&self.services.chat), connection),
+            room_outbox: Arc::clone(&connection.outbox),
+            client: Client::new(Arc::clone(&self.services.chat), connection),
             metrics: Arc::clone(&self.services.metrics),
         };
         tokio::spawn(async move {
@@ -111,11 +111,11 @@ impl Streams {
     }
 
     /// The client sent an item. The stream ends with the first that is refused; what follows it is for nobody.
-    pub(super) async fn item(&mut self, stream: &str, item: &str, speaker: &Participant) {
+    pub(super) async fn item(&mut self, stream: &str, item: &str, client: &Client) {
         let Some(upload) = self.uploads.get_mut(stream) else { return };
         let text = serde_json::from_str::<String>(item).map_err(|_| CallError::NotText("text"));
         let stored = match text {
-            Ok(text) => speaker.store(&upload.room, &text, methods::SendOptions::default()).await.map(|_| ()),
+            Ok(text) => client.store(&upload.room, &text, methods::SendOptions::default()).await.map(|_| ()),
             Err(error) => Err(error),
         };
         match stored {
@@ -134,7 +134,7 @@ impl Streams {
             self.fail(id.as_deref(), &CallError::Aborted(stored));
         } else if let Some(id) = id {
             let stored = serde_json::json!({ "stored": stored });
-            self.outbox.push(self.outbox.encoding().completion(&id, &Outcome::Gave(stored)));
+            self.outbox.push(self.outbox.encoding().completion(&id, &CompletionResult::Value(stored)));
         }
     }
 
@@ -151,7 +151,7 @@ impl Streams {
     fn fail(&self, id: Option<&str>, error: &CallError) {
         self.services.metrics.call_failed(error);
         if let Some(id) = id {
-            let outcome = Outcome::<()>::Failed(error.to_string());
+            let outcome = CompletionResult::<()>::Error(error.to_string());
             self.outbox.push(self.outbox.encoding().completion(id, &outcome));
         }
     }
@@ -167,8 +167,8 @@ struct Watch {
     /// The client's.
     outbox: Arc<Outbox>,
     /// Where the room speaks to: JSON, whatever the client's encoding.
-    heard: Arc<Outbox>,
-    participant: Participant,
+    room_outbox: Arc<Outbox>,
+    client: Client,
     metrics: Arc<Metrics>,
 }
 
@@ -176,7 +176,7 @@ impl Watch {
     async fn run(mut self, room: RoomName, options: JoinOptions) {
         let options = JoinOptions { presence: false, ..options };
         let (id, outbox) = (self.id.as_str(), &self.outbox);
-        let begin = |joined: &Joined| {
+        let begin = |joined: &JoinResult| {
             if joined.gap {
                 let gap = serde_json::json!({ "room": joined.room, "gap": true });
                 outbox.push(outbox.encoding().stream_item(id, &gap));
@@ -185,22 +185,22 @@ impl Watch {
                 outbox.push(outbox.encoding().stream_item(id, message.as_ref()));
             }
         };
-        if let Err(error) = self.participant.join(room, MemberName::default(), &options, begin).await {
+        if let Err(error) = self.client.join(room, MemberName::default(), &options, begin).await {
             self.metrics.call_failed(&error);
-            let outcome = Outcome::<()>::Failed(error.to_string());
+            let outcome = CompletionResult::<()>::Error(error.to_string());
             outbox.push(outbox.encoding().completion(id, &outcome));
             return;
         }
         let mut batch = Vec::new();
         loop {
-            let ending = self.heard.take(&mut batch).await;
+            let reason = self.room_outbox.take(&mut batch).await;
             for record in batch.drain(..) {
                 if let Some(item) = item(&self.outbox, &self.id, &record) {
                     self.outbox.push(item);
                 }
             }
-            if let Some(ending) = ending {
-                return self.outbox.end(ending);
+            if let Some(reason) = reason {
+                return self.outbox.end(reason);
             }
         }
     }

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::conversation::Conversation;
+use super::lifecycle::Connection;
 use super::services::ConnectionServices;
 use crate::admission::Admission;
-use crate::outbox::Ending;
-use crate::protocol::moving::Moving;
+use crate::outbox::CloseReason;
+use crate::protocol::handover_state::HandoverState;
 use crate::session::{Input, Kind, Session, Sessions, Stateful};
 use crate::token::ConnectionId;
-use crate::websocket::Listener;
+use crate::websocket::MessageHandler;
 
 /// How often received messages are confirmed to clients with stateful reconnect (ASP.NET Core's interval).
-const CONFIRM: Duration = Duration::from_secs(1);
+const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Begins conversations, and the tasks of those that outlive a request.
+/// Begins connections, and the tasks of those that outlive a request.
 #[derive(Debug)]
 pub struct Runner {
     /// The parts of the hub that connections use.
@@ -33,33 +33,34 @@ pub struct Runner {
 
 impl Runner {
     /// With a client that was admitted and has not said anything yet, over a WebSocket.
-    pub fn conversation(&self, admission: Admission) -> Conversation {
-        Conversation::new(Arc::clone(&self.services), admission, false, None)
+    pub fn connection(&self, admission: Admission) -> Connection {
+        Connection::new(Arc::clone(&self.services), admission, false, None)
     }
 
     /// Begins a session for a client that was admitted.
     pub fn begin(&self, admission: Admission, kind: Kind) -> Arc<Session> {
         let stateful = (kind == Kind::Stateful).then(|| Arc::new(Stateful::new(self.stateful_buffer_bytes)));
         let services = Arc::clone(&self.services);
-        let conversation = Conversation::new(services, admission, kind == Kind::Events, stateful.clone());
-        self.start(conversation, kind, stateful)
+        let connection =
+            Connection::new(services, admission, kind == Kind::ServerSentEvents, stateful.clone());
+        self.start(connection, kind, stateful)
     }
 
     /// Goes on with one that another hub gave away; `None` if it makes no sense.
-    pub async fn take_over(&self, mut conversation: Conversation, moving: Moving) -> Option<Arc<Session>> {
-        let stateful = Arc::new(Stateful::going_on(&moving, self.stateful_buffer_bytes)?);
-        conversation.arrive(moving, Arc::clone(&stateful)).await;
-        Some(self.start(conversation, Kind::Stateful, Some(stateful)))
+    pub async fn take_over(&self, mut connection: Connection, state: HandoverState) -> Option<Arc<Session>> {
+        let stateful = Arc::new(Stateful::resumed(&state, self.stateful_buffer_bytes)?);
+        connection.take_over(state, Arc::clone(&stateful)).await;
+        Some(self.start(connection, Kind::Stateful, Some(stateful)))
     }
 
-    fn start(&self, conversation: Conversation, kind: Kind, stateful: Option<Arc<Stateful>>) -> Arc<Session> {
-        let Admission { id, outbox, .. } = conversation.admission();
+    fn start(&self, connection: Connection, kind: Kind, stateful: Option<Arc<Stateful>>) -> Arc<Session> {
+        let Admission { id, outbox, .. } = connection.admission();
         let id = *id;
         let (session, arriving) = Session::new(kind, Arc::clone(outbox), stateful);
         let session = Arc::new(session);
         self.sessions.insert(id, Arc::clone(&session));
         let sessions = Arc::clone(&self.sessions);
-        tokio::spawn(run(sessions, self.linger, id, Arc::clone(&session), conversation, arriving));
+        tokio::spawn(run(sessions, self.linger, id, Arc::clone(&session), connection, arriving));
         session
     }
 }
@@ -70,59 +71,59 @@ async fn run(
     linger: Duration,
     id: ConnectionId,
     session: Arc<Session>,
-    mut conversation: Conversation,
+    mut connection: Connection,
     mut arriving: mpsc::Receiver<Input>,
 ) {
     let outbox = Arc::clone(&session.outbox);
-    let mut confirm_at = None;
+    let mut ack_at = None;
     loop {
-        let confirm = async {
-            match confirm_at {
+        let ack_due = async {
+            match ack_at {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        let heard = tokio::select! {
+        let handled = tokio::select! {
             biased;
             () = outbox.ended() => break,
             input = arriving.recv() => match input {
-                Some(Input::Said(bytes)) => conversation.hear(bytes).await,
-                Some(Input::CameBack) => {
-                    conversation.came_back();
+                Some(Input::Received(bytes)) => connection.handle(bytes).await,
+                Some(Input::Reconnected) => {
+                    connection.reconnected();
                     Ok(())
                 }
-                Some(Input::Shows(report)) => {
-                    let _ = report.send(conversation.hears());
+                Some(Input::ShowSubscriptions(report)) => {
+                    let _ = report.send(connection.subscriptions());
                     Ok(())
                 }
-                Some(Input::Departs(report)) => {
-                    let moving = Box::pin(conversation.depart()).await;
-                    outbox.end(Ending::Moved);
-                    let _ = report.send(moving);
+                Some(Input::HandOver(report)) => {
+                    let state = Box::pin(connection.hand_over()).await;
+                    outbox.end(CloseReason::HandedOver);
+                    let _ = report.send(state);
                     Ok(())
                 }
-                None => Err(Ending::Gone),
+                None => Err(CloseReason::Gone),
             },
-            () = confirm => {
-                confirm_at = None;
-                if let Some(last) = session.stateful.as_ref().and_then(|stateful| stateful.received().confirm()) {
+            () = ack_due => {
+                ack_at = None;
+                if let Some(last) = session.stateful.as_ref().and_then(|stateful| stateful.received().next_ack()) {
                     outbox.push(outbox.encoding().ack(last));
                 }
                 Ok(())
             }
         };
-        if let Err(ending) = heard {
-            outbox.end(ending);
+        if let Err(reason) = handled {
+            outbox.end(reason);
         }
-        if confirm_at.is_none() && session.stateful.as_ref().is_some_and(|s| s.received().is_unconfirmed()) {
-            confirm_at = Some(tokio::time::Instant::now() + CONFIRM);
+        if ack_at.is_none() && session.stateful.as_ref().is_some_and(|s| s.received().needs_ack()) {
+            ack_at = Some(tokio::time::Instant::now() + ACK_INTERVAL);
         }
     }
-    let ending = outbox.ending().unwrap_or(Ending::Gone);
-    let admission = conversation.end(&ending);
-    if ending != Ending::Moved {
+    let reason = outbox.close_reason().unwrap_or(CloseReason::Gone);
+    let admission = connection.end(&reason);
+    if reason != CloseReason::HandedOver {
         // The last words are for whoever serves the client now, or soon.
-        let _ = tokio::time::timeout(linger, session.told.cancelled()).await;
+        let _ = tokio::time::timeout(linger, session.close_sent.cancelled()).await;
     }
     sessions.ended(id);
     drop(admission);

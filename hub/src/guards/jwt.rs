@@ -1,4 +1,4 @@
-//! With which token (RFC 7519): signed with a key that the hub has in a file.
+//! JSON Web Tokens of clients (RFC 7519), which are checked with a key in a file.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -8,38 +8,38 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
-use super::identity::Identity;
-use super::refusal::Refusal;
+use super::admission_error::AdmissionError;
+use super::client_identity::ClientIdentity;
 use crate::sync::lock;
 
-/// How often the file is looked at, at most: a mounted Secret changes without notice.
-const LOOK: Duration = Duration::from_secs(1);
+/// The least time between two checks of the file, which changes without notice if it is a mounted Secret.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the key is, and thus how tokens are signed.
+/// The kind of key, and thus of signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "verbatim")]
 pub enum JwtAlgorithm {
-    /// A secret that who signs and the hub share.
+    /// A secret that the issuer of tokens and the hub share.
     #[value(name = "HS256")]
     Hs256,
     /// A public key, as PEM.
     #[value(name = "RS256")]
     Rs256,
-    /// A set of public keys (RFC 7517), told apart by `kid`.
+    /// A set of public keys (RFC 7517), distinguished by `kid`.
     #[value(name = "JWKS")]
     Jwks,
 }
 
-/// What tokens have to be like.
+/// The requirements for tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtSettings {
-    /// The key, or the keys.
+    /// The file with the key or the keys.
     pub key_file: PathBuf,
-    /// What it is.
+    /// The kind of key.
     pub algorithm: JwtAlgorithm,
-    /// What `iss` has to be.
+    /// The required value of the claim `iss`; `None`: any.
     pub issuer: Option<String>,
-    /// What `aud` has to be, or to contain.
+    /// The required value of the claim `aud`, or one of its values; `None`: any.
     pub audience: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct Jwt {
 }
 
 struct Keys {
-    looked: Instant,
+    checked: Instant,
     changed: Option<SystemTime>,
     set: Result<KeySet, String>,
 }
@@ -77,29 +77,31 @@ struct Claims {
 }
 
 impl Jwt {
-    /// Reads the key. A file that is not there yet, or is wrong, is read again.
+    /// Reads the key. If the file is missing or invalid, reading is repeated later.
     pub fn new(settings: JwtSettings) -> Self {
         let (set, changed) = (settings.read(), settings.changed());
         if let Err(why) = &set {
             tracing::warn!(why, "nobody gets in until tokens can be checked");
         }
-        Self { settings, keys: Mutex::new(Keys { looked: Instant::now(), changed, set }) }
+        Self { settings, keys: Mutex::new(Keys { checked: Instant::now(), changed, set }) }
     }
 
-    /// Whose token this is.
+    /// Checks a token, and returns the identity of its client.
     ///
     /// # Errors
-    /// [`Refusal::Token`] and [`Refusal::Key`].
-    pub fn identify(&self, token: &str) -> Result<Identity, Refusal> {
-        let refused = |why: &dyn std::fmt::Display| Refusal::Token(why.to_string());
-        let (algorithm, key) = match self.keys().map_err(Refusal::Key)? {
+    /// [`AdmissionError::Token`] if the token is not valid, and [`AdmissionError::Key`] if there is no usable
+    /// key.
+    pub fn identify(&self, token: &str) -> Result<ClientIdentity, AdmissionError> {
+        let refused = |why: &dyn std::fmt::Display| AdmissionError::Token(why.to_string());
+        let (algorithm, key) = match self.keys().map_err(AdmissionError::Key)? {
             KeySet::One(algorithm, key) => (algorithm, key),
             KeySet::Many(set) => {
                 let header = decode_header(token).map_err(|error| refused(&error))?;
                 let kid = header.kid.ok_or_else(|| refused(&"it has no `kid`"))?;
                 let jwk = set.find(&kid).ok_or_else(|| refused(&"its `kid` is unknown"))?;
                 let key = DecodingKey::from_jwk(jwk).map_err(|error| refused(&error))?;
-                // With a secret among public keys, whoever knows a public key could sign.
+                // An algorithm with a shared secret would take the public key for the secret, and anyone who
+                // knows the public key could sign.
                 if !is_public(header.alg) {
                     return Err(refused(&"its algorithm is not for public keys"));
                 }
@@ -122,7 +124,7 @@ impl Jwt {
         }
         let claims = decode::<Claims>(token, &key, &validation).map_err(|error| refused(&error))?.claims;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Identity {
+        Ok(ClientIdentity {
             user: claims.sub.map(Into::into),
             name: claims.name,
             rooms: claims.rooms,
@@ -132,8 +134,8 @@ impl Jwt {
 
     fn keys(&self) -> Result<KeySet, String> {
         let mut keys = lock(&self.keys);
-        if keys.looked.elapsed() >= LOOK {
-            keys.looked = Instant::now();
+        if keys.checked.elapsed() >= CHECK_INTERVAL {
+            keys.checked = Instant::now();
             let changed = self.settings.changed();
             if changed != keys.changed || keys.set.is_err() {
                 keys.changed = changed;
@@ -220,14 +222,14 @@ mod tests {
     #[test]
     fn other_tokens_are_refused() {
         let (jwt, file) = jwt("other", Some("us"));
-        let is_refused = |token: &str| matches!(jwt.identify(token), Err(Refusal::Token(_)));
+        let is_refused = |token: &str| matches!(jwt.identify(token), Err(AdmissionError::Token(_)));
 
         assert!(is_refused("nonsense"));
         assert!(is_refused(&token(b"another secret of thirty-two bytes", &json!({"iss": "us"}))));
         assert!(is_refused(&token(SECRET, &json!({"iss": "them"}))));
         assert!(is_refused(&token(SECRET, &json!({}))));
         assert!(is_refused(&token(SECRET, &json!({"iss": "us", "exp": now() - 1000}))));
-        // "alg": "none", signed by nobody
+        // This token has "alg": "none" and no signature.
         assert!(is_refused("eyJhbGciOiJub25lIn0.eyJpc3MiOiJ1cyJ9."));
         std::fs::remove_file(file).unwrap();
     }
@@ -239,10 +241,10 @@ mod tests {
             |algorithm| JwtSettings { key_file: file.clone(), algorithm, issuer: None, audience: None };
         for algorithm in [JwtAlgorithm::Rs256, JwtAlgorithm::Jwks] {
             let jwt = Jwt::new(settings(algorithm));
-            assert!(matches!(jwt.identify(&token(SECRET, &json!({}))), Err(Refusal::Key(_))));
+            assert!(matches!(jwt.identify(&token(SECRET, &json!({}))), Err(AdmissionError::Key(_))));
         }
         std::fs::write(&file, "short").unwrap();
-        assert!(matches!(Jwt::new(settings(JwtAlgorithm::Hs256)).identify(""), Err(Refusal::Key(_))));
+        assert!(matches!(Jwt::new(settings(JwtAlgorithm::Hs256)).identify(""), Err(AdmissionError::Key(_))));
         std::fs::remove_file(&file).unwrap();
     }
 }

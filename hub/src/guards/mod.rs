@@ -1,39 +1,43 @@
-//! Who gets in: whose pages, with which token, how many, how fast.
+//! Guards, which decide which requests are admitted: by origin, by token, and by rate.
 
-mod identity;
+mod admission_error;
+mod client_identity;
 mod jwt;
 mod origins;
 mod rates;
-mod refusal;
 
 use http::HeaderMap;
 
-pub use self::identity::Identity;
+pub use self::admission_error::AdmissionError;
+pub use self::client_identity::ClientIdentity;
 pub use self::jwt::{Jwt, JwtAlgorithm, JwtSettings};
 pub use self::origins::Origins;
 pub use self::rates::{Bucket, PerAddress};
-pub use self::refusal::Refusal;
 
-/// All guards of a hub.
+/// The guards of a hub that examine requests.
 #[derive(Debug)]
 pub struct Guards {
-    /// Whose pages.
+    /// The origins whose pages may connect.
     pub origins: Origins,
-    /// With which token; `None`: with none.
+    /// The check of tokens; `None`: clients need no token.
     pub jwt: Option<Jwt>,
 }
 
 impl Guards {
-    /// Whether this request may go on, and whose it is.
+    /// Checks a request, and returns the identity of its client.
     ///
     /// # Errors
-    /// A [`Refusal`].
-    pub fn identify(&self, headers: &HeaderMap, query_token: Option<&str>) -> Result<Identity, Refusal> {
+    /// An [`AdmissionError`].
+    pub fn identify(
+        &self,
+        headers: &HeaderMap,
+        query_token: Option<&str>,
+    ) -> Result<ClientIdentity, AdmissionError> {
         self.origins.check(headers)?;
-        let Some(jwt) = &self.jwt else { return Ok(Identity::default()) };
+        let Some(jwt) = &self.jwt else { return Ok(ClientIdentity::default()) };
         let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-        let token = bearer.or(query_token).ok_or_else(|| Refusal::Token("there is none".into()))?;
+        let token = bearer.or(query_token).ok_or_else(|| AdmissionError::Token("there is none".into()))?;
         jwt.identify(token)
     }
 }

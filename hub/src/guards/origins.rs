@@ -1,16 +1,16 @@
-//! Whose pages may connect (RFC 6454). Programs other than browsers send no origin, and are not asked for one.
+//! Origins whose pages may connect (RFC 6454). Programs other than browsers send no origin, and need none.
 
 use http::header::{HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, header};
 
-use super::refusal::Refusal;
+use super::admission_error::AdmissionError;
 
-/// What browsers may send to a hub of another origin (SignalR's clients do).
+/// The headers that a page of another origin may send (SignalR's clients do).
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, x-requested-with, x-signalr-user-agent");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
-/// See the module. The hub's own origin is always among them.
+/// The origins whose pages may connect; the hub's own origin is always one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
     all: bool,
@@ -21,7 +21,7 @@ impl Origins {
     /// Reads `https://example.com,http://localhost:3000` or `*`.
     ///
     /// # Errors
-    /// What an origin has to be like.
+    /// A text that says which origins are valid.
     pub fn new(text: &str) -> Result<Self, String> {
         let mut origins = Self::default();
         for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
@@ -41,12 +41,12 @@ impl Origins {
     }
 
     /// # Errors
-    /// [`Refusal::Origin`].
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// [`AdmissionError::Origin`] if the request comes from a page of another origin.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), AdmissionError> {
         match headers.get(ORIGIN) {
             Some(origin) if !self.allow(origin, headers) => {
                 let text: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
-                Err(Refusal::Origin(text))
+                Err(AdmissionError::Origin(text))
             }
             _ => Ok(()),
         }
@@ -59,7 +59,8 @@ impl Origins {
         self.all || is_own || self.listed.contains(&origin)
     }
 
-    /// Tells a browser that its page may read the answer (the Fetch standard, "CORS protocol").
+    /// Adds the headers that let a page of an allowed origin read the response (the Fetch standard, "CORS
+    /// protocol").
     pub fn put_headers(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let Some(origin) = request.get(ORIGIN).filter(|origin| self.allow(origin, request)) else { return };
         response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -74,7 +75,7 @@ impl Origins {
 mod tests {
     use super::*;
 
-    fn check(listed: &str, origin: &str) -> Result<(), Refusal> {
+    fn check(listed: &str, origin: &str) -> Result<(), AdmissionError> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("chat.example.com:8080"));
         headers.insert(ORIGIN, origin.parse().unwrap());
@@ -88,9 +89,9 @@ mod tests {
         assert_eq!(check("*", "https://anyone.example"), Ok(()));
         assert_eq!(
             check("https://a.example", "http://a.example"),
-            Err(Refusal::Origin("http://a.example".into()))
+            Err(AdmissionError::Origin("http://a.example".into()))
         );
-        assert_eq!(check("", "null"), Err(Refusal::Origin("null".into())));
+        assert_eq!(check("", "null"), Err(AdmissionError::Origin("null".into())));
         assert_eq!(Origins::default().check(&HeaderMap::new()), Ok(()));
     }
 

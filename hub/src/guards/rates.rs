@@ -1,4 +1,4 @@
-//! How fast: token buckets.
+//! Rate limits by token buckets.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use crate::sync::lock;
 /// The most addresses that are remembered.
 const MOST_ADDRESSES: usize = 100_000;
 
-/// How many seconds' worth may come at once.
+/// The size of a burst, as the number of seconds whose events may happen at once.
 const BURST: f64 = 2.0;
 
-/// Something that may happen so many times a second.
+/// The limit of events per second.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
     left: f64,
@@ -21,12 +21,12 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub fn new(per_second: u32, now: Instant) -> Self {
         Self { left: f64::from(per_second) * BURST, at: now }
     }
 
-    /// Whether it may happen once more.
+    /// Takes one event from the bucket. Returns false if the bucket is empty.
     pub fn take(&mut self, per_second: u32, now: Instant) -> bool {
         let rate = f64::from(per_second);
         let gained = now.saturating_duration_since(self.at).as_secs_f64() * rate;
@@ -53,12 +53,13 @@ pub struct PerAddress {
 }
 
 impl PerAddress {
-    /// So many a second; 0: any number.
+    /// A limit of events per second for each address; 0: no limit.
     pub fn new(per_second: u32) -> Self {
         Self { per_second, buckets: Mutex::default() }
     }
 
-    /// Whether it may happen once more for an address.
+    /// Takes one event from an address's bucket. Returns false if the bucket is empty, or if too many
+    /// addresses are remembered.
     pub fn take(&self, address: IpAddr) -> bool {
         if self.per_second == 0 {
             return true;

@@ -8,21 +8,22 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::entrance::{ConnectQuery, Entrance, in_use, is_fresh, refuse, refused, unknown, without_token};
-use crate::guards::Identity;
+use super::refusals::{in_use, refuse, refused, unknown, without_token};
+use super::services::{ConnectQuery, RequestServices, is_fresh};
+use crate::guards::ClientIdentity;
 use crate::metrics::RefusedRequest;
-use crate::outbox::Ending;
+use crate::outbox::CloseReason;
 use crate::session::{Found, Kind};
 use crate::token::{ConnectionId, Token};
-use crate::transports::{events, polls, resumable};
+use crate::transports::{long_polling, server_sent_events, stateful_websocket};
 use crate::websocket::{self, NotUpgradable};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {
     WebSocket,
-    Events,
-    Polls,
+    ServerSentEvents,
+    LongPolling,
 }
 
 impl Transport {
@@ -36,61 +37,65 @@ impl Transport {
         if has(header::UPGRADE, "websocket") {
             Self::WebSocket
         } else if has(header::ACCEPT, "text/event-stream") {
-            Self::Events
+            Self::ServerSentEvents
         } else {
-            Self::Polls
+            Self::LongPolling
         }
     }
 }
 
 /// `GET /hub`: a WebSocket, the stream of events, or a poll.
 pub(super) async fn connect(
-    State(entrance): State<Arc<Entrance>>,
+    State(services): State<Arc<RequestServices>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Query(query): Query<ConnectQuery>,
     request: Request,
 ) -> Response {
-    let identity = match entrance.guards.identify(request.headers(), query.access_token.as_deref()) {
+    let identity = match services.guards.identify(request.headers(), query.access_token.as_deref()) {
         Ok(identity) => identity,
-        Err(refusal) => return refuse(&refusal),
+        Err(error) => return refuse(&error),
     };
     let transport = Transport::of(request.headers());
-    let token = query.id.as_deref().and_then(|text| entrance.signer.read(text));
+    let token = query.id.as_deref().and_then(|text| services.signer.read(text));
     let text = query.id.unwrap_or_default();
     match (transport, token) {
         (Transport::WebSocket, Some(token)) if token.stateful => {
-            if token.owner != entrance.owner
-                && !matches!(entrance.sessions.find(token.id), Found::Live(_))
-                && (!entrance.handover.is_possible()
-                    || entrance.forwarder.is_there(&token, is_fresh(&token)).await)
+            if token.owner != services.owner
+                && !matches!(services.sessions.find(token.id), Found::Live(_))
+                && (!services.handover.is_possible()
+                    || services.forwarder.is_there(&token, is_fresh(&token)).await)
             {
-                return entrance.forwarder.pass_on(&text, &token, request).await;
+                return services.forwarder.forward(&text, &token, request).await;
             }
-            resume(entrance, address, identity, &token, request).await
+            resume(services, address, identity, &token, request).await
         }
         // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
         // another key, is as good.
         (Transport::WebSocket, token) => {
-            if token.is_some_and(|token| entrance.has(token.id)) {
+            if token.is_some_and(|token| services.has(token.id)) {
                 let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
                 return in_use(text);
             }
-            websocket(entrance, address, identity, token.map(|token| token.id), request)
+            websocket(services, address, identity, token.map(|token| token.id), request)
         }
         (_, None) if text.is_empty() => without_token(),
         (_, None) => unknown(),
-        (_, Some(token)) if token.owner != entrance.owner => {
-            entrance.forwarder.pass_on(&text, &token, request).await
+        (_, Some(token)) if token.owner != services.owner => {
+            services.forwarder.forward(&text, &token, request).await
         }
         (transport, Some(token)) => {
-            let kind = if transport == Transport::Events { Kind::Events } else { Kind::Polls };
-            let (session, is_new) = match entrance.session(address, identity, &token, kind) {
+            let kind = if transport == Transport::ServerSentEvents {
+                Kind::ServerSentEvents
+            } else {
+                Kind::LongPolling
+            };
+            let (session, is_new) = match services.session(address, identity, &token, kind) {
                 Ok(found) => found,
                 Err(response) => return *response,
             };
             match kind {
-                Kind::Events if is_new => events::serve(session),
-                Kind::Polls => polls::serve(session, is_new).await,
+                Kind::ServerSentEvents if is_new => server_sent_events::serve(session),
+                Kind::LongPolling => long_polling::serve(session, is_new).await,
                 _ => in_use("this connection has another request already\n"),
             }
         }
@@ -102,9 +107,9 @@ fn not_upgradable(error: NotUpgradable) -> Response {
 }
 
 fn websocket(
-    entrance: Arc<Entrance>,
+    services: Arc<RequestServices>,
     address: SocketAddr,
-    identity: Identity,
+    identity: ClientIdentity,
     id: Option<ConnectionId>,
     mut request: Request,
 ) -> Response {
@@ -113,23 +118,23 @@ fn websocket(
         Err(error) => return not_upgradable(error),
     };
     let admission =
-        match entrance.connections.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
+        match services.connections.admit(id.unwrap_or_else(ConnectionId::random), identity, address.ip()) {
             Ok(admission) => admission,
-            Err(refusal) => return refuse(&refusal),
+            Err(error) => return refuse(&error),
         };
     let upgrade = hyper::upgrade::on(&mut request);
     // Everything of the request goes before the connection begins.
     drop(request);
     tokio::spawn(async move {
         let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
-            return admission.outbox.end(Ending::Gone);
+            return admission.outbox.end(CloseReason::Gone);
         };
         let outbox = Arc::clone(&admission.outbox);
-        let mut conversation = Box::new(entrance.runner.conversation(admission));
-        let (ending, rest) = websocket::serve(socket, early, &outbox, &mut *conversation).await;
+        let mut connection = Box::new(services.runner.connection(admission));
+        let (reason, socket) = websocket::serve(socket, early, &outbox, &mut *connection).await;
         // The rooms are left now, while the client may still be busy with the last words.
-        let admission = conversation.end(&ending);
-        rest.farewell(&outbox, &ending, entrance.linger).await;
+        let admission = connection.end(&reason);
+        socket.close(&outbox, &reason, services.linger).await;
         drop(admission);
     });
     response
@@ -137,9 +142,9 @@ fn websocket(
 
 /// A WebSocket of a connection with stateful reconnect: the first, or a later one, also of one that another hub had.
 async fn resume(
-    entrance: Arc<Entrance>,
+    services: Arc<RequestServices>,
     address: SocketAddr,
-    identity: Identity,
+    identity: ClientIdentity,
     token: &Token,
     mut request: Request,
 ) -> Response {
@@ -147,21 +152,21 @@ async fn resume(
         Ok(response) => response,
         Err(error) => return not_upgradable(error),
     };
-    let is_elsewhere = match entrance.sessions.find(token.id) {
+    let is_elsewhere = match services.sessions.find(token.id) {
         Found::Live(_) => false,
         Found::Ended => true,
-        Found::Nothing => token.owner != entrance.owner,
+        Found::Nothing => token.owner != services.owner,
     };
     let session = if is_elsewhere {
-        let admission = match entrance.connections.admit(token.id, identity, address.ip()) {
+        let admission = match services.connections.admit(token.id, identity, address.ip()) {
             Ok(admission) => admission,
-            Err(refusal) => return refuse(&refusal),
+            Err(error) => return refuse(&error),
         };
         // Boxed, for hardly any request comes to this.
-        let Some(session) = Box::pin(entrance.handover.take(admission)).await else { return unknown() };
+        let Some(session) = Box::pin(services.handover.take_over(admission)).await else { return unknown() };
         session
     } else {
-        match entrance.session(address, identity, token, Kind::Stateful) {
+        match services.session(address, identity, token, Kind::Stateful) {
             Ok((session, _)) => session,
             Err(response) => return *response,
         }
@@ -169,7 +174,7 @@ async fn resume(
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else { return };
-        resumable::serve(socket, early, session, entrance.linger).await;
+        stateful_websocket::serve(socket, early, session, services.linger).await;
     });
     response
 }

@@ -12,9 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use super::entrance::refused;
-use crate::canary::Canary;
+use super::refusals::refused;
 use crate::metrics::{Metrics, RefusedRequest};
+use crate::peers::Peers;
 use crate::token::{Signer, Token};
 
 /// Shows that another hub of this cluster passed the request on.
@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Forwarder {
     pub(super) signer: Arc<Signer>,
-    pub(super) canary: Arc<Canary>,
+    pub(super) peers: Arc<Peers>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -35,7 +35,7 @@ impl Forwarder {
     /// Whether the hub that has a token's connection can be reached. Nothing was heard of it yet if it or this one has just started, and
     /// what is fresh may be of such a hub; otherwise the dead are not waited for.
     pub(super) async fn is_there(&self, token: &Token, is_fresh: bool) -> bool {
-        let is_known = self.canary.instances().contains(&format!("{:08x}", token.owner.instance));
+        let is_known = self.peers.instances().contains(&format!("{:08x}", token.owner.instance));
         (is_known || is_fresh)
             && tokio::time::timeout(CONNECT, TcpStream::connect(token.owner.address))
                 .await
@@ -43,7 +43,7 @@ impl Forwarder {
     }
 
     /// What the other hub answers. A hub that is gone took its connections with it.
-    pub(super) async fn pass_on(&self, text: &str, token: &Token, request: Request) -> Response {
+    pub(super) async fn forward(&self, text: &str, token: &Token, request: Request) -> Response {
         let pass = self.signer.pass(text);
         if request.headers().get(&PASSED).is_some_and(|value| value == pass.as_str()) {
             // It was for an earlier hub at our address.

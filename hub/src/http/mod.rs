@@ -1,11 +1,12 @@
 //! The hub's HTTP surface.
 
 mod connect;
-mod entrance;
 mod forward;
 mod negotiate;
 mod page;
+mod refusals;
 mod send;
+mod services;
 
 use std::sync::Arc;
 
@@ -16,15 +17,16 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use self::entrance::{Entrance, refuse};
 use self::forward::Forwarder;
+use self::refusals::refuse;
+use self::services::RequestServices;
 use crate::guards::Guards;
 use crate::hub::Hub;
 use crate::metrics::{CONTENT_TYPE, Metrics, RefusedRequest};
 
 /// All routes.
 pub fn router(hub: &Arc<Hub>) -> Router {
-    let entrance = Arc::new(Entrance {
+    let services = Arc::new(RequestServices {
         guards: Arc::clone(&hub.guards),
         signer: Arc::clone(&hub.signer),
         owner: hub.owner,
@@ -35,10 +37,10 @@ pub fn router(hub: &Arc<Hub>) -> Router {
         handover: Arc::clone(&hub.handover),
         forwarder: Forwarder {
             signer: Arc::clone(&hub.signer),
-            canary: Arc::clone(&hub.canary),
+            peers: Arc::clone(&hub.peers),
             metrics: Arc::clone(&hub.metrics),
         },
-        linger: hub.timing.linger,
+        linger: hub.timeouts.linger,
         most_message_bytes: hub.most_message_bytes,
     });
     let signalr = Router::new()
@@ -46,7 +48,7 @@ pub fn router(hub: &Arc<Hub>) -> Router {
         .route("/hub/negotiate", post(negotiate::negotiate))
         .layer(middleware::from_fn_with_state(Arc::clone(&hub.guards), cross_origin))
         .layer(middleware::map_response_with_state(Arc::clone(&hub.metrics), count_refused))
-        .with_state(entrance);
+        .with_state(services);
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -64,7 +66,7 @@ async fn cross_origin(State(guards): State<Arc<Guards>>, request: Request, next:
     let mut response = if request.method() == Method::OPTIONS {
         match guards.origins.check(&headers) {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
-            Err(refusal) => refuse(&refusal),
+            Err(error) => refuse(&error),
         }
     } else {
         next.run(request).await

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use signalr::negotiate::Negotiation;
 
-use super::entrance::{Entrance, now, refuse};
+use super::refusals::refuse;
+use super::services::{RequestServices, now};
 use crate::token::{ConnectionId, Token};
 
 #[derive(Deserialize)]
@@ -25,20 +26,20 @@ pub(super) struct NegotiateQuery {
 
 /// `POST /hub/negotiate`. Nothing is kept for it.
 pub(super) async fn negotiate(
-    State(entrance): State<Arc<Entrance>>,
+    State(services): State<Arc<RequestServices>>,
     Query(query): Query<NegotiateQuery>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = entrance.guards.identify(&headers, query.access_token.as_deref()) {
-        return refuse(&refusal);
+    if let Err(error) = services.guards.identify(&headers, query.access_token.as_deref()) {
+        return refuse(&error);
     }
     let token = Token {
         id: ConnectionId::random(),
-        owner: entrance.owner,
+        owner: services.owner,
         issued: now(),
         stateful: query.use_stateful_reconnect && query.negotiate_version > 0,
     };
-    let signed = entrance.signer.sign(&token);
+    let signed = services.signer.sign(&token);
     Json(Negotiation::new(query.negotiate_version, token.id.to_string(), signed, token.stateful))
         .into_response()
 }

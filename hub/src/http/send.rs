@@ -9,46 +9,47 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use signalr::error::ProtocolError;
 
-use super::entrance::{ConnectQuery, Entrance, unknown};
-use crate::outbox::Ending;
+use super::refusals::unknown;
+use super::services::{ConnectQuery, RequestServices};
+use crate::outbox::CloseReason;
 
 /// `POST /hub`: what a client says that cannot say it over its transport.
 pub(super) async fn send(
-    State(entrance): State<Arc<Entrance>>,
+    State(services): State<Arc<RequestServices>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Query(query): Query<ConnectQuery>,
     request: Request,
 ) -> Response {
-    let (token, session) = match entrance.own_session(&query, request.headers(), Some(address)) {
+    let (token, session) = match services.own_session(&query, request.headers(), Some(address)) {
         Ok(found) => found,
         Err(response) => return *response,
     };
     let Some(session) = session else {
-        return entrance.forwarder.pass_on(query.id.as_deref().unwrap_or_default(), &token, request).await;
+        return services.forwarder.forward(query.id.as_deref().unwrap_or_default(), &token, request).await;
     };
     // Records have a bound of their own; this one is for those that come together.
-    let Ok(bytes) = to_bytes(request.into_body(), 2 * entrance.most_message_bytes + 1024).await else {
-        let error = ProtocolError::TooLarge { most_bytes: entrance.most_message_bytes };
-        session.outbox.end(Ending::Protocol(error));
+    let Ok(bytes) = to_bytes(request.into_body(), 2 * services.most_message_bytes + 1024).await else {
+        let error = ProtocolError::TooLarge { most_bytes: services.most_message_bytes };
+        session.outbox.end(CloseReason::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     // With any other answer, clients take the connection for ended.
-    if session.hear(bytes).await { StatusCode::OK.into_response() } else { unknown() }
+    if session.receive(bytes).await { StatusCode::OK.into_response() } else { unknown() }
 }
 
 /// `DELETE /hub`: a client that polls says goodbye.
 pub(super) async fn end(
-    State(entrance): State<Arc<Entrance>>,
+    State(services): State<Arc<RequestServices>>,
     Query(query): Query<ConnectQuery>,
     request: Request,
 ) -> Response {
-    match entrance.own_session(&query, request.headers(), None) {
+    match services.own_session(&query, request.headers(), None) {
         Ok((_, Some(session))) => {
-            session.outbox.end(Ending::Farewell);
+            session.outbox.end(CloseReason::ClientClosed);
             (StatusCode::ACCEPTED, Body::empty()).into_response()
         }
         Ok((token, None)) => {
-            entrance.forwarder.pass_on(query.id.as_deref().unwrap_or_default(), &token, request).await
+            services.forwarder.forward(query.id.as_deref().unwrap_or_default(), &token, request).await
         }
         Err(response) => *response,
     }

@@ -22,7 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use self::reasons::{Disconnect, FailedCall, Reason};
-use crate::outbox::Ending;
+use crate::outbox::CloseReason;
 use crate::protocol::methods::CallError;
 
 pub use self::reasons::RefusedRequest;
@@ -38,10 +38,10 @@ const PREFIX: &str = "chatcluster_hub";
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// A number that also falls.
+/// A metric that can also fall.
 pub type Gauge = gauge::Gauge<u64, AtomicU64>;
 
-/// A type of metric, as one is before anything has been counted.
+/// A type of metric that can be created without any values.
 trait Kind: Metric + Clone {
     fn new() -> Self;
 }
@@ -64,8 +64,8 @@ impl Kind for Histogram {
     }
 }
 
-/// A counter for each reason. All are there from the start: a rate over a series that begins at 1 misses its
-/// first event.
+/// A counter for each reason. All exist from the start, because a rate over a series that begins at 1 misses
+/// its first event.
 impl<R: Reason> Kind for Family<R, Counter> {
     fn new() -> Self {
         let family = Self::default();
@@ -76,14 +76,14 @@ impl<R: Reason> Kind for Family<R, Counter> {
     }
 }
 
-/// Makes a metric and names it.
+/// Creates and registers a metric.
 fn register<M: Kind>(registry: &mut Registry, name: &str, documentation: &str) -> M {
     let metric = M::new();
     registry.register(name, help(documentation), metric.clone());
     metric
 }
 
-/// The help text of a metric: the encoder ends it with a full stop.
+/// The help text of a metric, without the full stop, which the encoder appends.
 fn help(documentation: &str) -> &str {
     documentation.trim().trim_end_matches('.')
 }
@@ -121,59 +121,59 @@ metrics! {
     pub struct Metrics {
         /// Open connections.
         pub connections: Gauge,
-        /// Connections beyond what this hub takes, at once or in a second from one address.
+        /// Connections refused, because the hub has too many, or one address opened too many in a second.
         pub connections_refused: Counter,
         /// Requests of clients that were refused, by reason.
         requests_refused: Family<RefusedRequest, Counter>,
-        /// Requests passed on to the hub whose connection they are for.
+        /// Requests passed on to the hub that has their connection.
         pub requests_passed_on: Counter,
         /// Connections that ended, by reason.
         disconnects: Family<Disconnect, Counter>,
         /// Records from clients.
         pub records_received: Counter,
-        /// Calls of clients that failed, by reason; also those whose caller does not wait for an answer.
+        /// Invocations by clients that failed, by reason; also those without a completion.
         calls_failed: Family<FailedCall, Counter>,
         /// Messages from clients that were stored for their rooms.
         pub messages_published: Counter,
         /// Messages from clients to rooms that the backplane did not take.
         pub messages_not_published: Counter,
-        /// Messages for rooms from the backplane.
+        /// Messages for rooms received from the backplane.
         pub messages_heard: Counter,
         /// Messages that clients sent again and that were not stored again.
         pub messages_repeated: Counter,
-        /// Messages from the backplane that were delivered before.
+        /// Messages from the backplane that had been delivered already.
         pub messages_doubled: Counter,
-        /// Payloads from the backplane that are no message of a hub.
+        /// Payloads from the backplane that are not messages of a hub.
         pub messages_not_understood: Counter,
         /// Histories of rooms that were read from the backplane.
         pub catch_ups: Counter,
-        /// Times that messages of a room were lost to its members here.
+        /// Times that messages of a room were lost to its members on this hub.
         pub gaps: Counter,
         /// Messages queued, once per member.
         pub deliveries: Counter,
         /// Connections closed because their client read too slowly.
         pub slow_consumers: Counter,
-        /// 1 while subscribed on the backplane.
+        /// 1 while the hub is subscribed on the backplane.
         pub backplane_connected: Gauge,
-        /// Times the backplane was connected again after it was lost.
+        /// Times that the backplane was connected again after a loss.
         pub backplane_reconnects: Counter,
-        /// Answers of clients to each other.
+        /// Results of clients for invocations by other clients.
         pub client_results: Counter,
-        /// Calls of clients by each other that gave an error, or nothing in time.
+        /// Invocations of clients by other clients that failed, or were not answered in time.
         pub client_results_failed: Counter,
-        /// Connections that another hub went on with.
+        /// Connections that were handed over to another hub.
         pub moved_away: Counter,
-        /// Connections of others that this one went on with.
+        /// Connections that were taken over from another hub.
         pub moved_here: Counter,
-        /// Time from when a client's message to a room is taken until the backplane confirms that it is
+        /// Time from when a client's message to a room is accepted until the backplane confirms that it is
         /// stored; messages that were not stored are left out.
         pub message_store_seconds: Histogram,
-        /// Time from when a room's message is heard from the backplane until it is queued for each member on
-        /// this pod; messages that a catch-up brings are left out.
+        /// Time from when a room's message is received from the backplane until it is queued for each member
+        /// on this pod; messages that a catch-up brings are left out.
         pub message_delivery_seconds: Histogram,
-        /// Time from when the first connection of a batch has something to be written until all of the batch
-        /// are written, as far as their sockets take it; observed once per batch, without connections by
-        /// other transports or with stateful reconnect.
+        /// Time from when the first connection of a batch has something to be written until the whole batch
+        /// is written, as far as the sockets take it; observed once per batch, without connections by other
+        /// transports or with stateful reconnect.
         pub flush_seconds: Histogram,
         /// Time from when a catch-up begins, after a join, a gap or a reconnect and perhaps with many rooms,
         /// until the history of a room is read and queued for its members on this pod; observed once per
@@ -182,7 +182,7 @@ metrics! {
     }
 }
 
-/// Values that are read anew for each scrape.
+/// Values that are read when the metrics are scraped.
 #[derive(Debug)]
 pub struct Scrape<'a> {
     /// The hub's version.
@@ -195,7 +195,8 @@ pub struct Scrape<'a> {
     pub rooms: usize,
     /// The number of members of these rooms on other pods.
     pub members_elsewhere: usize,
-    /// Each pod that was heard on the backplane, this one included, and the age of its last beat in seconds.
+    /// Each pod whose heartbeats are received, this one included, and the age of its last heartbeat in
+    /// seconds.
     pub canaries: Vec<(String, f64)>,
 }
 
@@ -213,8 +214,8 @@ struct Build {
 
 impl Metrics {
     /// Counts a connection that ended.
-    pub fn disconnected(&self, ending: &Ending) {
-        self.disconnects.get_or_create(&ending.into()).inc();
+    pub fn disconnected(&self, reason: &CloseReason) {
+        self.disconnects.get_or_create(&reason.into()).inc();
     }
 
     /// Counts a request of a client that was refused.
@@ -251,7 +252,7 @@ impl Scrape<'_> {
             let milliseconds = (age * 1e3).round();
             ages.get_or_create(&Peer { peer: peer.clone() }).set(milliseconds / 1e3);
         }
-        registry.register("canary_age_seconds", "Age of the last beat heard, per peer pod", ages);
+        registry.register("canary_age_seconds", "Age of the last heartbeat received, by peer pod", ages);
         let [version, backplane, pod] = [self.version, self.backplane, self.pod].map(str::to_owned);
         let build = Family::<Build, Gauge>::default();
         build.get_or_create(&Build { version, backplane, pod }).set(1);

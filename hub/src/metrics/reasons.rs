@@ -1,4 +1,4 @@
-//! The values of the label `reason`: few, and known from the start.
+//! The values of the label `reason`: few, and all known at the start.
 
 use std::fmt;
 use std::hash::Hash;
@@ -6,15 +6,15 @@ use std::hash::Hash;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use signalr::error::ProtocolError;
 
-use crate::guards::Refusal;
-use crate::outbox::Ending;
+use crate::guards::AdmissionError;
+use crate::outbox::CloseReason;
 use crate::protocol::methods::CallError;
 
 /// A closed set of reasons.
 pub(super) trait Reason:
     Clone + fmt::Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static
 {
-    /// All of them.
+    /// All reasons.
     const ALL: &'static [Self];
 }
 
@@ -44,12 +44,12 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a connection ended: an [`Ending`] without its details.
+    /// The reason why a connection ended: a [`CloseReason`] without its details.
     pub(super) enum Disconnect {
         Gone = "gone",
-        Farewell = "farewell",
+        ClientClosed = "farewell",
         Draining = "draining",
-        Moved = "moved",
+        HandedOver = "moved",
         Rebalanced = "rebalanced",
         SlowConsumer = "slow_consumer",
         Silent = "silent",
@@ -61,65 +61,65 @@ reasons! {
     }
 }
 
-impl From<&Ending> for Disconnect {
-    fn from(ending: &Ending) -> Self {
-        match ending {
-            Ending::Gone => Self::Gone,
-            Ending::Farewell => Self::Farewell,
-            Ending::Draining => Self::Draining,
-            Ending::Moved => Self::Moved,
-            Ending::Rebalanced => Self::Rebalanced,
-            Ending::SlowConsumer => Self::SlowConsumer,
-            Ending::Silent => Self::Silent,
-            Ending::Expired => Self::Expired,
-            Ending::Handshake(_) => Self::Handshake,
-            Ending::Protocol(ProtocolError::TooLarge { .. }) => Self::TooLarge,
-            Ending::Protocol(_) => Self::Protocol,
-            Ending::Frame(_) => Self::Frame,
+impl From<&CloseReason> for Disconnect {
+    fn from(reason: &CloseReason) -> Self {
+        match reason {
+            CloseReason::Gone => Self::Gone,
+            CloseReason::ClientClosed => Self::ClientClosed,
+            CloseReason::Draining => Self::Draining,
+            CloseReason::HandedOver => Self::HandedOver,
+            CloseReason::Rebalanced => Self::Rebalanced,
+            CloseReason::SlowConsumer => Self::SlowConsumer,
+            CloseReason::Silent => Self::Silent,
+            CloseReason::Expired => Self::Expired,
+            CloseReason::Handshake(_) => Self::Handshake,
+            CloseReason::Protocol(ProtocolError::TooLarge { .. }) => Self::TooLarge,
+            CloseReason::Protocol(_) => Self::Protocol,
+            CloseReason::Frame(_) => Self::Frame,
         }
     }
 }
 
 reasons! {
-    /// Why a request of a client was refused.
+    /// The reason why a request of a client was refused.
     pub enum RefusedRequest {
-        /// It comes from a page of an origin that is not allowed.
+        /// The request comes from a page of an origin that is not allowed.
         Origin = "origin",
-        /// It has no valid token.
+        /// The request has no valid token.
         Token = "token",
         /// The key of tokens cannot be read.
         TokenKey = "token_key",
-        /// The hub has as many connections as it takes.
+        /// The hub has as many connections as it may.
         TooManyConnections = "too_many_connections",
-        /// Too many connections a second came from its address.
+        /// The client's address opened too many connections in a second.
         TooManyFromAddress = "too_many_from_address",
-        /// It is no WebSocket handshake, although it asks for an upgrade.
+        /// The request asks for an upgrade, but is not a WebSocket handshake.
         NotWebSocket = "not_websocket",
-        /// It needs a connection token and has none.
+        /// The request needs a connection token and has none.
         NoConnectionToken = "no_connection_token",
-        /// Its connection does not exist, or exists no longer.
+        /// The request's connection does not exist, or no longer.
         UnknownConnection = "unknown_connection",
-        /// Its connection has another request or another transport.
+        /// The request's connection has another request or another transport.
         ConnectionInUse = "connection_in_use",
-        /// The hub that had its connection cannot be reached.
+        /// The hub that has the request's connection cannot be reached.
         HubGone = "hub_gone",
     }
 }
 
-impl From<&Refusal> for RefusedRequest {
-    fn from(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::Origin(_) => Self::Origin,
-            Refusal::Token(_) => Self::Token,
-            Refusal::Key(_) => Self::TokenKey,
-            Refusal::Full => Self::TooManyConnections,
-            Refusal::TooFast => Self::TooManyFromAddress,
+impl From<&AdmissionError> for RefusedRequest {
+    fn from(error: &AdmissionError) -> Self {
+        match error {
+            AdmissionError::Origin(_) => Self::Origin,
+            AdmissionError::Token(_) => Self::Token,
+            AdmissionError::Key(_) => Self::TokenKey,
+            AdmissionError::Full => Self::TooManyConnections,
+            AdmissionError::TooFast => Self::TooManyFromAddress,
         }
     }
 }
 
 reasons! {
-    /// Why a call failed: a [`CallError`] without its details.
+    /// The reason why an invocation failed: a [`CallError`] without its details.
     pub(super) enum FailedCall {
         UnknownMethod = "unknown_method",
         Arguments = "arguments",
@@ -160,14 +160,14 @@ impl From<&CallError> for FailedCall {
             CallError::TooManyStreams(_) => Self::TooManyStreams,
             CallError::Aborted(_) => Self::StreamAborted,
             CallError::NoConnection(_) => Self::NoConnection,
-            CallError::TooManyQuestions(_) => Self::TooManyAnswersDue,
+            CallError::TooManyPending(_) => Self::TooManyAnswersDue,
             CallError::Busy => Self::ClientBusy,
             CallError::Left => Self::ClientLeft,
             CallError::NoAnswer(_) => Self::ClientSilent,
-            CallError::Theirs(_) => Self::ClientError,
-            CallError::NoValue => Self::ClientResult,
+            CallError::ClientError(_) => Self::ClientError,
+            CallError::InvalidResult => Self::ClientResult,
             CallError::HubGone => Self::HubGone,
-            CallError::Ends => Self::ConnectionEnded,
+            CallError::ShuttingDown => Self::ConnectionEnded,
             CallError::NotSent(_) => Self::NotSent,
         }
     }

@@ -68,7 +68,7 @@ fn every_sample_follows_the_head_of_its_metric() {
     }
 }
 
-/// Dashboards and alerts of others ask for these.
+/// Dashboards and alerts depend on these.
 #[test]
 fn names_labels_and_types_stay() {
     let metrics = Metrics::default();
@@ -125,8 +125,8 @@ fn each_reason_is_there_from_the_start_and_counts_for_itself() {
     let metrics = Metrics::default();
     let before = scraped(&metrics);
 
-    metrics.disconnected(&Ending::Protocol(ProtocolError::TooLarge { most_bytes: 1 }));
-    metrics.disconnected(&Ending::Protocol(ProtocolError::Missing("target")));
+    metrics.disconnected(&CloseReason::Protocol(ProtocolError::TooLarge { most_bytes: 1 }));
+    metrics.disconnected(&CloseReason::Protocol(ProtocolError::Missing("target")));
     metrics.refused(RefusedRequest::HubGone);
     metrics.call_failed(&CallError::Left);
     metrics.call_failed(&CallError::Left);

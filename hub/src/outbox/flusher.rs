@@ -1,7 +1,8 @@
-//! Writes what has gathered for many connections, one after another, from a few tasks.
+//! Writes the queues of many connections, one after another, from a few tasks.
 //!
-//! A broadcast makes hundreds of queues non-empty at once. To wake a task for each costs more than the write itself; here one
-//! task per core is woken once, and while it writes to the first, more gathers for the last: the busier, the fewer system calls.
+//! A broadcast puts records into hundreds of queues at once. To wake a task for each costs more than the
+//! write itself. Here one task per core is woken once, and while it writes the first queue, more records
+//! gather in the last one: the higher the load, the fewer system calls per record.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -11,16 +12,16 @@ use tokio::sync::Notify;
 
 use crate::sync::lock;
 
-/// After so many writes the other tasks of the thread have their turn.
+/// The number of writes after which the other tasks of the thread have their turn.
 const TURN: usize = 64;
 
 /// A queue that can be written.
 pub trait Flush: Send + Sync + 'static {
-    /// Writes what has gathered.
+    /// Writes all records that have gathered.
     fn flush(&self);
 }
 
-/// See the module.
+/// Writes queues soon after they are added.
 #[derive(Debug)]
 pub struct Flusher<Q> {
     shards: Vec<Arc<Shard<Q>>>,
@@ -35,7 +36,7 @@ struct Shard<Q> {
 #[derive(Debug)]
 struct Waiting<Q> {
     queues: Vec<Arc<Q>>,
-    /// When the first of them came.
+    /// The time when the first of the queues was added.
     since: Option<Instant>,
 }
 
@@ -47,7 +48,8 @@ impl<Q> Default for Shard<Q> {
 }
 
 impl<Q> Shard<Q> {
-    /// Exchanges the queues that wait for the empty vector `batch`. Returns when the first of them came.
+    /// Exchanges the queues that wait for the empty vector `batch`. Returns the time when the first of them
+    /// was added.
     fn swap(&self, batch: &mut Vec<Arc<Q>>) -> Option<Instant> {
         let mut waiting = lock(&self.waiting);
         std::mem::swap(batch, &mut waiting.queues);
@@ -56,14 +58,15 @@ impl<Q> Shard<Q> {
 }
 
 impl<Q: Flush> Flusher<Q> {
-    /// One that writes nothing.
+    /// A flusher that writes nothing.
     #[cfg(test)]
     pub(crate) fn idle() -> Arc<Self> {
         Arc::new(Self { shards: vec![Arc::default()] })
     }
 
-    /// Starts a flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime. Each
-    /// batch observes in `seconds` how long its first queue had waited once all of them were written.
+    /// Starts a flusher of one task per core, which run as long as the runtime does. Needs a Tokio runtime.
+    /// For each batch, `seconds` observes the time from when its first queue was added until all its queues
+    /// are written.
     pub fn start(seconds: &Histogram) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shards: Vec<Arc<Shard<Q>>> = (0..cores).map(|_| Arc::default()).collect();
@@ -73,9 +76,10 @@ impl<Q: Flush> Flusher<Q> {
         Arc::new(Self { shards })
     }
 
-    /// Has a queue written soon.
+    /// Schedules a queue to be written soon.
     pub(crate) fn add(&self, queue: &Arc<Q>) {
-        // Neighbours in memory were made at about the same time, and are often in the same room.
+        // Queues that are neighbours in memory were created at about the same time, and often belong to one
+        // room.
         let shard = &self.shards[(Arc::as_ptr(queue) as usize >> 6) % self.shards.len()];
         let mut waiting = lock(&shard.waiting);
         let was_empty = waiting.queues.is_empty();

@@ -1,18 +1,19 @@
-//! The queue of one connection: any task puts records in, and all that has gathered leaves at once.
+//! The queue of one connection: any task adds records, and all records that have gathered are sent at once.
 //!
-//! Where a connection has a socket of its own, the queue is written to it by whoever flushes it ([`Flusher`]): no task
-//! of the connection is woken for that, unless the socket takes no more. Otherwise, who serves the connection takes the records.
+//! If a connection has a socket of its own, the [`Flusher`] writes the queue to it, or a task that has just
+//! added records does. The connection's own task is not woken for that, unless the socket is full. Otherwise,
+//! the task that serves the connection takes the records.
 //!
-//! It is bounded. A client that does not read fast enough is let go, so that nobody else is slowed and the memory
-//! of the hub does not depend on its clients.
+//! The queue is bounded. A client that does not read fast enough is disconnected, so that it slows nobody
+//! else, and so that the hub's memory does not depend on its clients.
 
-mod ending;
+mod activity;
+mod close_reason;
 mod flusher;
-mod pulse;
 mod queue;
-mod wire;
+mod socket_writer;
 
-pub use self::ending::Ending;
+pub use self::activity::Activity;
+pub use self::close_reason::CloseReason;
 pub use self::flusher::Flusher;
-pub use self::pulse::Pulse;
 pub use self::queue::{Limits, Outbox, Pushed};

@@ -8,18 +8,19 @@ use signalr::record::Record;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::Ending;
+use super::activity::Activity;
+use super::close_reason::CloseReason;
 use super::flusher::{Flush, Flusher};
-use super::pulse::Pulse;
-use super::wire::{Wire, Written};
+use super::socket_writer::{SocketWriter, Written};
 use crate::sync::lock;
 
-/// How much may wait for a client.
+/// The bounds of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Records.
+    /// The most records.
     pub records: usize,
-    /// Bytes of these records. They are shared by all who wait for them, so this bounds delay more than memory.
+    /// The most bytes of these records. Queues share the bytes of a record, so this bounds delay more than
+    /// memory.
     pub bytes: usize,
 }
 
@@ -29,18 +30,18 @@ impl Default for Limits {
     }
 }
 
-/// Whether a record will be written.
+/// The fate of a record that was added to a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// It is written next.
+    /// The record is written next.
     Queued,
-    /// The connection is about to end and takes no more.
+    /// The connection has ended, or is about to, and the record was dropped.
     Ended,
-    /// The queue was full; this record ended the connection.
+    /// The queue was full, which ended the connection.
     Overflow,
 }
 
-/// See the module.
+/// The queue of one connection.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
@@ -48,38 +49,39 @@ pub struct Outbox {
     limits: Limits,
     encoding: OnceLock<Encoding>,
     flusher: Arc<Flusher<Outbox>>,
-    /// When something was last said and heard.
-    pub pulse: Pulse,
+    /// The times of the last messages in both directions.
+    pub activity: Activity,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     records: Vec<Record>,
-    /// Of the records, and of what the socket did not take.
+    /// The bytes of the records, and of data that the socket has not taken yet.
     bytes: usize,
-    /// Answers that the client still waits for.
-    promised: usize,
-    ending: Option<Ending>,
-    /// The connection's own task, when it waits.
+    /// The number of completions that the client still waits for.
+    pending_completions: usize,
+    reason: Option<CloseReason>,
+    /// The connection's own task, while it waits.
     task: Option<Waker>,
-    /// The connection's socket, if it is written to directly.
-    wire: Option<Wire>,
-    /// The flusher knows of it.
-    to_flush: bool,
+    /// The connection's socket, if the queue is written to it directly.
+    writer: Option<SocketWriter>,
+    /// True while the flusher is going to write this queue.
+    is_enqueued: bool,
 }
 
 impl Queue {
-    /// Nothing more is to be written. A hub that shuts down first keeps its promises: a client that is told to
-    /// connect again would otherwise send again what was sent.
-    fn is_over(&self) -> bool {
-        match self.ending {
+    /// True if nothing more is to be written after the present records. A hub that shuts down sends the
+    /// pending completions first: a client that is told to reconnect would otherwise send its messages again,
+    /// although they were stored.
+    fn is_finished(&self) -> bool {
+        match self.reason {
             None => false,
-            Some(Ending::Draining | Ending::Moved) => self.promised == 0,
+            Some(CloseReason::Draining | CloseReason::HandedOver) => self.pending_completions == 0,
             Some(_) => true,
         }
     }
 
-    /// The task is to be woken by what happens next.
+    /// Registers the task to be woken by the next event.
     fn wait(&mut self, context: &Context<'_>) {
         match &mut self.task {
             Some(task) => task.clone_from(context.waker()),
@@ -90,61 +92,62 @@ impl Queue {
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits, flusher: Arc<Flusher<Outbox>>, pulse: Pulse) -> Self {
+    pub fn new(limits: Limits, flusher: Arc<Flusher<Outbox>>, activity: Activity) -> Self {
         Self {
             queue: Mutex::default(),
             ended: CancellationToken::new(),
             limits,
             encoding: OnceLock::new(),
             flusher,
-            pulse,
+            activity,
         }
     }
 
-    /// One that nothing is connected to.
+    /// A queue without a connection.
     #[cfg(test)]
     pub(crate) fn alone(limits: Limits) -> Arc<Self> {
-        Arc::new(Self::new(limits, Flusher::idle(), Pulse::new(std::time::Instant::now())))
+        Arc::new(Self::new(limits, Flusher::idle(), Activity::new(std::time::Instant::now())))
     }
 
-    /// What the client's handshake says; JSON until then.
+    /// The encoding that the client chose in its handshake; JSON until then.
     pub fn encoding(&self) -> Encoding {
         self.encoding.get().copied().unwrap_or(Encoding::Json)
     }
 
-    /// Once, after the handshake.
+    /// Sets the encoding, once, after the handshake.
     pub fn set_encoding(&self, encoding: Encoding) {
         let _ = self.encoding.set(encoding);
     }
 
-    /// Queues a record for the client.
+    /// Adds a record for the client.
     pub fn push(self: &Arc<Self>, record: Record) -> Pushed {
         let queue = self.lock();
-        if queue.ending.is_some() {
+        if queue.reason.is_some() {
             return Pushed::Ended;
         }
         self.enqueue(queue, record)
     }
 
-    /// The client will get an answer, by [`Outbox::answer`].
-    pub fn promise(&self) {
-        self.lock().promised += 1;
+    /// Announces a completion for the client, which [`Outbox::complete`] then adds.
+    pub fn expect_completion(&self) {
+        self.lock().pending_completions += 1;
     }
 
-    /// Whether the client waits for no answer.
-    pub fn owes_nothing(&self) -> bool {
-        self.lock().promised == 0
+    /// True if the client waits for no completion.
+    pub fn has_no_pending_completions(&self) -> bool {
+        self.lock().pending_completions == 0
     }
 
-    /// Queues an answer that was promised, if need be also after the hub began to shut down.
-    pub fn answer(self: &Arc<Self>, record: Record) -> Pushed {
+    /// Adds a completion that was announced, even if the hub has begun to shut down.
+    pub fn complete(self: &Arc<Self>, record: Record) -> Pushed {
         let mut queue = self.lock();
-        if queue.is_over() {
+        if queue.is_finished() {
             return Pushed::Ended;
         }
-        queue.promised -= 1;
-        // After the last one the connection may end, and a client that says nothing wakes nobody.
-        let task = if queue.is_over() { queue.task.take() } else { None };
+        queue.pending_completions -= 1;
+        // After the last completion the connection may end, and nothing else would wake its task if the
+        // client is silent.
+        let task = if queue.is_finished() { queue.task.take() } else { None };
         let pushed = self.enqueue(queue, record);
         if let Some(task) = task {
             task.wake();
@@ -155,33 +158,34 @@ impl Outbox {
     fn enqueue(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, record: Record) -> Pushed {
         queue.bytes += record.len();
         if queue.records.len() == self.limits.records || queue.bytes > self.limits.bytes {
-            // What waits will not be read in time; without it, the reason has a chance.
+            // The client will not read these records in time. Without them, it may at least receive the
+            // reason.
             queue.records = Vec::new();
             drop(queue);
-            self.end(Ending::SlowConsumer);
+            self.end(CloseReason::SlowConsumer);
             return Pushed::Overflow;
         }
         queue.records.push(record);
-        if queue.wire.is_none() {
+        if queue.writer.is_none() {
             let task = queue.task.take();
             drop(queue);
             if let Some(task) = task {
                 task.wake();
             }
-        } else if !std::mem::replace(&mut queue.to_flush, true) {
+        } else if !std::mem::replace(&mut queue.is_enqueued, true) {
             drop(queue);
             self.flusher.add(self);
         }
         Pushed::Queued
     }
 
-    /// Ends the connection, for the first reason that is given.
-    pub fn end(&self, ending: Ending) {
+    /// Ends the connection, unless it has been ended for another reason already.
+    pub fn end(&self, reason: CloseReason) {
         let mut queue = self.lock();
-        if queue.ending.is_some() {
+        if queue.reason.is_some() {
             return;
         }
-        queue.ending = Some(ending);
+        queue.reason = Some(reason);
         let task = queue.task.take();
         drop(queue);
         self.ended.cancel();
@@ -190,67 +194,68 @@ impl Outbox {
         }
     }
 
-    /// Waits until the connection is to end.
+    /// Waits until the connection is ended.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
 
-    /// Whether the connection is to end.
+    /// True if the connection is ended.
     pub fn has_ended(&self) -> bool {
         self.ended.is_cancelled()
     }
 
-    /// Waits for records or the end, and moves all records to `batch`, which has to be empty. After the end it
-    /// gives the reason, together with what was still queued. Only one task may wait.
-    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<Ending> {
+    /// Waits for records or the end, and moves all records to `batch`, which has to be empty. Returns the
+    /// reason after the end, together with the last records. Only one task may wait.
+    pub async fn take(&self, batch: &mut Vec<Record>) -> Option<CloseReason> {
         std::future::poll_fn(|context| {
             let mut queue = self.lock();
-            if queue.records.is_empty() && !queue.is_over() {
+            if queue.records.is_empty() && !queue.is_finished() {
                 queue.wait(context);
                 return Poll::Pending;
             }
-            // The taker's empty vector becomes the queue: neither side allocates anew.
+            // The caller's empty vector becomes the queue, so that neither side allocates memory again.
             std::mem::swap(&mut queue.records, batch);
             queue.bytes = 0;
-            self.pulse.said();
-            Poll::Ready(if queue.is_over() { queue.ending.clone() } else { None })
+            self.activity.sent_now();
+            Poll::Ready(if queue.is_finished() { queue.reason.clone() } else { None })
         })
         .await
     }
 
-    /// From now on the queue is written to `socket` as WebSocket frames; see [`Outbox::poll_over`].
-    pub(crate) fn connect(&self, socket: Arc<TcpStream>) {
-        self.lock().wire = Some(Wire::new(socket));
+    /// Lets the queue be written to `socket` as WebSocket frames from now on; see [`Outbox::poll_finished`].
+    pub(crate) fn attach_socket(&self, socket: Arc<TcpStream>) {
+        self.lock().writer = Some(SocketWriter::new(socket));
     }
 
-    /// What is said until the result is dropped is then written at once, by whoever drops it: without a way over the flusher,
-    /// and in one system call. It is to be dropped soon, for others' records wait, too.
-    pub(crate) fn gather(&self) -> Gathering<'_> {
+    /// Delays all writes until the returned guard is dropped. The drop then writes them at once, without the
+    /// flusher and in one system call. The guard has to be dropped soon, because records from other tasks
+    /// wait for it, too.
+    pub(crate) fn batch_writes(&self) -> WriteBatch<'_> {
         let mut queue = self.lock();
-        // Otherwise the flusher is about to write it.
-        let is_ours = queue.wire.is_some() && !std::mem::replace(&mut queue.to_flush, true);
+        // If the queue is scheduled already, the flusher writes it.
+        let is_ours = queue.writer.is_some() && !std::mem::replace(&mut queue.is_enqueued, true);
         drop(queue);
-        Gathering { outbox: self, is_ours }
+        WriteBatch { outbox: self, is_ours }
     }
 
     fn write(&self, queue: &mut Queue) {
-        let Queue { records, wire: Some(wire), bytes, task, .. } = queue else { return };
-        let unsent = wire.unsent();
-        let written = wire.write(records, self.encoding());
+        let Queue { records, writer: Some(writer), bytes, task, .. } = queue else { return };
+        let unsent = writer.unsent();
+        let written = writer.write(records, self.encoding());
         if records.is_empty() {
             if records.capacity() > 64 {
-                // After a burst; otherwise an idle connection would keep it.
+                // The buffer has grown in a burst. Otherwise an idle connection would keep it.
                 *records = Vec::new();
             }
-            *bytes = wire.unsent();
+            *bytes = writer.unsent();
         } else {
-            // The socket was full before their turn came.
-            *bytes -= unsent - wire.unsent();
+            // The socket was full before these records could be written.
+            *bytes -= unsent - writer.unsent();
         }
-        self.pulse.said();
+        self.activity.sent_now();
         let task = task.take_if(|_| written != Written::All);
         if written == Written::Broken {
-            queue.ending.get_or_insert(Ending::Gone);
+            queue.reason.get_or_insert(CloseReason::Gone);
             self.ended.cancel();
         }
         if let Some(task) = task {
@@ -258,74 +263,75 @@ impl Outbox {
         }
     }
 
-    /// Answers a WebSocket ping.
+    /// Answers a ping of the WebSocket.
     pub(crate) fn pong(self: &Arc<Self>, content: Vec<u8>) {
         let mut queue = self.lock();
-        let Some(wire) = &mut queue.wire else { return };
-        wire.pong(content);
+        let Some(writer) = &mut queue.writer else { return };
+        writer.pong(content);
         self.write(&mut queue);
     }
 
-    /// For the task of a connection that is written to directly: goes on writing when the socket was full, and is ready once
-    /// all is written that is to be written before the end.
-    pub(crate) fn poll_over(&self, context: &mut Context<'_>) -> Poll<Ending> {
+    /// Serves the end of a connection whose queue is written to its socket: continues a write when the socket
+    /// was full, and is ready with the reason once the connection has ended and all records are written.
+    /// Called by the connection's task.
+    pub(crate) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<CloseReason> {
         let mut queue = self.lock();
         queue.wait(context);
         loop {
-            let Some(wire) = &queue.wire else { return Poll::Pending };
-            if wire.unsent() > 0 {
-                if queue.ending == Some(Ending::Gone) {
-                    return Poll::Ready(Ending::Gone);
+            let Some(writer) = &queue.writer else { return Poll::Pending };
+            if writer.unsent() > 0 {
+                if queue.reason == Some(CloseReason::Gone) {
+                    return Poll::Ready(CloseReason::Gone);
                 }
-                if wire.poll_ready(context).is_pending() {
+                if writer.poll_ready(context).is_pending() {
                     return Poll::Pending;
                 }
                 self.write(&mut queue);
                 continue;
             }
-            if !queue.is_over() {
+            if !queue.is_finished() {
                 return Poll::Pending;
             }
             if queue.records.is_empty() {
-                return queue.ending.clone().map_or(Poll::Pending, Poll::Ready);
+                return queue.reason.clone().map_or(Poll::Pending, Poll::Ready);
             }
             self.write(&mut queue);
         }
     }
 
-    /// Why the connection is to end, if it is.
-    pub fn ending(&self) -> Option<Ending> {
-        self.lock().ending.clone()
+    /// The reason why the connection ended, if it has ended.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.lock().reason.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Nothing that is done under this lock panics, and a queue is sound between any two statements.
+        // No code under this lock panics, and the queue is consistent between any two statements.
         lock(&self.queue)
     }
 }
 
 impl Flush for Outbox {
-    /// Writes what has gathered, unless the socket is full already: then the connection's task waits for it.
+    /// Writes all records. If the socket is full, the connection's task continues later.
     fn flush(&self) {
         let mut queue = self.lock();
-        queue.to_flush = false;
+        queue.is_enqueued = false;
         self.write(&mut queue);
     }
 }
 
-/// See [`Outbox::gather`].
-pub(crate) struct Gathering<'a> {
+/// Delays writes until it is dropped, see [`Outbox::batch_writes`].
+pub(crate) struct WriteBatch<'a> {
     outbox: &'a Outbox,
     is_ours: bool,
 }
 
-impl Drop for Gathering<'_> {
+impl Drop for WriteBatch<'_> {
     fn drop(&mut self) {
         if !self.is_ours {
             return;
         }
         let mut queue = self.outbox.lock();
-        queue.to_flush = false;
+        queue.is_enqueued = false;
         if !queue.records.is_empty() {
             self.outbox.write(&mut queue);
         }
@@ -344,10 +350,10 @@ mod tests {
         Record::new(text.as_bytes())
     }
 
-    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<Ending>) {
+    async fn taken(outbox: &Outbox) -> (Vec<Record>, Option<CloseReason>) {
         let mut batch = Vec::new();
-        let ending = outbox.take(&mut batch).await;
-        (batch, ending)
+        let reason = outbox.take(&mut batch).await;
+        (batch, reason)
     }
 
     #[tokio::test]
@@ -377,7 +383,7 @@ mod tests {
 
         assert_eq!(outbox.push(record("c")), Pushed::Overflow);
         assert_eq!(outbox.push(record("d")), Pushed::Ended);
-        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::SlowConsumer)));
+        assert_eq!(taken(&outbox).await, (vec![], Some(CloseReason::SlowConsumer)));
     }
 
     #[tokio::test]
@@ -388,26 +394,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hub_that_shuts_down_keeps_its_promises_first() {
+    async fn a_hub_that_shuts_down_sends_pending_completions_first() {
         let outbox = small();
-        outbox.promise();
-        outbox.end(Ending::Draining);
+        outbox.expect_completion();
+        outbox.end(CloseReason::Draining);
 
         assert_eq!(outbox.push(record("new")), Pushed::Ended);
-        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.answer(record("done")) });
+        let (batch, _) = tokio::join!(taken(&outbox), async { outbox.complete(record("done")) });
 
-        assert_eq!(batch, (vec![record("done")], Some(Ending::Draining)));
+        assert_eq!(batch, (vec![record("done")], Some(CloseReason::Draining)));
     }
 
     #[tokio::test]
-    async fn a_promise_to_who_has_gone_is_waited_for_by_nobody() {
+    async fn a_completion_for_a_client_that_is_gone_is_not_waited_for() {
         let outbox = small();
-        outbox.promise();
+        outbox.expect_completion();
 
-        outbox.end(Ending::Gone);
+        outbox.end(CloseReason::Gone);
 
-        assert_eq!(taken(&outbox).await, (vec![], Some(Ending::Gone)));
-        assert_eq!(outbox.answer(record("done")), Pushed::Ended);
+        assert_eq!(taken(&outbox).await, (vec![], Some(CloseReason::Gone)));
+        assert_eq!(outbox.complete(record("done")), Pushed::Ended);
     }
 
     #[tokio::test]
@@ -415,10 +421,10 @@ mod tests {
         let outbox = small();
         outbox.push(record("a"));
 
-        outbox.end(Ending::Draining);
-        outbox.end(Ending::Gone);
+        outbox.end(CloseReason::Draining);
+        outbox.end(CloseReason::Gone);
 
         outbox.ended().await;
-        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(Ending::Draining)));
+        assert_eq!(taken(&outbox).await, (vec![record("a")], Some(CloseReason::Draining)));
     }
 }

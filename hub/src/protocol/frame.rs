@@ -1,50 +1,52 @@
 //! WebSocket frames (RFC 6455, section 5), as far as a server without extensions needs them.
 //!
-//! The hub's message path, so it is our own: what has gathered for a client becomes one frame in one buffer, and what a client
-//! sends is handed on as it arrives, so that a connection keeps no buffer while nothing is under way.
+//! The code is our own because every message passes through it: all records that wait for a client become one
+//! frame in one buffer, and data from a client is handed on as it arrives, so that an idle connection keeps
+//! no buffer.
 
 use signalr::encoding::Encoding;
 use signalr::record::Record;
 
-/// The most bytes of a frame that holds several records: more would only make the client wait for the first one.
+/// The most bytes of a frame that holds several records. In a larger frame, the client would only wait longer
+/// for the first record.
 const FRAME: usize = 16 * 1024;
 
-/// The most bytes that a control frame carries (section 5.5).
+/// The most bytes of a control frame's content (section 5.5).
 const MOST_CONTROL: usize = 125;
 
-/// What came from a client.
+/// An event in the frames of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A part of a message. Records have ends of their own, so the ends of messages mean nothing.
+pub enum FrameEvent {
+    /// A part of a message. The end of a message is not reported, because records have ends of their own.
     Data(Vec<u8>),
-    /// Has to be answered by a pong with the same content.
+    /// A ping, which has to be answered by a pong with the same content.
     Ping(Vec<u8>),
-    /// The client says nothing more.
+    /// A close: the client sends nothing more.
     Close,
 }
 
-/// What a client must not send; the connection ends.
+/// A violation of the WebSocket protocol by a client; the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// Section 5.1: clients mask.
+pub enum FrameError {
+    /// Section 5.1: clients have to mask their frames.
     #[error("a frame is not masked")]
     NotMasked,
-    /// Section 5.2: no extension was agreed upon.
+    /// Section 5.2: reserved bits belong to extensions, and none was negotiated.
     #[error("a frame has reserved bits")]
     Reserved,
-    /// Section 5.2.
+    /// Section 5.2: the opcode is not defined.
     #[error("a frame has an unknown opcode")]
     Opcode,
-    /// Section 5.5.
+    /// Section 5.5: control frames are not fragmented, and carry at most 125 bytes.
     #[error("a control frame is fragmented or too long")]
     Control,
-    /// Section 5.4.
+    /// Section 5.4: the fragments of a message are out of order.
     #[error("a continuation has no beginning, or a message begins within another one")]
     Continuation,
-    /// Sections 5.5.1 and 7.4.
-    #[error("a close has half a code, one that is not for use, or a reason that is no text")]
+    /// Sections 5.5.1 and 7.4: a close carries nothing, or a status code and a reason.
+    #[error("a close has half a status code, a reserved one, or a reason that is not UTF-8")]
     Close,
-    /// Section 5.6: a text is UTF-8 as a whole; its frames need not be.
+    /// Section 5.6: a text message is UTF-8 as a whole; a character may span its frames.
     #[error("a text is not UTF-8")]
     Text,
     /// Section 5.2: the most significant bit of a length is 0.
@@ -52,30 +54,30 @@ pub enum Fault {
     Length,
 }
 
-/// Reads frames from bytes that arrive in any portions.
+/// Reads frames from bytes that arrive in parts of any size.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// A header that has not arrived completely; at most 14 bytes.
+    /// The beginning of a header whose rest has not arrived; at most 14 bytes.
     head: Vec<u8>,
     /// The frame whose content is arriving.
     frame: Option<Frame>,
-    /// Within a fragmented message.
+    /// True within a fragmented message.
     fragmented: bool,
     text: Text,
 }
 
-/// Whether the message that arrives is UTF-8 so far.
+/// Checks that a message is UTF-8, part by part.
 #[derive(Debug, Clone, Copy, Default)]
 struct Text {
-    /// It has to be.
+    /// True if the message is a text, and has to be UTF-8.
     applies: bool,
-    /// The beginning of a character whose rest has to arrive.
+    /// The first bytes of a character whose rest has not arrived.
     begun: [u8; 3],
     length: u8,
 }
 
 impl Text {
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), FrameError> {
         if !self.applies {
             return Ok(());
         }
@@ -91,13 +93,13 @@ impl Text {
         self.begin(bytes)
     }
 
-    /// Keeps of the text what has no end yet.
-    fn begin(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    /// Checks `bytes`, and keeps an incomplete character at their end.
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         self.length = 0;
         let Err(error) = std::str::from_utf8(bytes) else { return Ok(()) };
         let begun = &bytes[error.valid_up_to()..];
         if error.error_len().is_some() || begun.len() > self.begun.len() {
-            return Err(Fault::Text);
+            return Err(FrameError::Text);
         }
         self.begun[..begun.len()].copy_from_slice(begun);
         self.length = u8::try_from(begun.len()).unwrap_or_default();
@@ -109,10 +111,10 @@ impl Text {
 struct Frame {
     kind: Kind,
     mask: [u8; 4],
-    /// Bytes of the content that have arrived, for the mask.
+    /// The number of content bytes that have arrived, which gives the position in the mask.
     arrived: u64,
     missing: u64,
-    /// The content so far, of a control frame only.
+    /// The content so far; of control frames only.
     content: Vec<u8>,
 }
 
@@ -125,11 +127,11 @@ enum Kind {
 }
 
 impl Decoder {
-    /// Reads what arrived; `on_event` is told each event in order.
+    /// Reads bytes that arrived, and calls `on_event` for each event, in order.
     ///
     /// # Errors
-    /// A [`Fault`]; nothing can be read after it.
-    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(Event)) -> Result<(), Fault> {
+    /// A [`FrameError`]; nothing can be read after it.
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_event: impl FnMut(FrameEvent)) -> Result<(), FrameError> {
         loop {
             let frame = match &mut self.frame {
                 Some(frame) => frame,
@@ -150,7 +152,7 @@ impl Decoder {
                 return Ok(());
             }
             if frame.kind == Kind::Data && !self.fragmented && self.text.length > 0 {
-                return Err(Fault::Text);
+                return Err(FrameError::Text);
             }
             if let Some(event) = self.frame.take().map(Frame::end).transpose()?.flatten() {
                 on_event(event);
@@ -159,12 +161,13 @@ impl Decoder {
     }
 }
 
-/// Takes a header from `bytes`, of which an earlier part may be in `head`, and gives the opcode too. `None`: the rest has to arrive.
+/// Takes a header from `bytes`, of which `head` may hold an earlier part. Returns the frame and its opcode,
+/// or `None` if the header is incomplete.
 fn read_head(
     head: &mut Vec<u8>,
     bytes: &mut &[u8],
     fragmented: &mut bool,
-) -> Result<Option<(Frame, u8)>, Fault> {
+) -> Result<Option<(Frame, u8)>, FrameError> {
     let mut need = |head: &mut Vec<u8>, length: usize| {
         let missing = length.saturating_sub(head.len()).min(bytes.len());
         let (now, later) = bytes.split_at(missing);
@@ -177,10 +180,10 @@ fn read_head(
     }
     let (first, second) = (head[0], head[1]);
     if first & 0x70 != 0 {
-        return Err(Fault::Reserved);
+        return Err(FrameError::Reserved);
     }
     if second & 0x80 == 0 {
-        return Err(Fault::NotMasked);
+        return Err(FrameError::NotMasked);
     }
     let (is_last, opcode, short) = (first & 0x80 != 0, first & 0x0f, usize::from(second & 0x7f));
     let length_bytes = match short {
@@ -189,7 +192,7 @@ fn read_head(
         _ => 0,
     };
     if opcode >= 8 && (!is_last || short > MOST_CONTROL) {
-        return Err(Fault::Control);
+        return Err(FrameError::Control);
     }
     if !need(head, 2 + length_bytes + 4) {
         return Ok(None);
@@ -199,16 +202,16 @@ fn read_head(
         bytes => bytes.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte)),
     };
     if length >> 63 != 0 {
-        return Err(Fault::Length);
+        return Err(FrameError::Length);
     }
     let kind = match opcode {
         0 if *fragmented => Kind::Data,
         1 | 2 if !*fragmented => Kind::Data,
-        0..=2 => return Err(Fault::Continuation),
+        0..=2 => return Err(FrameError::Continuation),
         8 => Kind::Close,
         9 => Kind::Ping,
         10 => Kind::Pong,
-        _ => return Err(Fault::Opcode),
+        _ => return Err(FrameError::Opcode),
     };
     if kind == Kind::Data {
         *fragmented = !is_last;
@@ -220,13 +223,13 @@ fn read_head(
 }
 
 impl Frame {
-    /// Takes of `bytes` what is the frame's.
+    /// Takes the content of this frame from `bytes`.
     fn take(
         &mut self,
         bytes: &mut &[u8],
         text: &mut Text,
-        on_event: &mut impl FnMut(Event),
-    ) -> Result<(), Fault> {
+        on_event: &mut impl FnMut(FrameEvent),
+    ) -> Result<(), FrameError> {
         let now = usize::try_from(self.missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));
         if now == 0 {
             return Ok(());
@@ -240,33 +243,34 @@ impl Frame {
             Kind::Data => {
                 let before = *text;
                 if let Err(fault) = text.take(&plain) {
-                    // However it was cut, the same is heard of it: all before the first byte that is wrong.
+                    // The data before the first invalid byte is handed on, wherever the frame was cut into
+                    // parts.
                     *text = before;
                     let is_right = |byte: &&u8| text.take(std::slice::from_ref(*byte)).is_ok();
                     plain.truncate(plain.iter().take_while(is_right).count());
                     if !plain.is_empty() {
-                        on_event(Event::Data(plain));
+                        on_event(FrameEvent::Data(plain));
                     }
                     return Err(fault);
                 }
-                on_event(Event::Data(plain));
+                on_event(FrameEvent::Data(plain));
             }
             Kind::Ping | Kind::Pong | Kind::Close => self.content.extend_from_slice(&plain),
         }
         Ok(())
     }
 
-    fn end(self) -> Result<Option<Event>, Fault> {
+    fn end(self) -> Result<Option<FrameEvent>, FrameError> {
         match self.kind {
             Kind::Data | Kind::Pong => Ok(None),
-            Kind::Ping => Ok(Some(Event::Ping(self.content))),
-            Kind::Close if is_close(&self.content) => Ok(Some(Event::Close)),
-            Kind::Close => Err(Fault::Close),
+            Kind::Ping => Ok(Some(FrameEvent::Ping(self.content))),
+            Kind::Close if is_close(&self.content) => Ok(Some(FrameEvent::Close)),
+            Kind::Close => Err(FrameError::Close),
         }
     }
 }
 
-/// Whether a close carries nothing, or a code that may be sent (section 7.4) and a text.
+/// True if the content of a close is empty, or a code that may be sent (section 7.4) and a reason in UTF-8.
 fn is_close(content: &[u8]) -> bool {
     match content.split_first_chunk() {
         Some((code, reason)) => {
@@ -277,7 +281,7 @@ fn is_close(content: &[u8]) -> bool {
     }
 }
 
-/// Section 5.3; `offset` is how much of the frame came before.
+/// Removes the mask (section 5.3). `offset` is the number of bytes of the frame before these.
 fn unmask(masked: &[u8], mut mask: [u8; 4], offset: u64) -> Vec<u8> {
     mask.rotate_left((offset % 4) as usize);
     let mut plain = masked.to_vec();
@@ -293,22 +297,22 @@ fn unmask(masked: &[u8], mut mask: [u8; 4], offset: u64) -> Vec<u8> {
     plain
 }
 
-/// What a frame from the hub carries.
+/// The kinds of frames that the hub sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
-    /// UTF-8.
+    /// A text in UTF-8.
     Text = 1,
     /// Bytes.
     Binary = 2,
-    /// The end, with a code and a reason.
+    /// The end of the connection, with a code and a reason.
     Close = 8,
     /// The answer to a ping.
     Pong = 10,
 }
 
 impl Opcode {
-    /// What records of an encoding go in.
+    /// The kind of frame that carries records of an encoding.
     pub fn of(encoding: Encoding) -> Self {
         match encoding {
             Encoding::Json => Self::Text,
@@ -317,7 +321,7 @@ impl Opcode {
     }
 }
 
-/// Writes the header of a whole frame of the hub, which is not masked.
+/// Writes the header of an unfragmented frame of the hub, which is not masked.
 pub fn put_head(buffer: &mut Vec<u8>, opcode: Opcode, length: usize) {
     buffer.push(0x80 | opcode as u8);
     match (u8::try_from(length), u16::try_from(length)) {
@@ -333,13 +337,14 @@ pub fn put_head(buffer: &mut Vec<u8>, opcode: Opcode, length: usize) {
     }
 }
 
-/// Writes a whole frame of the hub.
+/// Writes an unfragmented frame of the hub.
 pub fn put(buffer: &mut Vec<u8>, opcode: Opcode, content: &[u8]) {
     put_head(buffer, opcode, content.len());
     buffer.extend_from_slice(content);
 }
 
-/// Puts neighbouring records in one frame: `HubProtocol.md` allows any number of them.
+/// Writes records, with several neighbours in one frame: `HubProtocol.md` allows any number of records in a
+/// message.
 pub fn put_records(buffer: &mut Vec<u8>, records: &[Record], encoding: Encoding) {
     let mut rest = records;
     while let Some(first) = rest.first() {
@@ -382,13 +387,13 @@ mod tests {
         frame
     }
 
-    /// The events of all that arrives `part` bytes at a time, neighbouring data joined.
-    fn events(bytes: &[u8], part: usize) -> Result<Vec<Event>, Fault> {
+    /// Returns the events in `bytes`, of which `part` bytes arrive at a time. Neighbouring data is joined.
+    fn events(bytes: &[u8], part: usize) -> Result<Vec<FrameEvent>, FrameError> {
         let mut decoder = Decoder::default();
-        let mut events: Vec<Event> = Vec::new();
+        let mut events: Vec<FrameEvent> = Vec::new();
         for chunk in bytes.chunks(part) {
             decoder.feed(chunk, |event| match (events.last_mut(), event) {
-                (Some(Event::Data(all)), Event::Data(more)) => all.extend(more),
+                (Some(FrameEvent::Data(all)), FrameEvent::Data(more)) => all.extend(more),
                 (_, event) => events.push(event),
             })?;
         }
@@ -402,9 +407,9 @@ mod tests {
             let bytes = [masked(0x82, &content), masked(0x89, b"are you there"), masked(0x88, b"")].concat();
 
             for part in [1, 3, 8, 1000, bytes.len()] {
-                let mut expected = vec![Event::Ping(b"are you there".to_vec()), Event::Close];
+                let mut expected = vec![FrameEvent::Ping(b"are you there".to_vec()), FrameEvent::Close];
                 if length > 0 {
-                    expected.insert(0, Event::Data(content.clone()));
+                    expected.insert(0, FrameEvent::Data(content.clone()));
                 }
                 assert_eq!(events(&bytes, part), Ok(expected), "{length} bytes, {part} at a time");
             }
@@ -416,47 +421,51 @@ mod tests {
         let bytes =
             [masked(0x01, b"a"), masked(0x8a, b"pong"), masked(0x00, b"b"), masked(0x80, b"c")].concat();
 
-        assert_eq!(events(&bytes, 1), Ok(vec![Event::Data(b"abc".to_vec())]));
+        assert_eq!(events(&bytes, 1), Ok(vec![FrameEvent::Data(b"abc".to_vec())]));
     }
 
     #[test]
     fn what_a_client_must_not_send() {
         let fault = |bytes: &[u8]| events(bytes, 1).unwrap_err();
 
-        assert_eq!(fault(&[0x81, 0x01, b'a']), Fault::NotMasked);
-        assert_eq!(fault(&masked(0xc1, b"a")), Fault::Reserved);
-        assert_eq!(fault(&masked(0x83, b"a")), Fault::Opcode);
-        assert_eq!(fault(&masked(0x09, b"a")), Fault::Control);
-        assert_eq!(fault(&masked(0x89, &[0; 126])), Fault::Control);
+        assert_eq!(fault(&[0x81, 0x01, b'a']), FrameError::NotMasked);
+        assert_eq!(fault(&masked(0xc1, b"a")), FrameError::Reserved);
+        assert_eq!(fault(&masked(0x83, b"a")), FrameError::Opcode);
+        assert_eq!(fault(&masked(0x09, b"a")), FrameError::Control);
+        assert_eq!(fault(&masked(0x89, &[0; 126])), FrameError::Control);
         for close in [&[3][..], &1005_u16.to_be_bytes(), &999_u16.to_be_bytes(), b"\x03\xe8\xff"] {
-            assert_eq!(fault(&masked(0x88, close)), Fault::Close);
+            assert_eq!(fault(&masked(0x88, close)), FrameError::Close);
         }
-        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![Event::Close]));
-        assert_eq!(fault(&masked(0x80, b"a")), Fault::Continuation);
-        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Fault::Continuation);
-        assert_eq!(fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]), Fault::Length);
+        assert_eq!(events(&masked(0x88, b"\x03\xe8bye"), 1), Ok(vec![FrameEvent::Close]));
+        assert_eq!(fault(&masked(0x80, b"a")), FrameError::Continuation);
+        assert_eq!(fault(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), FrameError::Continuation);
+        assert_eq!(
+            fault(&[0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]),
+            FrameError::Length
+        );
     }
 
     #[test]
     fn a_text_is_utf_8_wherever_it_is_cut() {
         let text = "aü€🦀z".as_bytes();
         for part in 1..=text.len() {
-            assert_eq!(events(&masked(0x81, text), part), Ok(vec![Event::Data(text.to_vec())]));
+            assert_eq!(events(&masked(0x81, text), part), Ok(vec![FrameEvent::Data(text.to_vec())]));
         }
         for cut in 0..=text.len() {
             let (first, rest) = text.split_at(cut);
             let bytes = [masked(0x01, first), masked(0x89, b"\xff"), masked(0x80, rest)].concat();
-            let heard = events(&bytes, 1).unwrap();
-            let data = |event: &Event| if let Event::Data(bytes) = event { bytes.clone() } else { vec![] };
-            assert_eq!(heard.iter().flat_map(data).collect::<Vec<_>>(), text);
+            let received = events(&bytes, 1).unwrap();
+            let data =
+                |event: &FrameEvent| if let FrameEvent::Data(bytes) = event { bytes.clone() } else { vec![] };
+            assert_eq!(received.iter().flat_map(data).collect::<Vec<_>>(), text);
         }
         for wrong in
             [&b"a\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\xa6", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
         {
             for part in 1..=wrong.len() + 6 {
-                assert_eq!(events(&masked(0x81, wrong), part), Err(Fault::Text), "{wrong:?}");
+                assert_eq!(events(&masked(0x81, wrong), part), Err(FrameError::Text), "{wrong:?}");
             }
-            // Bytes may be anything, also after such a text has begun.
+            // A binary message may be any bytes, also after such a text has begun.
             assert!(events(&masked(0x82, wrong), 1).is_ok());
         }
     }

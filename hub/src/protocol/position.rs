@@ -1,29 +1,30 @@
-//! Where a message stands in its room.
+//! The position of a message in its room.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A message's id, `<epoch>-<number>`. Within an epoch each message's number is one more than the last one's; another
-/// epoch means that the room's history began anew, and says nothing about which is the older one.
+/// A message's id, `<epoch>-<number>`. Within an epoch, each message's number is one more than that of the
+/// message before. A different epoch means that the room's history was restarted; epochs do not tell which of
+/// two messages is older.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// When the history began, in milliseconds since 1970.
+    /// The time when the history began, in milliseconds since 1970.
     pub epoch: u64,
-    /// 1 for the first message.
+    /// The number within the epoch; 1 for the first message.
     pub number: u64,
 }
 
 impl Position {
-    /// Of the message that follows.
+    /// The position of the next message.
     #[must_use]
     pub fn next(self) -> Self {
         Self { number: self.number.saturating_add(1), ..self }
     }
 }
 
-/// It is no id of a message.
+/// An error: the text is not the id of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is no id of a message")]
 pub struct NoPosition;

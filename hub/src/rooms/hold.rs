@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entered, Entry};
+use super::join::{HistoryRequest, JoinSnapshot};
 use super::registry::Rooms;
 use super::room::{Room, State};
 use crate::members::Member;
-use crate::protocol::room::RoomName;
+use crate::protocol::names::RoomName;
 use crate::sync;
 
 /// See [`Rooms::hold`].
 #[derive(Debug)]
-pub struct Hold {
+pub struct RoomHold {
     rooms: Arc<Rooms>,
     room: Arc<Room>,
 }
@@ -19,11 +19,11 @@ pub struct Hold {
 impl Rooms {
     /// Keeps a room from being abandoned, whether someone is in it or not. It may have to be heard first, see
     /// [`Room::is_current`].
-    pub fn hold(self: &Arc<Self>, name: &RoomName) -> Hold {
+    pub fn hold(self: &Arc<Self>, name: &RoomName) -> RoomHold {
         loop {
             let room = self.find(name.as_str()).unwrap_or_else(|| {
                 let mut rooms = sync::write(&self.by_name);
-                let new = || Arc::new(Room::new(name.clone(), &self.home));
+                let new = || Arc::new(Room::new(name.clone(), &self.local_hub));
                 Arc::clone(rooms.entry(name.clone()).or_insert_with(new))
             });
             let mut state = room.lock();
@@ -33,26 +33,31 @@ impl Rooms {
                 self.remove(&room);
                 continue;
             }
-            state.held += 1;
+            state.holds += 1;
             drop(state);
-            return Hold { rooms: Arc::clone(self), room };
+            return RoomHold { rooms: Arc::clone(self), room };
         }
     }
 }
 
-impl Hold {
+impl RoomHold {
     /// Puts a member in the room, again if need be. `answer` tells it what it finds, and before it has been told, it hears nothing of
     /// this room; between that and what it hears then, nothing is missing, and nothing comes twice.
-    pub fn enter<R>(&self, member: &Member, entry: Entry, answer: impl FnOnce(Entered) -> R) -> R {
+    pub fn join<R>(
+        &self,
+        member: &Member,
+        history: HistoryRequest,
+        answer: impl FnOnce(JoinSnapshot) -> R,
+    ) -> R {
         let mut state = self.room.lock();
-        let State { timeline, members, crowd, .. } = &mut *state;
-        let (messages, gap) = match entry {
-            Entry::Latest(most) => (timeline.latest(most), false),
-            Entry::Since(since) => timeline.after(since),
+        let State { timeline, members, presence, .. } = &mut *state;
+        let (messages, gap) = match history {
+            HistoryRequest::Latest(most) => (timeline.latest(most), false),
+            HistoryRequest::Since(since) => timeline.after(since),
         };
         let is_new = members.get(member.key).is_none();
-        let (count, pods) = crowd.count(State::here(members, &self.rooms.home));
-        let entered = Entered {
+        let (count, pods) = presence.count(State::local_members(members, &self.rooms.local_hub));
+        let snapshot = JoinSnapshot {
             last: timeline.last(),
             gap,
             messages,
@@ -61,42 +66,42 @@ impl Hold {
         };
         let is_loaded = timeline.is_loaded();
         if is_new {
-            state.entering.push((member.key, Vec::new()));
+            state.joining.push((member.key, Vec::new()));
         }
         drop(state);
 
         // To encode a history takes a while, and the room is not to wait for it.
-        let answered = answer(entered);
+        let answered = answer(snapshot);
 
         let mut state = self.room.lock();
-        if let Some(index) = state.entering.iter().position(|(key, _)| *key == member.key) {
-            let (_, late) = state.entering.swap_remove(index);
-            for record in late {
+        if let Some(index) = state.joining.iter().position(|(key, _)| *key == member.key) {
+            let (_, buffered) = state.joining.swap_remove(index);
+            for record in buffered {
                 member.outbox.push(record.record(member.outbox.encoding()));
             }
         }
-        let State { members, crowd, watchers, unsure, .. } = &mut *state;
+        let State { members, presence, watchers, awaiting_history, .. } = &mut *state;
         if !is_loaded {
-            let after = if let Entry::Since(since) = entry { Some(since) } else { None };
-            unsure.retain(|(key, _)| *key != member.key);
-            unsure.push((member.key, after));
+            let after = if let HistoryRequest::Since(since) = history { Some(since) } else { None };
+            awaiting_history.retain(|(key, _)| *key != member.key);
+            awaiting_history.push((member.key, after));
         }
-        *watchers += usize::from(member.presence);
-        let former = members.insert(member.clone());
-        *watchers -= usize::from(former.as_ref().is_some_and(|former| former.presence));
-        let here = State::here(members, &self.rooms.home);
-        crowd.came(here, member, former.as_ref(), *watchers > 0);
-        self.rooms.gossip.stir(&self.room, &mut state);
+        *watchers += usize::from(member.wants_presence);
+        let previous = members.insert(member.clone());
+        *watchers -= usize::from(previous.as_ref().is_some_and(|previous| previous.wants_presence));
+        let local = State::local_members(members, &self.rooms.local_hub);
+        presence.member_joined(local, member, previous.as_ref(), *watchers > 0);
+        self.rooms.presence_queue.enqueue_change(&self.room, &mut state);
         if state.timeline.is_loaded() {
             // Unless it was so before, it came to be known while this one was told that it is not.
             let last = state.timeline.last();
-            state.tell_the_unsure(&self.room.name, last, &self.rooms.metrics);
+            state.notify_awaiting_history(&self.room.name, last, &self.rooms.metrics);
         }
         answered
     }
 }
 
-impl std::ops::Deref for Hold {
+impl std::ops::Deref for RoomHold {
     type Target = Room;
 
     fn deref(&self) -> &Room {
@@ -104,10 +109,10 @@ impl std::ops::Deref for Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for RoomHold {
     fn drop(&mut self) {
         let mut state = self.room.lock();
-        state.held -= 1;
-        self.rooms.abandon_if_unwanted(&self.room, state);
+        state.holds -= 1;
+        self.rooms.abandon_if_empty(&self.room, state);
     }
 }

@@ -1,20 +1,20 @@
 //! Who, of this pod's connections, is in which room; what was said there; and delivery to them.
 
-pub mod crowd;
-mod departure;
-mod entry;
-mod gossip;
+mod handover;
 mod hold;
-mod news;
+mod join;
+pub mod presence;
+mod presence_diff;
+mod presence_queue;
+mod presence_sync;
 mod registry;
 mod room;
-mod telling;
 pub mod timeline;
 
-pub use self::entry::{Entered, Entry};
-pub use self::hold::Hold;
+pub use self::hold::RoomHold;
+pub use self::join::{HistoryRequest, JoinSnapshot};
 pub use self::registry::Rooms;
-pub use self::room::{Home, Room};
+pub use self::room::{LocalHub, Room};
 
 #[cfg(test)]
 mod tests;

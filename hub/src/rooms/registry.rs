@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, RwLock};
 use std::time::Instant;
 
-use signalr::encoding::{Encoding, Once, Say};
+use signalr::encoding::{Encode, EncodedOnce, Encoding};
 
-use super::gossip::Gossip;
-use super::room::{Home, Late, Room, State};
-use super::timeline::{Heard, Reading, Step};
+use super::presence_queue::PresenceQueue;
+use super::room::{BufferedNotice, LocalHub, Room, State};
+use super::timeline::{Arrival, HistoryPage, Step};
 use crate::members::{ConnectionKey, Member};
 use crate::metrics::Metrics;
+use crate::protocol::connection_ref::ConnectionRef;
+use crate::protocol::names::RoomName;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
-use crate::protocol::presence::{Event, Typing};
-use crate::protocol::room::RoomName;
-use crate::protocol::said::{Origin, Said};
+use crate::protocol::presence::{PresenceEvent, TypingNotice};
+use crate::protocol::stored_message::StoredMessage;
 use crate::sync;
-use crate::topics::{Changes, Topic};
+use crate::topics::{SubscriptionChanges, Topic};
 
 /// The rooms with a member on this pod.
 ///
@@ -26,16 +27,22 @@ use crate::topics::{Changes, Topic};
 #[derive(Debug)]
 pub struct Rooms {
     pub(super) by_name: RwLock<HashMap<RoomName, Arc<Room>>>,
-    pub(super) home: Arc<Home>,
-    pub(super) gossip: Gossip,
-    changes: Changes,
+    pub(super) local_hub: Arc<LocalHub>,
+    pub(super) presence_queue: PresenceQueue,
+    changes: SubscriptionChanges,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Rooms {
     /// Without a room.
-    pub fn new(home: Home, changes: Changes, metrics: Arc<Metrics>) -> Self {
-        Self { by_name: RwLock::default(), home: Arc::new(home), gossip: Gossip::default(), changes, metrics }
+    pub fn new(local_hub: LocalHub, changes: SubscriptionChanges, metrics: Arc<Metrics>) -> Self {
+        Self {
+            by_name: RwLock::default(),
+            local_hub: Arc::new(local_hub),
+            presence_queue: PresenceQueue::default(),
+            changes,
+            metrics,
+        }
     }
 
     /// Takes a connection out of a room, and says up to which message it has heard it.
@@ -44,92 +51,96 @@ impl Rooms {
         let mut state = room.lock();
         let last = state.timeline.last();
         if let Some(member) = state.members.remove(key) {
-            state.unsure.retain(|(unsure, _)| *unsure != key);
-            state.watchers -= usize::from(member.presence);
-            let State { crowd, members, watchers, .. } = &mut *state;
-            crowd.went(State::here(members, &self.home), &member, *watchers > 0);
-            self.gossip.stir(&room, &mut state);
-            self.abandon_if_unwanted(&room, state);
+            state.awaiting_history.retain(|(waiting, _)| *waiting != key);
+            state.watchers -= usize::from(member.wants_presence);
+            let State { presence, members, watchers, .. } = &mut *state;
+            presence.member_left(State::local_members(members, &self.local_hub), &member, *watchers > 0);
+            self.presence_queue.enqueue_change(&room, &mut state);
+            self.abandon_if_empty(&room, state);
         }
         last
     }
 
-    pub(super) fn abandon_if_unwanted(&self, room: &Arc<Room>, mut state: MutexGuard<'_, State>) {
-        if state.is_wanted() || state.abandoned {
+    pub(super) fn abandon_if_empty(&self, room: &Arc<Room>, mut state: MutexGuard<'_, State>) {
+        if state.is_occupied() || state.abandoned {
             return;
         }
         state.abandoned = true;
-        let farewell = state.crowd.farewell(State::here(&state.members, &self.home));
+        let announcement =
+            state.presence.leave_announcement(State::local_members(&state.members, &self.local_hub));
         drop(state);
         self.remove(room);
-        if let Some(farewell) = farewell {
-            self.gossip.farewell(&room.name, farewell);
+        if let Some(announcement) = announcement {
+            self.presence_queue.announce_leave(&room.name, announcement);
         }
-        self.changes.touch(Topic::Room(room.name.clone()));
+        self.changes.reevaluate(Topic::Room(room.name.clone()));
     }
 
     /// Delivers what came on a room's channel; `false` if it was not understood.
-    pub fn hear(&self, name: &str, payload: &str) -> bool {
+    pub fn receive(&self, name: &str, payload: &str) -> bool {
         if payload.starts_with('{') {
-            return self.hear_event(name, payload);
+            return self.receive_presence(name, payload);
         }
         let began = Instant::now();
-        let Some(said) = Said::hear(payload, &self.home.instance) else { return false };
+        let Some(message) = StoredMessage::read(payload, &self.local_hub.instance) else { return false };
         self.metrics.messages_heard.inc();
         let Some(room) = self.find(name) else { return true };
-        let said = Arc::new(said);
+        let message = Arc::new(message);
         let mut state = room.lock();
-        match state.timeline.hear(&said) {
-            Heard::Next => {
-                state.say(&said, &self.metrics);
+        match state.timeline.receive(&message) {
+            Arrival::Next => {
+                state.deliver(&message, &self.metrics);
                 drop(state);
                 self.metrics.message_delivery_seconds.observe(began.elapsed().as_secs_f64());
             }
-            Heard::Doubled => {
+            Arrival::Duplicate => {
                 self.metrics.messages_doubled.inc();
             }
-            Heard::Waits => {}
-            Heard::FellBehind => {
+            Arrival::Buffered => {}
+            Arrival::Gap => {
                 drop(state);
-                self.changes.touch(Topic::Room(room.name.clone()));
+                self.changes.reevaluate(Topic::Room(room.name.clone()));
             }
         }
         true
     }
 
-    fn hear_event(&self, name: &str, payload: &str) -> bool {
-        let Some(event) = Event::read(payload) else { return false };
+    fn receive_presence(&self, name: &str, payload: &str) -> bool {
+        let Some(event) = PresenceEvent::read(payload) else { return false };
         let Some(room) = self.find(name) else { return true };
         match &event {
-            Event::Typing { by, from } => {
-                let Some(by) = Origin::read(by) else { return false };
-                let except = by.key_here(&self.home.instance);
-                let typing = Typing { room: name, from };
-                let once = Once::new(&typing);
-                let hears = |member: &Member| member.presence && Some(member.key) != except;
-                room.lock().members.tell(|encoding| once.record(encoding), hears, &self.metrics);
+            PresenceEvent::Typing { connection, name: from } => {
+                let Some(writer) = ConnectionRef::read(connection) else { return false };
+                let excluded = writer.local_key(&self.local_hub.instance);
+                let typing = TypingNotice { room: name, from };
+                let encoded = EncodedOnce::new(&typing);
+                let receives = |member: &Member| member.wants_presence && Some(member.key) != excluded;
+                room.lock().members.deliver(|encoding| encoded.record(encoding), receives, &self.metrics);
             }
-            Event::Changed { i, f, .. } | Event::List { i, f, .. } if **i == *self.home.instance => {
-                if !f.is_empty() {
+            PresenceEvent::Changed { instance, origins, .. }
+            | PresenceEvent::List { instance, origins, .. }
+                if **instance == *self.local_hub.instance =>
+            {
+                if !origins.is_empty() {
                     let mut state = room.lock();
                     let is_watched = state.watchers > 0;
-                    state.crowd.hear_moved(f, is_watched);
-                    self.gossip.stir(&room, &mut state);
+                    state.presence.remove_moved(origins, is_watched);
+                    self.presence_queue.enqueue_change(&room, &mut state);
                 }
             }
-            Event::Changed { f, .. } | Event::List { f, .. } => {
+            PresenceEvent::Changed { origins, .. } | PresenceEvent::List { origins, .. } => {
                 let mut state = room.lock();
-                let is_gone = state.let_go(&self.home, f);
+                let is_handed_over = state.remove_handed_over(&self.local_hub, origins);
                 let is_watched = state.watchers > 0;
-                if state.crowd.hear(&event, is_watched) {
-                    self.gossip.answer(&room);
+                if state.presence.apply(&event, is_watched) {
+                    self.presence_queue.enqueue_list(&room);
                 }
-                if is_gone || state.crowd.is_settled() {
-                    room.settled.notify_waiters();
+                if is_handed_over || state.presence.is_synced() {
+                    room.synced.notify_waiters();
                 }
-                self.gossip.stir(&room, &mut state);
-                if is_gone {
-                    self.abandon_if_unwanted(&room, state);
+                self.presence_queue.enqueue_change(&room, &mut state);
+                if is_handed_over {
+                    self.abandon_if_empty(&room, state);
                 }
             }
         }
@@ -137,8 +148,8 @@ impl Rooms {
     }
 
     /// Whether a room has a member here, or is about to.
-    pub fn is_wanted(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|room| room.lock().is_wanted())
+    pub fn has_subscribers(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|room| room.lock().is_occupied())
     }
 
     /// The rooms with a member here, in no order.
@@ -165,33 +176,34 @@ impl Rooms {
     }
 
     /// What the backplane has of a room. `true`: it has to be read again.
-    pub fn caught_up(&self, room: &Room, reading: Reading) -> bool {
+    pub fn caught_up(&self, room: &Room, page: HistoryPage) -> bool {
         self.metrics.catch_ups.inc();
         let mut state = room.lock();
         let was_loaded = state.timeline.is_loaded();
-        let last = reading.last;
-        let caught_up = state.timeline.caught_up(reading);
+        let last = page.last;
+        let caught_up = state.timeline.caught_up(page);
         if !was_loaded {
-            state.tell_the_unsure(&room.name, last, &self.metrics);
+            state.notify_awaiting_history(&room.name, last, &self.metrics);
         }
         for step in &caught_up.steps {
             match step {
-                Step::Say(said) => state.say(said, &self.metrics),
+                Step::Message(message) => state.deliver(message, &self.metrics),
                 Step::Gap(after) => {
                     tracing::warn!(room = %room.name, "messages were lost");
                     self.metrics.gaps.inc();
                     let gap = Gap { room: room.name.as_str(), after: *after };
-                    let once = Once::new(&gap);
-                    state.members.tell(|encoding| once.record(encoding), |_| true, &self.metrics);
-                    for (_, late) in &mut state.entering {
-                        let both = [Encoding::Json, Encoding::MessagePack].map(|encoding| gap.say(encoding));
+                    let encoded = EncodedOnce::new(&gap);
+                    state.members.deliver(|encoding| encoded.record(encoding), |_| true, &self.metrics);
+                    for (_, buffered) in &mut state.joining {
+                        let both =
+                            [Encoding::Json, Encoding::MessagePack].map(|encoding| gap.encode(encoding));
                         let [json, messagepack] = both;
-                        late.push(Late::Gap(json, messagepack));
+                        buffered.push(BufferedNotice::Gap(json, messagepack));
                     }
                 }
             }
         }
-        self.metrics.messages_not_understood.inc_by(caught_up.strange as u64);
+        self.metrics.messages_not_understood.inc_by(caught_up.invalid as u64);
         caught_up.again
     }
 }

@@ -4,28 +4,29 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use signalr::encoding::{Encoding, Once};
+use signalr::encoding::{EncodedOnce, Encoding};
 use signalr::record::Record;
 use tokio::sync::Notify;
 
-use super::crowd::{self, Crowd, Here};
-use super::entry::Entry;
+use super::join::HistoryRequest;
+use super::presence::{self, LocalMembers, RoomPresence};
 use super::timeline::Timeline;
 use crate::members::{ConnectionKey, Member, Members};
 use crate::metrics::Metrics;
+use crate::protocol::connection_ref::ConnectionRef;
+use crate::protocol::names::RoomName;
 use crate::protocol::notices::Gap;
 use crate::protocol::position::Position;
-use crate::protocol::presence::Person;
-use crate::protocol::room::RoomName;
-use crate::protocol::said::{Origin, Said};
+use crate::protocol::presence::MemberInfo;
+use crate::protocol::stored_message::StoredMessage;
 use crate::sync::lock;
 
 /// How long someone who enters waits for other pods to say who is there.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What all rooms of a pod have in common.
+/// The hub that all its rooms have in common.
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct LocalHub {
     /// The pod.
     pub pod: Arc<str>,
     /// The process.
@@ -38,59 +39,59 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Room {
     pub(super) name: RoomName,
-    pub(super) home: Arc<Home>,
+    pub(super) local_hub: Arc<LocalHub>,
     pub(super) state: Mutex<State>,
     /// The other pods have said who is there, or who has gone on there.
-    pub(super) settled: Notify,
+    pub(super) synced: Notify,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) members: Members,
     pub(super) timeline: Timeline,
-    /// Who entered while the backplane could not be read, and the last message that each knows.
-    pub(super) unsure: Vec<(ConnectionKey, Option<Position>)>,
-    /// Who is being told what there is, and what was said since.
-    pub(super) entering: Vec<(ConnectionKey, Vec<Late>)>,
-    /// How many are about to enter.
-    pub(super) held: usize,
-    pub(super) crowd: Crowd,
+    /// Members that joined before the history was loaded, and the last message that each knows.
+    pub(super) awaiting_history: Vec<(ConnectionKey, Option<Position>)>,
+    /// Members whose join is being answered, and the notices buffered since.
+    pub(super) joining: Vec<(ConnectionKey, Vec<BufferedNotice>)>,
+    /// The number of holds: joins that are about to happen.
+    pub(super) holds: usize,
+    pub(super) presence: RoomPresence,
     /// How many members want to know of the others.
     pub(super) watchers: usize,
     /// There is something to tell others or members, and someone is about to.
-    pub(super) stirred: bool,
+    pub(super) enqueued: bool,
     /// Nobody was left, and whoever still finds this room has to look it up again.
     pub(super) abandoned: bool,
 }
 
 impl State {
-    pub(super) fn is_wanted(&self) -> bool {
-        !self.members.is_empty() || self.held > 0
+    pub(super) fn is_occupied(&self) -> bool {
+        !self.members.is_empty() || self.holds > 0
     }
 
-    pub(super) fn here<'a>(members: &'a Members, home: &'a Home) -> Here<'a> {
-        Here { instance: &home.instance, pod: &home.pod, members }
+    pub(super) fn local_members<'a>(members: &'a Members, local_hub: &'a LocalHub) -> LocalMembers<'a> {
+        LocalMembers { instance: &local_hub.instance, pod: &local_hub.pod, members }
     }
 
-    pub(super) fn say(&mut self, said: &Arc<Said>, metrics: &Metrics) {
-        for (_, late) in &mut self.entering {
-            late.push(Late::Said(Arc::clone(said)));
+    pub(super) fn deliver(&mut self, message: &Arc<StoredMessage>, metrics: &Metrics) {
+        for (_, buffered) in &mut self.joining {
+            buffered.push(BufferedNotice::Message(Arc::clone(message)));
         }
-        let hears = |member: &Member| said.except != Some(member.key);
-        self.members.tell(|encoding| said.record(encoding), hears, metrics);
+        let receives = |member: &Member| message.excluded != Some(member.key);
+        self.members.deliver(|encoding| message.record(encoding), receives, metrics);
     }
 
     /// Those who departed from here and are on another pod now leave. `true`: there were some.
-    pub(super) fn let_go(&mut self, home: &Home, formers: &[Cow<'_, str>]) -> bool {
-        let key_of = |former: &Cow<'_, str>| Origin::read(former)?.key_here(&home.instance);
+    pub(super) fn remove_handed_over(&mut self, local_hub: &LocalHub, origins: &[Cow<'_, str>]) -> bool {
+        let key_of = |origin: &Cow<'_, str>| ConnectionRef::read(origin)?.local_key(&local_hub.instance);
         let mut any = false;
-        for key in formers.iter().filter_map(key_of) {
-            let State { members, crowd, watchers, .. } = self;
+        for key in origins.iter().filter_map(key_of) {
+            let State { members, presence, watchers, .. } = self;
             // Whoever can write to Redis cannot make anyone else leave.
             if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
                 members.remove(key);
-                *watchers -= usize::from(member.presence);
-                crowd.went(Self::here(members, home), &member, *watchers > 0);
+                *watchers -= usize::from(member.wants_presence);
+                presence.member_left(Self::local_members(members, local_hub), &member, *watchers > 0);
                 any = true;
             }
         }
@@ -98,30 +99,35 @@ impl State {
     }
 
     /// Who entered before the history was known learns that there was more than it was given.
-    pub(super) fn tell_the_unsure(&mut self, room: &RoomName, last: Option<Position>, metrics: &Metrics) {
-        for (key, after) in std::mem::take(&mut self.unsure) {
+    pub(super) fn notify_awaiting_history(
+        &mut self,
+        room: &RoomName,
+        last: Option<Position>,
+        metrics: &Metrics,
+    ) {
+        for (key, after) in std::mem::take(&mut self.awaiting_history) {
             if last.is_none() || last == after {
                 continue;
             }
             metrics.gaps.inc();
             let gap = Gap { room: room.as_str(), after };
-            let once = Once::new(&gap);
-            self.members.tell(|encoding| once.record(encoding), |member| member.key == key, metrics);
+            let encoded = EncodedOnce::new(&gap);
+            self.members.deliver(|encoding| encoded.record(encoding), |member| member.key == key, metrics);
         }
     }
 }
 
-/// What someone who enters hears only afterwards.
+/// A notice for a member that is joining, delivered once the join is answered.
 #[derive(Debug, Clone)]
-pub(super) enum Late {
-    Said(Arc<Said>),
+pub(super) enum BufferedNotice {
+    Message(Arc<StoredMessage>),
     Gap(Record, Record),
 }
 
-impl Late {
+impl BufferedNotice {
     pub(super) fn record(&self, encoding: Encoding) -> Record {
         match (self, encoding) {
-            (Self::Said(said), encoding) => said.record(encoding).clone(),
+            (Self::Message(message), encoding) => message.record(encoding).clone(),
             (Self::Gap(json, _), Encoding::Json) => json.clone(),
             (Self::Gap(_, messagepack), Encoding::MessagePack) => messagepack.clone(),
         }
@@ -129,19 +135,19 @@ impl Late {
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, home: &Arc<Home>) -> Self {
+    pub(super) fn new(name: RoomName, local_hub: &Arc<LocalHub>) -> Self {
         let state = State {
             members: Members::default(),
-            timeline: Timeline::new(home.history),
-            unsure: Vec::new(),
-            entering: Vec::new(),
-            held: 0,
-            crowd: Crowd::default(),
+            timeline: Timeline::new(local_hub.history),
+            awaiting_history: Vec::new(),
+            joining: Vec::new(),
+            holds: 0,
+            presence: RoomPresence::default(),
             watchers: 0,
-            stirred: false,
+            enqueued: false,
             abandoned: false,
         };
-        Self { name, home: Arc::clone(home), state: Mutex::new(state), settled: Notify::new() }
+        Self { name, local_hub: Arc::clone(local_hub), state: Mutex::new(state), synced: Notify::new() }
     }
 
     /// Its name.
@@ -150,9 +156,9 @@ impl Room {
     }
 
     /// Whether it needs nothing from the backplane before someone enters who knows the message `since`.
-    pub fn is_current(&self, entry: Entry) -> bool {
+    pub fn is_current(&self, history: HistoryRequest) -> bool {
         let mut state = self.lock();
-        if let Entry::Since(since) = entry
+        if let HistoryRequest::Since(since) = history
             && state.timeline.is_ahead(since)
         {
             state.timeline.fall_behind();
@@ -171,47 +177,47 @@ impl Room {
     }
 
     /// Waits until the other pods have said who is there, but not for long.
-    pub async fn settled(&self) {
-        let settled = async {
+    pub async fn synced(&self) {
+        let synced = async {
             loop {
-                let notified = self.settled.notified();
-                if self.lock().crowd.is_settled() {
+                let notified = self.synced.notified();
+                if self.lock().presence.is_synced() {
                     return;
                 }
                 notified.await;
             }
         };
-        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
+        if tokio::time::timeout(PATIENCE, synced).await.is_err() {
             // Whoever comes next need not wait again.
-            self.lock().crowd.asked(0);
+            self.lock().presence.sync_requested(0);
         }
     }
 
     /// Who is in the room, as the other pods are asked to say in turn.
-    pub fn ask(&self) -> String {
-        crowd::list(State::here(&self.lock().members, &self.home), true)
+    pub fn sync_request(&self) -> String {
+        presence::member_list(State::local_members(&self.lock().members, &self.local_hub), true)
     }
 
     /// Whether the other pods were asked, on this connection to the backplane.
-    pub fn is_asked(&self) -> bool {
-        self.lock().crowd.is_asked()
+    pub fn is_sync_requested(&self) -> bool {
+        self.lock().presence.is_sync_requested()
     }
 
     /// So many other pods were asked.
-    pub fn asked(&self, others: usize) {
+    pub fn sync_requested(&self, others: usize) {
         let mut state = self.lock();
-        state.crowd.asked(others);
-        if state.crowd.is_settled() {
-            self.settled.notify_waiters();
+        state.presence.sync_requested(others);
+        if state.presence.is_synced() {
+            self.synced.notify_waiters();
         }
     }
 
     /// How many members there are, how many pods serve them, and the first of them.
-    pub fn people(&self) -> (usize, usize, Vec<Person>) {
+    pub fn member_list(&self) -> (usize, usize, Vec<MemberInfo>) {
         let state = self.lock();
-        let here = State::here(&state.members, &self.home);
-        let (count, pods) = state.crowd.count(here);
-        (count, pods, state.crowd.people(here))
+        let local = State::local_members(&state.members, &self.local_hub);
+        let (count, pods) = state.presence.count(local);
+        (count, pods, state.presence.member_infos(local))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

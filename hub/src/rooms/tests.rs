@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use super::timeline::Reading;
+use super::timeline::HistoryPage;
 use super::*;
-use crate::members::{ConnectionKey, Member, Who};
-use crate::outbox::{Ending, Limits, Outbox};
+use crate::members::{ConnectionKey, Member, MemberIdentity};
+use crate::outbox::{CloseReason, Limits, Outbox};
+use crate::protocol::names::{MemberName, RoomName};
 use crate::protocol::position::Position;
-use crate::protocol::room::{MemberName, RoomName};
-use crate::topics::Changes;
+use crate::topics::SubscriptionChanges;
 
 fn rooms() -> Arc<Rooms> {
-    let home = Home { pod: "hub-a".into(), instance: "a".into(), history: 10 };
-    Arc::new(Rooms::new(home, Changes::new().0, Arc::default()))
+    let local_hub = LocalHub { pod: "hub-a".into(), instance: "a".into(), history: 10 };
+    Arc::new(Rooms::new(local_hub, SubscriptionChanges::new().0, Arc::default()))
 }
 
 fn name(name: &str) -> RoomName {
@@ -19,11 +19,11 @@ fn name(name: &str) -> RoomName {
 
 fn member(key: ConnectionKey) -> Member {
     let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
-    let who = Arc::new(Who { name: MemberName::default(), user: None });
-    Member { key, outbox, who, presence: false, former: None }
+    let identity = Arc::new(MemberIdentity { name: MemberName::default(), user: None });
+    Member { key, outbox, identity, wants_presence: false, origin: None }
 }
 
-async fn heard(member: &Member) -> usize {
+async fn received(member: &Member) -> usize {
     let mut batch = Vec::new();
     member.outbox.take(&mut batch).await;
     batch.len()
@@ -34,16 +34,16 @@ fn a_room_is_gone_with_its_last_member_and_with_the_last_who_waits_to_enter() {
     let rooms = rooms();
 
     let hold = rooms.hold(&name("a"));
-    assert_eq!(hold.enter(&member(1), Entry::Latest(5), |entered| entered).members, 1);
-    assert_eq!(hold.enter(&member(2), Entry::Latest(5), |entered| entered).members, 2);
-    assert_eq!(hold.enter(&member(2), Entry::Latest(5), |entered| entered).members, 2);
+    assert_eq!(hold.join(&member(1), HistoryRequest::Latest(5), |snapshot| snapshot).members, 1);
+    assert_eq!(hold.join(&member(2), HistoryRequest::Latest(5), |snapshot| snapshot).members, 2);
+    assert_eq!(hold.join(&member(2), HistoryRequest::Latest(5), |snapshot| snapshot).members, 2);
 
     rooms.leave("a", 1);
     rooms.leave("a", 1);
     rooms.leave("a", 2);
-    assert!(rooms.is_wanted("a"));
+    assert!(rooms.has_subscribers("a"));
     drop(hold);
-    assert!(!rooms.is_wanted("a"));
+    assert!(!rooms.has_subscribers("a"));
     assert_eq!(rooms.count(), 0);
 }
 
@@ -53,33 +53,33 @@ async fn a_room_hears_its_own_messages_only_and_spares_who_is_spared() {
     let (ada, grace, elsewhere) = (member(1), member(2), member(3));
     for (room, member) in [("a", &ada), ("a", &grace), ("b", &elsewhere)] {
         let hold = rooms.hold(&name(room));
-        rooms.caught_up(&hold, Reading::default());
-        hold.enter(member, Entry::Latest(5), |entered| entered);
+        rooms.caught_up(&hold, HistoryPage::default());
+        hold.join(member, HistoryRequest::Latest(5), |snapshot| snapshot);
     }
 
-    assert!(rooms.hear("a", r#"17-1 {"text":"x"}"#));
-    assert!(rooms.hear("a", r#"17-2 a.1 {"text":"x"}"#));
-    assert!(rooms.hear("b", r#"17-1 {"text":"x"}"#));
-    assert!(!rooms.hear("a", "17-2 nonsense"));
+    assert!(rooms.receive("a", r#"17-1 {"text":"x"}"#));
+    assert!(rooms.receive("a", r#"17-2 a.1 {"text":"x"}"#));
+    assert!(rooms.receive("b", r#"17-1 {"text":"x"}"#));
+    assert!(!rooms.receive("a", "17-2 nonsense"));
 
-    assert_eq!((heard(&ada).await, heard(&grace).await, heard(&elsewhere).await), (1, 2, 1));
+    assert_eq!((received(&ada).await, received(&grace).await, received(&elsewhere).await), (1, 2, 1));
 }
 
 #[tokio::test]
 async fn who_enters_finds_what_was_said_and_hears_what_follows() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
-    rooms.caught_up(&hold, Reading::default());
-    rooms.hear("a", r#"17-1 {"text":"x"}"#);
-    rooms.hear("a", r#"17-2 {"text":"y"}"#);
+    rooms.caught_up(&hold, HistoryPage::default());
+    rooms.receive("a", r#"17-1 {"text":"x"}"#);
+    rooms.receive("a", r#"17-2 {"text":"y"}"#);
     let ada = member(1);
 
-    let entered = hold.enter(&ada, Entry::Latest(1), |entered| entered);
-    rooms.hear("a", r#"17-3 {"text":"z"}"#);
+    let snapshot = hold.join(&ada, HistoryRequest::Latest(1), |snapshot| snapshot);
+    rooms.receive("a", r#"17-3 {"text":"z"}"#);
 
-    assert_eq!(entered.last, Some(Position { epoch: 17, number: 2 }));
-    assert_eq!(entered.messages.len(), 1);
-    assert_eq!(heard(&ada).await, 1);
+    assert_eq!(snapshot.last, Some(Position { epoch: 17, number: 2 }));
+    assert_eq!(snapshot.messages.len(), 1);
+    assert_eq!(received(&ada).await, 1);
 }
 
 #[tokio::test]
@@ -88,13 +88,13 @@ async fn who_entered_before_the_history_was_known_is_told_of_a_gap_if_there_was_
     let hold = rooms.hold(&name("a"));
     let (ada, grace) = (member(1), member(2));
     let last = Position { epoch: 17, number: 2 };
-    hold.enter(&ada, Entry::Latest(5), |entered| entered);
-    assert!(hold.enter(&grace, Entry::Since(last), |entered| entered).gap);
+    hold.join(&ada, HistoryRequest::Latest(5), |snapshot| snapshot);
+    assert!(hold.join(&grace, HistoryRequest::Since(last), |snapshot| snapshot).gap);
 
-    rooms.caught_up(&hold, Reading { last: Some(last), messages: Vec::new() });
-    rooms.hear("a", r#"17-3 {"text":"z"}"#);
+    rooms.caught_up(&hold, HistoryPage { last: Some(last), messages: Vec::new() });
+    rooms.receive("a", r#"17-3 {"text":"z"}"#);
 
-    assert_eq!((heard(&ada).await, heard(&grace).await), (2, 1));
+    assert_eq!((received(&ada).await, received(&grace).await), (2, 1));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn members_that_come_and_go_at_once_leave_nothing_behind() {
             let rooms = &rooms;
             scope.spawn(move || {
                 for _ in 0..2_000 {
-                    rooms.hold(&name("a")).enter(&member(key), Entry::Latest(0), |entered| entered);
-                    assert!(rooms.is_wanted("a"));
+                    rooms.hold(&name("a")).join(&member(key), HistoryRequest::Latest(0), |snapshot| snapshot);
+                    assert!(rooms.has_subscribers("a"));
                     rooms.leave("a", key);
                 }
             });
@@ -121,11 +121,11 @@ fn members_that_come_and_go_at_once_leave_nothing_behind() {
 async fn who_enters_is_answered_before_it_hears_anything() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
-    rooms.caught_up(&hold, Reading::default());
+    rooms.caught_up(&hold, HistoryPage::default());
     let ada = member(1);
 
-    hold.enter(&ada, Entry::Latest(5), |_| {
-        rooms.hear("a", r#"17-1 {"text":"meanwhile"}"#);
+    hold.join(&ada, HistoryRequest::Latest(5), |_| {
+        rooms.receive("a", r#"17-1 {"text":"meanwhile"}"#);
         ada.outbox.push(signalr::encoding::Encoding::Json.ping());
     });
 
@@ -142,12 +142,12 @@ async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_
     let ada = member(1);
     let last = Some(Position { epoch: 17, number: 2 });
 
-    hold.enter(&ada, Entry::Latest(5), |entered| {
-        assert_eq!(entered.last, None);
-        rooms.caught_up(&hold, Reading { last, messages: Vec::new() });
+    hold.join(&ada, HistoryRequest::Latest(5), |snapshot| {
+        assert_eq!(snapshot.last, None);
+        rooms.caught_up(&hold, HistoryPage { last, messages: Vec::new() });
     });
 
-    assert_eq!(heard(&ada).await, 1);
+    assert_eq!(received(&ada).await, 1);
 }
 
 #[tokio::test]
@@ -155,26 +155,26 @@ async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsew
     let rooms = rooms();
     let (ada, grace) = (member(1), member(2));
     let hold = rooms.hold(&name("a"));
-    rooms.caught_up(&hold, Reading::default());
+    rooms.caught_up(&hold, HistoryPage::default());
     for member in [&ada, &grace] {
-        hold.enter(member, Entry::Latest(5), |entered| entered);
+        hold.join(member, HistoryRequest::Latest(5), |snapshot| snapshot);
     }
     drop(hold);
-    rooms.hear("a", r#"17-1 {"text":"x"}"#);
-    let nobody = member(0).outbox;
-    nobody.end(Ending::Moved);
+    rooms.receive("a", r#"17-1 {"text":"x"}"#);
+    let closed = member(0).outbox;
+    closed.end(CloseReason::HandedOver);
 
-    let last = rooms.depart("a", 1, &nobody);
-    rooms.hear("a", r#"17-2 {"text":"y"}"#);
+    let last = rooms.hand_over("a", 1, &closed);
+    rooms.receive("a", r#"17-2 {"text":"y"}"#);
     assert_eq!(last, Some(Position { epoch: 17, number: 1 }));
-    assert_eq!((heard(&ada).await, heard(&grace).await), (1, 2));
-    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+    assert_eq!((received(&ada).await, received(&grace).await), (1, 2));
+    assert_eq!(rooms.find("a").unwrap().member_list().0, 2);
 
     // Grace has not departed, whatever others say.
     let arrived = r#"{"k":"list","i":"b","p":"hub-b","n":1,"m":[[7,"Ada",null]],"f":["a.1","a.2"]}"#;
-    assert!(rooms.hear("a", arrived));
-    rooms.gone("a", 1).await;
-    assert_eq!(rooms.find("a").unwrap().people().0, 2);
+    assert!(rooms.receive("a", arrived));
+    rooms.finish_handover("a", 1).await;
+    assert_eq!(rooms.find("a").unwrap().member_list().0, 2);
     rooms.leave("a", 2);
     assert_eq!(rooms.count(), 0);
 }
@@ -182,12 +182,12 @@ async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsew
 #[tokio::test]
 async fn who_departs_and_arrives_nowhere_leaves() {
     let rooms = rooms();
-    rooms.hold(&name("a")).enter(&member(1), Entry::Latest(5), |entered| entered);
-    let nobody = member(0).outbox;
-    nobody.end(Ending::Moved);
-    rooms.depart("a", 1, &nobody);
+    rooms.hold(&name("a")).join(&member(1), HistoryRequest::Latest(5), |snapshot| snapshot);
+    let closed = member(0).outbox;
+    closed.end(CloseReason::HandedOver);
+    rooms.hand_over("a", 1, &closed);
 
-    rooms.gone("a", 1).await;
+    rooms.finish_handover("a", 1).await;
 
     assert_eq!(rooms.count(), 0);
 }

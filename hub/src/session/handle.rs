@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::stateful::Stateful;
 use crate::outbox::Outbox;
-use crate::protocol::moving::{Hears, Moving};
+use crate::protocol::handover_state::{HandoverState, Subscriptions};
 
 /// How many requests or frames may wait for their turn.
 const MOST_WAITING: usize = 16;
@@ -18,9 +18,9 @@ const MOST_WAITING: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Server-Sent Events: text only.
-    Events,
+    ServerSentEvents,
     /// Long polling.
-    Polls,
+    LongPolling,
     /// One WebSocket after another.
     Stateful,
 }
@@ -29,13 +29,13 @@ pub enum Kind {
 #[derive(Debug)]
 pub(crate) enum Input {
     /// It said this.
-    Said(Bytes),
+    Received(Bytes),
     /// It goes on over another WebSocket: what the last one left unfinished stays so, and comes again.
-    CameBack,
+    Reconnected,
     /// It is to go on at another hub, which asks what it hears.
-    Shows(oneshot::Sender<Hears>),
+    ShowSubscriptions(oneshot::Sender<Subscriptions>),
     /// It goes on at another hub.
-    Departs(oneshot::Sender<Moving>),
+    HandOver(oneshot::Sender<HandoverState>),
 }
 
 /// One connection.
@@ -49,13 +49,13 @@ pub struct Session {
     pub stateful: Option<Arc<Stateful>>,
     input: mpsc::Sender<Input>,
     /// Counts those that served it; only the last one does.
-    servers: AtomicU64,
-    relieved: Notify,
+    lease_count: AtomicU64,
+    superseded: Notify,
     /// It is to go on at another hub.
     is_leaving: AtomicBool,
-    serving: tokio::sync::Mutex<()>,
+    lease: tokio::sync::Mutex<()>,
     /// The client knows how it ended.
-    pub told: CancellationToken,
+    pub close_sent: CancellationToken,
 }
 
 impl Session {
@@ -71,68 +71,68 @@ impl Session {
             kind,
             stateful,
             input,
-            servers: AtomicU64::new(0),
-            relieved: Notify::new(),
+            lease_count: AtomicU64::new(0),
+            superseded: Notify::new(),
             is_leaving: AtomicBool::new(false),
-            serving: tokio::sync::Mutex::new(()),
-            told: CancellationToken::new(),
+            lease: tokio::sync::Mutex::new(()),
+            close_sent: CancellationToken::new(),
         };
         (session, arriving)
     }
 
     /// Hands on what the client sent; waits while it is busy with what came before. `false`: it has ended.
-    pub async fn hear(&self, bytes: Bytes) -> bool {
-        self.pass(Input::Said(bytes)).await
+    pub async fn receive(&self, bytes: Bytes) -> bool {
+        self.pass(Input::Received(bytes)).await
     }
 
     /// What is heard from now on comes over another WebSocket. `false`: it has ended.
-    pub async fn came_back(&self) -> bool {
-        self.pass(Input::CameBack).await
+    pub async fn reconnected(&self) -> bool {
+        self.pass(Input::Reconnected).await
     }
 
     /// What another hub has to hear for it, to go on; `None`: it has ended.
-    pub async fn hears(&self) -> Option<Hears> {
+    pub async fn subscriptions(&self) -> Option<Subscriptions> {
         let (report, reported) = oneshot::channel();
-        if self.pass(Input::Shows(report)).await { reported.await.ok() } else { None }
+        if self.pass(Input::ShowSubscriptions(report)).await { reported.await.ok() } else { None }
     }
 
     /// Ends it here, and gives all that another hub needs to go on; `None`: it has ended otherwise.
-    pub async fn depart(&self) -> Option<Moving> {
+    pub async fn hand_over(&self) -> Option<HandoverState> {
         let stateful = self.stateful.as_ref()?;
         // From now on nobody tells the client anything.
-        let _serving = self.serve().await;
+        let _lease = self.acquire().await;
         let (report, departed) = oneshot::channel();
-        if !self.pass(Input::Departs(report)).await {
+        if !self.pass(Input::HandOver(report)).await {
             return None;
         }
-        let mut moving = departed.await.ok()?;
+        let mut state = departed.await.ok()?;
         let mut batch = Vec::new();
         loop {
-            let ending = self.outbox.take(&mut batch).await;
+            let reason = self.outbox.take(&mut batch).await;
             stateful.sent(&batch);
             batch.clear();
-            if ending.is_some() {
+            if reason.is_some() {
                 break;
             }
         }
-        let (first, records) = stateful.again();
-        moving.set_unconfirmed(first, &records);
-        Some(moving)
+        let (first, records) = stateful.unacknowledged();
+        state.set_unacknowledged(first, &records);
+        Some(state)
     }
 
     /// Closes the WebSocket, but not the connection: the client opens another one at once, and that is to come in at another hub.
-    pub async fn cut(&self) {
+    pub async fn drop_socket(&self) {
         self.is_leaving.store(true, Ordering::SeqCst);
-        drop(self.serve().await);
+        drop(self.acquire().await);
     }
 
-    /// Whether [`Session::cut`] was called, perhaps before a WebSocket was there that was on its way.
+    /// Whether [`Session::drop_socket`] was called, perhaps before a WebSocket was there that was on its way.
     pub fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::SeqCst)
     }
 
     async fn pass(&self, input: Input) -> bool {
-        self.outbox.pulse.heard();
+        self.outbox.activity.received_now();
         tokio::select! {
             sent = self.input.send(input) => sent.is_ok(),
             () = self.outbox.ended() => false,
@@ -140,28 +140,28 @@ impl Session {
     }
 
     /// From now on the caller serves the client, and whoever did so is relieved.
-    pub async fn serve(&self) -> Serving<'_> {
-        let number = self.servers.fetch_add(1, Ordering::SeqCst) + 1;
-        self.relieved.notify_waiters();
-        let guard = self.serving.lock().await;
-        Serving { session: self, number, _guard: guard }
+    pub async fn acquire(&self) -> ServingLease<'_> {
+        let number = self.lease_count.fetch_add(1, Ordering::SeqCst) + 1;
+        self.superseded.notify_waiters();
+        let guard = self.lease.lock().await;
+        ServingLease { session: self, number, _guard: guard }
     }
 }
 
-/// The right to tell the client something.
+/// The right to serve the client: to send what is queued for it.
 #[derive(Debug)]
-pub struct Serving<'a> {
+pub struct ServingLease<'a> {
     session: &'a Session,
     number: u64,
     _guard: tokio::sync::MutexGuard<'a, ()>,
 }
 
-impl Serving<'_> {
+impl ServingLease<'_> {
     /// Waits until someone else wants to serve the client.
-    pub async fn relieved(&self) {
+    pub async fn superseded(&self) {
         loop {
-            let notified = self.session.relieved.notified();
-            if self.session.servers.load(Ordering::SeqCst) != self.number {
+            let notified = self.session.superseded.notified();
+            if self.session.lease_count.load(Ordering::SeqCst) != self.number {
                 return;
             }
             notified.await;

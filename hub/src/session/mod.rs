@@ -8,6 +8,6 @@ mod registry;
 mod stateful;
 
 pub(crate) use self::handle::Input;
-pub use self::handle::{Kind, Serving, Session};
+pub use self::handle::{Kind, ServingLease, Session};
 pub use self::registry::{Found, Sessions};
 pub use self::stateful::Stateful;

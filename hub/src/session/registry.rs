@@ -15,11 +15,11 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 /// The sessions of this hub.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    by_id: Mutex<HashMap<ConnectionId, Entry>>,
+    by_id: Mutex<HashMap<ConnectionId, SessionSlot>>,
 }
 
 #[derive(Debug)]
-enum Entry {
+enum SessionSlot {
     Live(Arc<Session>),
     Ended(Instant),
 }
@@ -39,38 +39,38 @@ impl Sessions {
     /// What there is under an id.
     pub fn find(&self, id: ConnectionId) -> Found {
         match self.lock().get(&id) {
-            Some(Entry::Live(session)) => Found::Live(Arc::clone(session)),
-            Some(Entry::Ended(_)) => Found::Ended,
+            Some(SessionSlot::Live(session)) => Found::Live(Arc::clone(session)),
+            Some(SessionSlot::Ended(_)) => Found::Ended,
             None => Found::Nothing,
         }
     }
 
     /// Notes a session that begins.
     pub(crate) fn insert(&self, id: ConnectionId, session: Arc<Session>) {
-        self.lock().insert(id, Entry::Live(session));
+        self.lock().insert(id, SessionSlot::Live(session));
     }
 
     /// Notes that a session has ended.
     pub(crate) fn ended(&self, id: ConnectionId) {
-        self.lock().insert(id, Entry::Ended(Instant::now()));
+        self.lock().insert(id, SessionSlot::Ended(Instant::now()));
     }
 
     /// Those that could go on at another hub: their clients come back by themselves, and have shaken hands.
     pub fn movable(&self) -> Vec<Arc<Session>> {
-        let live = |entry: &Entry| match entry {
-            Entry::Live(session) if session.kind == Kind::Stateful => Some(Arc::clone(session)),
+        let live = |entry: &SessionSlot| match entry {
+            SessionSlot::Live(session) if session.kind == Kind::Stateful => Some(Arc::clone(session)),
             _ => None,
         };
         let sessions = self.lock().values().filter_map(live).collect::<Vec<_>>();
-        sessions.into_iter().filter(|session| session.outbox.pulse.is_shaken()).collect()
+        sessions.into_iter().filter(|session| session.outbox.activity.is_handshaken()).collect()
     }
 
     /// Forgets those that ended long ago.
     pub fn sweep(&self) {
-        self.lock().retain(|_, entry| !matches!(entry, Entry::Ended(at) if at.elapsed() > REMEMBERED));
+        self.lock().retain(|_, entry| !matches!(entry, SessionSlot::Ended(at) if at.elapsed() > REMEMBERED));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, SessionSlot>> {
         lock(&self.by_id)
     }
 }

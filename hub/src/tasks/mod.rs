@@ -1,23 +1,23 @@
 //! Background work: each task runs as long as the hub does.
 
-mod heartbeat;
-mod peers;
+mod keep_alive;
+mod peer_updates;
 mod rebalance;
 
 use std::sync::Arc;
 
-use crate::audiences::Errands;
+use crate::audiences::PeerActions;
 use crate::hub::Hub;
 
 /// Starts all tasks. With `rebalance`, a hub with far more clients than the others lets some go.
 /// Needs a Tokio runtime.
-pub fn start(hub: &Hub, errands: Errands, rebalance: bool) {
+pub fn start(hub: &Hub, actions: PeerActions, rebalance: bool) {
     let (connections, sessions) = (Arc::clone(&hub.connections), Arc::clone(&hub.sessions));
-    tokio::spawn(heartbeat::run(Arc::clone(&connections), sessions, hub.timing));
-    tokio::spawn(peers::gossip(Arc::clone(&hub.rooms), Arc::clone(&hub.backplane)));
-    tokio::spawn(peers::reply(errands, Arc::clone(&hub.backplane), Arc::clone(&hub.handover)));
+    tokio::spawn(keep_alive::run(Arc::clone(&connections), sessions, hub.timeouts));
+    tokio::spawn(peer_updates::announce_presence(Arc::clone(&hub.rooms), Arc::clone(&hub.backplane)));
+    tokio::spawn(peer_updates::act(actions, Arc::clone(&hub.backplane), Arc::clone(&hub.handover)));
     if rebalance {
-        let (backplane, canary) = (Arc::clone(&hub.backplane), Arc::clone(&hub.canary));
-        tokio::spawn(self::rebalance::run(connections, backplane, canary, Arc::clone(&hub.metrics)));
+        let (backplane, peers) = (Arc::clone(&hub.backplane), Arc::clone(&hub.peers));
+        tokio::spawn(self::rebalance::run(connections, backplane, peers, Arc::clone(&hub.metrics)));
     }
 }

@@ -8,9 +8,9 @@ use rand::seq::IteratorRandom;
 
 use crate::admission::Connections;
 use crate::backplane::Backplane;
-use crate::canary::Canary;
 use crate::metrics::Metrics;
-use crate::outbox::Ending;
+use crate::outbox::CloseReason;
+use crate::peers::Peers;
 
 /// How often a hub compares itself with its peers.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -22,17 +22,17 @@ const TOLERATED: u64 = 10;
 pub(super) async fn run(
     connections: Arc<Connections>,
     backplane: Arc<Backplane>,
-    canary: Arc<Canary>,
+    peers: Arc<Peers>,
     metrics: Arc<Metrics>,
 ) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if connections.is_draining() || backplane.ready(&canary).is_err() {
+        if connections.is_draining() || backplane.ready(&peers).is_err() {
             continue;
         }
-        let surplus = surplus(metrics.connections.get(), &canary.connections(Instant::now()));
+        let surplus = surplus(metrics.connections.get(), &peers.connections(Instant::now()));
         let_go(&connections, surplus);
     }
 }
@@ -41,7 +41,7 @@ fn let_go(connections: &Connections, surplus: u64) {
     let Ok(count @ 1..) = usize::try_from(surplus) else { return };
     tracing::info!(count, "letting clients go to hubs with fewer");
     for outbox in connections.outboxes().into_iter().choose_multiple(&mut rand::rng(), count) {
-        outbox.end(Ending::Rebalanced);
+        outbox.end(CloseReason::Rebalanced);
     }
 }
 

@@ -1,5 +1,5 @@
 //! What serves a session: one request at a time, each in its transport's way (`TransportProtocols.md`).
 
-pub mod events;
-pub mod polls;
-pub mod resumable;
+pub mod long_polling;
+pub mod server_sent_events;
+pub mod stateful_websocket;

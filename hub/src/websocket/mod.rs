@@ -1,4 +1,4 @@
-//! A client on a WebSocket: one task that reads; what the client is told is written by the outbox's flusher.
+//! A client's WebSocket: one task reads it, and the outbox's flusher writes it.
 
 mod upgrade;
 
@@ -15,76 +15,77 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 pub use self::upgrade::{NotUpgradable, accept, socket_of};
-use crate::outbox::{Ending, Outbox};
-use crate::protocol::frame::{self, Decoder, Event};
+use crate::outbox::{CloseReason, Outbox};
+use crate::protocol::frame::{self, Decoder, FrameEvent};
 
-/// Read at once from a client. The buffer is the thread's; a connection keeps none.
+/// The most bytes that are read at once. The buffer belongs to the thread; a connection keeps none.
 const READ: usize = 16 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
-/// Who hears what a client sends.
-pub trait Listener {
-    /// Some bytes of the client's records. An error ends the connection.
-    fn hear(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Ending>> + Send;
+/// The receiver of a client's data.
+pub trait MessageHandler {
+    /// Handles some bytes of the client's records. An error ends the connection.
+    fn handle(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), CloseReason>> + Send;
 }
 
-/// Serves a client until it or the hub ends the connection, and says why it ended; the client is yet to be told
-/// ([`Rest::farewell`]). `early` is what came with the request.
+/// Serves a client until it or the hub ends the connection, and returns the reason. The client has not been
+/// told of the end yet, see [`ClosingSocket::close`]. `early` is data that arrived together with the request.
 pub async fn serve(
     socket: TcpStream,
     early: Bytes,
     outbox: &Arc<Outbox>,
-    listener: &mut impl Listener,
-) -> (Ending, Rest) {
+    handler: &mut impl MessageHandler,
+) -> (CloseReason, ClosingSocket) {
     let socket = Arc::new(socket);
-    outbox.connect(Arc::clone(&socket));
+    outbox.attach_socket(Arc::clone(&socket));
     let mut reader = Reader { socket: &socket, outbox, decoder: Decoder::default(), data: Vec::new() };
     reader.decode(&early);
-    let ending = loop {
+    let reason = loop {
         for bytes in std::mem::take(&mut reader.data) {
-            // What carrying out a call needs is there only while one is carried out: most connections are idle at most times.
-            let mut hearing = Box::pin(listener.hear(bytes));
-            let heard = tokio::select! {
-                // What is answered at once is written at once.
-                heard = poll_fn(|context| {
-                    let _gathering = outbox.gather();
-                    hearing.as_mut().poll(context)
-                }) => heard,
-                // While the hub is busy with what the client wants, what it is told goes on being written.
-                ending = poll_fn(|context| outbox.poll_over(context)) => Err(ending),
+            // The memory for an invocation is allocated only while one is carried out, because most
+            // connections are idle at most times.
+            let mut handling = Box::pin(handler.handle(bytes));
+            let outcome = tokio::select! {
+                // Messages that an invocation causes immediately are written together.
+                outcome = poll_fn(|context| {
+                    let _write_batch = outbox.batch_writes();
+                    handling.as_mut().poll(context)
+                }) => outcome,
+                // While the hub is busy with an invocation, messages to the client continue to be written.
+                reason = poll_fn(|context| outbox.poll_finished(context)) => Err(reason),
             };
-            if let Err(ending) = heard {
-                outbox.end(ending);
+            if let Err(reason) = outcome {
+                outbox.end(reason);
                 break;
             }
         }
-        if let Some(ending) = poll_fn(|context| reader.poll_read(context)).await {
-            break ending;
+        if let Some(reason) = poll_fn(|context| reader.poll_read(context)).await {
+            break reason;
         }
     };
-    (ending, Rest(socket))
+    (reason, ClosingSocket(socket))
 }
 
 struct Reader<'a> {
     socket: &'a TcpStream,
     outbox: &'a Arc<Outbox>,
     decoder: Decoder,
-    /// What the client said and nobody heard yet.
+    /// Data from the client that has not been handled yet.
     data: Vec<Bytes>,
 }
 
 impl Reader<'_> {
-    /// Waits until the client said something (`None`), or the connection is over.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<Ending>> {
+    /// Waits until data has arrived (`None`), or the connection has ended.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<CloseReason>> {
         loop {
-            if let Poll::Ready(ending) = self.outbox.poll_over(context) {
-                return Poll::Ready(Some(ending));
+            if let Poll::Ready(reason) = self.outbox.poll_finished(context) {
+                return Poll::Ready(Some(reason));
             }
             if self.outbox.has_ended() {
-                // The rest is written, or answers are waited for; nothing new is begun.
+                // The last records are being written or completions are pending; no new data is read.
                 return Poll::Pending;
             }
             if self.socket.poll_read_ready(context).is_pending() {
@@ -101,57 +102,58 @@ impl Reader<'_> {
                 Ok(1..) if self.data.is_empty() => {}
                 Ok(1..) => return Poll::Ready(None),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Ok(0) | Err(_) => self.outbox.end(Ending::Gone),
+                Ok(0) | Err(_) => self.outbox.end(CloseReason::Gone),
             }
         }
     }
 
     fn decode(&mut self, bytes: &[u8]) {
-        self.outbox.pulse.heard();
+        self.outbox.activity.received_now();
         let (data, outbox) = (&mut self.data, self.outbox);
         let decoded = self.decoder.feed(bytes, |event| match event {
-            Event::Data(bytes) => data.push(bytes.into()),
-            Event::Ping(content) => outbox.pong(content),
-            Event::Close => outbox.end(Ending::Gone),
+            FrameEvent::Data(bytes) => data.push(bytes.into()),
+            FrameEvent::Ping(content) => outbox.pong(content),
+            FrameEvent::Close => outbox.end(CloseReason::Gone),
         });
         if let Err(fault) = decoded {
-            outbox.end(Ending::Frame(fault));
+            outbox.end(CloseReason::Frame(fault));
         }
     }
 }
 
-/// As [`TcpStream::try_read`]. What does not fill the buffer was all that there was, so that, as with Tokio's own `poll_read`, the
-/// socket is then not ready any more: it is waited for without another read that finds nothing.
+/// Reads as [`TcpStream::try_read`] does. A read that does not fill the buffer has emptied the socket, which
+/// then counts as not ready, as with Tokio's own `poll_read`: this saves another read that finds nothing.
 fn read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     let read = socket.try_io(Interest::READABLE, || {
         length = rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())?.0;
-        // The end of the stream stays to be read.
+        // At the end of the stream (0 bytes) the socket stays ready.
         if (1..buffer.len()).contains(&length) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
     if length > 0 { Ok(length) } else { read.map(|()| 0) }
 }
 
-/// What is left of a WebSocket after the end.
+/// The rest of a WebSocket after its connection has ended.
 #[derive(Debug)]
-pub struct Rest(Arc<TcpStream>);
+pub struct ClosingSocket(Arc<TcpStream>);
 
-impl Rest {
-    /// Says why, closes, and waits for the client to close its side, but not for ever: a socket that is closed with something
-    /// unread resets the connection, and the last words are lost.
-    pub async fn farewell(self, outbox: &Outbox, ending: &Ending, linger: Duration) {
-        let farewell = tokio::time::timeout(linger, farewell(&self.0, outbox, ending));
-        // The connection's task need not have room for it all the time.
-        let _ = Box::pin(farewell).await;
+impl ClosingSocket {
+    /// Sends the reason, closes the socket, and waits for the client to close its side, for at most `linger`.
+    /// A socket that is closed with unread data would reset the connection, and the last messages would be
+    /// lost.
+    pub async fn close(self, outbox: &Outbox, reason: &CloseReason, linger: Duration) {
+        let closed = tokio::time::timeout(linger, close(&self.0, outbox, reason));
+        // The future is boxed, so that the connection's task does not reserve memory for it all the time.
+        let _ = Box::pin(closed).await;
     }
 }
 
-async fn farewell(socket: &TcpStream, outbox: &Outbox, ending: &Ending) -> Option<()> {
+async fn close(socket: &TcpStream, outbox: &Outbox, reason: &CloseReason) -> Option<()> {
     let mut bytes = Vec::new();
-    if let Some(record) = ending.record(outbox.encoding()) {
+    if let Some(record) = reason.record(outbox.encoding()) {
         frame::put(&mut bytes, frame::Opcode::of(outbox.encoding()), &record);
     }
-    frame::put_close(&mut bytes, ending.code(), ending.name());
+    frame::put_close(&mut bytes, reason.code(), reason.name());
     let mut rest = &bytes[..];
     while !rest.is_empty() {
         socket.writable().await.ok()?;
@@ -161,7 +163,7 @@ async fn farewell(socket: &TcpStream, outbox: &Outbox, ending: &Ending) -> Optio
             Err(_) => return None,
         }
     }
-    if *ending == Ending::Gone {
+    if *reason == CloseReason::Gone {
         return None;
     }
     loop {

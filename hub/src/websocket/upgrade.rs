@@ -1,4 +1,4 @@
-//! From an HTTP request to a WebSocket (RFC 6455, section 4.2).
+//! Upgrades an HTTP request to a WebSocket (RFC 6455, section 4.2).
 
 use axum::body::Body;
 use base64::Engine;
@@ -11,10 +11,10 @@ use hyper_util::rt::TokioIo;
 use ring::digest;
 use tokio::net::TcpStream;
 
-/// Why a request does not become a WebSocket.
+/// The reason why a request cannot be upgraded to a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotUpgradable {
-    /// Only version 13 is in use.
+    /// The version of the protocol is not 13.
     #[error("this is no WebSocket request of version 13")]
     Version,
     /// The key is missing.
@@ -22,10 +22,10 @@ pub enum NotUpgradable {
     Key,
 }
 
-/// The answer that makes a WebSocket of the connection.
+/// The response that upgrades the connection to a WebSocket.
 ///
 /// # Errors
-/// [`NotUpgradable`].
+/// A [`NotUpgradable`] if the request is not a WebSocket handshake.
 pub fn accept(headers: &HeaderMap) -> Result<Response<Body>, NotUpgradable> {
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(NotUpgradable::Version);
@@ -44,10 +44,11 @@ pub fn accept(headers: &HeaderMap) -> Result<Response<Body>, NotUpgradable> {
     Ok(response)
 }
 
-/// The socket behind an upgraded connection of [`crate::server`], and what was read of it already.
+/// The socket of an upgraded connection of [`crate::server`], and the data that has been read from it
+/// already.
 pub fn socket_of(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    // Copied, even if it is nothing: what hyper gives keeps the whole buffer that the request was read into.
+    // The data is copied, even if it is empty, because hyper's value keeps the whole buffer of the request.
     Some((parts.io.into_inner(), Bytes::copy_from_slice(&parts.read_buf)))
 }
 

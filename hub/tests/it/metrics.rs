@@ -1,6 +1,7 @@
-//! `/metrics` counts and times things that really happen.
+//! The counters and times of `/metrics`, from events that really happen.
 
 use serde_json::json;
+use signalr_client::Encoding;
 
 use crate::support::socket::{Socket, op, request, upgrade};
 use crate::support::{Cluster, Folder, HubProcess, RawClient, token, until};
@@ -14,12 +15,12 @@ async fn counts(hub: &HubProcess, name: &str, value: u32) {
     .await;
 }
 
-/// An invocation whose caller does not wait for an answer.
+/// A call whose caller does not wait for an answer.
 fn call(target: &str, arguments: &serde_json::Value) -> String {
     format!("{}\u{1e}", json!({ "type": 1, "target": target, "arguments": arguments }))
 }
 
-/// Says so many texts in a room, and hears them.
+/// Sends this number of texts to a room, and waits until the sender hears them.
 async fn chat(client: &mut RawClient, room: &str, texts: usize) {
     for text in 0..texts {
         client.write(&call("Send", &json!([room, text.to_string()]))).await;
@@ -30,7 +31,7 @@ async fn chat(client: &mut RawClient, room: &str, texts: usize) {
 }
 
 #[tokio::test]
-async fn a_scrape_is_openmetrics() {
+async fn metrics_are_served_as_openmetrics() {
     let hub = HubProcess::alone().await;
 
     let response = request(hub.address(), "GET", "/metrics", b"").await;
@@ -42,7 +43,7 @@ async fn a_scrape_is_openmetrics() {
 }
 
 #[tokio::test]
-async fn each_disconnect_counts_for_its_reason() {
+async fn each_disconnect_is_counted_by_its_reason() {
     let hub = HubProcess::alone_with(&["--max-message-bytes", "1024", "--handshake-timeout", "1"]).await;
     let stays = RawClient::shaken(hub.address()).await;
 
@@ -61,7 +62,7 @@ async fn each_disconnect_counts_for_its_reason() {
             client.rest().await;
         }
     }
-    let mut unmasked = Socket::shaken(hub.address(), "json").await;
+    let mut unmasked = Socket::shaken(hub.address(), Encoding::Json).await;
     unmasked.write(&[op::TEXT, 0]).await;
     unmasked.farewell().await;
 
@@ -83,7 +84,7 @@ async fn each_disconnect_counts_for_its_reason() {
 }
 
 #[tokio::test]
-async fn each_refusal_counts_for_its_reason() {
+async fn each_refusal_is_counted_by_its_reason() {
     let folder = Folder::new();
     let key = folder.write("jwt", token::KEY);
     let flags = ["--jwt-key-file", key.to_str().expect("the path is UTF-8"), "--max-connections", "1"];
@@ -119,7 +120,7 @@ async fn each_refusal_counts_for_its_reason() {
 }
 
 #[tokio::test]
-async fn calls_that_fail_count_though_nobody_waits_for_their_answer() {
+async fn calls_that_fail_are_counted_even_if_nobody_waits_for_their_answer() {
     let hub = HubProcess::alone().await;
     let mut client = RawClient::join(hub.address(), "lobby").await;
 
@@ -136,15 +137,15 @@ async fn calls_that_fail_count_though_nobody_waits_for_their_answer() {
 #[tokio::test]
 async fn each_message_is_timed_when_it_is_stored_and_when_it_is_delivered() {
     let mut cluster = Cluster::start().await;
-    let mut ada = RawClient::join(cluster.a.address(), "lobby").await;
-    let mut grace = RawClient::join(cluster.b.address(), "lobby").await;
+    let mut ada = RawClient::join(cluster.hub_a.address(), "lobby").await;
+    let mut grace = RawClient::join(cluster.hub_b.address(), "lobby").await;
 
     chat(&mut ada, "lobby", 5).await;
     for _ in 0..5 {
         assert!(grace.record().await.contains("\"message\""));
     }
 
-    for (hub, stored) in [(&cluster.a, 5), (&cluster.b, 0)] {
+    for (hub, stored) in [(&cluster.hub_a, 5), (&cluster.hub_b, 0)] {
         counts(hub, "messages_published_total", stored).await;
         counts(hub, "message_store_seconds_count", stored).await;
         counts(hub, "message_store_seconds_bucket{le=\"+Inf\"}", stored).await;
@@ -154,14 +155,14 @@ async fn each_message_is_timed_when_it_is_stored_and_when_it_is_delivered() {
         assert!(hub.metric("chatcluster_hub_flush_seconds_count").await > 0.0);
         assert!(hub.metric("chatcluster_hub_message_delivery_seconds_sum").await > 0.0);
     }
-    assert!(cluster.a.metric("chatcluster_hub_message_store_seconds_sum").await > 0.0);
+    assert!(cluster.hub_a.metric("chatcluster_hub_message_store_seconds_sum").await > 0.0);
 
     cluster.redis.kill().await;
-    cluster.a.not_ready_because("Redis").await;
+    cluster.hub_a.not_ready_because("Redis").await;
     cluster.redis.start_again().await;
-    cluster.a.ready().await;
+    cluster.hub_a.ready().await;
 
-    let caught_up = cluster.a.metric("chatcluster_hub_catch_ups_total").await;
-    assert!(caught_up >= 2.0, "the lobby was read again");
-    assert!(cluster.a.metric("chatcluster_hub_catch_up_seconds_count").await >= caught_up);
+    let caught_up = cluster.hub_a.metric("chatcluster_hub_catch_ups_total").await;
+    assert!(caught_up >= 2.0, "the lobby was not read again");
+    assert!(cluster.hub_a.metric("chatcluster_hub_catch_up_seconds_count").await >= caught_up);
 }

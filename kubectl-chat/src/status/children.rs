@@ -1,7 +1,7 @@
-//! The children of a `ChatCluster`, each with its readiness, in a person's order: what clients meet first.
+//! The children of a `ChatCluster`, each with its readiness, in the order in which clients depend on them.
 
 use chatcluster_api::ConditionType;
-use chatcluster_api::diagnose;
+use chatcluster_api::diagnose::{PodProblem, pod_problem};
 use chatcluster_api::names::{Component, HUB_CONTAINER, REDIS_CONTAINER, hub_token, redis_auth};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -14,19 +14,19 @@ use serde::Serialize;
 use crate::model::{Chat, current};
 use crate::read::{Snapshot, is_ready, part};
 
-/// One object, and those below it.
+/// An object, with the objects below it.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Child {
     pub(crate) kind: String,
     pub(crate) name: String,
     pub(crate) state: State,
-    /// Such as `2/2`, of what can be counted
+    /// Such as `2/2`; empty for objects without a count
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) ready: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) detail: String,
-    /// Of a hub pod: whether the operator has seen it on the backplane; absent when the status does not say
+    /// For a hub pod: whether the operator has seen it on the backplane; absent if the status does not say
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,16 +35,16 @@ pub(crate) struct Child {
     pub(crate) children: Vec<Child>,
 }
 
-/// How it is with an object.
+/// The state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum State {
-    /// As it should be
+    /// It is as it should be
     Ready,
-    /// On its way
+    /// It is on its way there
     Waiting,
     /// It needs a person
     Failed,
-    /// Nothing can be said but that it is named
+    /// Only its name is known
     Unknown,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn children(snapshot: &Snapshot) -> Vec<Child> {
     all.extend(sorted(maps.map(|map| Child::of(map, State::Ready)).collect()));
     let holds = |type_| current(chat, type_).map(|condition| condition.status == "True");
     let token = hub_token(&chat.name_any());
-    // An operator of an earlier version makes none.
+    // An operator of an earlier version does not create it.
     if snapshot.deployments.iter().any(|deployment| mounts(deployment, &token)) {
         // Hubs that are not ready may lack something else.
         let state = if holds(ConditionType::HubReady) == Some(true) { State::Ready } else { State::Unknown };
@@ -137,7 +137,7 @@ fn sorted(mut children: Vec<Child>) -> Vec<Child> {
     children
 }
 
-/// Named, and never looked at.
+/// An entry for a Secret, which is never read.
 fn secret(name: String, state: State) -> Child {
     Child {
         kind: "Secret".into(),
@@ -195,7 +195,8 @@ fn of_hub(pod: &Pod, chat: &Chat) -> Child {
     child
 }
 
-/// As far as the condition says: it names the first ready hub that is not subscribed, and speaks of ready ones only.
+/// Whether the hub is verified, as far as the condition says: it names the first ready hub that is not
+/// subscribed, and it covers ready hubs only.
 fn is_verified(pod: &Pod, chat: &Chat) -> Option<bool> {
     let verified = current(chat, ConditionType::Verified)?;
     if !is_ready(pod) {
@@ -214,13 +215,13 @@ fn of_pod(pod: &Pod, container: &str, image_field: &str) -> Child {
     let total = pod.spec.as_ref().map_or(containers.len(), |spec| spec.containers.len());
     let restarts: i32 = containers.iter().map(|c| c.restart_count).sum();
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    let trouble = diagnose::trouble(pod, container, image_field).map(|trouble| match trouble {
-        diagnose::Trouble::Unschedulable(why)
-        | diagnose::Trouble::ImagePullFailed(why)
-        | diagnose::Trouble::CannotStart(why)
-        | diagnose::Trouble::Crashing(why) => why,
+    let problem = pod_problem(pod, container, image_field).map(|problem| match problem {
+        PodProblem::Unschedulable(why)
+        | PodProblem::ImagePullFailed(why)
+        | PodProblem::CannotStart(why)
+        | PodProblem::Crashing(why) => why,
     });
-    let state = match (&trouble, is_ready(pod)) {
+    let state = match (&problem, is_ready(pod)) {
         (Some(_), _) => State::Failed,
         (None, true) => State::Ready,
         (None, false) => State::Waiting,
@@ -230,7 +231,7 @@ fn of_pod(pod: &Pod, container: &str, image_field: &str) -> Child {
     if restarts > 0 {
         details.push(format!("{restarts} restart{}", if restarts == 1 { "" } else { "s" }));
     }
-    Child::of(pod, state).with(format!("{ready}/{total}"), trouble.unwrap_or_else(|| details.join(", ")))
+    Child::of(pod, state).with(format!("{ready}/{total}"), problem.unwrap_or_else(|| details.join(", ")))
 }
 
 fn of_claim(claim: &PersistentVolumeClaim) -> Child {

@@ -1,12 +1,13 @@
-//! One cluster as text: its summary, conditions, children as a tree, what is held back, and events.
+//! One cluster as text: its summary, conditions, children as a tree, held changes and events.
 
 use chatcluster_api::Reason;
 use k8s_openapi::jiff::Timestamp;
 
 use super::children::{Child, State};
 use super::summary::Summary;
-use super::view::{OperatorView, View};
-use crate::plan;
+use super::view::View;
+use crate::operator::OperatorView;
+use crate::pending;
 use crate::text::{Cell, Paint, Table, Tone, age};
 
 pub(super) fn tree(view: &View, paint: Paint, now: Timestamp) -> String {
@@ -68,7 +69,7 @@ fn operator(operator: Option<&OperatorView>) -> Cell {
     Cell(text, if *ready_replicas == 0 { Tone::Bad } else { Tone::Plain })
 }
 
-/// Holds, needs a person, or is on its way.
+/// The mark and the tone for: it holds, it needs a person, or it is on its way.
 fn sign(holds: bool, reason: &str) -> (&'static str, Tone) {
     let problem = Reason::ALL.iter().any(|known| known.is_problem() && known.as_str() == reason);
     match (holds, problem) {
@@ -127,8 +128,8 @@ fn branches(children: &[Child], indent: &str, table: &mut Table, now: Timestamp)
 }
 
 fn pending(view: &View, paint: Paint) -> String {
-    let title = format!("Held back, until {}:\n", plan::until(view.paused, &view.name));
-    title + &plan::changes(&view.pending, paint)
+    let title = format!("Held back, until {}:\n", pending::until(view.paused, &view.name));
+    title + &pending::changes(&view.pending, paint)
 }
 
 fn events(view: &View, paint: Paint, now: Timestamp) -> String {

@@ -1,5 +1,5 @@
-//! `--watch`: what changed in the API server makes us look again. On a terminal the picture is redrawn, as ages grow;
-//! elsewhere each change is printed once.
+//! `--watch`: a change on the API server triggers another look. On a terminal the text is redrawn, also
+//! because ages grow; elsewhere each change is printed once.
 
 use std::time::Duration;
 
@@ -13,16 +13,17 @@ use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Options, Shown, look};
+use super::options::Options;
+use super::shown::{Shown, look};
 use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::text::{self, Paint, Tone};
 
-/// What belongs together arrives together.
+/// The wait after a change, so that changes that belong together are shown together.
 const SETTLE: Duration = Duration::from_millis(150);
-/// We look again after this time at the latest: not all that is shown is watched, and some may not watch.
+/// The longest time between two looks: not everything that is shown is watched, and some users may not watch.
 const LATEST: Duration = Duration::from_secs(5);
-/// How often ages are redrawn.
+/// The interval at which ages are redrawn.
 const TICK: Duration = Duration::from_secs(1);
 
 type Changes = SelectAll<BoxStream<'static, ()>>;
@@ -49,7 +50,7 @@ pub(super) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> R
     }
 }
 
-/// Until something changed, and what came with it has come too.
+/// Waits for a change, and for the changes that come with it.
 async fn wait(changes: &mut Changes, mut tick: impl FnMut() -> Result<(), Fault>) -> Result<(), Fault> {
     let latest = Instant::now() + LATEST;
     loop {
@@ -80,7 +81,7 @@ fn show(
     }
     let trouble =
         trouble.map(|t| paint.paint(Tone::Bad, &format!("{t}; trying again\n"))).unwrap_or_default();
-    // Home, then each line over the former one, then nothing below: no flicker.
+    // Cursor home, then each line over the former one, then clear below: no flicker.
     let body = format!("{text}{trouble}").replace('\n', "\x1b[K\n");
     text::print(&format!("\x1b[H{body}\x1b[J"));
     Ok(())
@@ -117,7 +118,8 @@ where
     any(watcher(cluster.api::<PartialObjectMeta<K>>(), watcher::Config::default().labels(labels)))
 }
 
-/// That something happened, whatever it was. Errors are met with patience: who may not watch looks every few seconds.
+/// Turns a watch into a stream of changes without content. Errors are retried; a user who may not watch gets
+/// a look every few seconds.
 fn any<K>(
     events: impl futures::Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static,
 ) -> BoxStream<'static, ()>

@@ -1,36 +1,23 @@
-//! All `ChatCluster`s in a table: what `kubectl get chat` shows, and what is held back.
+//! All `ChatCluster`s as a table: the columns of `kubectl get chat`, and the number of held changes.
 
 use chatcluster_api::ConditionType;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::ListParams;
 use serde::Serialize;
 
-use crate::cluster::Cluster;
-use crate::fault::Fault;
 use crate::model::{Chat, condition};
+use crate::output::SHAPE;
+use crate::read::NONE;
 use crate::text::{Cell, Paint, Table, Tone, age};
 
-/// Instead of an empty table.
-pub(crate) const NONE: &str = "there are no ChatClusters here; -A shows those of all namespaces\n";
-
-/// The `ChatCluster`s of the namespace, or of all.
-pub(crate) async fn read(cluster: &Cluster, everywhere: bool) -> Result<Vec<Chat>, Fault> {
-    let api = if everywhere { cluster.all_chats() } else { cluster.chats() };
-    match api.list(&ListParams::default()).await {
-        Ok(list) => Ok(list.items),
-        Err(error) => Err(Fault::of("list ChatClusters", &error)),
-    }
-}
-
-/// The summary of one: of its condition Ready, and of the status beside it.
+/// The summary of a cluster: its condition Ready, hubs and address.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
     pub(crate) ready: bool,
     pub(crate) reason: String,
     pub(crate) message: String,
-    /// Ready of desired hubs, such as `2/2`
+    /// Ready and desired hubs, such as `2/2`
     pub(crate) hubs: String,
     pub(crate) address: Option<String>,
 }
@@ -52,7 +39,7 @@ impl Summary {
     }
 }
 
-/// All of them.
+/// The summaries of all clusters.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct All {
@@ -70,7 +57,7 @@ struct Row {
     #[serde(flatten)]
     summary: Summary,
     paused: bool,
-    /// How many writes are held back
+    /// The number of writes that are held back
     pending: usize,
 }
 
@@ -86,7 +73,7 @@ impl All {
         };
         let mut items: Vec<Row> = chats.iter().map(row).collect();
         items.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        Self { api_version: super::SHAPE, kind: "ChatClusterStatusList", items }
+        Self { api_version: SHAPE, kind: "ChatClusterStatusList", items }
     }
 
     pub(super) fn draw(&self, paint: Paint, now: Timestamp) -> String {

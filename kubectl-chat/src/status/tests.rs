@@ -1,11 +1,13 @@
-//! Whole pictures, from objects as an API server has them to what a person or a program sees. `GOLDEN=write cargo test -p
-//! kubectl-chat` writes them anew; look at the difference before you commit it.
+//! Golden files: objects as an API server has them, and the output that a person or a program gets.
+//! `GOLDEN=write cargo test -p kubectl-chat` rewrites them; look at the difference before you commit it.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Format, Shown, summary, view};
+use super::shown::Shown;
+use super::{summary, view};
+use crate::output::Format;
 use crate::read::Snapshot;
 use crate::text::Paint;
 
@@ -46,7 +48,7 @@ fn event(reason: &str, type_: &str, at: &str, message: &str) -> Value {
         "eventTime": at})
 }
 
-/// All is well.
+/// A healthy cluster.
 fn lobby() -> Snapshot {
     let chat = json!({
         "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster",
@@ -143,7 +145,8 @@ fn lobby() -> Snapshot {
     }
 }
 
-/// One hub cannot get its image, another is not seen on the backplane; it is paused, and not all may be read.
+/// A paused cluster with faults: one hub cannot get its image, another is not seen on the backplane, and some
+/// kinds may not be read.
 fn troubled() -> Snapshot {
     let mut snapshot = lobby();
     let waiting = json!({"reason": "ImagePullBackOff", "message": "not found"});

@@ -1,8 +1,7 @@
-//! What is to be said of one `ChatCluster`, as a plain value: `-o json` shows it as it is.
+//! The status of one `ChatCluster` as a plain value, which `-o json` prints as it is.
 
 use chatcluster_api::ConditionType;
 use chatcluster_api::names::redis_auth;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -11,12 +10,14 @@ use serde::Serialize;
 use super::children::{Child, children};
 use super::summary::Summary;
 use crate::model::{Chat, Pending, condition};
+use crate::operator::OperatorView;
+use crate::output::SHAPE;
 use crate::read::Snapshot;
 
-/// How many events are shown.
+/// The number of events that are shown.
 const EVENTS: usize = 8;
 
-/// All there is to say.
+/// The status of one cluster.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct View {
@@ -28,7 +29,7 @@ pub(crate) struct View {
     #[serde(flatten)]
     pub(crate) summary: Summary,
     pub(crate) paused: bool,
-    /// Whether the status speaks of the spec as it is now
+    /// Whether the status is about the present generation of the spec
     pub(crate) up_to_date: bool,
     pub(crate) url: Option<String>,
     pub(crate) password: PasswordView,
@@ -36,19 +37,19 @@ pub(crate) struct View {
     pub(crate) conditions: Vec<ConditionView>,
     pub(crate) children: Vec<Child>,
     pub(crate) pending: Vec<Pending>,
-    /// The last ones, oldest first
+    /// The latest events, oldest first
     pub(crate) events: Vec<EventView>,
-    /// What could not be read
+    /// A sentence for each kind that could not be read
     pub(crate) notes: Vec<String>,
 }
 
-/// Of the password: everything but itself.
+/// The password's origin and state; never the password itself.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PasswordView {
-    /// Whether the operator made it up; otherwise it is the user's
+    /// Whether the operator generated it; otherwise it is the user's
     pub(crate) generated: bool,
-    /// Where it is
+    /// The Secret that contains it
     pub(crate) secret: String,
     pub(crate) reason: Option<String>,
 }
@@ -74,24 +75,12 @@ pub(crate) struct EventView {
     pub(crate) times: i32,
 }
 
-/// The operator, as its Deployment says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct OperatorView {
-    pub(crate) namespace: String,
-    pub(crate) version: String,
-    pub(crate) ready_replicas: i32,
-    pub(crate) replicas: i32,
-    /// Whether it writes nothing but plans
-    pub(crate) hold: bool,
-}
-
 pub(crate) fn of(snapshot: &Snapshot) -> View {
     let chat = &snapshot.chat;
     let status = chat.status.clone().unwrap_or_default();
     let name = chat.name_any();
     View {
-        api_version: super::SHAPE,
+        api_version: SHAPE,
         kind: "ChatClusterStatus",
         namespace: chat.namespace().unwrap_or_default(),
         created: chat.metadata.creation_timestamp.as_ref().map(|time| time.0),
@@ -123,7 +112,7 @@ fn password(chat: &Chat, name: &str) -> PasswordView {
     }
 }
 
-/// All but the summary, which stands at the top.
+/// All conditions except Ready, which is the summary.
 fn conditions(chat: &Chat) -> Vec<ConditionView> {
     let all = chat.status.iter().flat_map(|status| &status.conditions);
     all.filter(|c| c.type_ != ConditionType::Ready.as_str())
@@ -157,58 +146,5 @@ fn event(event: &Event) -> EventView {
         reason: event.reason.clone().unwrap_or_default(),
         message: event.message.clone().unwrap_or_default(),
         times: series.and_then(|series| series.count).or(event.count).unwrap_or(1).max(1),
-    }
-}
-
-impl OperatorView {
-    pub(crate) fn of(deployment: &Deployment) -> Self {
-        let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
-        let container = pod.and_then(|pod| pod.containers.first());
-        let image = container.and_then(|c| c.image.clone()).unwrap_or_default();
-        let label = deployment.labels().get("app.kubernetes.io/version").cloned();
-        let flag = |text: &str| text == "--hold" || text == "--hold=true";
-        let args = container.map(|c| [c.command.clone(), c.args.clone()].into_iter().flatten().flatten());
-        let env = container.and_then(|c| c.env.clone()).unwrap_or_default();
-        Self {
-            namespace: deployment.namespace().unwrap_or_default(),
-            version: tag(&image).map(str::to_owned).or(label).unwrap_or_else(|| "unknown".to_owned()),
-            ready_replicas: deployment.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0),
-            replicas: deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1),
-            hold: env.iter().any(|e| e.name == "HOLD" && e.value.as_deref() == Some("true"))
-                || args.into_iter().flatten().any(|text| flag(&text)),
-        }
-    }
-}
-
-/// The tag of an image's reference, if it has one and is not known by digest only.
-fn tag(image: &str) -> Option<&str> {
-    let named = image.split('@').next()?;
-    let (_, last) = named.rsplit_once('/').unwrap_or(("", named));
-    last.split_once(':').map(|(_, tag)| tag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_the_tag_not_the_registrys_port() {
-        assert_eq!(tag("localhost:5000/team/operator:0.2.0"), Some("0.2.0"));
-        assert_eq!(tag("localhost:5000/operator"), None);
-        assert_eq!(tag("operator:0.2.0@sha256:abc"), Some("0.2.0"));
-    }
-
-    #[test]
-    fn the_operator_holds_by_variable_or_by_flag() {
-        let deployment = |container: serde_json::Value| -> Deployment {
-            serde_json::from_value(serde_json::json!({"spec": {"selector": {}, "template": {"spec":
-                {"containers": [container]}}}}))
-            .unwrap()
-        };
-        let holds = |container| OperatorView::of(&deployment(container)).hold;
-
-        assert!(holds(serde_json::json!({"name": "o", "env": [{"name": "HOLD", "value": "true"}]})));
-        assert!(holds(serde_json::json!({"name": "o", "args": ["run", "--hold"]})));
-        assert!(!holds(serde_json::json!({"name": "o", "env": [{"name": "HOLD", "value": "false"}]})));
     }
 }

@@ -1,8 +1,9 @@
-//! `kubectl chat verify`: first what the operator says, then the truth: a message through every hub, heard at every other.
+//! `kubectl chat verify`: the operator's word first, then the proof: a message through every hub, received at
+//! every other.
 
 mod crossing;
+mod hubs;
 mod report;
-mod signalr;
 mod token;
 
 use std::path::PathBuf;
@@ -18,8 +19,9 @@ use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::forward::ready_hubs;
 use crate::model::{Chat, condition, current};
-use crate::status::Format;
+use crate::output::Format;
 use crate::text::{Paint, print};
+use hubs::{Hubs, Refusal};
 use report::{Messages, OperatorSays, Report};
 use token::Token;
 
@@ -27,25 +29,26 @@ use token::Token;
 pub(crate) struct Options {
     /// The ChatCluster
     name: String,
-    /// How long to wait for the operator to say that it is verified
-    #[arg(long, value_parser = crate::cli::duration, default_value = "60s", value_name = "DURATION")]
+    /// The longest time to wait for the operator to say that it is verified
+    #[arg(long, value_parser = crate::text::duration, default_value = "60s", value_name = "DURATION")]
     timeout: Duration,
-    /// Where the hub speaks SignalR
+    /// The path at which hubs speak SignalR
     #[arg(long, default_value = "/hub")]
     path: String,
-    /// A file with the token (JWT) to show to hubs that want one (hub.auth)
+    /// A file with the token (JWT) for hubs that want one (hub.auth)
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// For programs: what is shown as json or yaml
+    /// Print json or yaml, for programs
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
 
 pub(crate) async fn run(options: &Options, cluster: &Cluster, paint: Paint) -> Result<(), Fault> {
-    // Before the wait for the operator, so that a mistake in the command is told at once.
+    // Read before the wait for the operator, so that a mistake in the command is reported at once.
     let token = options.token_file.as_deref().map(Token::read).transpose()?;
     let operator = ask_the_operator(options, cluster).await?;
-    // What the operator says of hubs that are not ready is answer enough; those that are, are tested whatever it says.
+    // The operator has said enough about hubs that are not ready; the ready ones are tested, whatever it
+    // says.
     let chat = cluster.chat(&options.name).await?;
     let messages = cross(options, cluster, &chat, token.as_ref()).await?;
     let report = Report::new(chat.namespace().unwrap_or_default(), options.name.clone(), operator, messages);
@@ -81,7 +84,7 @@ async fn ask_the_operator(options: &Options, cluster: &Cluster) -> Result<Operat
     })
 }
 
-/// Whether the operator says Verified of the spec as it is now.
+/// True if the operator says Verified of the present spec.
 struct Verified;
 
 impl Condition<Chat> for Verified {
@@ -105,10 +108,10 @@ async fn cross(
     let Some(first) = hubs.first() else {
         return Ok(Messages::untested("no hub is ready"));
     };
-    let at = signalr::At { cluster, port: chat.spec.hub.port, path: &options.path, token };
+    let at = Hubs::new(cluster, chat.spec.hub.port, &options.path, token);
     match at.negotiate(first).await {
-        Ok(Ok(_)) => Ok(crossing::run(&at, &hubs).await),
-        Ok(Err(why)) => Ok(Messages::untested(&why)),
-        Err(why) => Ok(Messages::failed(first, why)),
+        Ok(_) => Ok(crossing::run(&at, &hubs).await),
+        Err(Refusal::Untestable(why)) => Ok(Messages::untested(&why)),
+        Err(Refusal::Failed(why)) => Ok(Messages::failed(first, why)),
     }
 }

@@ -1,8 +1,8 @@
-//! What was found, as a plain value and as text.
+//! The result of a verification, as a plain value and as text.
 
 use serde::Serialize;
 
-use crate::status::SHAPE;
+use crate::output::SHAPE;
 use crate::text::{Cell, Paint, Table, Tone};
 
 #[derive(Debug, Serialize)]
@@ -25,20 +25,20 @@ pub(super) struct OperatorSays {
     pub(super) message: String,
 }
 
-/// How messages fared.
+/// The result of the test with messages.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Messages {
     tested: bool,
-    /// Why they were not
+    /// The reason why no message was sent
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    /// Whether each message was heard at every hub
+    /// Whether each message arrived at every hub
     crossed: bool,
     hubs: Vec<Hub>,
 }
 
-/// A hub, and where the message that was said through it was heard.
+/// A hub, and the hubs at which the message that was sent through it arrived.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hub {
@@ -53,7 +53,7 @@ pub(super) struct Hub {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Heard {
     pub(super) pod: String,
-    /// From here to the one hub and from the other back to here, so with both ways through the API server
+    /// The time from here to one hub and from the other back to here, both by way of the API server
     pub(super) milliseconds: f64,
 }
 

@@ -1,12 +1,12 @@
-//! The token that hubs with `hub.auth` want to see. It comes from a file, for an argument shows in the list of processes.
+//! The token for hubs with `hub.auth`. It comes from a file, because arguments show in the list of processes.
 
 use std::path::{Path, PathBuf};
 
-use hyper::header::HeaderValue;
+use http::HeaderValue;
 
 use crate::fault::Fault;
 
-/// A token, and where it is from. It never shows in `{:?}`.
+/// A token and the file that it comes from. `{:?}` never shows the token.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     file: PathBuf,
@@ -14,7 +14,8 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// Reads a file that has a token and nothing else. White space around it, as editors leave it, is no part of it.
+    /// Reads a file that contains a token and nothing else. White space around it, as editors leave it, is
+    /// ignored.
     pub(super) fn read(file: &Path) -> Result<Self, Fault> {
         let shown = file.display();
         let text = std::fs::read_to_string(file)
@@ -35,7 +36,7 @@ impl Token {
         self.header.clone()
     }
 
-    /// Where it is from.
+    /// The file that it comes from.
     pub(super) fn file(&self) -> std::path::Display<'_> {
         self.file.display()
     }

@@ -30,10 +30,10 @@ struct Incoming<'a> {
     sequence_id: Option<u64>,
 }
 
-/// Reads one record of a client.
+/// Reads one record, without its separator.
 ///
 /// # Errors
-/// [`ProtocolError`]: the connection cannot go on, for what follows would be guesswork.
+/// A [`ProtocolError`]: the connection cannot continue, because the following bytes cannot be interpreted.
 pub fn read(record: &[u8]) -> Result<ClientMessage<'_>, ProtocolError> {
     let incoming: Incoming = serde_json::from_slice(record).map_err(|error| malformed(&error))?;
     if incoming.invocation_id.as_deref() == Some("") {
@@ -43,7 +43,7 @@ pub fn read(record: &[u8]) -> Result<ClientMessage<'_>, ProtocolError> {
     match kind {
         1 => incoming.invocation().map(ClientMessage::Invocation),
         2 => Ok(ClientMessage::StreamItem {
-            // Java's client leaves out what is null.
+            // Java's client omits fields that are null.
             item: raw(incoming.item).unwrap_or("null".into()),
             id: incoming.id()?,
         }),
@@ -85,7 +85,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// An item may be `null`, which is not the same as no item.
+/// Deserialises a field that is present. It may be `null`, which is not the same as a missing field.
 fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(value).map(Some)
 }
@@ -94,7 +94,7 @@ fn raw(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     value.map(|value| value.get().into())
 }
 
-/// Says where and why, but never repeats what the client sent.
+/// The error with its column and cause. It never repeats the input, which may be private.
 fn malformed(error: &serde_json::Error) -> ProtocolError {
     let why = match error.classify() {
         serde_json::error::Category::Data => "a field has a value of the wrong type",

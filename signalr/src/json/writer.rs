@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::record::{Outcome, Record};
+use crate::record::{CompletionResult, Record};
 
 /// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Keeps a connection alive; carries nothing.
+/// A ping, which keeps a connection alive and carries nothing.
 pub const PING: &[u8] = b"{\"type\":6}\x1e";
 
 pub(crate) fn invocation<A: Serialize>(id: Option<&str>, target: &str, arguments: &A) -> Record {
@@ -36,7 +36,7 @@ pub(crate) fn stream_item<T: Serialize>(id: &str, item: &T) -> Record {
     record(&StreamItem { kind: 2, invocation_id: id, item })
 }
 
-pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record {
+pub(crate) fn completion<R: Serialize>(id: &str, outcome: &CompletionResult<R>) -> Record {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Completion<'a, R> {
@@ -49,9 +49,9 @@ pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record
         error: Option<&'a str>,
     }
     let (result, error) = match outcome {
-        Outcome::Done => (None, None),
-        Outcome::Gave(result) => (Some(result), None),
-        Outcome::Failed(error) => (None, Some(error.as_str())),
+        CompletionResult::Void => (None, None),
+        CompletionResult::Value(result) => (Some(result), None),
+        CompletionResult::Error(error) => (None, Some(error.as_str())),
     };
     record(&Completion { kind: 3, invocation_id: id, result, error })
 }
@@ -67,7 +67,7 @@ pub(crate) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         allow_reconnect: bool,
     }
-    Record::uncounted(text(&Close { kind: 7, error, allow_reconnect }))
+    Record::unsequenced(text(&Close { kind: 7, error, allow_reconnect }))
 }
 
 pub(crate) fn numbered(kind: u8, sequence: u64) -> Record {
@@ -78,14 +78,14 @@ pub(crate) fn numbered(kind: u8, sequence: u64) -> Record {
         kind: u8,
         sequence_id: u64,
     }
-    Record::uncounted(text(&Numbered { kind, sequence_id: sequence }))
+    Record::unsequenced(text(&Numbered { kind, sequence_id: sequence }))
 }
 
 fn record<T: Serialize>(value: &T) -> Record {
     Record::new(text(value))
 }
 
-/// `value` as JSON with its separator.
+/// Serialises `value` as JSON with its separator.
 pub(crate) fn text<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = serde_json::to_vec(value).expect("our own types always have a JSON form");
     text.push(RECORD_SEPARATOR);
@@ -97,33 +97,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_hub_says() {
-        let says = |record: Record| String::from_utf8(record.to_vec()).unwrap();
+    fn messages_of_the_hub() {
+        let written = |record: Record| String::from_utf8(record.to_vec()).unwrap();
 
         assert_eq!(
-            says(invocation(None, "message", &["a\u{1e}\"ü"])),
+            written(invocation(None, "message", &["a\u{1e}\"ü"])),
             "{\"type\":1,\"target\":\"message\",\"arguments\":[\"a\\u001e\\\"ü\"]}\x1e"
         );
         assert_eq!(
-            says(invocation(Some("a"), "ask", &[0_u8; 0])),
+            written(invocation(Some("a"), "ask", &[0_u8; 0])),
             "{\"type\":1,\"invocationId\":\"a\",\"target\":\"ask\",\"arguments\":[]}\x1e"
         );
-        assert_eq!(says(stream_item("1", &7)), "{\"type\":2,\"invocationId\":\"1\",\"item\":7}\x1e");
+        assert_eq!(written(stream_item("1", &7)), "{\"type\":2,\"invocationId\":\"1\",\"item\":7}\x1e");
         assert_eq!(
-            says(completion("1", &Outcome::Gave(7))),
+            written(completion("1", &CompletionResult::Value(7))),
             "{\"type\":3,\"invocationId\":\"1\",\"result\":7}\x1e"
         );
         assert_eq!(
-            says(completion("1", &Outcome::Gave(()))),
+            written(completion("1", &CompletionResult::Value(()))),
             "{\"type\":3,\"invocationId\":\"1\",\"result\":null}\x1e"
         );
-        assert_eq!(says(completion::<()>("1", &Outcome::Done)), "{\"type\":3,\"invocationId\":\"1\"}\x1e");
         assert_eq!(
-            says(completion::<()>("1", &Outcome::Failed("no".into()))),
+            written(completion::<()>("1", &CompletionResult::Void)),
+            "{\"type\":3,\"invocationId\":\"1\"}\x1e"
+        );
+        assert_eq!(
+            written(completion::<()>("1", &CompletionResult::Error("no".into()))),
             "{\"type\":3,\"invocationId\":\"1\",\"error\":\"no\"}\x1e"
         );
-        assert_eq!(says(close(None, true)), "{\"type\":7,\"allowReconnect\":true}\x1e");
-        assert_eq!(says(close(Some("no"), false)), "{\"type\":7,\"error\":\"no\"}\x1e");
-        assert_eq!(says(numbered(8, 3)), "{\"type\":8,\"sequenceId\":3}\x1e");
+        assert_eq!(written(close(None, true)), "{\"type\":7,\"allowReconnect\":true}\x1e");
+        assert_eq!(written(close(Some("no"), false)), "{\"type\":7,\"error\":\"no\"}\x1e");
+        assert_eq!(written(numbered(8, 3)), "{\"type\":8,\"sequenceId\":3}\x1e");
     }
 }

@@ -1,16 +1,17 @@
-//! The length in front of a record.
+//! The length prefix of a `MessagePack` record.
 
 use bytes::Bytes;
 
 use crate::error::ProtocolError;
 
-/// The most bytes that a length has (`HubProtocol.md`: up to 2 GB in five groups of seven bits).
+/// The most bytes of a length prefix (`HubProtocol.md`: up to 2 GB in five groups of seven bits).
 const MOST_LENGTH_BYTES: usize = 5;
 
-/// Reads the length in front of a record: the number of its own bytes, and of the record's. `None`: more has to come.
+/// Reads the length prefix of a record: the number of its own bytes, and the record's length. `None` if more
+/// bytes have to arrive.
 ///
 /// # Errors
-/// [`ProtocolError::Malformed`] when it has no end.
+/// [`ProtocolError::Malformed`] if the prefix has no end.
 pub fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
     let mut length = 0_u64;
     for (index, byte) in bytes.iter().take(MOST_LENGTH_BYTES).enumerate() {
@@ -26,7 +27,7 @@ pub fn length(bytes: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
     }
 }
 
-/// What `write` writes, behind its length.
+/// Returns the bytes that `write` writes, with their length as a prefix.
 pub(super) fn prefixed(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     // Room for the length, which is known only afterwards.
     let mut bytes = vec![0; MOST_LENGTH_BYTES];

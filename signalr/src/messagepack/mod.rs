@@ -1,7 +1,8 @@
 //! Messages after the handshake, in their `MessagePack` form (`HubProtocol.md`, "`MessagePack` Encoding").
 //!
-//! A record is an array behind its length. Values of clients become JSON text, for nothing after this tells the encodings
-//! apart: bytes become base64 and timestamps RFC 3339, as ASP.NET Core's JSON has them.
+//! A record is an array with a length prefix. Values of clients are converted to JSON text, because nothing
+//! behind this module distinguishes the encodings: bytes become base64 and timestamps RFC 3339, as in ASP.NET
+//! Core's JSON.
 
 mod length;
 mod reader;

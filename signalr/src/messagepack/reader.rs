@@ -8,19 +8,19 @@ use super::values::{json_text, malformed};
 use crate::error::ProtocolError;
 use crate::message::{ClientMessage, Invocation};
 
-/// How deep values may be nested.
+/// The deepest nesting of values.
 const DEPTH: usize = 64;
 
 /// Reads one record of a client, without its length.
 ///
 /// # Errors
-/// [`ProtocolError`]: the connection cannot go on, for what follows would be guesswork.
+/// A [`ProtocolError`]: the connection cannot continue, because the following bytes cannot be interpreted.
 pub fn read(record: &[u8]) -> Result<ClientMessage<'static>, ProtocolError> {
     let mut rest = record;
     let value = rmpv::decode::read_value_with_max_depth(&mut rest, DEPTH)
         .map_err(|_| malformed("it is not MessagePack"))?;
     if !rest.is_empty() {
-        return Err(malformed("something follows its end"));
+        return Err(malformed("bytes follow its end"));
     }
     let Value::Array(fields) = value else { return Err(malformed("it is not an array")) };
     let mut fields = Fields(fields.into_iter());
@@ -44,7 +44,7 @@ pub fn read(record: &[u8]) -> Result<ClientMessage<'static>, ProtocolError> {
     }
 }
 
-/// The fields of a record that were not looked at yet. Those that a later version adds stay in it.
+/// The fields of a record that have not been read yet. Fields that a later version adds are never read.
 struct Fields(std::vec::IntoIter<Value>);
 
 impl Fields {
@@ -134,7 +134,7 @@ fn wrong_type(field: &'static str) -> ProtocolError {
 mod tests {
     use super::*;
 
-    /// A client's record, from its fields as JSON.
+    /// Reads a client's record, given its fields as JSON.
     fn from(fields: &serde_json::Value) -> Result<ClientMessage<'static>, ProtocolError> {
         read(&rmp_serde::to_vec(fields).unwrap())
     }
@@ -174,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_says_why() {
-        let says = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+    fn an_invalid_message_gives_a_reason() {
+        let error = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
 
-        assert_eq!(says(&[0x93, 1]), "A message is malformed: it is not MessagePack.");
-        assert_eq!(says(&[0x91, 6, 6]), "A message is malformed: something follows its end.");
-        assert_eq!(says(&[6]), "A message is malformed: it is not an array.");
-        assert_eq!(says(&[0x90]), "A message is malformed: `type` is missing.");
-        assert_eq!(says(&[0x93, 1, 0x80, 0xc0]), "A message is malformed: `target` is missing.");
-        // An array that says it has four thousand million values, and has none.
-        assert_eq!(says(&[0xdd, 0xff, 0xff, 0xff, 0xff]), "A message is malformed: it is not MessagePack.");
-        assert_eq!(says(&[0x91; 4096]), "A message is malformed: it is not MessagePack.");
+        assert_eq!(error(&[0x93, 1]), "A message is malformed: it is not MessagePack.");
+        assert_eq!(error(&[0x91, 6, 6]), "A message is malformed: bytes follow its end.");
+        assert_eq!(error(&[6]), "A message is malformed: it is not an array.");
+        assert_eq!(error(&[0x90]), "A message is malformed: `type` is missing.");
+        assert_eq!(error(&[0x93, 1, 0x80, 0xc0]), "A message is malformed: `target` is missing.");
+        // An array whose header promises four thousand million values, and that has none.
+        assert_eq!(error(&[0xdd, 0xff, 0xff, 0xff, 0xff]), "A message is malformed: it is not MessagePack.");
+        assert_eq!(error(&[0x91; 4096]), "A message is malformed: it is not MessagePack.");
     }
 }

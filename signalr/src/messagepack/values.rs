@@ -20,7 +20,7 @@ fn json_value(value: Value) -> Result<serde_json::Value, ProtocolError> {
             (None, Some(number)) => number.into(),
             (None, None) => return Err(malformed("a number is out of range")),
         },
-        // JSON has neither NaN nor infinity.
+        // NaN and infinity become null: JSON has neither.
         Value::F32(number) => f64::from(number).into(),
         Value::F64(number) => number.into(),
         Value::String(text) => {
@@ -40,12 +40,12 @@ fn json_value(value: Value) -> Result<serde_json::Value, ProtocolError> {
             }
             object.into()
         }
-        Value::Ext(-1, bytes) => timestamp(&bytes).ok_or_else(|| malformed("a timestamp is none"))?.into(),
+        Value::Ext(-1, bytes) => timestamp(&bytes).ok_or_else(|| malformed("a timestamp is invalid"))?.into(),
         Value::Ext(..) => return Err(malformed("an extension type is unknown")),
     })
 }
 
-/// The `MessagePack` specification's timestamp of 4, 8 or 12 bytes, as RFC 3339.
+/// The `MessagePack` specification's timestamp of 4, 8 or 12 bytes, in the format of RFC 3339.
 fn timestamp(bytes: &[u8]) -> Option<String> {
     let (seconds, nanoseconds) = match bytes.len() {
         4 => (i64::from(u32::from_be_bytes(bytes.try_into().ok()?)), 0),
@@ -63,7 +63,7 @@ fn timestamp(bytes: &[u8]) -> Option<String> {
     Some(at.to_string())
 }
 
-/// Says why, but never repeats what the client sent.
+/// An error with its cause. It never repeats the input, which may be private.
 pub(super) fn malformed(why: &str) -> ProtocolError {
     ProtocolError::Malformed(why.to_owned())
 }

@@ -1,22 +1,23 @@
-//! Writes messages in their `MessagePack` form, each behind its length.
+//! Writes messages in their `MessagePack` form, each with its length prefix.
 
 use rmp::encode as put;
 use serde::Serialize;
 
 use super::length::prefixed;
-use crate::record::{Outcome, Record};
+use crate::record::{CompletionResult, Record};
 
-/// `[6]` behind its length.
+/// A ping: `[6]` with its length prefix.
 pub const PING: &[u8] = &[2, 0x91, 6];
 
-/// Writes a record: `write` its body, which then goes behind its length.
+/// Makes a record of the body that `write` writes.
 fn record(write: impl FnOnce(&mut Vec<u8>)) -> Record {
     Record::new(prefixed(write))
 }
 
 const VEC: &str = "a vector takes all that is written to it";
 
-/// The head of a record: how many fields, its type, and headers that are always empty.
+/// Writes the first fields of a record: the number of fields, the type, and the headers, which are always
+/// empty.
 fn head(bytes: &mut Vec<u8>, fields: u32, kind: u8) {
     put::write_array_len(bytes, fields).expect(VEC);
     put::write_uint(bytes, kind.into()).expect(VEC);
@@ -49,19 +50,19 @@ pub(crate) fn stream_item<T: Serialize>(id: &str, item: &T) -> Record {
     })
 }
 
-pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record {
+pub(crate) fn completion<R: Serialize>(id: &str, outcome: &CompletionResult<R>) -> Record {
     record(|bytes| {
-        head(bytes, if matches!(outcome, Outcome::Done) { 4 } else { 5 }, 3);
+        head(bytes, if matches!(outcome, CompletionResult::Void) { 4 } else { 5 }, 3);
         put::write_str(bytes, id).expect(VEC);
         match outcome {
-            Outcome::Failed(error) => {
+            CompletionResult::Error(error) => {
                 put::write_uint(bytes, 1).expect(VEC);
                 put::write_str(bytes, error).expect(VEC);
             }
-            Outcome::Done => {
+            CompletionResult::Void => {
                 put::write_uint(bytes, 2).expect(VEC);
             }
-            Outcome::Gave(result) => {
+            CompletionResult::Value(result) => {
                 put::write_uint(bytes, 3).expect(VEC);
                 value(bytes, result);
             }
@@ -70,7 +71,7 @@ pub(crate) fn completion<R: Serialize>(id: &str, outcome: &Outcome<R>) -> Record
 }
 
 pub(crate) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
-    Record::uncounted(prefixed(|bytes| {
+    Record::unsequenced(prefixed(|bytes| {
         put::write_array_len(bytes, 3).expect(VEC);
         put::write_uint(bytes, 7).expect(VEC);
         match error {
@@ -82,7 +83,7 @@ pub(crate) fn close(error: Option<&str>, allow_reconnect: bool) -> Record {
 }
 
 pub(crate) fn numbered(kind: u8, sequence: u64) -> Record {
-    Record::uncounted(prefixed(|bytes| {
+    Record::unsequenced(prefixed(|bytes| {
         put::write_array_len(bytes, 2).expect(VEC);
         put::write_uint(bytes, kind.into()).expect(VEC);
         put::write_uint(bytes, sequence).expect(VEC);
@@ -94,7 +95,7 @@ mod tests {
     use super::super::length;
     use super::*;
 
-    /// The hub's record as JSON, without its length.
+    /// The fields of the hub's record as JSON, without the length prefix.
     fn fields(record: &Record) -> serde_json::Value {
         let (prefix, body) = length(record).unwrap().unwrap();
         assert_eq!(record.len(), prefix + body);
@@ -102,25 +103,25 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hub_says() {
+    fn messages_of_the_hub() {
         use serde_json::json;
         #[derive(Serialize)]
-        struct Told {
+        struct Notice {
             room: &'static str,
             at: u64,
         }
-        let told = Told { room: "lobby", at: 1 };
+        let notice = Notice { room: "lobby", at: 1 };
 
         assert_eq!(
-            fields(&invocation(None, "message", &[&told])),
+            fields(&invocation(None, "message", &[&notice])),
             json!([1, {}, null, "message", [{"room": "lobby", "at": 1}], []])
         );
         assert_eq!(fields(&invocation(Some("i"), "ask", &[0_u8; 0]))[2], "i");
         assert_eq!(fields(&stream_item("s", &"x")), json!([2, {}, "s", "x"]));
-        assert_eq!(fields(&completion::<()>("1", &Outcome::Done)), json!([3, {}, "1", 2]));
-        assert_eq!(fields(&completion("1", &Outcome::Gave(7))), json!([3, {}, "1", 3, 7]));
+        assert_eq!(fields(&completion::<()>("1", &CompletionResult::Void)), json!([3, {}, "1", 2]));
+        assert_eq!(fields(&completion("1", &CompletionResult::Value(7))), json!([3, {}, "1", 3, 7]));
         assert_eq!(
-            fields(&completion::<()>("1", &Outcome::Failed("no".into()))),
+            fields(&completion::<()>("1", &CompletionResult::Error("no".into()))),
             json!([3, {}, "1", 1, "no"])
         );
         assert_eq!(fields(&close(Some("no"), true)), json!([7, "no", true]));

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use crate::reconcile::observe::{Observed, RedisReport};
 use crate::reconcile::validate::hub_keys::client_key;
 use crate::reconcile::validate::{Auth, AuthError, Cluster, UserSecret};
-use chatcluster_api::diagnose::{Trouble, trouble};
+use chatcluster_api::diagnose::{PodProblem, pod_problem};
 use chatcluster_api::names::{self, AUTH_REVISION, HUB_CONTAINER, REDIS_CONTAINER};
 use chatcluster_api::pods::is_ready;
 use chatcluster_api::{ChatClusterStatus, ConditionType, Persistence, Reason, VerifyMode};
@@ -108,8 +108,8 @@ fn backplane_ready(
     if let Some(verdict) = volume_problem(cluster, observed, pod) {
         return verdict;
     }
-    if let Some(trouble) = trouble(pod, REDIS_CONTAINER, "spec.redis.image") {
-        return problem_verdict(trouble, Reason::RedisCrashing);
+    if let Some(problem) = pod_problem(pod, REDIS_CONTAINER, "spec.redis.image") {
+        return problem_verdict(problem, Reason::RedisCrashing);
     }
     // Until Redis has been unreachable for long, the former verdict on it stays. A new operator starts to
     // count from zero.
@@ -161,7 +161,8 @@ fn volume_problem(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
     if cluster.spec.redis.persistence == Persistence::None {
         return None;
     }
-    let Some(Trouble::Unschedulable(scheduler)) = trouble(pod, REDIS_CONTAINER, "spec.redis.image") else {
+    let Some(PodProblem::Unschedulable(scheduler)) = pod_problem(pod, REDIS_CONTAINER, "spec.redis.image")
+    else {
         return None;
     };
     let claim = observed.claim.as_ref()?;
@@ -194,12 +195,12 @@ fn volume_problem(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
     })
 }
 
-fn problem_verdict(trouble: Trouble, crashing: Reason) -> Verdict {
-    match trouble {
-        Trouble::Unschedulable(message) => no(Reason::Unschedulable, message),
-        Trouble::ImagePullFailed(message) => no(Reason::ImagePullFailed, message),
-        Trouble::CannotStart(message) => no(Reason::PodsRefused, message),
-        Trouble::Crashing(message) => no(crashing, message),
+fn problem_verdict(problem: PodProblem, crashing: Reason) -> Verdict {
+    match problem {
+        PodProblem::Unschedulable(message) => no(Reason::Unschedulable, message),
+        PodProblem::ImagePullFailed(message) => no(Reason::ImagePullFailed, message),
+        PodProblem::CannotStart(message) => no(Reason::PodsRefused, message),
+        PodProblem::Crashing(message) => no(crashing, message),
     }
 }
 
@@ -239,10 +240,10 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
         let unscaled = observed.hub_autoscaler.as_deref().and_then(does_not_scale).unwrap_or_default();
         return yes(Reason::Ready, format!("{ready} of {wanted} hubs are ready{unscaled}"));
     }
-    if let Some(trouble) =
-        observed.hub_pods.iter().find_map(|pod| trouble(pod, HUB_CONTAINER, "spec.hub.image"))
+    if let Some(problem) =
+        observed.hub_pods.iter().find_map(|pod| pod_problem(pod, HUB_CONTAINER, "spec.hub.image"))
     {
-        return problem_verdict(trouble, Reason::HubCrashing);
+        return problem_verdict(problem, Reason::HubCrashing);
     }
     let conditions = status.conditions.unwrap_or_default();
     let condition =

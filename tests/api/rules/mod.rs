@@ -45,7 +45,7 @@ fn refused_hubs() -> Vec<Refused> {
         (json!({"hub": {"verify": "Never"}}), "\"Backplane\", \"Readiness\""),
         (
             json!({"hub": {"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}}),
-            "must not be greater than maxReplicas: lower the one or raise the other",
+            "must not be greater than maxReplicas: lower minReplicas or raise maxReplicas",
         ),
         (json!({"hub": {"autoscaling": {"minReplicas": 0}}}), "should be greater than or equal to 1"),
         (
@@ -129,22 +129,22 @@ fn refused_others() -> Vec<Refused> {
         (json!({"service": {"sessionAffinity": "Cookie"}}), "\"None\", \"ClientIP\""),
         (json!({"service": {"ipFamilyPolicy": "Dual"}}), "\"PreferDualStack\", \"RequireDualStack\""),
         (json!({"service": {"ipFamilies": ["IPv5"]}}), "\"IPv4\", \"IPv6\""),
-        (json!({"service": {"ipFamilies": ["IPv4", "IPv4"]}}), "names each family once"),
+        (json!({"service": {"ipFamilies": ["IPv4", "IPv4"]}}), "must name each family only once"),
         (json!({"networkPolicy": {"enabled": "yes"}}), "spec.networkPolicy.enabled"),
         (
             json!({"childMetadata": {"labels": {"app.kubernetes.io/name": "x"}}}),
-            "are the operator's: choose other names in childMetadata.labels",
+            "are reserved for the operator: choose other names in childMetadata.labels",
         ),
-        (json!({"childMetadata": {"labels": {"-x": "x"}}}), "a label's name is up to 63 letters"),
+        (json!({"childMetadata": {"labels": {"-x": "x"}}}), "a label's name has up to 63 letters"),
         (json!({"childMetadata": {"labels": {"x": "a b"}}}), "should match"),
         (json!({"childMetadata": {"labels": many(33)}}), "must have at most 32 items"),
         (
             json!({"childMetadata": {"annotations": {"chatcluster.dev/applied": "x"}}}),
-            "are not the user's: choose other names in childMetadata.annotations",
+            "are reserved: choose other names in childMetadata.annotations",
         ),
         (
             json!({"childMetadata": {"annotations": {"a/b/c": "x"}}}),
-            "an annotation's name is up to 63 letters",
+            "an annotation's name has up to 63 letters",
         ),
         (json!({"paused": "yes"}), "spec.paused"),
     ]
@@ -180,35 +180,39 @@ fn reserved_names() -> Vec<Refused> {
 /// A spec, a change that it cannot undergo, and a part of the API server's message.
 fn refused_later() -> Vec<(Value, Value, &'static str)> {
     vec![
-        (json!({}), json!({"eventKey": "new"}), "eventKey can be set when the cluster is created, not added"),
+        (
+            json!({}),
+            json!({"eventKey": "new"}),
+            "eventKey can be set only when the ChatCluster is created, not added",
+        ),
         (json!({"eventKey": "a"}), json!({"eventKey": null}), "not added or removed later"),
         (json!({"eventKey": "a"}), json!({"eventKey": "b"}), "eventKey cannot be changed"),
-        (json!({}), json!({"redis": {"persistence": "None"}}), "persistence cannot change yet"),
+        (json!({}), json!({"redis": {"persistence": "None"}}), "redis.persistence cannot be changed yet"),
         (
             json!({"redis": {"persistence": "None"}}),
             json!({"redis": {"persistence": "Snapshot"}}),
-            "persistence cannot",
+            "redis.persistence cannot",
         ),
         (json!({}), json!({"redis": {"storage": {"size": "512Mi"}}}), "storage.size can grow but not shrink"),
         (
             json!({"service": {"ipFamilies": ["IPv4", "IPv6"]}}),
             json!({"service": {"ipFamilies": ["IPv6", "IPv4"]}}),
-            "the first of service.ipFamilies cannot be changed",
+            "the first family of service.ipFamilies cannot be changed",
         ),
         (
             json!({}),
             json!({"redis": {"storage": {"storageClassName": "a"}}}),
-            "storageClassName cannot change",
+            "storageClassName cannot be changed",
         ),
         (
             json!({"redis": {"storage": {"storageClassName": "a"}}}),
             json!({"redis": {"storage": {"storageClassName": "b"}}}),
-            "storageClassName cannot change",
+            "storageClassName cannot be changed",
         ),
         (
             json!({"redis": {"storage": {"storageClassName": "a"}}}),
             json!({"redis": {"storage": {"storageClassName": null}}}),
-            "storageClassName cannot change",
+            "storageClassName cannot be changed",
         ),
         (json!({}), json!({"service": {"loadBalancerClass": "a"}}), "set service.type to ClusterIP first"),
         (

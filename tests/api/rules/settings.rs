@@ -27,7 +27,10 @@ pub(super) fn refused() -> Vec<Refused> {
         (auth(json!({"audience": "a b"})), "spec.hub.auth.audience in body should match"),
         (origins(json!(many)), "must have at most 64 items"),
         (origins(json!(["https://a.example", "https://a.example"])), "Duplicate value"),
-        (origins(json!(["*", "https://a.example"])), "admits all: remove the others, or '*'"),
+        (
+            origins(json!(["*", "https://a.example"])),
+            "allows every origin: remove either '*' or the other origins",
+        ),
         (limit("messageBytes", json!(1023)), "should be greater than or equal to 1024"),
         (limit("messageBytes", json!(16_777_217)), "should be less than or equal to"),
         (limit("connections", json!(-1)), "should be greater than or equal to 0"),

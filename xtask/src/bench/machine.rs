@@ -1,4 +1,4 @@
-//! The machine: what it is, how busy it is, and how many connections it lets us have.
+//! The machine: its description, other work on it, and its limit of open files.
 
 use crate::{interrupt, sh};
 use anyhow::{Result, bail};
@@ -8,7 +8,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What figures have to be read with.
+/// The circumstances of a measurement.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Machine {
     date: String,
@@ -21,7 +21,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// With what else took part.
+    /// The description in a sentence, with the versions of other programs.
     pub(super) fn as_text(&self, others: &str) -> String {
         format!(
             "Measured {} at revision {}: {} cores ({}), {} GiB, Linux {}, {}; load average before: {}.",
@@ -56,13 +56,13 @@ pub(super) fn describe() -> Result<Machine> {
     })
 }
 
-/// The Redis that is installed.
+/// The version of the installed Redis.
 pub(super) fn redis() -> String {
     let version = sh::output(&mut sh::cmd("redis-cli", ["--version"])).unwrap_or_default();
     version.trim().replace("redis-cli", "Redis")
 }
 
-/// Raises this process's limit of open files, which all that it starts inherit, if need be.
+/// Raises the limit of open files of this process and its children, if need be.
 pub(super) fn allow_descriptors(needed: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|now| now >= needed) {
@@ -83,23 +83,24 @@ pub(super) fn allow_descriptors(needed: u64) -> Result<()> {
     Ok(())
 }
 
-/// How long one run waits for a quiet machine at most.
+/// The longest time that one run waits for a quiet machine.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// Patience with other work on this machine.
+/// Waiting for a machine without other work.
 pub(super) struct Quiet {
     cores: f64,
-    /// For all runs together: a machine that is never quiet is measured as it is.
+    /// The time that is left for waiting in all runs together: a machine that is never quiet is measured as
+    /// it is.
     left: Duration,
 }
 
 impl Quiet {
-    /// Other work may keep so many cores busy.
+    /// The number of cores that other work may keep busy.
     pub(super) fn new(cores: f64) -> Self {
         Self { cores, left: Duration::from_mins(10) }
     }
 
-    /// Waits until there is no more other work than that, or patience is at its end.
+    /// Waits until other work is below the limit, or the time for waiting has passed.
     pub(super) fn wait(&mut self) -> Result<()> {
         let start = Instant::now();
         let patience = self.left.min(WAIT);
@@ -116,13 +117,13 @@ impl Quiet {
         Ok(())
     }
 
-    /// Whether a run that was disturbed so much is worth another try.
+    /// True if a run with this much other work should be repeated.
     pub(super) fn again(&self, other: f64) -> bool {
         other > self.cores && !self.left.is_zero()
     }
 }
 
-/// Seconds that all processors were not idle.
+/// The busy time of all cores, in seconds.
 fn busy() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// `1234567.8` as `1,234,567.8`
+/// Formats `1234567.8` as `1,234,567.8`.
 pub(super) fn thousands(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let mut text = String::new();
@@ -15,7 +15,7 @@ pub(super) fn thousands(number: &str) -> String {
     text + rest
 }
 
-/// Aligned, so that it is a table in a terminal as well.
+/// Aligns the columns, so that it is a table in a terminal as well.
 pub(super) fn table(lines: &[Vec<String>]) -> String {
     let width =
         |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();

@@ -1,18 +1,18 @@
-//! `cargo xtask bench`: what the hub and the operator can do on this machine, each beside the least that could be done in its
-//! place. What puts load on them are programs of their own, in `bench/`; here is what starts these, and what is made of their
-//! figures.
+//! `cargo xtask bench`: the performance of the hub and of the operator on this machine, each beside the least
+//! that could be done in its place. The programs in `bench/` put load on them; the code here starts these
+//! programs, and makes tables of their figures.
 
 pub(crate) mod hub;
+mod lines;
 mod machine;
 mod markdown;
 pub(crate) mod operator;
 mod options;
 mod page;
 
-use crate::{interrupt, repo};
+use crate::interrupt;
 use anyhow::Result;
 pub(crate) use options::Options;
-use std::path::PathBuf;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
@@ -20,9 +20,4 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Options::Hub(hub) => hub::bench(hub),
         Options::Operator(operator) => operator::bench(operator),
     }
-}
-
-/// Where logs and the like of a bench are.
-fn scratch() -> Result<PathBuf> {
-    repo::scratch("bench")
 }

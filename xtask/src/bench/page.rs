@@ -1,4 +1,5 @@
-//! The figures in `docs/performance.md`, between two marks for each part; the rest of the page is written by hand.
+//! The figures in `docs/performance.md`, which stand between two marks for each part; the rest of the page is
+//! written by hand.
 
 use crate::repo;
 use anyhow::{Context, Result};
@@ -65,7 +66,7 @@ mod tests {
 
         assert!(HUB.with(&page, "").is_ok() && OPERATOR.with(&page, "").is_ok());
         let command = page.lines().find_map(|line| line.trim().strip_prefix("HUB_COMMAND="));
-        assert_eq!(command, Some(hub::node::HUB_COMMAND));
-        assert!(hub::node::HUB_COMMAND.contains(hub::node::HUB_PROGRAM));
+        assert_eq!(command, Some(hub::programs::HUB_COMMAND));
+        assert!(hub::programs::HUB_COMMAND.contains(hub::programs::HUB_PROGRAM));
     }
 }

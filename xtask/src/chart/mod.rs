@@ -1,4 +1,4 @@
-//! The chart: where it is, how it is rendered, and the table of its values.
+//! The chart: its folder, its rendered objects, and the table of its values.
 
 mod values;
 
@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The namespace of the operator, where nothing else is asked for.
+/// The operator's namespace, unless another is asked for.
 pub(crate) const NAMESPACE: &str = "chatcluster-system";
 
-/// The oldest Kubernetes that the chart takes.
+/// The oldest Kubernetes that the chart accepts.
 pub(crate) const OLDEST: &str = "1.31";
 
 /// The chart's folder.
@@ -21,7 +21,7 @@ pub(crate) fn folder() -> PathBuf {
     repo::root().join("charts/chatcluster")
 }
 
-/// The helm of `cluster/`: another version might render otherwise. Built if need be.
+/// The helm of `cluster/`, which is built if need be: another version might render differently.
 pub(crate) fn helm() -> Result<Command> {
     static BUILT: OnceLock<()> = OnceLock::new();
     if BUILT.get().is_none() {
@@ -31,26 +31,26 @@ pub(crate) fn helm() -> Result<Command> {
     Ok(Command::new(repo::cluster_cache().join("bin/helm")))
 }
 
-/// The chart rendered, without the pod of `helm test`; with such options as `--set`.
+/// Renders the chart without the pod of `helm test`. `options` are helm's, such as `--set`.
 pub(crate) fn render(options: &[&str]) -> Result<String> {
     render_all(&[&["--skip-tests"], options].concat())
 }
 
-/// The chart rendered, with the pod of `helm test`.
+/// Renders the chart with the pod of `helm test`.
 pub(crate) fn render_all(options: &[&str]) -> Result<String> {
     let mut helm = helm()?;
-    // Without a cluster to ask, helm believes in a version of its own.
+    // Without a cluster to ask, helm assumes a Kubernetes version of its own.
     helm.args(["template", "chatcluster", "--namespace", NAMESPACE, "--kube-version", OLDEST]);
     sh::output(helm.args(options).arg(folder()))
 }
 
-/// Every value, as `image.tag`.
+/// The names of all values, such as `image.tag`.
 pub(crate) fn values() -> Result<Vec<String>> {
     let text = fs::read_to_string(folder().join("values.yaml"))?;
     Ok(values::parse(&text)?.into_iter().map(|value| value.path).collect())
 }
 
-/// The chart's README: what it is, and every value.
+/// Generates the chart's README: an introduction, and every value.
 pub(crate) fn readme() -> Result<String> {
     let text = fs::read_to_string(folder().join("values.yaml"))?;
     let schema: Value = serde_json::from_str(&fs::read_to_string(folder().join("values.schema.json"))?)?;
@@ -73,17 +73,17 @@ pub(crate) fn readme() -> Result<String> {
 const INTRODUCTION: &str = "\
 # The chatcluster chart
 
-It installs the chatcluster operator, its rights, and the ChatCluster CRD. One release serves a whole cluster, or the namespaces of
-`watchNamespaces`.
+This chart installs the chatcluster operator, its rights, and the ChatCluster CRD. One release serves a whole cluster, or only the
+namespaces of `watchNamespaces`.
 
     helm install chatcluster charts/chatcluster --namespace chatcluster-system --create-namespace
     helm test chatcluster --namespace chatcluster-system
 
     helm upgrade chatcluster charts/chatcluster --namespace chatcluster-system --reset-then-reuse-values
 
-An upgrade of the release upgrades the CRD too: it is a template of the chart, and outlives the release (`crds.keep`). Not
-`--reuse-values`, which knows nothing of values that are new. `CHANGELOG.md` says which pods an upgrade restarts;
-`docs/operations.md` and `docs/security.md` have the rest.
+An upgrade of the release also upgrades the CRD, which is a template of the chart and outlives the release (`crds.keep`). Do not use
+`--reuse-values`: it ignores the defaults of new values. `CHANGELOG.md` lists the pods that an upgrade restarts; see also
+`docs/operations.md` and `docs/security.md`.
 
 ## Values
 

@@ -1,5 +1,6 @@
-//! values.yaml as a table: each value with its default, and the comment above it. It is our own file, in a plain style, so lines
-//! are enough: two spaces a level, a comment right above what it is about, lists and maps that are no more values are defaults.
+//! Reads values.yaml as a table: each value with its default, and the comment above it. The file is our own
+//! and in a plain style, so it is read line by line: a level is two spaces, a comment stands right above its
+//! value, and lists and maps below a commented value are its default.
 
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
@@ -8,19 +9,20 @@ use std::fmt::Write as _;
 /// A value that a user may set.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Described {
-    /// `image.tag`
+    /// Such as `image.tag`
     pub(super) path: String,
-    /// In YAML, on one line; empty where it is more than that.
+    /// The default in YAML on one line; empty if it takes more lines.
     default: String,
     description: String,
 }
 
-/// Every value with a comment above it; one without is an error, unless it is a group of such values, or part of a default.
+/// Every value with a comment above it. A value without a comment is an error, unless it is a group of
+/// values, or part of a default.
 pub(super) fn parse(text: &str) -> Result<Vec<Described>> {
     let mut found: Vec<Described> = Vec::new();
     let mut groups: Vec<String> = Vec::new();
     let mut comment = String::new();
-    // How deep the value is whose default goes on.
+    // The depth of the value whose default the lines continue.
     let mut inside: Option<usize> = None;
     for line in text.lines() {
         let (depth, line) = ((line.len() - line.trim_start().len()) / 2, line.trim());
@@ -35,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Described>> {
             }
             comment.push_str(words.trim());
         } else if inside.is_none_or(|at| depth <= at) {
-            // Otherwise it is of the default.
+            // A deeper line belongs to the default.
             let Some((key, default)) = line.split_once(':') else { bail!("neither key nor comment: {line}") };
             groups.truncate(depth);
             let path = [&groups[..], &[key.to_owned()]].concat().join(".");
@@ -53,7 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Described>> {
     Ok(found)
 }
 
-/// As Markdown.
+/// The values as a table in Markdown.
 pub(super) fn table(values: &[Described]) -> String {
     let mut table = "| value | default | what it is |\n|---|---|---|\n".to_owned();
     for Described { path, default, description } in values {
@@ -64,16 +66,16 @@ pub(super) fn table(values: &[Described]) -> String {
     table
 }
 
-/// Whether the schema says what may stand there.
+/// True if the schema describes the value.
 pub(super) fn is_in(schema: &Value, path: &str) -> bool {
     !path.split('.').fold(schema, |node, name| &node["properties"][name]).is_null()
 }
 
-/// What the schema has and `values` has not.
+/// The values that the schema describes and `values` lacks.
 pub(super) fn undescribed(schema: &Value, values: &[Described]) -> Vec<String> {
     let mut leaves = Vec::new();
     collect(schema, "", &mut leaves);
-    // Helm puts it there by itself.
+    // Helm adds `global` by itself.
     leaves.retain(|leaf| leaf != "global" && !values.iter().any(|value| value.path == *leaf));
     leaves
 }

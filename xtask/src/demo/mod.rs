@@ -1,42 +1,41 @@
 //! README's first command: from nothing to messages that cross hubs, and a chat to open in a browser.
 
-mod way;
+mod door;
+mod sample;
 
-use crate::args::Where;
 use crate::kube::{self, Condition};
-use crate::target::Target;
-use crate::{chart, cluster, deps, images, install, interrupt, sh};
+use crate::target::{SHARED_NAME, Target, TargetOptions};
+use crate::{chart, deps, images, install, interrupt, plugin, sh};
 use anyhow::{Result, bail};
+use door::Door;
+use sample::{CHAT, NAMESPACE};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use way::Way;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    at: Where,
-    /// End after the proof, without waiting for a browser
+    at: TargetOptions,
+    /// End after the test, without waiting for a browser
     #[arg(long)]
     once: bool,
-    /// Take it all away again
+    /// Take everything away again
     #[arg(long, conflicts_with = "once")]
     down: bool,
     /// Push the images to this registry instead of loading them on the nodes (needed with --context)
     #[arg(long, env = "CHATCLUSTER_REGISTRY", value_name = "HOST/PATH")]
     registry: Option<String>,
-    /// The loopback port for the browser; the next free one is taken
+    /// The loopback port for the browser; if it is taken, the next free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 }
 
-/// The sample's name and, as it is applied without one, its namespace.
-const CHAT: &str = "lobby";
-const NAMESPACE: &str = "default";
 const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
-    let target = Target::choose(&options.at, cluster::OWN_NAME)?;
+    let target = Target::choose(&options.at, SHARED_NAME)?;
     if options.down {
         return down(&target);
     }
@@ -51,21 +50,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "Compiling Kubernetes (ten minutes, once), and starting the cluster"
     });
     target.up(2)?;
-    step("Building the operator's and the hub's image");
+    step("Building the operator's and the hub's image, and kubectl chat");
     let images = images::build()?;
+    let plugin = plugin::build()?;
     step("Installing the operator by its Helm chart");
     install::install(&target, &install::values(&target, &images, options.registry.as_deref())?)?;
     step("kubectl apply -f manifests/samples/lobby.yaml");
     sh::run(target.kubectl()?.args(["apply", "-n", NAMESPACE, "-f"]).arg(install::sample(CHAT)))?;
     watch(&target)?;
-    let way = Way::find(&target)?;
-    step(&format!("One client for each hub pod, {}", way.describe()));
-    way.prove(&target)?;
+    step(&format!("kubectl chat verify {CHAT}"));
+    verify(&target, &plugin)?;
+    let door = Door::open(&target, options.port)?;
+    door.await_page()?;
     step("It works: whichever hub a client lands on, it hears everyone.");
+    println!("  The chat page is served {}.", door.describe());
     if options.once {
         return Ok(());
     }
-    serve(&target, &way, options.port)
+    serve(&door)
+}
+
+/// Sends a message through each hub, and checks that every other receives it.
+fn verify(target: &Target, plugin: &Path) -> Result<()> {
+    sh::run(target.exec(plugin)?.args(["verify", CHAT, "--namespace", NAMESPACE]))
 }
 
 fn down(target: &Target) -> Result<()> {
@@ -77,7 +84,7 @@ fn down(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Shows each condition as it changes, until the chat is ready, or as ready as it gets where no load balancer is.
+/// Shows each condition as it changes, until the chat is ready, or verified where there is no load balancer.
 fn watch(target: &Target) -> Result<()> {
     let start = Instant::now();
     let mut before: Vec<Condition> = Vec::new();
@@ -85,7 +92,7 @@ fn watch(target: &Target) -> Result<()> {
     while start.elapsed() < PATIENCE {
         let chat = kube::get(target, &["chatcluster", CHAT, "-n", NAMESPACE])?;
         let now = kube::conditions(&chat);
-        // Until Ready is true it repeats one of the others.
+        // Until Ready is true it repeats one of the other conditions.
         for c in kube::changed(&before, &now).into_iter().filter(|c| c.kind != "Ready" || c.status == "True")
         {
             let mark = if c.status == "True" { "✓" } else { "…" };
@@ -125,8 +132,7 @@ fn tell_why(target: &Target) {
 }
 
 /// Keeps the chat reachable from a browser until Ctrl-C.
-fn serve(target: &Target, way: &Way, first: u16) -> Result<()> {
-    let door = way.open(target, first)?;
+fn serve(door: &Door) -> Result<()> {
     println!("\nOpen the chat:  http://127.0.0.1:{}/   (twice, and talk to yourself)", door.port());
     println!("Look around:    cargo xtask cluster kubectl get chatclusters,pods");
     println!("Stop this:      Ctrl-C; the cluster stays, and the next demo takes seconds");

@@ -1,25 +1,27 @@
-//! The operator, outside any cluster, against a real API server with fake nodes: no container ever runs.
+//! Stage "api": the operator, outside of any cluster, against a real API server with fake nodes. No container
+//! ever runs.
 
-use super::{Options, rust};
+use super::options::{Options, cluster_name};
+use super::rust;
 use crate::target::Target;
-use crate::{cargo_json, interrupt, repo, sh};
+use crate::{cargo, interrupt, plugin, repo, sh};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// How many fake nodes
+/// The number of fake nodes
 const NODES: &str = "3";
-/// How many tests at once: they mostly wait.
+/// The number of concurrent tests, which mostly wait.
 const THREADS: &str = "6";
-/// How many of those that have operators of their own, some of them many.
+/// The number of concurrent tests among those with operators of their own, which may be many.
 const THREADS_ALONE: &str = "4";
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let programs = rust::build_test("api")?;
-    let runner = cargo_json::test_runner(&programs, "api")?;
-    let operator = cargo_json::binary(&programs, "chatcluster-operator")?;
-    let plugin = rust::build_plugin()?;
+    let runner = cargo::test_runner(&programs, "api")?;
+    let operator = cargo::binary(&programs, "chatcluster-operator")?;
+    let plugin = plugin::build()?;
 
-    let sim = Sim { target: Target::Own { name: super::e2e::own_name() }, keep: options.keep };
+    let sim = Sim { target: Target::Own { name: cluster_name() }, keep: options.keep };
     sh::run(&mut sim.target.script("build"))?;
     sh::run_shielded(&mut sim.target.script("sim-down"))?;
     sh::run(sim.target.script("sim").arg(NODES))?;
@@ -46,12 +48,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The names of tests in libtest's terse list: those that want the cluster for themselves, and the others.
+/// The names of tests in libtest's terse list: those that need the cluster for themselves, and the others.
 fn names(list: &str) -> (Vec<&str>, Vec<&str>) {
     list.lines().filter_map(|line| line.strip_suffix(": test")).partition(|name| name.starts_with("alone::"))
 }
 
-/// A control plane with fake nodes; ended when dropped.
+/// A control plane with fake nodes, which is ended when dropped.
 struct Sim {
     target: Target,
     keep: bool,
@@ -62,7 +64,7 @@ impl Sim {
         self.target.state().unwrap_or_default()
     }
 
-    /// What remains in the API server. The tests themselves say where the operator's log is.
+    /// Shows the objects that are left in the API server. Each test itself says where its operator's log is.
     fn explain(&self) {
         let show = ["chatclusters,statefulsets,deployments,services,events", "-A"];
         let _ = sh::run_shielded(self.target.script("sim-exec").args(["kubectl", "get"]).args(show));

@@ -1,5 +1,6 @@
-//! What the chart renders, over its values: `charts/chatcluster/ci/*.yaml`, in which every value is set, and all combinations of
-//! those that meddle with each other. An API server's word on the objects is asked for in tests/api/chart.rs.
+//! Checks of the rendered chart, with the values of `charts/chatcluster/ci/*.yaml`, where every value is set,
+//! and with all combinations of values that affect each other. tests/api/chart.rs applies the objects to an
+//! API server.
 
 use crate::{chart, sh};
 use anyhow::{Context, Result, ensure};
@@ -7,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
-/// Values that depend on each other: each choice of each line, with each of the others.
+/// Values that affect each other: each choice of a line is combined with each choice of the other lines.
 const COMBINED: [&[&str]; 6] = [
     &["watchNamespaces=null", "watchNamespaces={team,other}"],
     &["replicas=1", "replicas=3"],
@@ -17,7 +18,7 @@ const COMBINED: [&[&str]; 6] = [
     &["serviceAccount.name=", "serviceAccount.create=false,serviceAccount.name=given"],
 ];
 
-/// What the schema refuses, and a word of what it then says.
+/// Values that the schema refuses, each with a word of the message.
 const REFUSED: [(&str, &str); 13] = [
     ("unknown=1", "unknown"),
     ("image.unknown=1", "unknown"),
@@ -95,7 +96,7 @@ struct Rendered(Vec<Value>);
 impl Rendered {
     fn with(options: &[String]) -> Result<Self> {
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        // Unlike manifests/install.yaml, with the pod of `helm test`.
+        // manifests/install.yaml leaves out the pod of `helm test`; these objects include it.
         let text = chart::render_all(&options)?;
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text)?;
         Ok(Self(objects.into_iter().filter(|object| !object.is_null()).collect()))
@@ -134,7 +135,7 @@ impl Rendered {
         Ok(())
     }
 
-    /// Where the operator serves some namespaces, it has nothing that reaches beyond them.
+    /// Checks that an operator for certain namespaces has no rights beyond them.
     fn check_rights(&self, watched: &[String]) -> Result<()> {
         let account =
             self.of_kind("Deployment").map(|d| &d["spec"]["template"]["spec"]["serviceAccountName"]).next();
@@ -160,7 +161,7 @@ impl Rendered {
     }
 }
 
-/// The namespaces that the operator is told to serve, in order.
+/// The namespaces that the operator is told to serve, sorted.
 fn watched(pod: &Value) -> Vec<String> {
     let env = pod["containers"][0]["env"].as_array().map(Vec::as_slice).unwrap_or_default();
     let named = env.iter().find(|variable| variable["name"] == "WATCH_NAMESPACES");
@@ -171,7 +172,8 @@ fn watched(pod: &Value) -> Vec<String> {
     watched
 }
 
-/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>, as far as a pod of ours could miss it.
+/// Checks the rules of <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted> that
+/// a pod of ours could break.
 fn restricted(pod: &Value) -> Result<()> {
     let of_pod = &pod["securityContext"];
     ensure!(of_pod["seccompProfile"]["type"] == "RuntimeDefault", "seccomp: {of_pod}");

@@ -1,20 +1,16 @@
-//! Whole clusters end to end: images, chart, load balancer, browsers.
+//! Stage "e2e": whole clusters end to end, with images, chart, load balancer and browsers.
 
-use super::{Options, npm, rbac, rust, socketio, upgrade};
+use super::options::{Options, cluster_name};
+use super::{npm, rbac, rust, socketio, upgrade};
 use crate::images::{self, Image};
 use crate::target::{Choice, Target};
-use crate::{cargo_json, chart, install, interrupt, repo, sh};
+use crate::{cargo, chart, install, interrupt, plugin, repo, sh};
 use anyhow::Result;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 
-/// The cluster's own name, so that tests neither meet nor end the one of `cluster` and `demo`.
-pub(super) fn own_name() -> String {
-    std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-test".to_owned())
-}
-
-/// How many tests at once: each has pods that start and end.
+/// The number of concurrent tests, each of which starts and ends pods.
 const THREADS: &str = "2";
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -22,8 +18,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         npm::install(&folder)?;
     }
     let programs = rust::build_test("e2e")?;
-    let runner = cargo_json::test_runner(&programs, "e2e")?;
-    let plugin = rust::build_plugin()?;
+    let runner = cargo::test_runner(&programs, "e2e")?;
+    let plugin = plugin::build()?;
     let images = images::build()?;
     let socketio = socketio::image()?;
 
@@ -36,19 +32,20 @@ pub(super) fn run(options: &Options) -> Result<()> {
     result
 }
 
-/// The tests want load balancer addresses and nodes whose power they may cut: our own cluster, unless another is asked for.
+/// The cluster to test on: our own unless another is asked for. The tests use load balancer addresses, and
+/// power off nodes.
 fn target(options: &Options) -> Result<Target> {
     let mut wish = options.at.clone();
     if wish.context.is_none() {
         wish.target = wish.target.or(Some(Choice::Own));
     }
-    Target::choose(&wish, &own_name())
+    Target::choose(&wish, &cluster_name())
 }
 
-/// The operator's log.
+/// kubectl's arguments for the operator's log.
 const LOGS: &str = "logs -n chatcluster-system -l app.kubernetes.io/name=chatcluster-operator --prefix";
 
-/// What is kept of a cluster on which tests failed: file, and kubectl's arguments.
+/// Files that are kept of a cluster on which tests failed, with kubectl's arguments for each.
 const DUMPS: [(&str, &str); 5] = [
     (
         "objects.yaml",
@@ -63,7 +60,7 @@ const DUMPS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The cluster under test; ended when dropped.
+/// The cluster under test, which is ended when dropped.
 struct Cluster {
     target: Target,
     keep: bool,
@@ -105,14 +102,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether nothing of ours is installed yet; a cluster that was kept has this version.
+    /// True if the chart is not installed yet. A cluster that was kept from an earlier run already has this
+    /// version.
     fn is_new(&self) -> bool {
         let status = ["status", "chatcluster", "--namespace", chart::NAMESPACE];
         !matches!(self.target, Target::Context { .. })
             && self.target.helm().is_ok_and(|mut helm| !sh::works(helm.args(status)))
     }
 
-    /// Makes an image that is not the operator's own known to the nodes; what they know it as.
+    /// Makes an additional image available to the nodes. Returns its reference there.
     fn provide(&self, image: &Image, registry: Option<&str>) -> Result<String> {
         match registry {
             Some(registry) => images::push(image, registry),
@@ -120,7 +118,7 @@ impl Cluster {
         }
     }
 
-    /// Shows what is there and what the operator said last; writes down the whole of it.
+    /// Shows objects and the end of the operator's log, and writes everything to files.
     fn explain(&self) {
         let Ok(folder) = repo::scratch("e2e-failure") else { return };
         for (name, args) in DUMPS {

@@ -1,12 +1,12 @@
-//! What can be said of the sources without running them.
+//! Stage "lint": checks of the sources that need not run them.
 
 use super::{chart, npm, report, rust};
-use crate::{crds, interrupt, repo, sh};
+use crate::{cargo, crds, interrupt, repo, sh};
 use anyhow::{Result, ensure};
 use std::process::Command;
 use std::time::Instant;
 
-/// Installed if no other is there.
+/// The version to install if cargo-deny is missing.
 const CARGO_DENY: &str = "0.20.2";
 
 type Check = fn() -> Result<()>;
@@ -52,8 +52,8 @@ fn rustfmt() -> Result<()> {
 
 fn clippy() -> Result<()> {
     let warnings = ["--", "-D", "warnings"];
-    sh::run(rust::cargo("clippy").args(["--quiet", "--all-targets"]).args(warnings))?;
-    let mut others = rust::cargo("clippy");
+    sh::run(cargo::workspace("clippy").args(["--quiet", "--all-targets"]).args(warnings))?;
+    let mut others = cargo::workspace("clippy");
     others.arg("--quiet");
     for test in rust::cluster_tests()? {
         others.args(["--test", &test]);
@@ -64,7 +64,7 @@ fn clippy() -> Result<()> {
 fn cargo_deny() -> Result<()> {
     if !sh::works(&mut sh::cargo(["deny", "--version"])) {
         println!("  installing cargo-deny {CARGO_DENY}");
-        // Unoptimised: it takes minutes less to build than it will ever save here.
+        // Built without optimisations: an optimised build takes minutes more than it would ever save here.
         sh::run(&mut sh::cargo([
             "install",
             "--quiet",
@@ -85,7 +85,7 @@ fn cargo_deny() -> Result<()> {
     sh::run(sh::cargo(quietly).args(checks))
 }
 
-/// Every script of the repository, known by its first line.
+/// Checks every script of the repository; a script is known by its first line.
 fn shellcheck() -> Result<()> {
     let files = sh::output(&mut here("git", &["grep", "-lIE", "--untracked", "^#!.*[ /](ba)?sh$"]))?;
     let scripts: Vec<&str> = files.lines().filter(|f| is_script(f)).collect();
@@ -93,12 +93,12 @@ fn shellcheck() -> Result<()> {
     sh::run(here("shellcheck", &["--severity=style"]).args(scripts))
 }
 
-/// Whether its first line, rather than some other, names a shell.
+/// True if the first line of the file, and not only some other one, names a shell.
 fn is_script(file: &str) -> bool {
     std::fs::read_to_string(repo::root().join(file)).is_ok_and(|text| text.starts_with("#!"))
 }
 
-/// A script of the page's package.json.
+/// Runs a script of the page's package.json.
 fn web(script: &str) -> Result<()> {
     let web = repo::root().join("hub/web");
     npm::install(&web)?;

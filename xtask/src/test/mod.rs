@@ -5,80 +5,20 @@ mod chart;
 mod e2e;
 mod lint;
 mod npm;
+mod options;
 mod rbac;
 mod report;
 mod rust;
 mod socketio;
 mod upgrade;
 
-use crate::args::Where;
 use crate::{bench, deps, interrupt};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+pub(crate) use options::Options;
+use options::Stage;
 use report::Report;
 use std::time::Instant;
-
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Only these stages
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "STAGES")]
-    only: Vec<Stage>,
-    /// Leave the clusters up, to look at
-    #[arg(long)]
-    keep: bool,
-    /// Only end-to-end and API tests whose name contains this
-    #[arg(long, value_name = "NAME")]
-    filter: Option<String>,
-    /// Push the images to this registry instead of loading them on the nodes (needed with --context)
-    #[arg(long, env = "CHATCLUSTER_REGISTRY", value_name = "HOST/PATH")]
-    registry: Option<String>,
-    #[command(flatten)]
-    at: Where,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Stage {
-    /// Format, clippy, licences and advisories, scripts, generated files, chart, the page's types
-    Lint,
-    /// Unit tests of all crates
-    Unit,
-    /// The hub against a real Redis
-    Hub,
-    /// Hubs under load, in small: nothing is lost, and Redis has no more to do than it should
-    Load,
-    /// The operator against a real API server, without containers
-    Api,
-    /// Fifty clusters, and what the operator asks of the API server for them: no more than it should
-    Requests,
-    /// Everything, end to end, on a real cluster
-    E2e,
-}
-
-impl Stage {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lint => "lint",
-            Self::Unit => "unit",
-            Self::Hub => "hub",
-            Self::Load => "load",
-            Self::Api => "api",
-            Self::Requests => "requests",
-            Self::E2e => "e2e",
-        }
-    }
-
-    fn run(self, options: &Options) -> Result<()> {
-        match self {
-            Self::Lint => lint::run(),
-            Self::Unit => rust::unit(),
-            Self::Hub => rust::hub(),
-            Self::Load => bench::hub::check(),
-            Self::Api => api::run(options),
-            Self::Requests => bench::operator::check(),
-            Self::E2e => e2e::run(options),
-        }
-    }
-}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
@@ -88,7 +28,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for stage in stages {
         println!("\n━━ {} ━━", stage.name());
         let start = Instant::now();
-        let result = stage.run(options);
+        let result = run_stage(stage, options);
         if let Err(e) = &result {
             eprintln!("\n{} failed: {e:#}", stage.name());
         }
@@ -102,7 +42,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if report.all_passed() { Ok(()) } else { bail!("not all stages passed") }
 }
 
-/// In their own order, however they were named; all when none is.
+fn run_stage(stage: Stage, options: &Options) -> Result<()> {
+    match stage {
+        Stage::Lint => lint::run(),
+        Stage::Unit => rust::unit(),
+        Stage::Hub => rust::hub(),
+        Stage::Load => bench::hub::check(),
+        Stage::Api => api::run(options),
+        Stage::Requests => bench::operator::check(),
+        Stage::E2e => e2e::run(options),
+    }
+}
+
+/// The chosen stages in their own order, however they were named; all stages if none was named.
 fn chosen(only: &[Stage]) -> Vec<Stage> {
     Stage::value_variants().iter().copied().filter(|s| only.is_empty() || only.contains(s)).collect()
 }

@@ -1,4 +1,4 @@
-//! npm packages, as the lock files pin them.
+//! npm packages, as lock files pin them.
 
 use crate::{repo, sh};
 use anyhow::Result;
@@ -21,8 +21,8 @@ pub(super) fn folders() -> Result<Vec<PathBuf>> {
     Ok(found.lines().filter_map(|l| repo::root().join(l).parent().map(Path::to_path_buf)).collect())
 }
 
-/// `npm ci`, unless that was done since the lock file changed: the same rule as in the hub's build script, which installs
-/// into one of these folders too.
+/// Runs `npm ci`, unless that was done since the lock file changed. The hub's build script has the same rule
+/// for one of these folders.
 pub(super) fn install(folder: &Path) -> Result<()> {
     if changed(&folder.join("node_modules/.package-lock.json")) < changed(&folder.join("package-lock.json")) {
         sh::quiet(sh::cmd("npm", ["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
@@ -30,7 +30,7 @@ pub(super) fn install(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// When a file was last written; a missing one, before all others.
+/// The time at which a file was last written; for a missing file, the start of time.
 fn changed(path: &Path) -> SystemTime {
     fs::metadata(path).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }

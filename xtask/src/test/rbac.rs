@@ -1,5 +1,6 @@
-//! Rights both ways: in the audit log of all end-to-end tests, the operator was refused nothing, and whatever it may do it did at
-//! least once. A right that nothing uses is one too many, or lacks a test.
+//! Checks the operator's rights in both directions, with the audit log of all end-to-end tests: no request of
+//! the operator was refused, and it used every right at least once. An unused right is one too many, or lacks
+//! a test.
 
 use crate::chart;
 use crate::sh;
@@ -10,20 +11,21 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-/// The operator, as the API server knows it.
+/// The operator's user name on the API server.
 const ACCOUNT: &str = "system:serviceaccount:chatcluster-system:chatcluster-operator";
 
-/// `verb group/resource`, as a role has it.
+/// Rights, each written as `verb group/resource`.
 type Rights = BTreeSet<String>;
 
-/// How long the audit log is by now. Refusals from before do not count: an operator under the role of the version before has some.
+/// The present length of the audit log. Refusals before it do not count: an operator under the role of the
+/// previous version has some.
 pub(super) fn mark(target: &Target) -> usize {
     log(target)
         .and_then(|log| fs::metadata(log).ok())
         .map_or(0, |file| usize::try_from(file.len()).unwrap_or(0))
 }
 
-/// Compares what is granted with what was used, and what was refused since the mark. Returns how many rights there are.
+/// Compares granted and used rights, and looks for refusals since the mark. Returns the number of rights.
 pub(super) fn check(target: &Target, mark: usize) -> Result<usize> {
     let path = log(target).context("only our own cluster has an audit log")?;
     let log = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -44,7 +46,7 @@ fn log(target: &Target) -> Option<PathBuf> {
     target.state().map(|state| state.join("log/audit.log"))
 }
 
-/// The rules of all roles that the chart has bound to the operator.
+/// The rules of all roles that the chart binds to the operator.
 fn roles(target: &Target) -> Result<Vec<Value>> {
     let mut rules = Vec::new();
     for kind in ["clusterroles", "roles"] {
@@ -53,7 +55,7 @@ fn roles(target: &Target) -> Result<Vec<Value>> {
         kubectl.args(["get", kind, "--namespace", chart::NAMESPACE, "--selector", selector, "--output=json"]);
         let list: Value = serde_json::from_str(&sh::output(&mut kubectl)?)?;
         for role in list["items"].as_array().into_iter().flatten() {
-            // The others are for people: they add to Kubernetes' own.
+            // The chart's other roles are for people: they extend Kubernetes' own.
             if role["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("chatcluster-operator"))
             {
                 rules.extend(role["rules"].as_array().into_iter().flatten().cloned());
@@ -93,14 +95,14 @@ impl Used {
             let text = |key: &str| entry["objectRef"][key].as_str().unwrap_or_default();
             let (verb, code) = (entry["verb"].as_str().unwrap_or_default(), &entry["responseStatus"]["code"]);
             if text("resource").is_empty() {
-                continue; // such as /version, which everyone may ask for
+                continue; // such as /version, which is open to everyone
             }
             let slash = if text("subresource").is_empty() { "" } else { "/" };
             let what = format!("{}/{}{slash}{}", text("apiGroup"), text("resource"), text("subresource"));
             if code == 403 && entry["annotations"]["authorization.k8s.io/decision"] == "forbid" {
                 used.refused.insert(format!("{verb} {what}"));
             } else {
-                // To apply what is not there yet takes the right to create it as well.
+                // Applying an object that does not exist takes the right to create it, too.
                 if verb == "patch" && code == 201 {
                     used.allowed.insert(format!("create {what}"));
                 }

@@ -1,4 +1,4 @@
-//! What was run, how it went and how long it took.
+//! The results of all stages, with the time that each took.
 
 use anyhow::{Error, Result};
 use std::fmt;
@@ -27,7 +27,7 @@ impl fmt::Display for Report {
             writeln!(f, "{stage:<8} {result:<8} {}", minutes(*took))?;
         }
         write!(f, "total             {}", minutes(self.lines.iter().map(|l| l.2).sum()))?;
-        // Once more, where it is seen: what was printed when it happened is far above.
+        // The errors are repeated at the end, where they are seen: their first place is far above.
         self.lines.iter().try_for_each(|(stage, error, _)| match error {
             Some(error) => write!(f, "\n{stage} failed: {error:#}"),
             None => Ok(()),
@@ -35,7 +35,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// `1 min 05 s`
+/// Formats as `1 min 05 s`.
 pub(super) fn minutes(d: Duration) -> String {
     let s = d.as_secs();
     if s < 60 { format!("{s} s") } else { format!("{} min {:02} s", s / 60, s % 60) }

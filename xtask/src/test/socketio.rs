@@ -1,4 +1,4 @@
-//! The image of `samples/socketio` for the end-to-end tests, made of the machine's own Node.js.
+//! Builds the image of `samples/socketio` for the end-to-end tests, with the machine's own Node.js.
 
 use crate::images::{self, Builder, Image};
 use crate::{repo, sh};
@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// As `manifests/samples/socketio.yaml` calls it.
+/// The image's reference in `manifests/samples/socketio.yaml`.
 const REFERENCE: &str = "registry.example.com/team/socketio-chat:1.0";
-/// What of the sample goes into the image beside its packages, as in its Dockerfile.
+/// The files of the sample that the image contains beside packages, as in the sample's Dockerfile.
 const FILES: [&str; 4] = ["package.json", "package-lock.json", "server.mjs", "index.html"];
 
-/// Builds it unless that was done from the same inputs already. Its packages must be installed.
+/// Builds the image if its inputs have changed. The sample's packages must be installed.
 pub(super) fn image() -> Result<Image> {
     let sample = repo::root().join("samples/socketio");
     let dockerfile = repo::root().join("tests/e2e/socketio.Dockerfile");
@@ -44,7 +44,7 @@ pub(super) fn image() -> Result<Image> {
     Ok(Image { name: "socketio-chat", reference: REFERENCE.to_owned(), archive, digest })
 }
 
-/// Puts a program at `/usr/bin`, and the shared libraries that it loads where it looks for them.
+/// Copies a program to `/usr/bin`, and the shared libraries that it loads to their paths.
 fn program(program: &Path, root: &Path) -> Result<()> {
     let name = program.file_name().context("a program has a name")?;
     copy(program, &root.join("usr/bin").join(name))?;
@@ -60,7 +60,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files that ldd names: `libm.so.6 => /lib/libm.so.6 (0x…)`, and the loader, which stands alone.
+/// The files in ldd's output: `libm.so.6 => /lib/libm.so.6 (0x…)`, and the loader, whose line has no arrow.
 fn libraries(ldd: &str) -> Vec<&str> {
     ldd.split_whitespace().filter(|word| word.starts_with('/')).collect()
 }

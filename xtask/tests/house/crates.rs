@@ -23,13 +23,23 @@ pub(crate) const CRATES: &[Crate] = &[
         ],
     },
     Crate { root: "api/src/lib.rs", floors: &["names pods reason", "diagnose status", "spec", "crd"] },
-    Crate { root: "bench/src/main.rs", floors: &[] },
-    Crate { root: "bench/operator/src/main.rs", floors: &[] },
+    Crate { root: "bench/src/main.rs", floors: &["socket websocket", "floor load"] },
+    Crate {
+        root: "bench/operator/src/main.rs",
+        floors: &[
+            "api crossing names objects options wait",
+            "audit operator pods",
+            "bench figures redis",
+            "create delete reference rest restart",
+            "churn drift floor",
+            "run",
+        ],
+    },
     Crate {
         root: "hub/src/lib.rs",
         floors: &[
             "clock descriptors sync telemetry token",
-            "canary guards protocol",
+            "guards peers protocol",
             "outbox topics",
             "metrics",
             "members",
@@ -46,7 +56,18 @@ pub(crate) const CRATES: &[Crate] = &[
         ],
     },
     Crate { root: "hub/fuzz-targets/src/lib.rs", floors: &[] },
-    Crate { root: "kubectl-chat/src/main.rs", floors: &[] },
+    Crate {
+        root: "kubectl-chat/src/main.rs",
+        floors: &[
+            "fault model text",
+            "cluster output pending",
+            "complete operator rollout rotate",
+            "change read",
+            "forward logs plan status",
+            "open verify",
+            "cli",
+        ],
+    },
     Crate {
         root: "signalr/src/lib.rs",
         floors: &[
@@ -54,12 +75,29 @@ pub(crate) const CRATES: &[Crate] = &[
             "message record",
             "json messagepack",
             "encoding",
-            "framing handshake stateful",
+            "client framing handshake split stateful",
         ],
+    },
+    Crate {
+        root: "signalr-client/src/lib.rs",
+        floors: &["endpoint error", "event negotiation socket", "client"],
     },
     Crate {
         root: "tests/support/src/lib.rs",
         floors: &["bounds children command environment", "namespace", "chat plugin scan"],
     },
-    Crate { root: "xtask/src/main.rs", floors: &[] },
+    Crate {
+        root: "xtask/src/main.rs",
+        floors: &[
+            "interrupt reference repo",
+            "sh",
+            "cargo chart deps fuzz target",
+            "bridge cluster crds kube plugin",
+            "images",
+            "install",
+            "bench demo",
+            "test",
+            "args",
+        ],
+    },
 ];

@@ -1,7 +1,9 @@
-//! What comes in pieces, over a connection to a server that the test plays itself.
+//! A member against a server that the test plays itself: bytes in pieces, refusals and pings.
 
 use super::super::dialect::Wire;
 use super::*;
+use crate::websocket::Opcode;
+use signalr::encoding::Encoding;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
@@ -20,7 +22,8 @@ impl Load for Heard {
 /// A driver with one member, and the server's end of its connection.
 fn connected(listener: &TcpListener) -> (Driver, TcpStream) {
     let node = listener.local_addr().unwrap();
-    let mut driver = Driver::new(&[node], vec![Dialect::new(Wire::Json, "lobby", 32)]).unwrap();
+    let mut driver =
+        Driver::new(&[node], vec![Dialect::new(Wire::SignalR(Encoding::Json), "lobby", 32)]).unwrap();
     driver.dial().unwrap();
     let (server, _) = listener.accept().unwrap();
     server.set_nodelay(true).unwrap();
@@ -67,7 +70,7 @@ fn a_member_gets_the_same_records_wherever_the_stream_is_cut() {
         let (mut driver, mut server) = connected(&listener);
         let mut heard = Heard::default();
         server.write_all(&stream[..cut]).unwrap();
-        until(&mut driver, &mut heard, |driver, _| driver.reads > 0);
+        until(&mut driver, &mut heard, |driver, _| driver.counts.reads > 0);
         server.write_all(&stream[cut..]).unwrap();
         until(&mut driver, &mut heard, |_, heard| heard.0.len() >= 4);
 
@@ -84,7 +87,7 @@ fn who_is_closed_or_refused_says_why() {
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n".to_vec(), "HTTP/1.1 503 Service Unavailable"),
         (upgraded(frame(0x81, "{\"error\":\"no\"}\x1e")), "refused: {\"error\":\"no\"}"),
         (upgraded(frame(0x88, "\x03\u{10}bye")), "closed by the server: bye"),
-        (upgraded(frame(0x81, "half a record")), "half a JSON record"),
+        (upgraded(frame(0x81, "half a record")), "its last record has no end."),
     ] {
         let (mut driver, mut server) = connected(&listener);
         server.write_all(&answer).unwrap();
@@ -100,11 +103,11 @@ fn a_ping_is_answered() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (mut driver, mut server) = connected(&listener);
     server.write_all(&[websocket::response(), frame(0x89, "you?")].concat()).unwrap();
-    until(&mut driver, &mut Heard::default(), |driver, _| driver.reads > 0);
+    until(&mut driver, &mut Heard::default(), |driver, _| driver.counts.reads > 0);
     drop(driver);
 
     let mut said = Vec::new();
-    // The driver may have gone with something unread.
+    // The driver may end while bytes are unread, which resets the connection.
     let _ = server.read_to_end(&mut said);
     let mut pong = Vec::new();
     websocket::put_masked(&mut pong, Opcode::Pong, b"you?");

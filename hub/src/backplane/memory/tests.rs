@@ -1,52 +1,52 @@
-//! What is forgotten, and when.
+//! Tests of what is forgotten, and when.
 
 use std::sync::mpsc;
 
 use super::*;
-use crate::audiences::{Audiences, Questions};
-use crate::canary::{Beat, Canary};
-use crate::members::{Member, Who};
+use crate::audiences::{Audiences, ClientResults};
+use crate::members::{Member, MemberIdentity};
 use crate::outbox::{Limits, Outbox};
-use crate::protocol::room::MemberName;
-use crate::rooms::{Entry, Home, Rooms};
-use crate::topics::Changes;
+use crate::peers::{Heartbeat, Peers};
+use crate::protocol::names::MemberName;
+use crate::rooms::{HistoryRequest, LocalHub, Rooms};
+use crate::topics::SubscriptionChanges;
 
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// A store that keeps so many messages of a room.
+/// A backplane that keeps this many messages per room.
 fn memory(messages: usize) -> Memory {
-    let (changes, metrics) = (Changes::new().0, Arc::default());
-    let home = Home { pod: "hub-a".into(), instance: "a".into(), history: 100 };
-    let questions = Arc::new(Questions::new("a", Duration::from_secs(1)).0);
-    let beat = Beat {
+    let (changes, metrics) = (SubscriptionChanges::new().0, Arc::default());
+    let local_hub = LocalHub { pod: "hub-a".into(), instance: "a".into(), history: 100 };
+    let client_results = Arc::new(ClientResults::new("a", Duration::from_secs(1)).0);
+    let heartbeat = Heartbeat {
         pod: "hub-a".into(),
         instance: "a".into(),
         version: "1".into(),
         connections: 0,
         leaving: false,
     };
-    let inbound = Inbound {
-        rooms: Arc::new(Rooms::new(home, changes.clone(), Arc::clone(&metrics))),
-        audiences: Arc::new(Audiences::new("a", questions, changes, Arc::clone(&metrics))),
-        canary: Arc::new(Canary::new(beat)),
+    let dispatcher = Dispatcher {
+        rooms: Arc::new(Rooms::new(local_hub, changes.clone(), Arc::clone(&metrics))),
+        audiences: Arc::new(Audiences::new("a", client_results, changes, Arc::clone(&metrics))),
+        peers: Arc::new(Peers::new(heartbeat)),
         metrics,
     };
-    Memory::new(inbound, "a", History { messages, lifetime: LIFETIME })
+    Memory::new(dispatcher, "a", HistorySettings { messages, lifetime: LIFETIME })
 }
 
 fn name(room: &str) -> RoomName {
     RoomName::new(room.into()).unwrap()
 }
 
-fn store(memory: &Memory, room: &str, text: &str, nonce: Option<&str>, now: Instant) -> Stored {
+fn store(memory: &Memory, room: &str, text: &str, nonce: Option<&str>, now: Instant) -> StoreAck {
     let body = format!("{{\"text\":\"{text}\"}}");
-    let letter = Letter { room: name(room), body, at: 5, nonce: nonce.map(Into::into) };
+    let request = StoreRequest { room: name(room), body, at: 5, nonce: nonce.map(Into::into) };
     let (report, reported) = mpsc::channel();
-    memory.store_at(&letter, Receipt::new(move |outcome| report.send(outcome).unwrap()), now);
+    memory.store_at(&request, Receipt::new(move |outcome| report.send(outcome).unwrap()), now);
     reported.recv().unwrap().unwrap()
 }
 
-/// The numbers of the messages that are there.
+/// The numbers of the messages that are kept of a room.
 fn kept(memory: &Memory, room: &str) -> Vec<u64> {
     let logs = &lock(&memory.store).logs;
     let Some(log) = logs.get(room) else { return Vec::new() };
@@ -54,10 +54,14 @@ fn kept(memory: &Memory, room: &str) -> Vec<u64> {
 }
 
 fn enter(memory: &Memory, room: &str) {
-    let who = Arc::new(Who { name: MemberName::default(), user: None });
+    let identity = Arc::new(MemberIdentity { name: MemberName::default(), user: None });
     let outbox = Outbox::alone(Limits { records: 100, bytes: 10_000 });
-    let hold = memory.inbound.rooms.hold(&name(room));
-    hold.enter(&Member { key: 1, outbox, who, presence: false, former: None }, Entry::Latest(0), |_| ());
+    let hold = memory.dispatcher.rooms.hold(&name(room));
+    hold.join(
+        &Member { key: 1, outbox, identity, wants_presence: false, origin: None },
+        HistoryRequest::Latest(0),
+        |_| (),
+    );
 }
 
 #[test]
@@ -105,14 +109,14 @@ fn a_room_is_forgotten_when_nobody_was_in_it_or_spoke_there_for_its_time() {
     }
     store(&memory, "spoken in", "y", None, start + LIFETIME);
 
-    // Looked for when something is said anywhere.
+    // A message in any room starts the search.
     store(&memory, "elsewhere", "x", None, start + LIFETIME + 2 * SWEEP);
 
     assert_eq!(kept(&memory, "has members"), [1]);
     assert_eq!(kept(&memory, "silent"), [0; 0]);
     assert_eq!(kept(&memory, "spoken in"), [1, 2]);
-    // Its time begins when the last one leaves.
-    memory.inbound.rooms.leave("has members", 1);
+    // The lifetime begins when the last member leaves.
+    memory.dispatcher.rooms.leave("has members", 1);
     store(&memory, "elsewhere", "x", None, start + 2 * LIFETIME);
     assert_eq!(kept(&memory, "has members"), [1]);
     store(&memory, "elsewhere", "x", None, start + 3 * LIFETIME);
@@ -145,12 +149,16 @@ fn a_nonce_is_stored_once_in_its_room_for_its_time() {
     assert_eq!(kept(&memory, "lobby"), [1], "it is not stored again");
     store(&memory, "attic", "x", Some("n"), start);
     assert_eq!(kept(&memory, "attic"), [1], "another room knows nothing of it");
-    assert_eq!(memory.inbound.metrics.messages_repeated.get(), 1);
+    assert_eq!(memory.dispatcher.metrics.messages_repeated.get(), 1);
 
     let later = start + NONCE_LIFETIME + Duration::from_millis(1);
     let second = store(&memory, "lobby", "x", Some("n"), later);
     assert_eq!(second.id.number, 2);
-    assert_eq!(store(&memory, "lobby", "x", Some("n"), later + NONCE_LIFETIME), second, "it counts anew");
+    assert_eq!(
+        store(&memory, "lobby", "x", Some("n"), later + NONCE_LIFETIME),
+        second,
+        "its lifetime begins again"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The task that keeps the backplane connected: what it works with.
+//! The data of the task that keeps the hub connected to Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,53 +6,53 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::errand::{Errand, refuse};
+use super::command::{Command, refuse};
 use crate::backplane::channels::{Channels, EventKey};
-use crate::backplane::inbound::Inbound;
-use crate::backplane::letter::History;
+use crate::backplane::dispatcher::Dispatcher;
 use crate::backplane::link::{LinkState, RedisSettings};
-use crate::topics::Change;
+use crate::backplane::store::HistorySettings;
+use crate::topics::SubscriptionChange;
 
-/// How long one connection attempt, and one answer, may take.
+/// The longest time of one connection attempt, and of one answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most commands, or channels of a command, that go to Redis at once.
+/// The most commands, or channels in one command, that are sent to Redis at once.
 pub(super) const BATCH: usize = 256;
 
-/// Whose backplane it is.
+/// The names of this hub on the backplane.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct HubIdentity {
     /// The pod.
     pub pod: String,
-    /// The process.
+    /// The instance: one process of the hub.
     pub instance: String,
-    /// The cluster.
-    pub key: EventKey,
+    /// The key of the cluster.
+    pub event_key: EventKey,
 }
 
-/// The task.
-pub(super) struct Keeper {
+/// The task that keeps the hub connected to Redis.
+pub(super) struct ConnectionKeeper {
     pub(super) settings: RedisSettings,
-    pub(super) identity: Identity,
+    pub(super) identity: HubIdentity,
     pub(super) channels: Arc<Channels>,
-    pub(super) history: History,
-    pub(super) inbound: Inbound,
+    pub(super) history: HistorySettings,
+    pub(super) dispatcher: Dispatcher,
     pub(super) state: LinkState,
     pub(super) stop: CancellationToken,
 }
 
 pub(super) struct Queues {
-    pub(super) errands: mpsc::Receiver<Errand>,
-    pub(super) changes: mpsc::UnboundedReceiver<Change>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) changes: mpsc::UnboundedReceiver<SubscriptionChange>,
 }
 
 impl Queues {
-    /// While there is no connection: errands are refused at once, and changes need nothing, for a new connection
-    /// starts from what is wanted then.
+    /// Handles the queues while there is no connection. Commands are refused at once. Changes are dropped,
+    /// because a new connection begins with all topics that have subscribers then.
     pub(super) async fn refuse(&mut self) -> std::convert::Infallible {
         loop {
             tokio::select! {
-                Some(errand) = self.errands.recv() => refuse(errand),
+                Some(command) = self.commands.recv() => refuse(command),
                 Some(_) = self.changes.recv() => {}
                 else => std::future::pending().await,
             }
@@ -60,7 +60,7 @@ impl Queues {
     }
 }
 
-/// A duration as Redis takes it.
+/// A duration in milliseconds, as Redis expects it.
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,17 +1,18 @@
-//! The backplane over Redis: store, publish and subscribe on one connection, which is made again whenever it breaks.
+//! The backplane over Redis: stores, publishes and subscribes on one connection, which is opened again
+//! whenever it breaks.
 //!
-//! One connection, not two, for then there is one state: subscribed and able to publish, or neither. RESP3 allows
-//! commands on a connection with subscriptions; `CLIENT LIST TYPE pubsub` lists it all the same. And what is read of
-//! a room's history comes in order with what is heard of it.
+//! There is one connection and not two, so that there is one state: subscribed and able to publish, or
+//! neither. RESP3 allows commands on a connection with subscriptions, and `CLIENT LIST TYPE pubsub` still
+//! lists it. Also, a room's history that is read on it arrives in order with the room's messages.
 
-mod errand;
-mod errands;
+mod command;
+mod connection;
 mod handle;
 mod keeper;
+mod pipeline;
 mod role;
 mod scripts;
-mod session;
 
-pub use self::errand::Errand;
+pub use self::command::Command;
 pub use self::handle::{Handle, start};
-pub use self::keeper::Identity;
+pub use self::keeper::HubIdentity;

@@ -1,14 +1,17 @@
-//! Whether a Redis is the one that takes writes. One that was made a replica meanwhile goes on to take subscriptions and
-//! PUBLISH, which reaches nobody but those at this replica: two hubs would be ready, and not hear each other.
+//! Checks that a Redis takes writes. A master that became a replica still takes subscriptions and PUBLISH,
+//! but its messages reach only its own subscribers: two hubs would be ready, and not receive each other's
+//! messages.
 
 use std::collections::HashMap;
 
 use redis::aio::ConnectionLike;
 use redis::{RedisError, RedisResult, Value};
 
-/// Whether the Redis of a connection copies another one. A Redis that keeps that to itself is taken at its word.
+/// True if the Redis of a connection is a replica. A Redis that does not reveal its role is assumed to be a
+/// master.
 pub(super) async fn is_replica(connection: &mut impl ConnectionLike) -> RedisResult<bool> {
-    // In the answer to HELLO, unlike ROLE and INFO, it may be read by users whom an ACL allows little.
+    // The role is read from the answer to HELLO, because users with few rights (ACL) may not call ROLE and
+    // INFO.
     match redis::cmd("HELLO").query_async::<HashMap<String, Value>>(connection).await {
         Ok(about) => Ok(about
             .get("role")
@@ -18,7 +21,7 @@ pub(super) async fn is_replica(connection: &mut impl ConnectionLike) -> RedisRes
     }
 }
 
-/// Redis refused a write because it is a replica.
+/// True if Redis refused a write because it is a replica.
 pub(super) fn is_refusal(error: &RedisError) -> bool {
     error.code() == Some("READONLY")
 }

@@ -1,16 +1,19 @@
-//! What Redis does as one step: storing a message, and reading a room's history.
+//! Lua scripts for the operations that Redis has to run as one step: storing a message, and reading a room's
+//! history.
 //!
-//! A room is a stream whose ids are those of its messages: `<epoch>-*` makes Redis 7 give the next number. An entry's
-//! field `m` is the message's body; empty, only its id counts. Whatever is written has a bound and a time to live.
+//! A room's history is a stream, and the ids of its entries are the ids of the messages: with `<epoch>-*`,
+//! Redis 7 assigns the next number. An entry's field `m` holds the message's body. If it is empty, the entry
+//! only preserves the id. Everything that is written has a bound and a time to live.
 
 use redis::{Cmd, RedisError, RedisResult, Value};
 
-use crate::backplane::letter::Stored;
+use crate::backplane::store::StoreAck;
 use crate::protocol::position::Position;
 
-/// `KEYS`: the stream, and perhaps the nonce. `ARGV`: the channel, the body, how many messages are kept, the lives
-/// of the stream and of the nonce in milliseconds, and when the message was taken.
-/// Gives id and time, behind `=` if the nonce was known.
+/// Stores a message, and publishes it to its room. `KEYS`: the stream, and the nonce's key if there is a
+/// nonce. `ARGV`: the channel, the body, the number of messages to keep, the lifetimes of the stream and of
+/// the nonce in milliseconds, and the time when the message was accepted. Returns the message's id and time;
+/// `=` precedes them if the nonce was known.
 const STORE: &str = "\
 if KEYS[2] then
   local known = redis.call('GET', KEYS[2])
@@ -37,13 +40,14 @@ if KEYS[2] then redis.call('SET', KEYS[2], answer, 'PX', ARGV[5]) end
 redis.call('PUBLISH', ARGV[1], id .. ' ' .. ARGV[2])
 return answer";
 
-/// `KEYS`: the stream. `ARGV`: how many messages are kept, their life in milliseconds, and perhaps the epoch and the
-/// number of the last message that is known. Gives the last message's id, or nothing, and the entries after that
-/// one; or all, if that one is none of this history.
+/// Reads a room's history. `KEYS`: the stream. `ARGV`: the number of messages to keep, their lifetime in
+/// milliseconds, and the epoch and number of the last known message, if there is one. Returns the id of the
+/// last message, and the entries after the known message, or all entries if the known message is not from
+/// this history. Returns nothing if there is no history.
 ///
-/// A Redis that came back with an older state than it had would give the same ids again, to other messages: when it
-/// is asked for what follows a message that it does not know yet, the history begins anew. An entry with the
-/// number 0 says so to everyone else.
+/// A Redis that was restored to an older state would assign the same ids again, to other messages. A hub that
+/// asks for entries after an id that Redis has not assigned yet reveals this, and the script then restarts
+/// the history with a new epoch: an entry with the number 0 tells all other hubs.
 const READ: &str = "\
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if not last then return {} end
@@ -61,7 +65,7 @@ if ARGV[3] == epoch then
 end
 return {last[1], redis.call('XRANGE', KEYS[1], '-', '+')}";
 
-/// The scripts as one Redis knows them.
+/// The names (hashes) of the scripts.
 #[derive(Debug, Clone)]
 pub(super) struct Scripts {
     pub(super) store: String,
@@ -69,7 +73,7 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    /// Makes them known to the Redis of a connection.
+    /// Loads the scripts into the Redis of a connection.
     pub(super) async fn load(connection: &mut impl redis::aio::ConnectionLike) -> RedisResult<Self> {
         let mut commands = redis::Pipeline::with_capacity(2);
         for script in [STORE, READ] {
@@ -80,31 +84,31 @@ impl Scripts {
     }
 }
 
-/// The last message's id, and id and body of each message that is there.
+/// The id of the last message, and the id and body of each message that is kept.
 type Entries<'a> = (Option<Position>, Vec<(Position, &'a str)>);
 
-/// Starts a call of a script.
+/// A command that calls a script.
 pub(super) fn call(script: &str, keys: &[&str]) -> Cmd {
     let mut command = redis::cmd("EVALSHA");
     command.arg(script).arg(keys.len()).arg(keys);
     command
 }
 
-/// Redis does not know the script (any more).
+/// True if Redis does not know the script, for example because the scripts were flushed.
 pub(super) fn is_unknown(error: &RedisError) -> bool {
     error.code() == Some("NOSCRIPT")
 }
 
-/// What [`STORE`] gives, and whether it was stored before.
-pub(super) fn stored(answer: &Value) -> Option<(Stored, bool)> {
+/// Reads the result of [`STORE`]: the acknowledgement, and true if the message had been stored before.
+pub(super) fn stored(answer: &Value) -> Option<(StoreAck, bool)> {
     let (Value::BulkString(answer), Some(text)) = (answer, text(answer)) else { return None };
     debug_assert!(!answer.is_empty());
     let repeated = text.strip_prefix('=');
     let (id, at) = repeated.unwrap_or(text).split_once(' ')?;
-    Some((Stored { id: id.parse().ok()?, at: at.parse().ok()? }, repeated.is_some()))
+    Some((StoreAck { id: id.parse().ok()?, at: at.parse().ok()? }, repeated.is_some()))
 }
 
-/// What [`READ`] gives.
+/// Reads the result of [`READ`].
 pub(super) fn read(answer: &Value) -> Option<Entries<'_>> {
     let Value::Array(parts) = answer else { return None };
     let [last, entries] = parts.as_slice() else { return parts.is_empty().then(|| (None, Vec::new())) };
@@ -142,8 +146,8 @@ mod tests {
     fn a_stored_message_is_told_from_a_repeated_one() {
         let id = Position { epoch: 17, number: 3 };
 
-        assert_eq!(stored(&bulk("17-3 5")), Some((Stored { id, at: 5 }, false)));
-        assert_eq!(stored(&bulk("=17-3 5")), Some((Stored { id, at: 5 }, true)));
+        assert_eq!(stored(&bulk("17-3 5")), Some((StoreAck { id, at: 5 }, false)));
+        assert_eq!(stored(&bulk("=17-3 5")), Some((StoreAck { id, at: 5 }, true)));
         assert_eq!(stored(&Value::Nil), None);
     }
 

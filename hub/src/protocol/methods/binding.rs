@@ -1,27 +1,27 @@
-//! Finds the method of a call, and reads its arguments.
+//! Finds the method of an invocation, and reads its arguments.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::{Audience, Call, ClientCall};
+use super::call::{ClientCall, HubCall, Recipients};
 use super::error::{CallError, short};
-use crate::protocol::room::{GroupName, MemberName, RoomName};
-use crate::protocol::word::is_reserved;
+use crate::protocol::names::{GroupName, MemberName, RoomName};
+use crate::protocol::notices::is_reserved;
 
-/// Finds the method and checks its arguments. Methods are found in any case, as in ASP.NET Core.
+/// Finds the method and checks its arguments. The case of the method's name is ignored, as in ASP.NET Core.
 ///
 /// # Errors
 /// A [`CallError`] for the client.
-pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+pub fn bind(target: &str, arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let bind = METHODS.iter().find(|(name, _)| target.eq_ignore_ascii_case(name));
     bind.map_or_else(|| Err(CallError::Unknown(short(target))), |(_, bind)| bind(arguments))
 }
 
-type Bind = fn(&[Cow<'_, str>]) -> Result<Call, CallError>;
+type Bind = fn(&[Cow<'_, str>]) -> Result<HubCall, CallError>;
 
-/// The most frequent ones first.
+/// All methods, the most frequent ones first.
 const METHODS: [(&str, Bind); 17] = [
     ("Send", send),
     ("Typing", typing),
@@ -31,31 +31,31 @@ const METHODS: [(&str, Bind); 17] = [
     ("SendMany", send_many),
     ("Who", who),
     ("Tell", tell),
-    ("Broadcast", |arguments| call(Audience::All, false, "Broadcast", arguments)),
-    ("BroadcastToOthers", |arguments| call(Audience::All, true, "BroadcastToOthers", arguments)),
+    ("Broadcast", |arguments| call(Recipients::All, false, "Broadcast", arguments)),
+    ("BroadcastToOthers", |arguments| call(Recipients::All, true, "BroadcastToOthers", arguments)),
     ("SendToGroup", |arguments| send_to_group("SendToGroup", false, arguments)),
     ("SendToOthersInGroup", |arguments| send_to_group("SendToOthersInGroup", true, arguments)),
     ("SendToUser", |arguments| {
         let (user, rest) = split("SendToUser", arguments)?;
-        call(Audience::User(string("user", user)?), false, "SendToUser", rest)
+        call(Recipients::User(string("user", user)?), false, "SendToUser", rest)
     }),
     ("SendToConnection", |arguments| {
         let (id, rest) = split("SendToConnection", arguments)?;
-        call(Audience::Connection(string("connection id", id)?), false, "SendToConnection", rest)
+        call(Recipients::Connection(string("connection id", id)?), false, "SendToConnection", rest)
     }),
     ("InvokeConnection", |arguments| {
         let (id, rest) = split("InvokeConnection", arguments)?;
-        Ok(Call::Invoke {
+        Ok(HubCall::InvokeClient {
             connection: string("connection id", id)?,
             call: client_call("InvokeConnection", rest)?,
         })
     }),
-    ("AddToGroup", |arguments| group("AddToGroup", arguments).map(Call::AddToGroup)),
-    ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(Call::RemoveFromGroup)),
+    ("AddToGroup", |arguments| group("AddToGroup", arguments).map(HubCall::AddToGroup)),
+    ("RemoveFromGroup", |arguments| group("RemoveFromGroup", arguments).map(HubCall::RemoveFromGroup)),
 ];
 
-/// As `Join` without a name.
-fn watch(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+/// The method `Watch`: `Join` without a name.
+fn watch(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     match arguments {
         [room] => join(std::slice::from_ref(room)),
         [room, options] => join(&[room.clone(), "null".into(), options.clone()]),
@@ -63,23 +63,23 @@ fn watch(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
     }
 }
 
-fn send_many(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn send_many(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let [room] = arguments else { return Err(count("SendMany", "a room and a stream of texts", arguments)) };
-    Ok(Call::SendMany { room: RoomName::new(string("room", room)?)? })
+    Ok(HubCall::SendMany { room: RoomName::new(string("room", room)?)? })
 }
 
-fn tell(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn tell(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let [user, text] = arguments else { return Err(count("Tell", "a user and a text", arguments)) };
-    Ok(Call::Tell { user: string("user", user)?, text: string("text", text)? })
+    Ok(HubCall::Tell { user: string("user", user)?, text: string("text", text)? })
 }
 
 fn send_to_group(
     method: &'static str,
     to_others: bool,
     arguments: &[Cow<'_, str>],
-) -> Result<Call, CallError> {
+) -> Result<HubCall, CallError> {
     let (group, rest) = split(method, arguments)?;
-    call(Audience::Group(group_name(group)?), to_others, method, rest)
+    call(Recipients::Group(group_name(group)?), to_others, method, rest)
 }
 
 fn group(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<GroupName, CallError> {
@@ -102,12 +102,12 @@ fn split<'a, 'b>(
 }
 
 fn call(
-    audience: Audience,
+    recipients: Recipients,
     to_others: bool,
     method: &'static str,
     arguments: &[Cow<'_, str>],
-) -> Result<Call, CallError> {
-    Ok(Call::Call { audience, to_others, call: client_call(method, arguments)? })
+) -> Result<HubCall, CallError> {
+    Ok(HubCall::CallClients { recipients, to_others, call: client_call(method, arguments)? })
 }
 
 fn client_call(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<ClientCall, CallError> {
@@ -118,7 +118,7 @@ fn client_call(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<Clien
     if target.is_empty() || is_reserved(&target) {
         return Err(CallError::Reserved(short(&target)));
     }
-    // Each is valid JSON, but may hold a text that is none, such as half of a surrogate pair.
+    // Each argument is valid JSON, but a string in it may be invalid, such as half of a surrogate pair.
     let arguments = RawValue::from_string(format!("[{}]", arguments.join(",")))
         .ok()
         .filter(|arguments| serde_json::from_str::<serde_json::Value>(arguments.get()).is_ok())
@@ -126,17 +126,17 @@ fn client_call(method: &'static str, arguments: &[Cow<'_, str>]) -> Result<Clien
     Ok(ClientCall { target, arguments })
 }
 
-fn send(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn send(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let (room, text, more) = match arguments {
         [room, text] => (room, text, None),
         [room, text, options] => (room, text, Some(options)),
         _ => return Err(count("Send", "a room, a text and perhaps options", arguments)),
     };
     let options = options("Send", "{nonce: 1 to 64 characters, echo: true or false}", more)?;
-    Ok(Call::Send { room: room_name(room)?, text: string("text", text)?, options })
+    Ok(HubCall::Send { room: room_name(room)?, text: string("text", text)?, options })
 }
 
-fn join(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn join(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let (room, name, more) = match arguments {
         [room] => (room, None, None),
         [room, name] => (room, Some(name), None),
@@ -148,22 +148,22 @@ fn join(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
         _ => MemberName::default(),
     };
     let takes = "{since: the id of a message, history: a number, presence: true or false}";
-    Ok(Call::Join { room: room_name(room)?, name, options: options("Join", takes, more)? })
+    Ok(HubCall::Join { room: room_name(room)?, name, options: options("Join", takes, more)? })
 }
 
-fn leave(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn leave(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let [room] = arguments else { return Err(count("Leave", "a room", arguments)) };
-    Ok(Call::Leave { room: room_name(room)? })
+    Ok(HubCall::Leave { room: room_name(room)? })
 }
 
-fn typing(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn typing(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let [room] = arguments else { return Err(count("Typing", "a room", arguments)) };
-    Ok(Call::Typing { room: room_name(room)? })
+    Ok(HubCall::Typing { room: room_name(room)? })
 }
 
-fn who(arguments: &[Cow<'_, str>]) -> Result<Call, CallError> {
+fn who(arguments: &[Cow<'_, str>]) -> Result<HubCall, CallError> {
     let [room] = arguments else { return Err(count("Who", "a room", arguments)) };
-    Ok(Call::Who { room: room_name(room)? })
+    Ok(HubCall::Who { room: room_name(room)? })
 }
 
 fn count(method: &'static str, takes: &'static str, arguments: &[Cow<'_, str>]) -> CallError {
@@ -178,7 +178,7 @@ fn string(what: &'static str, argument: &str) -> Result<String, CallError> {
     serde_json::from_str(argument).map_err(|_| CallError::NotText(what))
 }
 
-/// Options are an object; what a later hub may understand is ignored.
+/// Reads the options, which are an object. Unknown fields are ignored, because a later hub may know them.
 fn options<'a, T: Deserialize<'a> + Default>(
     method: &'static str,
     takes: &'static str,
@@ -194,20 +194,20 @@ fn options<'a, T: Deserialize<'a> + Default>(
 mod tests {
     use super::*;
     use crate::protocol::methods::{JoinOptions, SendOptions};
+    use crate::protocol::names::Nonce;
     use crate::protocol::position::Position;
-    use crate::protocol::room::Nonce;
 
     fn room(name: &str) -> RoomName {
         RoomName::new(name.into()).unwrap()
     }
 
-    fn bind(target: &str, arguments: &[&str]) -> Result<Call, CallError> {
+    fn bind(target: &str, arguments: &[&str]) -> Result<HubCall, CallError> {
         let arguments: Vec<_> = arguments.iter().map(|&argument| Cow::from(argument)).collect();
         super::bind(target, &arguments)
     }
 
-    fn join(name: MemberName, options: JoinOptions) -> Call {
-        Call::Join { room: room("lobby"), name, options }
+    fn join(name: MemberName, options: JoinOptions) -> HubCall {
+        HubCall::Join { room: room("lobby"), name, options }
     }
 
     #[test]
@@ -216,32 +216,36 @@ mod tests {
             bind("Join", &[r#""lobby""#, r#""Ada""#]),
             Ok(join(MemberName::new("Ada".into()).unwrap(), JoinOptions::default()))
         );
-        assert_eq!(bind("leave", &[r#""lobby""#]), Ok(Call::Leave { room: room("lobby") }));
+        assert_eq!(bind("leave", &[r#""lobby""#]), Ok(HubCall::Leave { room: room("lobby") }));
         assert_eq!(
             bind("SEND", &[r#""lobby""#, r#""h\u00fc""#]),
-            Ok(Call::Send { room: room("lobby"), text: "hü".into(), options: SendOptions::default() })
+            Ok(HubCall::Send { room: room("lobby"), text: "hü".into(), options: SendOptions::default() })
         );
     }
 
     #[test]
     fn calls_of_clients_keep_their_arguments_as_they_are() {
-        let said = |audience, to_others, arguments: &str| {
+        let said = |recipients, to_others, arguments: &str| {
             let arguments = RawValue::from_string(arguments.into()).unwrap();
-            Ok(Call::Call { audience, to_others, call: ClientCall { target: "draw".into(), arguments } })
+            Ok(HubCall::CallClients {
+                recipients,
+                to_others,
+                call: ClientCall { target: "draw".into(), arguments },
+            })
         };
         let draw = r#""draw""#;
 
         assert_eq!(
             bind("Broadcast", &[draw, r#"{"b": 1}"#, "2"]),
-            said(Audience::All, false, r#"[{"b": 1},2]"#)
+            said(Recipients::All, false, r#"[{"b": 1},2]"#)
         );
-        assert_eq!(bind("broadcasttoothers", &[draw]), said(Audience::All, true, "[]"));
-        let group = Audience::Group(GroupName::new("g".into()).unwrap());
+        assert_eq!(bind("broadcasttoothers", &[draw]), said(Recipients::All, true, "[]"));
+        let group = Recipients::Group(GroupName::new("g".into()).unwrap());
         assert_eq!(bind("SendToOthersInGroup", &[r#""g""#, draw, "1"]), said(group, true, "[1]"));
-        assert_eq!(bind("SendToUser", &[r#""u""#, draw]), said(Audience::User("u".into()), false, "[]"));
+        assert_eq!(bind("SendToUser", &[r#""u""#, draw]), said(Recipients::User("u".into()), false, "[]"));
         assert_eq!(
             bind("SendToConnection", &[r#""c""#, draw]),
-            said(Audience::Connection("c".into()), false, "[]")
+            said(Recipients::Connection("c".into()), false, "[]")
         );
     }
 
@@ -271,7 +275,7 @@ mod tests {
         let nonce = Some(Nonce::new("n".into()).unwrap());
         assert_eq!(
             bind("Send", &[r#""lobby""#, r#""x""#, r#"{"nonce":"n"}"#]),
-            Ok(Call::Send {
+            Ok(HubCall::Send {
                 room: room("lobby"),
                 text: "x".into(),
                 options: SendOptions { nonce, echo: true }
@@ -281,26 +285,26 @@ mod tests {
 
     #[test]
     fn what_does_not_bind_says_what_would() {
-        let says = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
+        let error = |target, arguments: &[&str]| bind(target, arguments).unwrap_err().to_string();
 
-        assert_eq!(says("Shout", &[]), "Unknown hub method 'Shout'.");
+        assert_eq!(error("Shout", &[]), "Unknown hub method 'Shout'.");
         assert_eq!(
-            says("Send", &[r#""x""#]),
+            error("Send", &[r#""x""#]),
             "'Send' takes a room, a text and perhaps options, but got 1 arguments."
         );
-        assert_eq!(says("Send", &["1", r#""x""#]), "The room must be a string.");
-        assert_eq!(says("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
-        assert_eq!(says("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
+        assert_eq!(error("Send", &["1", r#""x""#]), "The room must be a string.");
+        assert_eq!(error("Send", &[r#""x""#, r#""\ud800""#]), "The text must be a string.");
+        assert_eq!(error("Join", &[r#""""#]), "The room is empty; it needs 1 to 64 characters.");
         for options in [r#"{"since":"x"}"#, r#"{"history":-1}"#, "1", "[]x"] {
             assert_eq!(
-                says("Join", &[r#""x""#, "null", options]),
+                error("Join", &[r#""x""#, "null", options]),
                 "The options of 'Join' are {since: the id of a message, history: a number, presence: true or false}."
             );
         }
         for nonce in [r#""""#, "1", &format!("\"{}\"", "x".repeat(65))] {
             let options = format!("{{\"nonce\":{nonce}}}");
             assert_eq!(
-                says("Send", &[r#""x""#, r#""x""#, &options]),
+                error("Send", &[r#""x""#, r#""x""#, &options]),
                 "The options of 'Send' are {nonce: 1 to 64 characters, echo: true or false}."
             );
         }

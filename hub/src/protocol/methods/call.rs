@@ -1,17 +1,17 @@
-//! A call of one of the hub's methods, with its arguments read.
+//! An invocation of one of the hub's methods, with its arguments.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::protocol::names::{GroupName, MemberName, Nonce, RoomName};
 use crate::protocol::position::Position;
-use crate::protocol::room::{GroupName, MemberName, Nonce, RoomName};
 
-/// Whom a call is for.
+/// The recipients of an invocation of clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
+pub enum Recipients {
     /// Every connection of every hub.
     All,
-    /// All in a group.
+    /// Every connection in a group.
     Group(GroupName),
     /// Every connection of a user.
     User(String),
@@ -19,92 +19,95 @@ pub enum Audience {
     Connection(String),
 }
 
-/// A call that can be carried out.
+/// An invocation of a method of the hub, with valid arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Call {
-    /// From now on the caller hears the room.
+pub enum HubCall {
+    /// Joins a room: the caller receives its messages from now on.
     Join {
         /// The room.
         room: RoomName,
-        /// What the caller is called there.
+        /// The caller's name in the room.
         name: MemberName,
-        /// What else the caller wants.
+        /// The options of `Join`.
         options: JoinOptions,
     },
-    /// The caller no longer hears the room.
+    /// Leaves a room: the caller no longer receives its messages.
     Leave {
         /// The room.
         room: RoomName,
     },
-    /// The others see that the caller is writing.
+    /// Shows the other members of a room that the caller is writing.
     Typing {
         /// The room.
         room: RoomName,
     },
-    /// Who is in the room.
+    /// Asks for the members of a room.
     Who {
         /// The room.
         room: RoomName,
     },
-    /// Every connection of a user hears the text.
+    /// Sends a text to every connection of a user.
     Tell {
         /// The user.
         user: String,
         /// The text.
         text: String,
     },
-    /// From now on the caller hears what is for the group.
+    /// Adds the caller to a group.
     AddToGroup(GroupName),
-    /// The caller no longer hears it.
+    /// Removes the caller from a group.
     RemoveFromGroup(GroupName),
-    /// Calls clients' methods.
-    Call {
-        /// Whose.
-        audience: Audience,
-        /// All but the caller's own.
+    /// Invokes a method of clients.
+    CallClients {
+        /// The clients.
+        recipients: Recipients,
+        /// True if the caller's own connection is excluded.
         to_others: bool,
-        /// The call.
+        /// The method and its arguments.
         call: ClientCall,
     },
-    /// Calls a method of one client, which answers.
-    Invoke {
+    /// Invokes a method of one client, and returns its result.
+    InvokeClient {
         /// The id of its connection.
         connection: String,
-        /// The call.
+        /// The method and its arguments.
         call: ClientCall,
     },
-    /// Everyone in the room hears the texts of a stream.
+    /// Sends the texts of a stream to a room.
     SendMany {
         /// The room.
         room: RoomName,
     },
-    /// Everyone in the room hears the text.
+    /// Sends a text to a room.
     Send {
         /// The room.
         room: RoomName,
         /// The text.
         text: String,
-        /// What else the caller wants.
+        /// The options of `Send`.
         options: SendOptions,
     },
 }
 
-impl Call {
-    /// Whether it is none of the chat's.
+impl HubCall {
+    /// True for the generic methods, which are independent of the chat: groups, and invocations of clients.
     pub fn is_generic(&self) -> bool {
         matches!(
             self,
-            Self::AddToGroup(_) | Self::RemoveFromGroup(_) | Self::Call { .. } | Self::Invoke { .. }
+            Self::AddToGroup(_)
+                | Self::RemoveFromGroup(_)
+                | Self::CallClients { .. }
+                | Self::InvokeClient { .. }
         )
     }
 }
 
-/// A call of a method of clients.
+/// An invocation of a method of clients.
 #[derive(Debug, Clone)]
 pub struct ClientCall {
     /// The method.
     pub target: String,
-    /// Its arguments, an array.
+    /// The arguments, a JSON array.
     pub arguments: Box<RawValue>,
 }
 
@@ -116,25 +119,25 @@ impl PartialEq for ClientCall {
 
 impl Eq for ClientCall {}
 
-/// What `Join` may be asked for.
+/// The options of `Join`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct JoinOptions {
     /// The last message that the caller has.
     pub since: Option<Position>,
-    /// The most messages that the caller wants without `since`; all that are kept if it does not say.
+    /// The most messages that the caller wants without `since`; `None`: all that are kept.
     pub history: Option<u32>,
-    /// Also be told who comes and goes, and who is writing.
+    /// True if the caller wants to be notified of members that join, leave or are writing.
     pub presence: bool,
 }
 
-/// What `Send` may be asked for.
+/// The options of `Send`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct SendOptions {
-    /// A second message of this nonce is not stored.
+    /// An id against duplicates: a second message with the same nonce is not stored.
     pub nonce: Option<Nonce>,
-    /// The sender hears it, too.
+    /// True if the sender receives the message, too.
     pub echo: bool,
 }
 

@@ -1,50 +1,50 @@
-//! Why a call fails.
+//! Errors of the hub's methods.
 
-use crate::protocol::room::{NameError, RoomName};
+use crate::protocol::names::{NameError, RoomName};
 
-/// Why a call cannot be carried out, in words for the client.
+/// The reason why an invocation failed, in words for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No such method.
+    /// The hub has no such method.
     #[error("Unknown hub method '{0}'.")]
     Unknown(String),
-    /// Too few or too many arguments.
+    /// The invocation has too few or too many arguments.
     #[error("'{method}' takes {takes}, but got {got} arguments.")]
     Count {
         /// The method.
         method: &'static str,
-        /// What it takes.
+        /// The arguments that the method takes.
         takes: &'static str,
-        /// How many there were.
+        /// The number of arguments in the invocation.
         got: usize,
     },
-    /// An argument that is no string.
+    /// An argument is not a string.
     #[error("The {0} must be a string.")]
     NotText(&'static str),
-    /// Options that are not understood.
+    /// The options cannot be read.
     #[error("The options of '{method}' are {takes}.")]
     Options {
         /// The method.
         method: &'static str,
-        /// What it takes.
+        /// The options that the method takes.
         takes: &'static str,
     },
-    /// A target that only the hub itself calls.
+    /// Only the hub itself calls this target.
     #[error("Only the hub itself calls '{0}'; choose another name.")]
     Reserved(String),
-    /// A name that is not accepted.
+    /// A name is not accepted.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The caller has to join the room first.
+    /// The caller is not a member of the room.
     #[error("You are not in the room '{0}'; join it first.")]
     NotJoined(RoomName),
     /// The caller is in too many rooms.
     #[error("You are in {0} rooms already; leave one first.")]
     TooManyRooms(usize),
-    /// The caller's token is for other rooms.
+    /// The caller's token does not allow this room.
     #[error("You may not join the room '{0}'.")]
     MayNotJoin(RoomName),
-    /// The client calls more often than it may.
+    /// The caller invokes methods more often than it may.
     #[error("You call too often; at most {0} times a second.")]
     TooOften(u32),
     /// The method does not answer with a stream.
@@ -56,48 +56,49 @@ pub enum CallError {
     /// The client has too many streams.
     #[error("You have {0} streams already; end one first.")]
     TooManyStreams(usize),
-    /// The client's stream ended with an error.
+    /// The caller's stream ended with an error; this many texts of it were stored.
     #[error("The stream ended with an error of yours; {0} texts were stored.")]
     Aborted(u32),
-    /// Nobody has that connection.
+    /// No hub has this connection.
     #[error("There is no connection '{0}'.")]
     NoConnection(String),
-    /// The caller asks too much.
+    /// The caller has too many invocations of other clients pending.
     #[error("You wait for {0} answers already; wait for one of them first.")]
-    TooManyQuestions(usize),
-    /// The client that was to be asked owes too many answers.
+    TooManyPending(usize),
+    /// The invoked client has too many unanswered invocations.
     #[error("The client owes too many answers already; try again later.")]
     Busy,
-    /// The client that was asked is gone.
+    /// The invoked client left.
     #[error("The client left before it answered.")]
     Left,
-    /// The hub of the client that was asked is gone.
+    /// The hub of the invoked client is gone.
     #[error("The hub that serves the client ended before the client answered.")]
     HubGone,
-    /// The client that was asked is there, and says nothing.
+    /// The invoked client did not answer within this time, in seconds.
     #[error("The client did not answer within {0} s.")]
     NoAnswer(u64),
-    /// The client that was asked failed, in its own words.
+    /// The invoked client's method failed, with an error in the client's words.
     #[error("The client answered with an error: {0}")]
-    Theirs(String),
-    /// The hub that serves the caller ends.
+    ClientError(String),
+    /// The caller's hub is shutting down.
     #[error("This hub shuts down; call again.")]
-    Ends,
-    /// The client that was asked gave something that has no JSON form.
+    ShuttingDown,
+    /// The invoked client's result is not valid JSON.
     #[error("The client's answer cannot be passed on.")]
-    NoValue,
+    InvalidResult,
     /// The backplane did not take the message.
     #[error("The message was not sent: {0}.")]
     NotSent(#[from] PublishError),
 }
 
-/// Why a message was not published, for its sender.
+/// The reason why a message was not published, for its sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// There is no backplane now.
+    /// The backplane is not connected.
     #[error("the backplane is not connected")]
     NotConnected,
-    /// The connection broke before the answer; it may or may not have been heard.
+    /// The connection broke before the backplane confirmed the message, which may or may not have been
+    /// published.
     #[error("the backplane was lost before it confirmed")]
     Unconfirmed,
     /// The backplane has no memory left.
@@ -111,7 +112,7 @@ pub enum PublishError {
     Refused,
 }
 
-/// As much of a client's word as an error needs to repeat.
+/// The first characters of a word from a client, as many as an error needs to repeat.
 pub fn short(word: &str) -> String {
     word.chars().take(64).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::protocol::position::Position;
-use crate::protocol::said::Said;
+use crate::protocol::stored_message::StoredMessage;
 
 /// The most bytes of messages that are kept of a room, or given to a client at once: more would fill the queue of
 /// that client.
@@ -15,26 +15,26 @@ const MOST_BYTES: usize = 512 * 1024;
 /// The most messages that wait while a room catches up. Those that are too many are read from the backplane again.
 const MOST_WAITING: usize = 1024;
 
-/// What the backplane has of a room.
+/// The part of a room's history that was read from the backplane.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct HistoryPage {
     /// The last message's, even if it is no longer there. `None`: nothing was ever said.
     pub last: Option<Position>,
     /// What came after the position that was asked for, or all that is kept if the history began anew since.
-    pub messages: Vec<Arc<Said>>,
+    pub messages: Vec<Arc<StoredMessage>>,
 }
 
-/// What a message that came means.
+/// The meaning of a message that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Arrival {
     /// It is the next one.
     Next,
-    /// It came before.
-    Doubled,
-    /// It waits until the room has caught up.
-    Waits,
+    /// The message arrived before.
+    Duplicate,
+    /// The message is buffered until the room has caught up.
+    Buffered,
     /// Something before it is missing: the room has to catch up, and then it is looked at again.
-    FellBehind,
+    Gap,
 }
 
 /// What to tell the members, in order.
@@ -43,7 +43,7 @@ pub enum Step {
     /// Messages after this one are lost. `None`: from the start.
     Gap(Option<Position>),
     /// The next message.
-    Say(Arc<Said>),
+    Message(Arc<StoredMessage>),
 }
 
 /// What came of catching up.
@@ -54,7 +54,7 @@ pub struct CaughtUp {
     /// Not everything fitted together: read again.
     pub again: bool,
     /// What claimed to be messages and was none of this history.
-    pub strange: usize,
+    pub invalid: usize,
 }
 
 /// See the module.
@@ -62,7 +62,7 @@ pub struct CaughtUp {
 pub struct Timeline {
     most: usize,
     last: Option<Position>,
-    ring: VecDeque<Arc<Said>>,
+    recent: VecDeque<Arc<StoredMessage>>,
     bytes: usize,
     phase: Phase,
     loaded: bool,
@@ -79,27 +79,27 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Backlog {
     /// With each, whether the backplane was read since it came.
-    waiting: Vec<(Arc<Said>, bool)>,
+    waiting: Vec<(Arc<StoredMessage>, bool)>,
     bytes: usize,
     overflowed: bool,
 }
 
 impl Backlog {
-    fn keep(&mut self, said: Arc<Said>) {
-        self.bytes += said.bytes();
+    fn keep(&mut self, message: Arc<StoredMessage>) {
+        self.bytes += message.bytes();
         if self.waiting.len() == MOST_WAITING || self.bytes > MOST_BYTES {
             *self = Self { overflowed: true, ..Self::default() };
         } else if !self.overflowed {
-            self.waiting.push((said, false));
+            self.waiting.push((message, false));
         }
     }
 }
 
-/// How a message relates to the last one.
-enum Fit {
+/// The relation of a message's number to the last one.
+enum SequenceCheck {
     Next,
-    Old,
-    Beyond,
+    Seen,
+    Ahead,
 }
 
 impl Timeline {
@@ -108,7 +108,7 @@ impl Timeline {
         Self {
             most,
             last: None,
-            ring: VecDeque::new(),
+            recent: VecDeque::new(),
             bytes: 0,
             phase: Phase::Behind(Backlog::default()),
             loaded: false,
@@ -138,55 +138,55 @@ impl Timeline {
     }
 
     /// A message came. If it is the next one it is kept.
-    pub fn hear(&mut self, said: &Arc<Said>) -> Heard {
+    pub fn receive(&mut self, message: &Arc<StoredMessage>) -> Arrival {
         if let Phase::Behind(backlog) = &mut self.phase {
-            backlog.keep(Arc::clone(said));
-            return Heard::Waits;
+            backlog.keep(Arc::clone(message));
+            return Arrival::Buffered;
         }
-        match self.fit(said.position) {
-            Fit::Next => {
-                self.keep(Arc::clone(said));
-                Heard::Next
+        match self.check(message.position) {
+            SequenceCheck::Next => {
+                self.keep(Arc::clone(message));
+                Arrival::Next
             }
-            Fit::Old => Heard::Doubled,
-            Fit::Beyond => {
+            SequenceCheck::Seen => Arrival::Duplicate,
+            SequenceCheck::Ahead => {
                 let mut backlog = Backlog::default();
-                backlog.keep(Arc::clone(said));
+                backlog.keep(Arc::clone(message));
                 self.phase = Phase::Behind(backlog);
-                Heard::FellBehind
+                Arrival::Gap
             }
         }
     }
 
     /// The backplane was read, after all that waits had come or while it came.
-    pub fn caught_up(&mut self, reading: Reading) -> CaughtUp {
+    pub fn caught_up(&mut self, page: HistoryPage) -> CaughtUp {
         let Phase::Behind(backlog) = std::mem::replace(&mut self.phase, Phase::Current) else {
             return CaughtUp::default();
         };
         let was_loaded = std::mem::replace(&mut self.loaded, true);
         let mut caught_up = CaughtUp { again: backlog.overflowed, ..CaughtUp::default() };
         let waiting = backlog.waiting;
-        self.merge(reading, &waiting, &mut caught_up.steps);
+        self.merge(page, &waiting, &mut caught_up.steps);
         if !was_loaded {
             // Nobody was promised anything before.
             caught_up.steps.clear();
         }
         let mut still_waiting = Backlog::default();
-        for (said, was_read) in waiting {
-            match self.fit(said.position) {
-                Fit::Next => {
-                    self.keep(Arc::clone(&said));
-                    caught_up.steps.push(Step::Say(said));
+        for (message, was_read) in waiting {
+            match self.check(message.position) {
+                SequenceCheck::Next => {
+                    self.keep(Arc::clone(&message));
+                    caught_up.steps.push(Step::Message(message));
                 }
-                Fit::Old => {}
+                SequenceCheck::Seen => {}
                 // What came before the backplane was read has to be in what it gave.
-                Fit::Beyond if was_read => caught_up.strange += 1,
-                Fit::Beyond => still_waiting.waiting.push((said, true)),
+                SequenceCheck::Ahead if was_read => caught_up.invalid += 1,
+                SequenceCheck::Ahead => still_waiting.waiting.push((message, true)),
             }
         }
         caught_up.again |= !still_waiting.waiting.is_empty();
         if caught_up.again {
-            still_waiting.bytes = still_waiting.waiting.iter().map(|(said, _)| said.bytes()).sum();
+            still_waiting.bytes = still_waiting.waiting.iter().map(|(message, _)| message.bytes()).sum();
             self.phase = Phase::Behind(still_waiting);
         }
         bound(&mut caught_up.steps);
@@ -194,10 +194,10 @@ impl Timeline {
     }
 
     /// Takes what the backplane gave, and what waits of the same history.
-    fn merge(&mut self, reading: Reading, waiting: &[(Arc<Said>, bool)], steps: &mut Vec<Step>) {
-        let Some(last) = reading.last else {
+    fn merge(&mut self, page: HistoryPage, waiting: &[(Arc<StoredMessage>, bool)], steps: &mut Vec<Step>) {
+        let Some(last) = page.last else {
             if let Some(before) = self.last {
-                self.begin_anew();
+                self.reset();
                 steps.push(Step::Gap(Some(before)));
             }
             return;
@@ -215,28 +215,29 @@ impl Timeline {
                 && expected.is_none_or(|expected| position.number >= expected.number)
         };
         let (now, earlier): (Vec<_>, Vec<_>) =
-            reading.messages.into_iter().partition(|said| of_epoch(said.position));
-        let waits_for = waiting.iter().map(|(said, _)| said).filter(|said| of_epoch(said.position)).cloned();
-        for said in waits_for.chain(now) {
-            found.insert(said.position.number, said);
+            page.messages.into_iter().partition(|message| of_epoch(message.position));
+        let waits_for =
+            waiting.iter().map(|(message, _)| message).filter(|message| of_epoch(message.position)).cloned();
+        for message in waits_for.chain(now) {
+            found.insert(message.position.number, message);
         }
         if expected.is_none() {
-            self.begin_anew();
+            self.reset();
             steps.push(Step::Gap(before));
         }
         if before.is_none() || expected.is_none() {
             // Of an earlier epoch, and still there: for those who join.
-            for said in earlier.into_iter().filter(|said| said.position.epoch != last.epoch) {
-                self.keep(said);
+            for message in earlier.into_iter().filter(|message| message.position.epoch != last.epoch) {
+                self.keep(message);
             }
         }
-        for said in found.into_values() {
-            if expected.is_some_and(|expected| expected != said.position) {
-                self.lose(steps, before);
+        for message in found.into_values() {
+            if expected.is_some_and(|expected| expected != message.position) {
+                self.push_gap(steps, before);
             }
-            expected = Some(said.position.next());
-            self.keep(Arc::clone(&said));
-            steps.push(Step::Say(said));
+            expected = Some(message.position.next());
+            self.keep(Arc::clone(&message));
+            steps.push(Step::Message(message));
         }
         if self.last != Some(last)
             && last.number > 0
@@ -244,71 +245,73 @@ impl Timeline {
         {
             // It was said, and is no longer there.
             if !matches!(steps.last(), Some(Step::Gap(_))) {
-                self.lose(steps, before);
+                self.push_gap(steps, before);
             }
-            self.ring.clear();
+            self.recent.clear();
             self.bytes = 0;
         }
         self.last = Some(last);
     }
 
     /// Some messages from here on are missing.
-    fn lose(&mut self, steps: &mut Vec<Step>, before: Option<Position>) {
+    fn push_gap(&mut self, steps: &mut Vec<Step>, before: Option<Position>) {
         let after = match steps.last() {
-            Some(Step::Say(said)) => Some(said.position),
+            Some(Step::Message(message)) => Some(message.position),
             _ => before,
         };
-        self.ring.clear();
+        self.recent.clear();
         self.bytes = 0;
         steps.push(Step::Gap(after));
     }
 
-    fn begin_anew(&mut self) {
-        self.ring.clear();
+    fn reset(&mut self) {
+        self.recent.clear();
         self.bytes = 0;
         self.last = None;
     }
 
-    fn fit(&self, position: Position) -> Fit {
+    fn check(&self, position: Position) -> SequenceCheck {
         match self.last {
-            None if position.number == 1 => Fit::Next,
-            Some(last) if last.epoch == position.epoch && position.number <= last.number => Fit::Old,
-            Some(last) if last.next() == position => Fit::Next,
-            _ => Fit::Beyond,
+            None if position.number == 1 => SequenceCheck::Next,
+            Some(last) if last.epoch == position.epoch && position.number <= last.number => {
+                SequenceCheck::Seen
+            }
+            Some(last) if last.next() == position => SequenceCheck::Next,
+            _ => SequenceCheck::Ahead,
         }
     }
 
-    fn keep(&mut self, said: Arc<Said>) {
-        self.last = Some(said.position);
-        self.bytes += said.bytes();
-        self.ring.push_back(said);
-        while self.ring.len() > self.most || self.bytes > MOST_BYTES {
-            let Some(oldest) = self.ring.pop_front() else { break };
+    fn keep(&mut self, message: Arc<StoredMessage>) {
+        self.last = Some(message.position);
+        self.bytes += message.bytes();
+        self.recent.push_back(message);
+        while self.recent.len() > self.most || self.bytes > MOST_BYTES {
+            let Some(oldest) = self.recent.pop_front() else { break };
             self.bytes -= oldest.bytes();
         }
     }
 
     /// The last messages, at most so many.
-    pub fn latest(&self, most: usize) -> Vec<Arc<Said>> {
-        self.ring.iter().skip(self.ring.len().saturating_sub(most)).cloned().collect()
+    pub fn latest(&self, most: usize) -> Vec<Arc<StoredMessage>> {
+        self.recent.iter().skip(self.recent.len().saturating_sub(most)).cloned().collect()
     }
 
     /// What came after `since`, and whether some of that is missing.
-    pub fn after(&self, since: Position) -> (Vec<Arc<Said>>, bool) {
+    pub fn after(&self, since: Position) -> (Vec<Arc<StoredMessage>>, bool) {
         match self.last {
             Some(last) if last == since => (Vec::new(), false),
             Some(last) if last.epoch == since.epoch && since.number < last.number => {
-                let after = |said: &&Arc<Said>| {
-                    said.position.epoch == since.epoch && said.position.number > since.number
+                let after = |message: &&Arc<StoredMessage>| {
+                    message.position.epoch == since.epoch && message.position.number > since.number
                 };
-                let messages: Vec<_> = self.ring.iter().filter(after).cloned().collect();
+                let messages: Vec<_> = self.recent.iter().filter(after).cloned().collect();
                 let whole = messages.first().is_some_and(|first| first.position == since.next());
                 (messages, !whole)
             }
             // Of another history, of which some may have been lost; what follows it, if it is known.
             _ => {
-                let known = self.ring.iter().position(|said| said.position == since);
-                (self.ring.iter().skip(known.map_or(0, |index| index + 1)).cloned().collect(), true)
+                let known = self.recent.iter().position(|message| message.position == since);
+                (self.recent.iter().skip(known.map_or(0, |index| index + 1)).cloned().collect(), true)
             }
         }
     }
@@ -323,8 +326,8 @@ impl Timeline {
 fn bound(steps: &mut Vec<Step>) {
     let mut bytes = 0;
     let fits = steps.iter().rev().take_while(|step| {
-        if let Step::Say(said) = step {
-            bytes += said.bytes();
+        if let Step::Message(message) = step {
+            bytes += message.bytes();
         }
         bytes <= MOST_BYTES
     });
@@ -335,8 +338,10 @@ fn bound(steps: &mut Vec<Step>) {
     // What it follows is known when a gap comes first; otherwise the first message says it.
     let after = match &steps[0] {
         Step::Gap(after) => *after,
-        Step::Say(said) => Some(Position { number: said.position.number.saturating_sub(1), ..said.position })
-            .filter(|position| position.number > 0),
+        Step::Message(message) => {
+            Some(Position { number: message.position.number.saturating_sub(1), ..message.position })
+                .filter(|position| position.number > 0)
+        }
     };
     steps.splice(..dropped, [Step::Gap(after)]);
 }

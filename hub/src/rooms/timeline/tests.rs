@@ -6,63 +6,63 @@ fn at(number: u64) -> Position {
     Position { epoch: EPOCH, number }
 }
 
-fn said_at(position: Position) -> Arc<Said> {
-    Arc::new(Said::read(position, r#"{"text":"x"}"#, "me").unwrap())
+fn message_at(position: Position) -> Arc<StoredMessage> {
+    Arc::new(StoredMessage::read_body(position, r#"{"text":"x"}"#, "me").unwrap())
 }
 
-fn said(number: u64) -> Arc<Said> {
-    said_at(at(number))
+fn message(number: u64) -> Arc<StoredMessage> {
+    message_at(at(number))
 }
 
-fn reading(last: u64, messages: impl IntoIterator<Item = u64>) -> Reading {
-    Reading { last: Some(at(last)), messages: messages.into_iter().map(said).collect() }
+fn page(last: u64, messages: impl IntoIterator<Item = u64>) -> HistoryPage {
+    HistoryPage { last: Some(at(last)), messages: messages.into_iter().map(message).collect() }
 }
 
 /// A timeline that knows the messages 1 to `last`.
 fn current(most: usize, last: u64) -> Timeline {
     let mut timeline = Timeline::new(most);
-    timeline.caught_up(Reading::default());
+    timeline.caught_up(HistoryPage::default());
     for number in 1..=last {
-        assert_eq!(timeline.hear(&said(number)), Heard::Next);
+        assert_eq!(timeline.receive(&message(number)), Arrival::Next);
     }
     timeline
 }
 
 /// Numbers of messages; a gap as the negative number of the last one before it.
-fn told(caught_up: &CaughtUp) -> Vec<i64> {
+fn numbers(caught_up: &CaughtUp) -> Vec<i64> {
     let number = |position: Position| i64::try_from(position.number).unwrap();
-    let told = |step: &Step| match step {
+    let number_of = |step: &Step| match step {
         Step::Gap(after) => -after.map_or(0, number),
-        Step::Say(said) => number(said.position),
+        Step::Message(message) => number(message.position),
     };
-    caught_up.steps.iter().map(told).collect()
+    caught_up.steps.iter().map(number_of).collect()
 }
 
-fn ring(timeline: &Timeline) -> Vec<u64> {
-    timeline.latest(usize::MAX).iter().map(|said| said.position.number).collect()
+fn recent(timeline: &Timeline) -> Vec<u64> {
+    timeline.latest(usize::MAX).iter().map(|message| message.position.number).collect()
 }
 
 #[test]
 fn each_message_follows_the_last_one_and_none_is_said_twice() {
     let mut timeline = current(3, 5);
 
-    assert_eq!(timeline.hear(&said(5)), Heard::Doubled);
-    assert_eq!(timeline.hear(&said(6)), Heard::Next);
+    assert_eq!(timeline.receive(&message(5)), Arrival::Duplicate);
+    assert_eq!(timeline.receive(&message(6)), Arrival::Next);
     assert_eq!(timeline.last(), Some(at(6)));
-    assert_eq!(ring(&timeline), [4, 5, 6]);
+    assert_eq!(recent(&timeline), [4, 5, 6]);
 }
 
 #[test]
 fn what_was_missed_is_said_in_its_place() {
     let mut timeline = current(10, 2);
 
-    assert_eq!(timeline.hear(&said(5)), Heard::FellBehind);
-    assert_eq!(timeline.hear(&said(6)), Heard::Waits);
-    let caught_up = timeline.caught_up(reading(5, [3, 4, 5]));
+    assert_eq!(timeline.receive(&message(5)), Arrival::Gap);
+    assert_eq!(timeline.receive(&message(6)), Arrival::Buffered);
+    let caught_up = timeline.caught_up(page(5, [3, 4, 5]));
 
-    assert_eq!(told(&caught_up), [3, 4, 5, 6]);
+    assert_eq!(numbers(&caught_up), [3, 4, 5, 6]);
     assert!(!caught_up.again && !timeline.is_behind());
-    assert_eq!(ring(&timeline), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(recent(&timeline), [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
@@ -70,22 +70,22 @@ fn what_is_no_longer_there_is_a_gap() {
     let mut timeline = current(10, 2);
 
     timeline.fall_behind();
-    let caught_up = timeline.caught_up(reading(8, [6, 7, 8]));
+    let caught_up = timeline.caught_up(page(8, [6, 7, 8]));
 
-    assert_eq!(told(&caught_up), [-2, 6, 7, 8]);
-    assert_eq!(ring(&timeline), [6, 7, 8]);
+    assert_eq!(numbers(&caught_up), [-2, 6, 7, 8]);
+    assert_eq!(recent(&timeline), [6, 7, 8]);
 }
 
 #[test]
 fn without_a_history_what_came_by_itself_is_said_and_the_rest_is_a_gap() {
     let mut timeline = current(0, 2);
 
-    timeline.hear(&said(5));
-    assert_eq!(told(&timeline.caught_up(reading(5, []))), [-2, 5]);
+    timeline.receive(&message(5));
+    assert_eq!(numbers(&timeline.caught_up(page(5, []))), [-2, 5]);
 
     timeline.fall_behind();
-    assert_eq!(told(&timeline.caught_up(reading(9, []))), [-5]);
-    assert_eq!(timeline.hear(&said(10)), Heard::Next);
+    assert_eq!(numbers(&timeline.caught_up(page(9, []))), [-5]);
+    assert_eq!(timeline.receive(&message(10)), Arrival::Next);
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn nothing_missed_is_nothing_told() {
 
     timeline.fall_behind();
 
-    assert_eq!(told(&timeline.caught_up(reading(2, []))), [0_i64; 0]);
-    assert_eq!(ring(&timeline), [1, 2]);
+    assert_eq!(numbers(&timeline.caught_up(page(2, []))), [0_i64; 0]);
+    assert_eq!(recent(&timeline), [1, 2]);
 }
 
 #[test]
@@ -103,12 +103,12 @@ fn a_history_that_began_anew_is_one_gap_and_then_complete() {
     let mut timeline = current(10, 5);
     let anew = |number| Position { epoch: EPOCH - 1, number };
 
-    assert_eq!(timeline.hear(&said_at(anew(2))), Heard::FellBehind);
-    let messages = [anew(1), anew(2)].map(said_at).into();
-    let caught_up = timeline.caught_up(Reading { last: Some(anew(2)), messages });
+    assert_eq!(timeline.receive(&message_at(anew(2))), Arrival::Gap);
+    let messages = [anew(1), anew(2)].map(message_at).into();
+    let caught_up = timeline.caught_up(HistoryPage { last: Some(anew(2)), messages });
 
-    assert_eq!(told(&caught_up), [-5, 1, 2]);
-    assert_eq!(timeline.hear(&said_at(anew(3))), Heard::Next);
+    assert_eq!(numbers(&caught_up), [-5, 1, 2]);
+    assert_eq!(timeline.receive(&message_at(anew(3))), Arrival::Next);
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn a_history_that_is_gone_is_one_gap() {
     let mut timeline = current(10, 5);
 
     timeline.fall_behind();
-    assert_eq!(told(&timeline.caught_up(Reading::default())), [-5]);
-    assert_eq!(ring(&timeline), [0_u64; 0]);
+    assert_eq!(numbers(&timeline.caught_up(HistoryPage::default())), [-5]);
+    assert_eq!(recent(&timeline), [0_u64; 0]);
 
     timeline.fall_behind();
-    assert_eq!(told(&timeline.caught_up(reading(2, [1, 2]))), [1, 2]);
+    assert_eq!(numbers(&timeline.caught_up(page(2, [1, 2]))), [1, 2]);
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn a_history_that_went_back_begins_anew_and_keeps_what_is_there_for_those_who_jo
     let anew = Position { epoch: EPOCH + 1, number: 0 };
 
     timeline.fall_behind();
-    let messages = [1, 2, 3].map(said).into();
-    let caught_up = timeline.caught_up(Reading { last: Some(anew), messages });
+    let messages = [1, 2, 3].map(message).into();
+    let caught_up = timeline.caught_up(HistoryPage { last: Some(anew), messages });
 
-    assert_eq!(told(&caught_up), [-5]);
-    assert_eq!(ring(&timeline), [1, 2, 3]);
-    assert_eq!(timeline.hear(&said_at(anew.next())), Heard::Next);
+    assert_eq!(numbers(&caught_up), [-5]);
+    assert_eq!(recent(&timeline), [1, 2, 3]);
+    assert_eq!(timeline.receive(&message_at(anew.next())), Arrival::Next);
     let (after, gap) = timeline.after(at(2));
     assert!(gap && after.len() == 2);
 }
@@ -143,12 +143,12 @@ fn a_history_that_went_back_begins_anew_and_keeps_what_is_there_for_those_who_jo
 fn the_first_reading_is_told_to_nobody_but_what_comes_after_it_is() {
     let mut timeline = Timeline::new(10);
 
-    assert_eq!(timeline.hear(&said(3)), Heard::Waits);
-    assert_eq!(timeline.hear(&said(4)), Heard::Waits);
-    let caught_up = timeline.caught_up(reading(3, [1, 2, 3]));
+    assert_eq!(timeline.receive(&message(3)), Arrival::Buffered);
+    assert_eq!(timeline.receive(&message(4)), Arrival::Buffered);
+    let caught_up = timeline.caught_up(page(3, [1, 2, 3]));
 
-    assert_eq!(told(&caught_up), [4]);
-    assert_eq!(ring(&timeline), [1, 2, 3, 4]);
+    assert_eq!(numbers(&caught_up), [4]);
+    assert_eq!(recent(&timeline), [1, 2, 3, 4]);
 }
 
 #[test]
@@ -156,13 +156,13 @@ fn more_than_can_wait_is_read_again() {
     let mut timeline = current(5_000, 1);
     timeline.fall_behind();
     for number in 2..4_000 {
-        timeline.hear(&said(number));
+        timeline.receive(&message(number));
     }
 
-    let caught_up = timeline.caught_up(reading(3, [2, 3]));
-    assert_eq!(told(&caught_up), [2, 3]);
+    let caught_up = timeline.caught_up(page(3, [2, 3]));
+    assert_eq!(numbers(&caught_up), [2, 3]);
     assert!(caught_up.again && timeline.is_behind());
-    let caught_up = timeline.caught_up(reading(3_999, 4..4_000));
+    let caught_up = timeline.caught_up(page(3_999, 4..4_000));
 
     assert_eq!(caught_up.steps.len(), 3_996);
     assert!(!caught_up.again);
@@ -172,13 +172,13 @@ fn more_than_can_wait_is_read_again() {
 fn an_invented_id_is_looked_for_once_and_then_dropped() {
     let mut timeline = current(10, 2);
 
-    assert_eq!(timeline.hear(&said(1_000)), Heard::FellBehind);
-    let caught_up = timeline.caught_up(reading(2, []));
+    assert_eq!(timeline.receive(&message(1_000)), Arrival::Gap);
+    let caught_up = timeline.caught_up(page(2, []));
     assert!(caught_up.again && caught_up.steps.is_empty());
-    let caught_up = timeline.caught_up(reading(2, []));
+    let caught_up = timeline.caught_up(page(2, []));
 
-    assert_eq!((caught_up.strange, caught_up.again), (1, false));
-    assert_eq!(timeline.hear(&said(3)), Heard::Next);
+    assert_eq!((caught_up.invalid, caught_up.again), (1, false));
+    assert_eq!(timeline.receive(&message(3)), Arrival::Next);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn who_comes_back_gets_what_was_missed_or_is_told_of_a_gap() {
     let timeline = current(3, 8);
     let after = |number| {
         let (messages, gap) = timeline.after(at(number));
-        (messages.iter().map(|said| said.position.number).collect::<Vec<_>>(), gap)
+        (messages.iter().map(|message| message.position.number).collect::<Vec<_>>(), gap)
     };
 
     assert_eq!(after(8), (vec![], false));
@@ -201,10 +201,12 @@ fn who_comes_back_gets_what_was_missed_or_is_told_of_a_gap() {
 fn more_than_a_client_can_take_at_once_is_a_gap() {
     let mut timeline = current(100, 2);
     let large = format!("{{\"text\":\"{}\"}}", "x".repeat(30_000));
-    let messages = (3..=40).map(|number| Arc::new(Said::read(at(number), &large, "me").unwrap())).collect();
+    let messages = (3..=40)
+        .map(|number| Arc::new(StoredMessage::read_body(at(number), &large, "me").unwrap()))
+        .collect();
 
     timeline.fall_behind();
-    let told = told(&timeline.caught_up(Reading { last: Some(at(40)), messages }));
+    let told = numbers(&timeline.caught_up(HistoryPage { last: Some(at(40)), messages }));
 
     assert_eq!(told.first(), Some(&-2));
     assert_eq!(told.last(), Some(&40));

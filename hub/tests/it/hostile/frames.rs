@@ -1,5 +1,7 @@
 //! WebSocket frames that RFC 6455 forbids, and its close codes for them (section 7.4.1).
 
+use signalr_client::Encoding;
+
 use super::Bystanders;
 use crate::support::HubProcess;
 use crate::support::socket::{Socket, frame, op, raw_frame};
@@ -56,7 +58,7 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
     ];
 
     for (name, bytes, codes) in cases {
-        let mut socket = Socket::shaken(hub.address(), "json").await;
+        let mut socket = Socket::shaken(hub.address(), Encoding::Json).await;
         socket.write(&bytes).await;
 
         let (said, code) = socket.farewell().await;
@@ -69,7 +71,7 @@ async fn wrong_frames_end_their_sender_with_the_right_code() {
 #[tokio::test]
 async fn rare_but_valid_frames_are_understood() {
     let hub = HubProcess::alone().await;
-    let mut socket = Socket::shaken(hub.address(), "json").await;
+    let mut socket = Socket::shaken(hub.address(), Encoding::Json).await;
     let call =
         "{\"type\":1,\"invocationId\":\"ü\",\"target\":\"Leave\",\"arguments\":[\"lobby\"]}\x1e".as_bytes();
 
@@ -102,7 +104,7 @@ async fn a_message_that_is_too_large_is_not_buffered() {
     let part = vec![b' '; 60_000];
 
     for _ in 0..20 {
-        let mut socket = Socket::shaken(hub.address(), "json").await;
+        let mut socket = Socket::shaken(hub.address(), Encoding::Json).await;
         socket.write(&raw_frame(FIRST | op::TEXT, &part)).await;
         for _ in 0..200 {
             socket.write(&raw_frame(FIRST, &part)).await;

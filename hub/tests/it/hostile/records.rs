@@ -1,5 +1,7 @@
 //! Records that are not valid messages, in both encodings.
 
+use signalr_client::Encoding;
+
 use super::Bystanders;
 use crate::support::HubProcess;
 use crate::support::socket::{Socket, frame, op};
@@ -29,7 +31,7 @@ async fn wrong_json_ends_its_sender_with_a_reason() {
     ];
 
     for record in records {
-        let mut socket = Socket::shaken(hub.address(), "json").await;
+        let mut socket = Socket::shaken(hub.address(), Encoding::Json).await;
         socket.write(&frame(op::TEXT, format!("{record}\x1e").as_bytes())).await;
 
         let (said, code) = socket.farewell().await;
@@ -45,7 +47,7 @@ async fn wrong_json_ends_its_sender_with_a_reason() {
 #[tokio::test]
 async fn records_that_belong_to_no_call_are_ignored() {
     let hub = HubProcess::alone().await;
-    let mut socket = Socket::shaken(hub.address(), "json").await;
+    let mut socket = Socket::shaken(hub.address(), Encoding::Json).await;
     let records = [
         // An item of a stream that was not announced, an answer to no call, the cancellation of nothing.
         "{\"type\":2,\"invocationId\":\"9\",\"item\":null}",
@@ -110,7 +112,7 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
     ];
 
     for (name, bytes, expected) in cases {
-        let mut socket = Socket::shaken(hub.address(), "messagepack").await;
+        let mut socket = Socket::shaken(hub.address(), Encoding::MessagePack).await;
         socket.write(&frame(op::BINARY, &bytes)).await;
         if name == "JSON" {
             // The hub reads `{` as a length of 123 and waits for as many bytes.
@@ -134,8 +136,8 @@ async fn wrong_messagepack_ends_its_sender_with_a_reason() {
 async fn values_that_not_every_encoding_can_express_end_no_connection() {
     let hub = HubProcess::alone().await;
     let mut bystanders = Bystanders::of(&hub).await;
-    let mut packed = Socket::shaken(hub.address(), "messagepack").await;
-    let mut sender = Socket::shaken(hub.address(), "json").await;
+    let mut packed = Socket::shaken(hub.address(), Encoding::MessagePack).await;
+    let mut sender = Socket::shaken(hub.address(), Encoding::Json).await;
     let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
 
     for value in ["1e999", "-1e999", r#""\ud800""#, &deep, "18446744073709551616", r#"{"a":1,"a":2}"#] {
@@ -164,7 +166,7 @@ async fn values_that_not_every_encoding_can_express_end_no_connection() {
 #[tokio::test]
 async fn messagepack_may_come_in_pieces_of_any_size() {
     let hub = HubProcess::alone().await;
-    let mut socket = Socket::shaken(hub.address(), "messagepack").await;
+    let mut socket = Socket::shaken(hub.address(), Encoding::MessagePack).await;
     // This is [1, {}, "1", "Leave", ["lobby"]], without stream ids, as older clients send it.
     let call = record(&[&[0x95, 1, 0x80, 0xa1, b'1', 0xa5], &b"Leave"[..], &[0x91, 0xa5], b"lobby"].concat());
 
@@ -187,7 +189,7 @@ async fn messagepack_may_come_in_pieces_of_any_size() {
 async fn a_large_record_may_come_in_thousands_of_pieces() {
     let hub = HubProcess::alone_with(&["--max-message-bytes", "1000000"]).await;
     let mut bystanders = Bystanders::of(&hub).await;
-    let mut socket = Socket::shaken(hub.address(), "messagepack").await;
+    let mut socket = Socket::shaken(hub.address(), Encoding::MessagePack).await;
     let text = [&[0xdb][..], &900_000_u32.to_be_bytes(), &vec![b'x'; 900_000]].concat();
     let call = [&[0x95, 1, 0x80, 0xa1, b'1', 0xa5], &b"Leave"[..], &[0x91], &text].concat();
 

@@ -1,30 +1,30 @@
-//! A bare WebSocket, for data that the real client never sends.
+//! A WebSocket of records, for data that the real client never sends.
 
 use std::net::SocketAddr;
 
-use futures::{SinkExt, StreamExt};
+use bytes::Bytes;
+use signalr::client::handshake;
+use signalr_client::{Encoding, Endpoint, Error, Socket};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::within;
 
 pub(crate) struct RawClient {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    records: Vec<String>,
+    socket: Socket<TcpStream>,
 }
 
 impl RawClient {
     pub(crate) async fn open(hub: SocketAddr) -> Self {
-        let (socket, _) = connect_async(format!("ws://{hub}/hub")).await.expect("the WebSocket opens");
-        Self { socket, records: Vec::new() }
+        let stream = TcpStream::connect(hub).await.expect("the hub listens");
+        let endpoint = Endpoint::new(hub.to_string(), "/hub");
+        let socket = Socket::open(stream, &endpoint, None).await.expect("the WebSocket opens");
+        Self { socket }
     }
 
     /// A client that has shaken hands and was welcomed.
     pub(crate) async fn shaken(hub: SocketAddr) -> Self {
         let mut client = Self::open(hub).await;
-        client.write("{\"protocol\":\"json\",\"version\":1}\x1e").await;
+        client.send(handshake::request(Encoding::Json).into_bytes()).await;
         assert_eq!(client.record().await, "{}");
         assert!(client.record().await.contains("\"welcome\""));
         client
@@ -32,16 +32,19 @@ impl RawClient {
 
     pub(crate) async fn join(hub: SocketAddr, room: &str) -> Self {
         let mut client = Self::shaken(hub).await;
-        let join = r#"{"type":1,"invocationId":"j","target":"Join","arguments":["#;
-        client.write(&format!("{join}\"{room}\"]}}\x1e")).await;
+        client.send(Encoding::Json.invocation(Some("j"), "Join", &[room]).into_bytes()).await;
         assert!(client.record().await.contains("\"invocationId\":\"j\",\"result\""));
         client
     }
 
     /// Sends this text as one WebSocket message.
     pub(crate) async fn write(&mut self, text: &str) {
+        self.send(Bytes::copy_from_slice(text.as_bytes())).await;
+    }
+
+    async fn send(&mut self, message: Bytes) {
         // An error means that the hub has closed, which the next read shows.
-        let _ = self.socket.send(Message::text(text)).await;
+        let _ = self.socket.send(message).await;
     }
 
     /// The next record that is not a ping, without its separator.
@@ -60,29 +63,19 @@ impl RawClient {
     }
 
     /// All records until the hub closes, and its close code, if it sends one.
-    pub(crate) async fn rest(&mut self) -> (Vec<String>, Option<CloseCode>) {
+    pub(crate) async fn rest(&mut self) -> (Vec<String>, Option<u16>) {
         let mut rest = Vec::new();
         loop {
             match self.next().await {
                 Ok(record) => rest.push(record),
-                Err(code) => return (rest, code),
+                Err(Error::Closed { code, .. }) => return (rest, code),
+                Err(_) => return (rest, None),
             }
         }
     }
 
-    async fn next(&mut self) -> Result<String, Option<CloseCode>> {
-        while self.records.is_empty() {
-            let message = within("the hub sends something", self.socket.next()).await;
-            match message {
-                Some(Ok(Message::Text(text))) => {
-                    let text = text.strip_suffix('\x1e').expect("a frame ends with a whole record");
-                    self.records = text.split('\x1e').rev().map(str::to_owned).collect();
-                }
-                Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code)),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(None),
-            }
-        }
-        Ok(self.records.pop().expect("there is a record"))
+    async fn next(&mut self) -> Result<String, Error> {
+        let record = within("the hub sends something", self.socket.next()).await?;
+        Ok(String::from_utf8(record.to_vec()).expect("JSON is UTF-8"))
     }
 }

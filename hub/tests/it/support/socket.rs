@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use signalr::client::handshake;
+use signalr::client::negotiation::{connection_token, request_target};
+use signalr_client::Encoding;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -67,10 +70,9 @@ impl Socket {
     }
 
     /// A WebSocket whose handshake is done, and which was welcomed.
-    pub(crate) async fn shaken(hub: SocketAddr, protocol: &str) -> Self {
+    pub(crate) async fn shaken(hub: SocketAddr, encoding: Encoding) -> Self {
         let mut socket = Self::upgraded(hub, "").await;
-        let handshake = format!("{{\"protocol\":\"{protocol}\",\"version\":1}}\x1e");
-        socket.write(&frame(op::TEXT, handshake.as_bytes())).await;
+        socket.write(&frame(op::TEXT, &handshake::request(encoding))).await;
         let mut heard = Vec::new();
         while !heard.windows(7).any(|word| word == b"welcome") {
             heard.extend(socket.frame().await.expect("the hub welcomes").1);
@@ -204,7 +206,6 @@ pub(crate) async fn request(hub: SocketAddr, method: &str, path: &str, body: &[u
 
 /// A connection's token, as a negotiation gives it.
 pub(crate) async fn negotiate(hub: SocketAddr) -> String {
-    let response = request(hub, "POST", "/hub/negotiate?negotiateVersion=1", b"").await;
-    let answer: serde_json::Value = serde_json::from_slice(&response.body).expect("an answer is JSON");
-    answer["connectionToken"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    let response = request(hub, "POST", &request_target("/hub"), b"").await;
+    connection_token(&response.body).unwrap_or_else(|| panic!("{}", response.text()))
 }

@@ -1,13 +1,13 @@
-//! What has to hold whatever the machine does: counts. Pure.
+//! Checks of a result that hold on any machine, because they are about counts. Pure.
 
 use serde_json::Value;
 
-/// Commands on Redis for a message, at most. What a hub runs inside of Redis, in a function, counts too.
+/// The most commands on Redis for each message. Commands that a function runs inside of Redis count, too.
 const COMMANDS_PER_MESSAGE: f64 = 8.0;
-/// And for a second: beats, pings and the like, of all hubs.
+/// The most commands on Redis in a second beside these, of all hubs: heartbeats, pings and the like.
 const COMMANDS_PER_SECOND: f64 = 40.0;
 
-/// What is wrong with a result.
+/// The faults of a result, in words.
 pub(super) fn faults(result: &Value) -> Vec<String> {
     let number = |name: &str| result[name].as_f64();
     let mut faults = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn faults(result: &Value) -> Vec<String> {
     faults
 }
 
-/// What was right with all of them.
+/// A summary of results without faults.
 pub(super) fn summary(results: &[Value]) -> String {
     let sum = |name: &str| results.iter().filter_map(|r| r[name].as_u64()).sum::<u64>();
     format!(

@@ -1,30 +1,34 @@
-//! `cargo xtask bench hub`: what hubs can do on this machine, beside the least that a server can do on it.
+//! `cargo xtask bench hub`: the performance of hubs on this machine, beside the least that a server can do on
+//! it.
 //!
-//! The load generator and the null server are programs of their own, in `bench/`. Here is what starts them, and what is
-//! made of their figures.
+//!
+//! The load generator and the null server are programs of their own, in `bench/`. The code here starts them,
+//! and makes tables of their figures.
 
 mod check;
-pub(super) mod node;
+mod listener;
+mod node;
 pub(crate) mod options;
 mod plan;
+pub(super) mod programs;
 mod redis;
 mod table;
 
+use super::lines::Results;
 use super::machine::{self, Quiet};
 use super::page;
-use crate::{cargo_json, interrupt, sh};
+use crate::{interrupt, sh};
 use anyhow::{Context, Result, ensure};
 use options::Hub;
 use plan::{Run, System};
+use programs::Programs;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The stage of `cargo xtask test`.
+/// Stage "load" of `cargo xtask test`.
 pub(crate) fn check() -> Result<()> {
     #[derive(clap::Parser)]
     struct Only {
@@ -33,12 +37,6 @@ pub(crate) fn check() -> Result<()> {
     }
     let Only { hub } = clap::Parser::try_parse_from(["bench", "--check"])?;
     bench(&hub)
-}
-
-/// The programs that take part.
-struct Programs {
-    hub_command: String,
-    bench: PathBuf,
 }
 
 pub(super) fn bench(options: &Hub) -> Result<()> {
@@ -50,15 +48,10 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
         options
     };
     machine::allow_descriptors(plan::most_connections(options) as u64 + 300)?;
-    let programs = build(options)?;
+    let programs = programs::build(options)?;
     let machine = machine::describe()?;
-    let mut lines =
-        options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut keep = |line: &Value| match &mut lines {
-        Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
-        None => Ok(()),
-    };
-    keep(&json!({"machine": machine.clone(), "redis": machine::redis()}))?;
+    let mut kept = Results::create(options.json.as_deref())?;
+    kept.keep(&json!({"machine": machine.clone(), "redis": machine::redis()}))?;
 
     let mut quiet = Quiet::new(options.max_other);
     let (mut results, mut wrong) = (Vec::new(), Vec::new());
@@ -71,11 +64,11 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
             eprintln!("  WRONG: {fault}");
             wrong.push(fault);
         }
-        keep(&result)?;
+        kept.keep(&result)?;
         results.push(result);
     }
     for line in table::medians(&results) {
-        keep(&line)?;
+        kept.keep(&line)?;
     }
     let tables = table::all(&results);
     if !options.check {
@@ -89,7 +82,7 @@ pub(super) fn bench(options: &Hub) -> Result<()> {
     Ok(())
 }
 
-/// One run, repeated while other work disturbs it.
+/// One run, which is repeated if other work disturbs it.
 fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> Result<Value> {
     if options.check {
         return once(options, programs, run);
@@ -100,7 +93,7 @@ fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> 
         let result = once(options, programs, run)?;
         tries -= 1;
         let other = result["other_cores"].as_f64().unwrap_or_default();
-        // A fault is kept, however busy the machine was.
+        // A faulty result is kept, however busy the machine was.
         if tries == 0 || !quiet.again(other) || !check::faults(&result).is_empty() {
             return Ok(result);
         }
@@ -108,7 +101,7 @@ fn measure(options: &Hub, programs: &Programs, run: &Run, quiet: &mut Quiet) -> 
     }
 }
 
-/// Fresh processes for each run: no run pays for the memory or the history of another one.
+/// Each run has fresh processes, so that it does not pay for the memory or the history of another one.
 fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
     let redis = match run.system {
         System::Hub(_) => Some(redis::Redis::start(options.append_only)?),
@@ -134,7 +127,7 @@ fn once(options: &Hub, programs: &Programs, run: &Run) -> Result<Value> {
     Ok(result)
 }
 
-/// What the generator printed, a line that fits into a pipe. A signal to us ends it.
+/// Runs the generator, and returns its output, a line that fits into a pipe. A signal to us ends it.
 fn output(load: &mut Command) -> Result<String> {
     let mut process =
         load.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start the generator")?;
@@ -153,36 +146,3 @@ fn output(load: &mut Command) -> Result<String> {
     process.stdout.context("its output is a pipe")?.read_to_string(&mut line)?;
     Ok(line)
 }
-
-/// Compiles what takes part, optimised unless only counts matter.
-fn build(options: &Hub) -> Result<Programs> {
-    let mut cargo = if options.check {
-        sh::cargo(["build", "--locked", "--workspace"]) // as the other stages of the tests do
-    } else {
-        sh::cargo([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "chatcluster-hub",
-            "--package",
-            "chatcluster-bench",
-        ])
-    };
-    cargo.args(["--bin", "chatcluster-bench", "--message-format=json-render-diagnostics"]);
-    if options.command.is_none() {
-        cargo.args(["--bin", HUB]);
-    }
-    let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
-    let built = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
-    let hub_command = if let Some(command) = &options.command {
-        command.clone()
-    } else {
-        let path = cargo_json::binary(&built, HUB)?;
-        node::HUB_COMMAND.replace(node::HUB_PROGRAM, &path.to_string_lossy())
-    };
-    Ok(Programs { hub_command, bench: cargo_json::binary(&built, "chatcluster-bench")? })
-}
-
-const HUB: &str = "chatcluster-hub";

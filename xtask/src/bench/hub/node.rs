@@ -1,30 +1,17 @@
 //! The two servers of a run.
 
-use super::Programs;
+use super::listener::{PATIENCE, await_listener, free_port, until};
 use super::plan::System;
+use super::programs::Programs;
 use super::redis::Redis;
-use crate::bench::scratch;
-use crate::{interrupt, repo, sh};
-use anyhow::{Context, Result, bail};
-use std::fs::{self, File};
+use crate::bench::lines::tail;
+use crate::{repo, sh};
+use anyhow::{Context, Result};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// How one hub is started, from the root of the repository; docs/performance.md tells others of it.
-pub(in crate::bench) const HUB_COMMAND: &str = "HUB_LISTEN=127.0.0.1:{port} POD_NAME=hub-{node} target/release/chatcluster-hub \
-     --redis 127.0.0.1:{redis_port} --redis-password-file {redis_password_file}";
-/// The program in it.
-pub(in crate::bench) const HUB_PROGRAM: &str = "target/release/chatcluster-hub";
-
-/// For a server to be ready.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// To choose from.
-const PORTS: u32 = 10_000;
 
 pub(super) struct Node {
     process: Child,
@@ -43,9 +30,7 @@ impl Node {
 
     /// The end of its log.
     pub(super) fn last_words(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        format!("{}:\n{}\n", self.log.display(), lines[lines.len().saturating_sub(10)..].join("\n"))
+        tail(&self.log, 10)
     }
 }
 
@@ -55,7 +40,7 @@ impl Drop for Node {
     }
 }
 
-/// Both, ready.
+/// Starts both servers, and waits until they are ready.
 pub(super) fn start(programs: &Programs, system: System, redis: Option<&Redis>) -> Result<Vec<Node>> {
     let ports = [free_port()?, free_port()?];
     let mut nodes = Vec::new();
@@ -65,7 +50,7 @@ pub(super) fn start(programs: &Programs, system: System, redis: Option<&Redis>) 
             (System::FloorBatch, _) => floor(programs, port, ports[1 - index], 16),
             _ => floor(programs, port, ports[1 - index], 1),
         };
-        let log = scratch()?.join(format!("node-{index}.log"));
+        let log = repo::scratch("bench")?.join(format!("node-{index}.log"));
         let output = File::create(&log)?;
         command.current_dir(repo::root()).stdout(output.try_clone()?).stderr(output);
         let process = command.spawn().with_context(|| format!("cannot start `{}`", sh::line(&command)))?;
@@ -81,7 +66,7 @@ pub(super) fn start(programs: &Programs, system: System, redis: Option<&Redis>) 
     Ok(nodes)
 }
 
-/// The shell becomes the hub, so that the process that we end and look at is the hub's.
+/// The command for a hub. The shell becomes the hub, so that the process id is the hub's.
 fn hub(template: &str, port: u16, index: usize, redis: &Redis) -> Command {
     let command = template
         .replace("{port}", &port.to_string())
@@ -98,47 +83,10 @@ fn floor(programs: &Programs, port: u16, peer: u16, batch: usize) -> Command {
     command
 }
 
-/// The next one that is given out; never the same twice, for the kernel may hold one back for a while after its use.
-static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
-
-/// Below the range that the kernel takes source ports from: no connection of ours can come upon it.
-pub(super) fn free_port() -> Result<u16> {
-    for _ in 0..PORTS {
-        // Processes that run side by side start at different ones.
-        let next =
-            std::process::id().wrapping_mul(97).wrapping_add(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(20_000 + next % PORTS)?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port from 20000 on is free")
-}
-
-/// Waits until someone listens.
-pub(super) fn await_listener(port: u16, process: &mut Child, what: &str) -> Result<()> {
-    until(process, what, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
-}
-
-/// Waits until a hub says that it hears itself on Redis.
+/// Waits until a hub reports that it receives its own messages through Redis.
 fn await_ready(node: &mut Node) -> Result<()> {
     let address = node.address();
     until(&mut node.process, "the hub", || ready(address).unwrap_or(false))
-}
-
-fn until(process: &mut Child, what: &str, done: impl Fn() -> bool) -> Result<()> {
-    let patience = Instant::now() + PATIENCE;
-    while !done() {
-        interrupt::check()?;
-        if let Some(status) = process.try_wait()? {
-            bail!("{what} ended ({status})");
-        }
-        if Instant::now() > patience {
-            bail!("{what} is not ready after {} s", PATIENCE.as_secs());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
 
 fn ready(address: SocketAddr) -> Result<bool> {

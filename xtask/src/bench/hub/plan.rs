@@ -1,48 +1,20 @@
-//! What is run, in which order, and with what arguments. Pure.
+//! The runs of a bench, in their order, with the arguments of the load generator. Pure.
 
-use super::options::Hub;
+use super::options::{Hub, Mode, Protocol};
 use clap::ValueEnum;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Mode {
-    Broadcast,
-    Rate,
-    Connect,
-    Idle,
-}
-
-impl Mode {
-    pub(super) const ALL: [Self; 4] = [Self::Broadcast, Self::Rate, Self::Connect, Self::Idle];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Broadcast => "broadcast",
-            Self::Rate => "rate",
-            Self::Connect => "connect",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Protocol {
-    Json,
-    Messagepack,
-    Mixed,
-}
-
-/// What is measured.
+/// The servers that are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum System {
     Hub(Protocol),
-    /// The null server, one frame a write
+    /// The null server, with one frame in each write(2)
     Floor,
-    /// The null server, up to 16 frames a write
+    /// The null server, with up to 16 frames in each write(2)
     FloorBatch,
 }
 
 impl System {
-    /// In the order of a table's columns.
+    /// All of them, in the order of a table's columns.
     pub(super) const ALL: [Self; 5] = [
         Self::Hub(Protocol::Json),
         Self::Hub(Protocol::Messagepack),
@@ -71,7 +43,7 @@ impl System {
     }
 }
 
-/// The null server's frames have 120 bytes: two of them are their head.
+/// The length of the null server's texts: its frames have 120 bytes, two of which are their head.
 const FLOOR_TEXT: usize = 118;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +54,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// For the load generator.
+    /// The arguments of the load generator.
     pub(super) fn arguments(&self, options: &Hub) -> Vec<String> {
         let mut arguments = Vec::new();
         let mut give = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
@@ -116,12 +88,12 @@ fn connections(options: &Hub, mode: Mode) -> usize {
     }
 }
 
-/// Of one process at a time.
+/// The most connections that one process has at a time.
 pub(super) fn most_connections(options: &Hub) -> usize {
     options.modes.iter().map(|&mode| connections(options, mode)).max().unwrap_or_default()
 }
 
-/// Systems take turns, so that what changes with time meets all of them.
+/// The runs in their order. Systems take turns, so that changes over time affect all of them.
 pub(super) fn runs(options: &Hub) -> Vec<Run> {
     let mut runs = Vec::new();
     for round in 1..=options.rounds {
@@ -140,13 +112,13 @@ pub(super) fn runs(options: &Hub) -> Vec<Run> {
 fn takes_part(options: &Hub, mode: Mode, system: System) -> bool {
     match system {
         System::Hub(protocol) => options.protocols.contains(&protocol),
-        // What its connections hold is in the kernel, and counted nowhere.
+        // The null server's connections use memory of the kernel only, which nothing here measures.
         System::Floor => !options.no_floor && mode != Mode::Idle,
         System::FloorBatch => !options.no_floor && matches!(mode, Mode::Broadcast | Mode::Rate),
     }
 }
 
-/// For counts: every mode and protocol, in seconds.
+/// Small runs for counts: every mode and protocol, in seconds.
 pub(super) fn small(options: &Hub) -> Hub {
     Hub {
         modes: options.modes.clone(),

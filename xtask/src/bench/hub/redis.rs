@@ -1,8 +1,7 @@
 //! A Redis with a password, on loopback, for one run.
 
-use super::node;
-use crate::bench::scratch;
-use crate::sh;
+use super::listener;
+use crate::{repo, sh};
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -17,10 +16,11 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// One that answers. It keeps nothing on disk but, if asked to, its log.
+    /// Starts a Redis and waits until it listens. It keeps nothing on disk but, if asked to, its append-only
+    /// file.
     pub(super) fn start(append_only: bool) -> Result<Self> {
-        let port = node::free_port()?;
-        let folder = scratch()?.join(format!("redis-{port}"));
+        let port = listener::free_port()?;
+        let folder = repo::scratch("bench")?.join(format!("redis-{port}"));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
@@ -30,7 +30,7 @@ impl Redis {
         file.write_all(password.as_bytes())?;
 
         let mut command = program(&folder)?;
-        // Its configuration comes on standard input: no argument shows the password.
+        // The configuration comes on standard input, so that no argument shows the password.
         command.arg("-").current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut process = command.spawn().context("cannot start redis-server")?;
         let configuration = format!(
@@ -40,7 +40,7 @@ impl Redis {
         let input = process.stdin.take();
         let mut redis = Self { process, port, folder };
         input.context("Redis's input is a pipe")?.write_all(configuration.as_bytes())?;
-        node::await_listener(port, &mut redis.process, "Redis")?;
+        listener::await_listener(port, &mut redis.process, "Redis")?;
         Ok(redis)
     }
 
@@ -70,7 +70,7 @@ fn password() -> Result<String> {
     Ok(random.into_iter().map(|byte| char::from(b'a' + byte % 26)).collect())
 }
 
-/// `redis-server`, or the same program under the name that Debian's redis-tools gives it.
+/// The command for `redis-server`, or for the same program under the name that Debian's redis-tools gives it.
 fn program(folder: &Path) -> Result<Command> {
     if sh::in_path("redis-server") {
         return Ok(Command::new("redis-server"));

@@ -1,18 +1,19 @@
 //! Medians, and their ratios to the null server's, as Markdown and as JSON. Pure.
 
-use super::plan::{Mode, System};
+use super::options::Mode;
+use super::plan::System;
 use crate::bench::markdown::{table as markdown, thousands};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-/// How a figure is shown.
+/// The presentation of a figure.
 #[derive(Clone, Copy)]
 enum Show {
-    /// The median with so many decimals, beside its ratio to the null server's
+    /// The median with this many decimals, beside its ratio to the null server's
     Ratio(usize),
-    /// The median by itself
+    /// The median with this many decimals
     Median(usize),
-    /// All runs together: these have to be 0
+    /// The sum of all runs, for counts that have to be 0
     Sum,
 }
 

@@ -1,12 +1,13 @@
-//! What has to hold whatever the machine does: how often the API server is asked. Pure.
+//! Checks of a result that hold on any machine, because they are about the number of requests. Pure.
 
 use serde_json::Value;
 use std::ops::Add;
 
-/// Requests for each cluster from its creation until nothing is left to do, beside one for each child: two events and two statuses.
+/// The requests for each cluster from its creation until nothing is left to do, beside one for each child:
+/// two events and two status updates.
 const BESIDE_CHILDREN: f64 = 4.0;
 
-/// What is wrong with a result.
+/// The faults of a result, in words.
 pub(super) fn faults(result: &Value) -> Vec<String> {
     let phase = result["phase"].as_str().unwrap_or_default();
     let mut faults = Vec::new();
@@ -35,12 +36,12 @@ pub(super) fn faults(result: &Value) -> Vec<String> {
     faults
 }
 
-/// All counts of requests together. Not by `sum`, by which nothing is -0.
+/// The sum of all counts of requests. `Iterator::sum` would give -0 without values.
 pub(super) fn sum(requests: &Value) -> f64 {
     requests.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_f64()).fold(0.0, Add::add)
 }
 
-/// Those with that verb.
+/// The number of requests with that verb.
 pub(super) fn by_verb(requests: &Value, verb: &str) -> f64 {
     let all = requests.as_object().into_iter().flatten();
     let counts = all.filter(|(what, _)| what.split(' ').next() == Some(verb));

@@ -1,4 +1,5 @@
-//! The control plane of a run, and what it takes for an operator to be there: the CRD, and the rights that the chart gives it.
+//! The control plane of a run, with the things that an operator needs there: the CRD, and the rights that the
+//! chart gives it.
 
 use super::options::Run;
 use crate::target::Target;
@@ -11,22 +12,23 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where fake pods have their addresses; every one of them is ours.
+/// The addresses of fake pods, all of which lead to this machine.
 const PODS: &str = "198.19.0.0/16";
-/// Of each cluster
+/// The number of pods of a cluster
 const PODS_OF_A_CLUSTER: usize = 3;
-/// How many pods a fake node takes, with room for those that leave
+/// The number of pods on a fake node, with room for pods that are being deleted
 const PODS_ON_A_NODE: usize = 700;
-/// Those that are off where there are to be no pods.
+/// The controllers to run where there are to be no pods: all but those that create pods.
 const MAKERS_OF_PODS: &str = "*,-statefulset-controller,-deployment-controller,-replicaset-controller";
-/// What an operator needs of the chart when it runs outside the cluster.
+/// The kinds of the chart's objects that an operator outside of the cluster needs.
 const INSTALLED: [&str; 5] = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
-/// The operator's account, by the chart's default.
+/// The operator's service account, by the chart's default.
 const OPERATOR: &str = "chatcluster-operator";
-/// Ours. It is bound by the API server's fairness as the operator is, which an administrator is not.
+/// The bench's service account. The API server's fairness limits it as it limits the operator, and does not
+/// limit an administrator.
 const BENCH: &str = "chatcluster-bench";
 
-/// Ended when dropped.
+/// A control plane, which is ended when dropped.
 pub(super) struct Control {
     target: Target,
     keep: bool,
@@ -35,7 +37,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// A new one, in the place of any before.
+    /// Starts a new control plane, and ends the one before.
     pub(super) fn start(run: Run, keep: bool) -> Result<Self> {
         let name = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-bench".to_owned());
         let target = Target::Own { name };
@@ -56,14 +58,14 @@ impl Control {
         Ok(control)
     }
 
-    /// A program in its network, as administrator.
+    /// A command in its network, as administrator.
     pub(super) fn exec(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = self.target.script("sim-exec");
         command.arg(program);
         command
     }
 
-    /// Where requests are logged.
+    /// The file with the API server's audit log.
     pub(super) fn audit_log(&self) -> PathBuf {
         self.folder().join("audit.log")
     }
@@ -94,12 +96,12 @@ impl Control {
         kube::established(|| Ok(self.exec("kubectl")))
     }
 
-    /// A kubeconfig of the operator's account.
+    /// A kubeconfig of the operator's service account.
     pub(super) fn operators_kubeconfig(&self) -> Result<PathBuf> {
         self.kubeconfig(OPERATOR)
     }
 
-    /// A kubeconfig of the bench's account.
+    /// A kubeconfig of the bench's service account.
     pub(super) fn kubeconfig_of_bench(&self) -> Result<PathBuf> {
         self.kubeconfig(BENCH)
     }
@@ -133,7 +135,7 @@ impl Drop for Control {
     }
 }
 
-/// What the Deployment among these objects sets, with names in the place of a pod's.
+/// The environment that the Deployment among these objects sets, with fixed names in place of a pod's.
 fn environment(objects: &[Value]) -> Result<Vec<(String, String)>> {
     let deployment = objects.iter().find(|object| object["kind"] == "Deployment");
     let container =

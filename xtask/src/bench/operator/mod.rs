@@ -1,5 +1,5 @@
-//! `cargo xtask bench operator`: what the operator asks of the API server, how long that takes, and what it keeps in memory, beside
-//! the least that a client could do in its place. What is done to it is in `bench/operator`.
+//! `cargo xtask bench operator`: the operator's requests to the API server, their time, and its memory,
+//! beside the least that a client could do in its place. The phases themselves are in `bench/operator`.
 
 mod check;
 mod control;
@@ -8,21 +8,21 @@ mod plot;
 mod real;
 mod table;
 
+use super::lines::{Results, tail};
 use super::machine::{self, Machine};
-use super::{page, scratch};
-use crate::{cargo_json, images, interrupt, sh};
+use super::page;
+use crate::{cargo, images, interrupt, repo, sh};
 use anyhow::{Context, Result, ensure};
 use control::Control;
 use options::{Operator, Run};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// The stage of `cargo xtask test`.
+/// Stage "requests" of `cargo xtask test`.
 pub(crate) fn check() -> Result<()> {
     #[derive(clap::Parser)]
     struct Only {
@@ -33,7 +33,7 @@ pub(crate) fn check() -> Result<()> {
     bench(&operator)
 }
 
-/// The programs that take part.
+/// The programs of a run.
 struct Programs {
     operator: PathBuf,
     bench: PathBuf,
@@ -59,20 +59,15 @@ pub(super) fn bench(options: &Operator) -> Result<()> {
 fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     let programs = build(options)?;
     let machine = machine::describe()?;
-    let mut lines =
-        options.json.as_ref().map(File::create).transpose().context("cannot write the JSON file")?;
-    let mut keep = |line: &Value| match &mut lines {
-        Some(file) => writeln!(file, "{line}").context("cannot write the JSON file"),
-        None => Ok(()),
-    };
-    keep(&json!({"machine": machine.clone()}))?;
+    let mut kept = Results::create(options.json.as_deref())?;
+    kept.keep(&json!({"machine": machine.clone()}))?;
     let mut results = Vec::new();
     let mut each = |result: Value| {
         println!("  {}", table::progress(&result));
         for fault in check::faults(&result) {
             eprintln!("  WRONG: {fault}");
         }
-        keep(&result)?;
+        kept.keep(&result)?;
         results.push(result);
         Ok(())
     };
@@ -82,12 +77,12 @@ fn measure_all(options: &Operator) -> Result<(Machine, Vec<Value>)> {
     }
     if options.real_rounds() > 0 {
         println!("real pods");
-        real::measure(options.real_rounds(), &mut each)?;
+        real::measure(&programs.bench, options.real_rounds(), &mut each)?;
     }
     Ok((machine, results))
 }
 
-/// What was measured before. Files may be appended to each other: the first one's machine counts.
+/// Reads earlier results. Files may have been appended to each other: the machine of the first one counts.
 fn read(file: &Path) -> Result<(Machine, Vec<Value>)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -97,7 +92,7 @@ fn read(file: &Path) -> Result<(Machine, Vec<Value>)> {
     Ok((serde_json::from_value(machine["machine"].clone())?, results))
 }
 
-/// A run on a control plane of its own.
+/// One run, on a control plane of its own.
 fn measure(
     options: &Operator,
     programs: &Programs,
@@ -105,10 +100,10 @@ fn measure(
     each: &mut impl FnMut(Value) -> Result<()>,
 ) -> Result<()> {
     let control = Control::start(run, options.keep)?;
-    let log = scratch()?.join(format!("operator-{}.log", run.clusters));
+    let log = repo::scratch("bench")?.join(format!("operator-{}.log", run.clusters));
     let _ = std::fs::remove_file(&log);
     let mut driver = control.exec(&programs.bench);
-    driver.args(["--clusters", &run.clusters.to_string()]);
+    driver.args(["run", "--clusters", &run.clusters.to_string()]);
     driver.arg("--operator").arg(&programs.operator).arg("--operator-log").arg(&log);
     driver.arg("--operator-kubeconfig").arg(control.operators_kubeconfig()?);
     driver.arg("--kubeconfig").arg(control.kubeconfig_of_bench()?);
@@ -117,10 +112,10 @@ fn measure(
     if !run.pods {
         driver.arg("--without-pods");
     }
-    follow(&mut driver, each).with_context(|| last_words(&log))
+    follow(&mut driver, each).with_context(|| tail(&log, 5))
 }
 
-/// Runs it to its end, and takes each of its lines. A signal to us ends it.
+/// Runs the driver to its end, and passes on each line of its output. A signal to us ends it.
 fn follow(driver: &mut Command, each: &mut impl FnMut(Value) -> Result<()>) -> Result<()> {
     let mut process = driver
         .stdin(Stdio::null())
@@ -158,32 +153,23 @@ fn follow(driver: &mut Command, each: &mut impl FnMut(Value) -> Result<()>) -> R
     Ok(())
 }
 
-/// The end of the operator's log.
-fn last_words(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
-    format!("{}:\n{}\n", log.display(), lines[lines.len().saturating_sub(5)..].join("\n"))
-}
-
-/// Compiles what takes part: as for the image, or, if only counts matter, as the tests do.
+/// Compiles the programs: as for the image or, if only counts matter, as the tests do.
 fn build(options: &Operator) -> Result<Programs> {
-    let mut cargo = if options.check {
-        let mut cargo = sh::cargo(["build", "--locked", "--workspace"]);
-        cargo.args(["--bin", OPERATOR]);
-        cargo
+    let mut command = if options.check {
+        let mut command = cargo::workspace("build");
+        command.args(["--bin", OPERATOR]);
+        command
     } else {
         sh::cargo(["build", "--locked", "--release", "--package", BENCH])
     };
-    cargo.args(["--bin", BENCH, "--message-format=json-render-diagnostics"]);
-    let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(out.status.success(), "`{}` failed", sh::line(&cargo));
-    let made = cargo_json::programs(&String::from_utf8_lossy(&out.stdout));
+    command.args(["--bin", BENCH, cargo::REPORT]);
+    let made = cargo::build(&mut command)?;
     let operator = match &options.program {
         Some(program) => std::fs::canonicalize(program).context("the operator's program")?,
-        None if options.check => cargo_json::binary(&made, OPERATOR)?,
+        None if options.check => cargo::binary(&made, OPERATOR)?,
         None => images::binaries()?.join(OPERATOR),
     };
-    Ok(Programs { operator, bench: cargo_json::binary(&made, BENCH)? })
+    Ok(Programs { operator, bench: cargo::binary(&made, BENCH)? })
 }
 
 /// The version that `cluster/` builds.

@@ -22,33 +22,33 @@ kubectl apply of the same objects by hand. docs/performance.md says more.
 Fails when the operator asks the API server for more than it should. It never fails because of times.";
 
 #[derive(clap::Args)]
-#[allow(clippy::struct_excessive_bools)] // flags, each of which means something by itself
+#[allow(clippy::struct_excessive_bools)] // flags, each with a meaning of its own
 pub(crate) struct Operator {
-    /// How many clusters, each number in a run of its own
+    /// The numbers of clusters, each in a run of its own
     #[arg(long, value_delimiter = ',', default_value = "100,1000")]
     pub(super) clusters: Vec<usize>,
-    /// How many clusters where no controller makes pods, each number in a run of its own
+    /// The numbers of clusters in runs where no controller creates pods
     #[arg(long, value_delimiter = ',', default_value = "10000", num_args = 0.., value_name = "CLUSTERS")]
     pub(super) without_pods: Vec<usize>,
-    /// How long nothing happens in rest
+    /// The length of the phase "rest"
     #[arg(long, default_value_t = 300)]
     pub(super) rest_seconds: u64,
-    /// How many children are spoilt one by one in drift
+    /// The number of children that are spoilt one by one in "drift"
     #[arg(long, default_value_t = 100)]
     pub(super) drifts: u64,
-    /// How long specs change in churn
+    /// The time for which specs change in "churn"
     #[arg(long, default_value_t = 120)]
     pub(super) churn_seconds: u64,
-    /// How often a cluster with real pods is made, and its objects by hand; 0: never
+    /// The number of rounds with real pods, by the operator and by hand; 0: none
     #[arg(long, default_value_t = 10)]
     real_rounds: usize,
     /// Measure another build of the operator (not with real pods)
     #[arg(long = "operator", value_name = "PROGRAM")]
     pub(super) program: Option<PathBuf>,
-    /// Write every result to this file, a line of JSON each
+    /// Write every result to this file, one line of JSON each
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// Measure nothing: read what --json has written
+    /// Measure nothing, and read results that --json has written
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check", "json"])]
     pub(super) from: Option<PathBuf>,
     /// Write the tables and the plot to docs/
@@ -57,18 +57,18 @@ pub(crate) struct Operator {
     /// Only create and delete, to compare builds of the operator
     #[arg(long, conflicts_with_all = ["check", "document"])]
     pub(super) create_only: bool,
-    /// No floor, and nothing is deleted in the end: with many clusters these take most of the time
+    /// Leave out the floor and the deletion, which take most of the time with many clusters
     #[arg(long, conflicts_with_all = ["check", "create_only"])]
     pub(super) without_floor: bool,
-    /// Leave the last control plane up, to look at
+    /// Leave the last control plane running, to look at it
     #[arg(long)]
     pub(super) keep: bool,
-    /// 50 clusters, and programs that are not optimised: only the counts mean something
+    /// Use 50 clusters and unoptimised programs: only the counts mean something
     #[arg(long, conflicts_with_all = ["document", "clusters", "without_pods", "program"])]
     pub(super) check: bool,
 }
 
-/// One number of clusters.
+/// One run: a number of clusters, with or without pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) clusters: usize,
@@ -76,7 +76,7 @@ pub(super) struct Run {
 }
 
 impl Operator {
-    /// Small ones first.
+    /// All runs, the smallest first.
     pub(super) fn runs(&self) -> Vec<Run> {
         if self.check {
             return vec![Run { clusters: 50, pods: true }];
@@ -92,7 +92,7 @@ impl Operator {
         if self.check || self.create_only || self.without_floor { 0 } else { self.real_rounds }
     }
 
-    /// What the program in `bench/operator` is told of these.
+    /// The arguments of the program in `bench/operator` for these options.
     pub(super) fn phases(&self) -> Vec<String> {
         if self.check {
             return ["--counts-only", "--rest-seconds", "10"].map(str::to_owned).to_vec();

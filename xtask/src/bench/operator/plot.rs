@@ -1,4 +1,5 @@
-//! Requests, memory and time against the number of clusters, as a picture (SVG) without any library. Pure but for the file.
+//! Requests, memory and time against the number of clusters, as a picture (SVG) that is drawn without a
+//! library. Pure but for the file.
 
 use crate::repo;
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 const GAP: f64 = 30.0;
 
-/// One of the three plots: what is shown, and lines of which figures.
+/// One of the three plots, with its title and its lines.
 struct Panel {
     title: &'static str,
     lines: Vec<Line>,
@@ -27,7 +28,7 @@ struct Line {
     points: Vec<(f64, f64)>,
 }
 
-/// Writes the picture; what shows it in Markdown.
+/// Writes the picture. Returns the Markdown that shows it.
 pub(super) fn write(results: &[Value]) -> Result<String> {
     fs::write(repo::root().join(FILE), svg(&panels(results)))
         .with_context(|| format!("cannot write {FILE}"))?;
@@ -43,7 +44,7 @@ fn panels(results: &[Value]) -> Vec<Panel> {
         let mut points: Vec<(f64, f64)> =
             of_phase.filter_map(|result| Some((result["clusters"].as_f64()?, figure(result)?))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // Of what was measured more than once, the mean.
+        // Repeated measurements are shown as their mean.
         let points = points.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()).map(mean).collect();
         Line { name, colour, points }
     };
@@ -101,7 +102,7 @@ fn draw(panel: &Panel) -> String {
     let (first, last) =
         points().fold((f64::MAX, 1.0_f64), |(first, last), point| (first.min(point.0), last.max(point.0)));
     let top = nice(most);
-    // The numbers of clusters are powers of ten apart.
+    // The axis is logarithmic: the numbers of clusters are powers of ten apart.
     let span = (last / first).log10().max(f64::MIN_POSITIVE);
     let x = |clusters: f64| WIDTH * (clusters / first).log10() / span;
     let y = |value: f64| HEIGHT * (1.0 - value / top);

@@ -1,39 +1,36 @@
-//! With real pods: from `kubectl apply` of a `ChatCluster` to the first message that crosses its two hubs through the load
-//! balancer's address, beside `kubectl apply` of the same objects by hand. The two take turns.
+//! Real pods: the time from `kubectl apply` of a `ChatCluster` to the first message that crosses its two hubs
+//! through the load balancer's address, beside `kubectl apply` of the same objects by hand. The two take
+//! turns.
 
 use crate::target::Target;
-use crate::{images, install, interrupt, kube, sh};
+use crate::{images, install, interrupt, kube, repo, sh};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
 const NAME: &str = "lobby";
 const NODES: u8 = 2;
-/// What a cluster is made of.
+/// The kinds of a cluster's children.
 const CHILDREN: &str =
     "secrets,configmaps,services,statefulsets,deployments,networkpolicies,poddisruptionbudgets";
-/// What the API server puts into metadata, and the owner, whom objects made by hand do not have.
-const NOT_OURS: [&str; 6] =
-    ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"];
-
-/// Measures each of the two so often, on a cluster of its own.
-pub(super) fn measure(rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
+/// Measures each of the two this many times, on a cluster of its own.
+pub(super) fn measure(bench: &Path, rounds: usize, mut each: impl FnMut(Value) -> Result<()>) -> Result<()> {
     let name = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "chatcluster-bench".to_owned());
     let cluster = Cluster(Target::Own { name });
     let target = &cluster.0;
     target.up(NODES)?;
     install::install(target, &install::values(target, &images::build()?, None)?)?;
-    // This one does not count: images are unpacked, and programs read from disk.
-    let first = Place::new(target, 0)?;
+    // The first round does not count: images are unpacked, and programs are read from disk.
+    let first = Place::new(target, bench, 0)?;
     first.run(&first.chat_cluster())?;
     let children = first.children()?;
     first.end()?;
     for round in 1..=rounds {
         for by_hand in [false, true] {
             interrupt::check()?;
-            let place = Place::new(target, 2 * round + usize::from(by_hand))?;
+            let place = Place::new(target, bench, 2 * round + usize::from(by_hand))?;
             let objects = if by_hand { place.moved(&children, &first)? } else { place.chat_cluster() };
             let seconds = place.run(&objects)?;
             place.end()?;
@@ -44,7 +41,7 @@ pub(super) fn measure(rounds: usize, mut each: impl FnMut(Value) -> Result<()>) 
     Ok(())
 }
 
-/// Ended when dropped.
+/// A cluster, which is ended when dropped.
 struct Cluster(Target);
 
 impl Drop for Cluster {
@@ -55,22 +52,25 @@ impl Drop for Cluster {
     }
 }
 
-/// A namespace and an address, for one round.
+/// The namespace and the address of one round.
 struct Place<'a> {
     target: &'a Target,
+    /// The program of `bench/operator`
+    bench: &'a Path,
     namespace: String,
     address: String,
 }
 
 impl<'a> Place<'a> {
-    fn new(target: &'a Target, index: usize) -> Result<Self> {
-        // Known beforehand, so that no one has to ask for it. Of equal length, so that no text gets longer.
+    fn new(target: &'a Target, bench: &'a Path, index: usize) -> Result<Self> {
+        // The address is known beforehand, so that nothing has to ask for it. All names have one length, so
+        // that objects stay equally long.
         let (namespace, address) = (format!("real-{index:03}"), format!("198.18.128.{}", 100 + index));
         sh::quiet(target.kubectl()?.args(["create", "namespace", &namespace]))?;
-        Ok(Self { target, namespace, address })
+        Ok(Self { target, bench, namespace, address })
     }
 
-    /// A complete cluster, but for the address.
+    /// A ChatCluster with this address, and defaults for everything else.
     fn chat_cluster(&self) -> Value {
         json!({
             "apiVersion": "chatcluster.dev/v1alpha1", "kind": "ChatCluster", "metadata": {"name": NAME},
@@ -78,23 +78,24 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// What the operator has made here, as one would write it by hand.
+    /// The children that the operator has created here, as a person would have written them.
     fn children(&self) -> Result<Value> {
         let selector = format!("app.kubernetes.io/instance={NAME}");
         let list = kube::get(self.target, &[CHILDREN, "-n", &self.namespace, "-l", &selector])?;
-        let items: Vec<Value> = list["items"].as_array().into_iter().flatten().map(by_hand).collect();
-        ensure!(items.len() > 9, "only {} objects were found", items.len());
-        Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}))
+        let count = list["items"].as_array().map_or(0, Vec::len);
+        ensure!(count > 9, "only {count} objects were found");
+        let by_hand = sh::output(sh::cmd(self.bench, ["by-hand"]).arg(self.file(&list)?))?;
+        Ok(serde_json::from_str(&by_hand)?)
     }
 
-    /// Objects of another place, for this one.
+    /// Objects of another place, moved to this one.
     fn moved(&self, objects: &Value, from: &Self) -> Result<Value> {
         let text = objects.to_string();
         let text = text.replace(&from.namespace, &self.namespace).replace(&from.address, &self.address);
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Seconds from `kubectl apply` of these objects until a message has crossed.
+    /// The seconds from `kubectl apply` of these objects until a message has crossed.
     fn run(&self, objects: &Value) -> Result<f64> {
         let file = self.file(objects)?;
         let mut crossing = self.crossing()?;
@@ -115,66 +116,21 @@ impl<'a> Place<'a> {
     }
 
     fn file(&self, objects: &Value) -> Result<PathBuf> {
-        let file = crate::bench::scratch()?.join(format!("{}.json", self.namespace));
+        let file = repo::scratch("bench")?.join(format!("{}.json", self.namespace));
         std::fs::write(&file, objects.to_string())?;
         Ok(file)
     }
 
-    /// Clients outside, who try until they are served, and then talk.
+    /// Starts clients outside of the cluster, which end once a message has crossed.
     fn crossing(&self) -> Result<Child> {
-        let mut crossing = self.target.exec(std::env::current_exe()?)?;
-        let url = format!("http://{}/hub", self.address);
-        crossing.args(["crossing", "--await-listener", "--first", "--pods", "2", "--url", &url]);
-        crossing.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start the clients")
+        let mut crossing = self.target.exec(self.bench)?;
+        crossing.args(["crossing", "--hubs", "2", "--address", &format!("{}:80", self.address)]);
+        crossing.stdin(Stdio::null()).spawn().context("cannot start the clients")
     }
 
-    /// Takes it away, volumes included, before the next one.
+    /// Deletes the namespace, with its volumes, before the next round.
     fn end(&self) -> Result<()> {
         let wait = ["--wait=true", "--timeout=180s"];
         sh::quiet(self.target.kubectl()?.args(["delete", "namespace", &self.namespace]).args(wait))
-    }
-}
-
-/// An object without what others than its author put into it.
-fn by_hand(object: &Value) -> Value {
-    let mut object = object.clone();
-    let remove = |value: Option<&mut Value>, fields: &[&str]| {
-        if let Some(map) = value.and_then(Value::as_object_mut) {
-            map.retain(|field, _| !fields.contains(&field.as_str()));
-        }
-    };
-    remove(Some(&mut object), &["status"]);
-    remove(object.get_mut("metadata"), &NOT_OURS);
-    remove(object.pointer_mut("/metadata/annotations"), &["deployment.kubernetes.io/revision"]);
-    if object["kind"] == "Service" {
-        if object["spec"]["clusterIP"] != "None" {
-            remove(object.get_mut("spec"), &["clusterIP", "clusterIPs"]);
-        }
-        for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            remove(Some(port), &["nodePort"]);
-        }
-    }
-    object
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_by_hand_has_nothing_of_the_servers() {
-        let service = json!({
-            "kind": "Service",
-            "metadata": {"name": "lobby", "uid": "1", "ownerReferences": [{}], "labels": {"a": "b"}},
-            "spec": {"clusterIP": "198.18.64.2", "clusterIPs": [], "ports": [{"port": 80, "nodePort": 30001}]},
-            "status": {"loadBalancer": {}},
-        });
-
-        let by_hand = by_hand(&service);
-
-        assert_eq!(
-            by_hand,
-            json!({"kind": "Service", "metadata": {"name": "lobby", "labels": {"a": "b"}}, "spec": {"ports": [{"port": 80}]}})
-        );
     }
 }

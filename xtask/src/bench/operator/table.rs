@@ -1,10 +1,10 @@
-//! The figures as Markdown: a row for each, a column for each number of clusters. Pure.
+//! The figures as Markdown: a row for each figure, a column for each number of clusters. Pure.
 
 use super::check::{by_verb, sum};
 use crate::bench::markdown::{table, thousands};
 use serde_json::Value;
 
-/// Which of a run's results a figure is of, what it is called, and how it is had.
+/// A row: the phase of the figure, its name, and the way to get it from the results of a run.
 type Row = (&'static str, &'static str, fn(&Of) -> Option<String>);
 
 /// The results of one run.
@@ -21,7 +21,7 @@ impl Of<'_> {
         self.phase(phase)?.pointer(pointer)?.as_f64()
     }
 
-    /// Of a phase that is gone through more than once.
+    /// The mean over all results of a phase that is repeated.
     fn mean(&self, phase: &str, pointer: &str) -> Option<f64> {
         let of_phase = self.results.iter().filter(|result| result["phase"] == phase);
         let numbers: Vec<f64> = of_phase.filter_map(|result| result.pointer(pointer)?.as_f64()).collect();
@@ -33,12 +33,12 @@ impl Of<'_> {
         self.results.first().and_then(|result| result["clusters"].as_f64()).unwrap_or(1.0)
     }
 
-    /// A number with so many decimals.
+    /// A number with this many decimals.
     fn show(&self, phase: &str, pointer: &str, decimals: usize) -> Option<String> {
         Some(shown(self.number(phase, pointer)?, decimals))
     }
 
-    /// Seconds beside the floor's: that of before and that of after, and their mean.
+    /// The operator's seconds, the mean of the floor's before and after, and their ratio.
     fn beside(&self, field: &str) -> Option<String> {
         let pointer = format!("/{field}");
         let (own, phase) = match field {
@@ -61,7 +61,7 @@ impl Of<'_> {
         self.phase(phase).map(|result| &result["requests"])
     }
 
-    /// The verbs of requests, for each cluster.
+    /// Requests for each cluster, by verb.
     fn each(&self, phase: &str) -> Option<String> {
         let requests = self.requests(phase)?;
         let verbs = VERBS.iter().map(|verb| (verb, by_verb(requests, verb) / self.clusters()));
@@ -133,7 +133,7 @@ fn shown(number: f64, decimals: usize) -> String {
     thousands(&format!("{number:.decimals$}"))
 }
 
-/// Everything.
+/// All tables.
 pub(super) fn all(results: &[Value]) -> String {
     let runs = runs(results);
     if runs.is_empty() {
@@ -155,7 +155,7 @@ pub(super) fn all(results: &[Value]) -> String {
     tables.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-/// Real pods: the operator beside the objects by hand.
+/// The table of real pods: the operator beside the objects by hand.
 fn real(results: &[Value]) -> Option<String> {
     let of = |system: &str| -> Vec<f64> {
         let results = results.iter().filter(|r| r["phase"] == "real" && r["system"] == system);
@@ -177,7 +177,7 @@ fn real(results: &[Value]) -> Option<String> {
     Some(table(&lines))
 }
 
-/// Requests for each cluster, by verb and kind.
+/// The table of requests for each cluster, by verb and kind.
 fn by_kind(runs: &[Of]) -> Option<String> {
     let kinds: std::collections::BTreeSet<&String> = runs
         .iter()
@@ -211,7 +211,7 @@ fn runs(results: &[Value]) -> Vec<Of<'_>> {
     runs
 }
 
-/// One result in a line, for who waits.
+/// One result in a line, for a person who waits.
 pub(super) fn progress(result: &Value) -> String {
     let of = Of { results: vec![result] };
     let phase = result["phase"].as_str().unwrap_or_default();
