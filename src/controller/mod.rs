@@ -97,7 +97,7 @@ impl Operator {
             &queue,
             &self.metrics,
             (store, writer),
-            move |cluster| wrote.context.wrote(cluster),
+            move |cluster| wrote.context.is_own_write(cluster),
             move |cluster| gone.context.forget(cluster),
         );
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
@@ -238,10 +238,10 @@ async fn reconcile(mut running: Running, work: Arc<Work>) {
     if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
         let ended = reconcile_once(&object, &work).instrument(span).await;
-        if work.context.still(&*object).is_none() {
+        if work.context.current(&*object).is_none() {
             // The cluster was deleted during the reconcile, which may have remembered something of it since.
             work.context.forget(&*object);
-        } else if let Some(again) = schedule::next(ended, rand::random()) {
+        } else if let Some(again) = schedule::requeue_after(ended, rand::random()) {
             work.queue.push_after(running.cluster(), again);
         }
     }
@@ -256,12 +256,12 @@ async fn reconcile_once(object: &Known, work: &Work) -> Ended {
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match result {
         Ok(ended) => {
-            work.context.succeeded(object);
+            work.context.record_success(object);
             ended
         }
         Err(error) => {
             warn!(%error, "the reconcile failed; it is tried again");
-            Ended::Failed(work.context.failed(object))
+            Ended::Failed(work.context.record_failure(object))
         }
     }
 }

@@ -58,7 +58,7 @@ fn lobby() -> Snapshot {
             "observedGeneration": 1, "address": "203.0.113.7", "hub": {"summary": "2/2"},
             "conditions": [
                 condition("Ready", "True", "Ready", "2 hubs serve at 203.0.113.7"),
-                condition("PasswordCurrent", "True", "Current", "the password that the spec names is in force"),
+                condition("PasswordCurrent", "True", "Current", "the password that the spec names is in use"),
                 condition("BackplaneReady", "True", "Ready", "Redis takes the password and answers"),
                 condition("HubReady", "True", "Ready", "2 of 2 hubs are ready"),
                 condition("Verified", "True", "Verified", "every ready hub is subscribed on Redis"),

@@ -1,4 +1,4 @@
-//! The requests themselves, each as narrow as Kubernetes lets it be.
+//! The write requests, each as narrow as Kubernetes allows.
 
 use std::fmt::Debug;
 
@@ -13,13 +13,15 @@ use super::decide::Child;
 use crate::store::raw::Raw;
 use chatcluster_api::names::OPERATOR;
 
-/// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never
-/// again, so that the number is no longer ours and yet does not go with our ownership.
-/// See <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>.
+/// The field manager to which the number of replicas is left when an autoscaler takes over. It applies the
+/// number once and never again, so that the operator no longer owns the number, and yet it stays when the
+/// operator's ownership ends. See
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>.
 const REPLICAS: &str = "chatcluster-operator-replicas";
 
-/// Makes an object that must not exist yet. An apply that names a resource version makes a missing object all the same,
-/// and conflicts with one that exists, whose version is never 1: one request that cannot seize what is not ours.
+/// Creates an object that must not exist yet. An apply that names a resource version creates a missing object
+/// all the same, and conflicts with an existing one, whose version is never 1: one request that cannot take
+/// over an object that is not ours.
 pub(super) async fn create<K: Child>(
     api: &Api<Raw<K>>,
     name: &str,
@@ -30,10 +32,10 @@ pub(super) async fn create<K: Child>(
     patch(api, name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
 }
 
-/// Applies to this very object: not to another that has taken its name meanwhile.
+/// Applies `value` to this very object, not to another that has taken its name meanwhile.
 ///
-/// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
-/// API server refuses. Then our lists replace theirs as a whole.
+/// Where someone has renamed an element of a keyed list (a Service's port), an apply would put ours beside
+/// theirs, which the API server refuses. Then our lists replace theirs as a whole.
 pub(super) async fn overwrite<K: Child>(
     api: &Api<Raw<K>>,
     name: &str,
@@ -50,7 +52,8 @@ pub(super) async fn overwrite<K: Child>(
     }
 }
 
-/// Leaves the number of replicas to whoever scales, unless it is someone's already: then it conflicts.
+/// Leaves the number of replicas to the autoscaler. If another field manager owns the number already, the
+/// request conflicts.
 pub(super) async fn hand_over_replicas(
     api: &Api<Raw<Deployment>>,
     name: &str,
@@ -60,7 +63,7 @@ pub(super) async fn hand_over_replicas(
     patch(api, name, &PatchParams::apply(REPLICAS), &Patch::Apply(number)).await
 }
 
-/// Has the claim ask for that much.
+/// Has the claim request the size `size`.
 pub(super) async fn expand(
     api: &Api<Raw<PersistentVolumeClaim>>,
     name: &str,
@@ -72,8 +75,8 @@ pub(super) async fn expand(
     patch(api, name, &by, &Patch::Merge(more)).await
 }
 
-/// Without validation of fields, for which the API server would parse what is applied a second time: it finds what the schema
-/// does not know without that, and what is sent is of Kubernetes' own types.
+/// Sends a patch without field validation, for which the API server would parse the object a second time. An
+/// apply is held against the schema without that, and the objects are of Kubernetes' own types.
 async fn patch<K: Child, P: Serialize + Debug>(
     api: &Api<Raw<K>>,
     name: &str,
