@@ -34,8 +34,8 @@ use kube::{Client, Resource, ResourceExt};
 use crate::key::{Key, key};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::store::cluster_record::ClusterRecord;
 use crate::store::clusters::find_cluster;
-use crate::store::known::Known;
 use crate::store::watches::Caches;
 
 use apply::{Applier, ApplyError, ApplyResults, ServerDefaults};
@@ -55,7 +55,7 @@ pub use error::ReconcileError;
 pub struct Context {
     defaults: Defaults,
     client: Client,
-    clusters: Store<Known>,
+    clusters: Store<ClusterRecord>,
     caches: Arc<Caches>,
     queue: Arc<Queue>,
     user_secrets: UserSecrets,
@@ -74,7 +74,7 @@ impl Context {
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
         queue: Arc<Queue>,
-        clusters: Store<Known>,
+        clusters: Store<ClusterRecord>,
     ) -> Self {
         Self {
             user_secrets: UserSecrets::new(client.clone(), queue.clone(), metrics.clone()),
@@ -91,13 +91,13 @@ impl Context {
     }
 
     /// Returns the cluster of that namespace and name, as the watch last delivered it.
-    pub(crate) fn cluster(&self, cluster: &Key) -> Option<Arc<Known>> {
+    pub(crate) fn cluster(&self, cluster: &Key) -> Option<Arc<ClusterRecord>> {
         find_cluster(&self.clusters, cluster)
     }
 
     /// Returns the newest known version of `object`; `None` if it was deleted, even if another object has its
     /// name now.
-    pub(crate) fn current<K: Resource<DynamicType = ()>>(&self, object: &K) -> Option<Arc<Known>> {
+    pub(crate) fn current<K: Resource<DynamicType = ()>>(&self, object: &K) -> Option<Arc<ClusterRecord>> {
         self.cluster(&key(object)).filter(|now| now.uid() == object.uid())
     }
 

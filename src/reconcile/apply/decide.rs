@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::objects::compare::{Difference, differences};
 use crate::reconcile::validate::{Cluster, owns};
-use crate::store::cache::Mark;
+use crate::store::cache::StateHash;
 use crate::store::watches::Watched;
 use chatcluster_api::names::APPLIED;
 
@@ -52,13 +52,13 @@ pub(super) struct DesiredChild<K> {
     pub(super) object: K,
     pub(super) value: Value,
     /// The mark of `object` without its fingerprint.
-    pub(super) mark: Mark,
+    pub(super) mark: StateHash,
     fingerprint: String,
 }
 
 impl<K: Child> DesiredChild<K> {
     /// Adds the fingerprint to `object`. `mark`: the mark of `object`.
-    pub(super) fn new(mut object: K, mark: Mark) -> Self {
+    pub(super) fn new(mut object: K, mark: StateHash) -> Self {
         let mut value = to_value(&object);
         let fingerprint = fingerprint(&value);
         object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn desired<K: Child>(object: K) -> DesiredChild<K> {
-        let mark = Mark::of(&object);
+        let mark = StateHash::of(&object);
         DesiredChild::new(object, mark)
     }
 

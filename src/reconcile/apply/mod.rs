@@ -29,8 +29,8 @@ use crate::objects::compare::{Difference, differences};
 use crate::reconcile::desired::{Children, WorkloadError};
 use crate::reconcile::judge::Growth;
 use crate::reconcile::validate::{Cluster, controller, owns};
-use crate::store::cache::{Cache, Mark};
-use crate::store::raw::Raw;
+use crate::store::cache::{Cache, StateHash};
+use crate::store::undecoded::Undecoded;
 use crate::store::watches::Caches;
 use chatcluster_api::ChatCluster;
 use chatcluster_api::names;
@@ -106,8 +106,8 @@ impl<'a> Applier<'a> {
     }
 
     /// Returns the mark of the desired object; `None` if the child is already known to match it.
-    fn unsatisfied<K: Child>(&self, cache: &Cache<K>, desired: &K) -> Option<Mark> {
-        let mark = Mark::of(desired);
+    fn unsatisfied<K: Child>(&self, cache: &Cache<K>, desired: &K) -> Option<StateHash> {
+        let mark = StateHash::of(desired);
         (!cache.satisfies(&self.cluster.namespace, &desired.name_any(), mark)).then_some(mark)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Applier<'a> {
         cache: &Cache<K>,
         desired: DesiredChild<K>,
     ) -> Result<Applied, ApplyError> {
-        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Undecoded<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         let actual = cache.get(&self.cluster.namespace, &desired.name);
         let read = self
             .secrets_read
@@ -190,7 +190,7 @@ impl<'a> Applier<'a> {
 
     async fn write<K: Child>(
         &self,
-        api: &Api<Raw<K>>,
+        api: &Api<Undecoded<K>>,
         cache: &Cache<K>,
         desired: &DesiredChild<K>,
         actual: &K,
@@ -208,7 +208,7 @@ impl<'a> Applier<'a> {
     /// Creates a child that the watch does not show.
     async fn create<K: Child>(
         &self,
-        api: &Api<Raw<K>>,
+        api: &Api<Undecoded<K>>,
         cache: &Cache<K>,
         desired: &DesiredChild<K>,
     ) -> Result<Applied, ApplyError> {
@@ -247,7 +247,7 @@ impl<'a> Applier<'a> {
         let now = actual()["spec"]["replicas"].as_i64().unwrap_or(1);
         let replicas = now.max(i64::from(autoscaling.min_replicas));
         let name = names::hub(&self.cluster.name);
-        let api: Api<Raw<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Undecoded<Deployment>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         match write::hand_over_replicas(&api, &name, replicas).await {
             Ok(left) => {
                 self.caches.deployments.remember(&left);
@@ -262,7 +262,7 @@ impl<'a> Applier<'a> {
 
     /// Takes the answer to a write as a match of the desired state, and learns which fields the API server
     /// stores otherwise than written.
-    fn learn<K: Child>(&self, cache: &Cache<K>, desired: &DesiredChild<K>, written: &Raw<K>) {
+    fn learn<K: Child>(&self, cache: &Cache<K>, desired: &DesiredChild<K>, written: &Undecoded<K>) {
         let changed = differences(&desired.value, &written.value());
         self.server_defaults.learn(&self.cluster.uid, &written.uid().unwrap_or_default(), changed);
         cache.remember(written);
@@ -272,7 +272,7 @@ impl<'a> Applier<'a> {
     async fn remove<K: Child>(&self, cache: &Cache<K>, name: &str) -> Result<Applied, ApplyError> {
         let gone = |outcome| Applied { child: reference::<K>(&self.cluster.namespace, name), outcome };
         let Some(actual) = self.own_child(cache, name) else { return Ok(gone(Outcome::Absent)) };
-        let api: Api<Raw<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
+        let api: Api<Undecoded<K>> = Api::namespaced(self.client.clone(), &self.cluster.namespace);
         delete(&api, name, &DeleteParams::default().preconditions(same_object(&*actual))).await?;
         cache.forget(&*actual);
         Ok(gone(Outcome::Removed))
@@ -291,7 +291,7 @@ impl<'a> Applier<'a> {
             }
             Growth::Expand { claim, uid, from, to } => (claim, uid, from, to),
         };
-        let api: Api<Raw<PersistentVolumeClaim>> =
+        let api: Api<Undecoded<PersistentVolumeClaim>> =
             Api::namespaced(self.client.clone(), &self.cluster.namespace);
         Some(match write::expand(&api, &claim, &uid, &to).await {
             Ok(grown) => {
@@ -340,7 +340,7 @@ fn same_object<K: Resource>(object: &K) -> Preconditions {
     Preconditions { uid: object.uid(), resource_version: None }
 }
 
-async fn delete<K: Child>(api: &Api<Raw<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
+async fn delete<K: Child>(api: &Api<Undecoded<K>>, name: &str, how: &DeleteParams) -> Result<(), ApplyError> {
     match api.delete(name, how).await {
         Ok(_) => Ok(()),
         Err(error) if write::is_not_found(&error) => Ok(()),

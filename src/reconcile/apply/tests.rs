@@ -55,7 +55,7 @@ async fn a_secret_that_was_changed_while_its_content_was_read_does_not_get_that_
     let mut changed = children.hub_token.clone();
     changed.metadata.resource_version = Some("8".to_owned());
     changed.string_data = None;
-    caches.secrets.remember(&Raw::from(&changed));
+    caches.secrets.remember(&Undecoded::from(&changed));
     let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
 
     let applier = Applier {
@@ -101,10 +101,10 @@ async fn a_child_without_an_owner_gets_it_back_only_if_the_cluster_stays() {
         let children =
             children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
         let mut orphan =
-            DesiredChild::new(children.redis_config.clone(), Mark::of(&children.redis_config)).object;
+            DesiredChild::new(children.redis_config.clone(), StateHash::of(&children.redis_config)).object;
         orphan.metadata.owner_references = None;
         orphan.metadata.resource_version = Some("7".to_owned());
-        caches.config_maps.remember(&Raw::from(&orphan));
+        caches.config_maps.remember(&Undecoded::from(&orphan));
 
         let applier = Applier {
             client: &client,
