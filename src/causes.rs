@@ -1,9 +1,9 @@
-//! An error and what caused it.
+//! Errors with their causes, as text.
 
 use std::error::Error;
 use std::fmt;
 
-/// All of it in one line: hyper's own words are only “client error (Connect)”.
+/// Displays an error and all its causes in one line. hyper's own text would only be “client error (Connect)”.
 pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Causes<'_> {

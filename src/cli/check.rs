@@ -1,5 +1,5 @@
-//! `chatcluster-operator check URL…`: whether HTTP servers answer well. `helm test` runs it where the operator's own image is the
-//! only one that is sure to be there.
+//! `chatcluster-operator check URL…` waits until HTTP servers answer with success. `helm test` runs it: the operator's
+//! own image is the only one that every cluster has.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,19 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::causes::Causes;
 
-/// How long a server may take to answer well: a network policy takes a while to know a new pod.
+/// The time that a server gets until it answers with success: network policies take a while to admit a new pod.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one answer may take.
+/// The time limit of one request.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// What is waited between two questions.
+/// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How much is read of an answer, in bytes.
+/// The most bytes that are read of an answer.
 const LONGEST_ANSWER: usize = 1 << 24;
 
-/// Asks until the server answers with a 2xx; the answer's first line.
+/// Asks until the server answers with a 2xx, and returns the answer's first line.
 ///
 /// # Errors
-/// What came instead, when the patience is at its end.
+/// The last answer or failure, once the time is over.
 pub(super) async fn check(url: &str) -> Result<String, String> {
     check_within(url, PATIENCE).await
 }

@@ -1,4 +1,4 @@
-//! What the path of a request to the API server names.
+//! The parts of a request's path to the API server.
 
 /// `/api/v1/…` or `/apis/GROUP/VERSION/…`, then `[namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]]`. See
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>.
@@ -11,7 +11,7 @@ pub(crate) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// `None` where it names no resource, such as `/version`.
+    /// Parses a path; `None` if it names no resource, as `/version` does.
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let (["api", _, rest @ ..] | ["apis", _, _, rest @ ..]) = parts.as_slice() else { return None };

@@ -1,5 +1,5 @@
-//! A layer around the client of the API server that counts each request: by verb and resource, as a role names them, and by
-//! the code of the answer. What the client repeats by itself counts once.
+//! A layer of the client that counts requests by verb and resource, as a role names them, and by the code of the answer.
+//! A request that the client repeats by itself counts once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// What a request asks for, in the words of a role.
+/// A request in the words of a role.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     verb: &'static str,
@@ -70,7 +70,7 @@ impl Asked {
         let (resource, named) = match Path::parse(path) {
             Some(Path { resource, name, subresource: None, .. }) => (resource.to_owned(), name.is_some()),
             Some(Path { resource, subresource: Some(part), .. }) => (format!("{resource}/{part}"), true),
-            // Such as /version, which is of no resource.
+            // A path such as /version, which names no resource.
             None => (String::new(), true),
         };
         let watches = query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"));

@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 
 use super::apply::{Applied, Outcome};
 use super::events::Former;
-use super::status::Pace;
+use super::status;
 
 /// The memories of all clusters, by their uids.
 #[derive(Debug, Default)]
@@ -26,13 +26,13 @@ struct Memory {
     /// The kinds and names, each as one number, of the children that were there when we last looked: what is missing of them
     /// now was deleted by someone else. `None`: we have not looked yet.
     children: Option<HashSet<u64>>,
-    /// When to write the status.
-    pace: Pace,
+    /// When the status was last written, or else the cluster was first seen.
+    status_since: Instant,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { written: None, failures: 0, children: None, pace: Pace::new(Instant::now()) }
+        Self { written: None, failures: 0, children: None, status_since: Instant::now() }
     }
 }
 
@@ -70,23 +70,19 @@ impl Memories {
     ) -> Duration {
         let mut pause = Duration::ZERO;
         if before != after {
-            self.remember(object, |memory| pause = memory.pace.wait(before, after, Instant::now(), is_busy));
+            self.remember(object, |memory| {
+                pause = status::pause(before, after, memory.status_since.elapsed(), is_busy);
+            });
         }
         pause
     }
 
-    /// The status `after` was written over `before`, and the API server answered with `written`.
-    pub(super) fn status_written(
-        &self,
-        object: &ChatCluster,
-        before: &ChatClusterStatus,
-        after: &ChatClusterStatus,
-        written: ChatCluster,
-    ) {
+    /// A status was written, and the API server answered with `written`.
+    pub(super) fn status_written(&self, object: &ChatCluster, written: ChatCluster) {
         let version = version(&written).unwrap_or(0);
         self.remember(object, |memory| {
             memory.written = Some((version, written.status.unwrap_or_default()));
-            memory.pace.wrote(before, after, Instant::now());
+            memory.status_since = Instant::now();
         });
     }
 
@@ -249,7 +245,7 @@ mod tests {
         let mut written = read.clone();
         written.metadata.resource_version = Some("8".to_owned());
         written.status = Some(after.clone());
-        memories.status_written(&read, &before, &after, written.clone());
+        memories.status_written(&read, written.clone());
 
         assert!(memories.wrote(&written) && !memories.wrote(&read));
         assert_eq!(memories.status_so_far(&read), after);

@@ -1,5 +1,5 @@
-//! Writes Kubernetes events, each once, beside the reconciles: a thousand clusters that come up get their children first, and are
-//! talked about then.
+//! Writes Kubernetes events, each once, beside the reconciles and few at a time: when a thousand clusters
+//! come up, most of the API server's time goes to their children.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,7 +19,6 @@ use tracing::warn;
 
 use crate::reconcile::events::Notice;
 use crate::shutdown;
-use crate::store::Lean;
 use chatcluster_api::names::OPERATOR;
 
 /// The same event about the same cluster is said again after this time at the earliest.
@@ -28,10 +27,6 @@ const QUIET: Duration = Duration::from_mins(1);
 const LONGEST_NOTE: usize = 1024;
 /// Events that wait to be written. A reconcile that has one more waits as well.
 const WAITING: usize = 2048;
-/// Of these, how many may wait until nothing more urgent is to be written.
-const PATIENT: usize = 1024;
-/// Then so long each, so that somebody who looks sees that it goes on.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Events that are written at a time, of all writes that are under way.
 const AT_ONCE: usize = 2;
 /// For those that still wait when the operator is asked to end.
@@ -55,21 +50,22 @@ pub struct Publishing {
 struct Said {
     /// When last, by a number for the cluster's uid, the reason and the note.
     at: HashMap<u64, Instant>,
-    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
+    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay
+    /// for each other.
     swept: Option<Instant>,
 }
 
 impl Publisher {
-    /// `instance`: the name of the operator's pod. `calm`: whether nothing more urgent is to be written. Needs a Tokio runtime.
-    pub fn start(client: Client, instance: String, calm: watch::Receiver<bool>) -> (Arc<Self>, Publishing) {
+    /// Starts the writing. `instance`: the name of the operator's pod. Needs a Tokio runtime.
+    pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
-        let task = tokio::spawn(write_all(client, queued, calm, ending));
+        let task = tokio::spawn(write_all(client, queued, ending));
         (Arc::new(Self { instance, queue, said: Mutex::default() }), Publishing { task, ends })
     }
 
-    /// Says `notice` about the cluster soon, unless it was said a moment ago. An event that cannot be written is logged and
-    /// lost: events are a courtesy, and no reconcile fails for one.
+    /// Says `notice` about the cluster soon, unless it was said a moment ago. An event that cannot be written
+    /// is logged and lost: events are a courtesy, and no reconcile fails for one.
     pub async fn publish(&self, cluster: &ObjectReference, notice: Notice) {
         if self.is_new(cluster, &notice) {
             // It is refused only at the very end.
@@ -122,7 +118,8 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Has what waits written, but not for long, and nothing more. To be called while the operator still leads.
+    /// Has what waits written, but not for long, and nothing more. To be called while the operator still
+    /// leads.
     pub async fn finish(self) {
         self.ends.send_replace(true);
         if tokio::time::timeout(LAST_EVENTS, self.task).await.is_err() {
@@ -131,14 +128,9 @@ impl Publishing {
     }
 }
 
-/// Until `ending`, and what waits then.
-async fn write_all(
-    client: Client,
-    queue: mpsc::Receiver<Event>,
-    calm: watch::Receiver<bool>,
-    ending: watch::Receiver<bool>,
-) {
-    let events = stream::unfold((queue, calm), |(mut queue, mut calm)| async {
+/// Writes what comes until `ending`, and what waits then.
+async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::Receiver<bool>) {
+    let events = stream::unfold(queue, |mut queue| async {
         let event = tokio::select! {
             event = queue.recv() => event,
             () = shutdown::wait(ending.clone()) => {
@@ -146,23 +138,16 @@ async fn write_all(
                 queue.recv().await
             }
         };
-        let event = event?;
-        if queue.len() < PATIENT {
-            tokio::select! {
-                _ = tokio::time::timeout(PATIENCE, calm.wait_for(|calm| *calm)) => {}
-                () = shutdown::wait(ending.clone()) => {}
-            }
-        }
-        Some((event, (queue, calm)))
+        Some((event?, queue))
     });
     events.for_each_concurrent(AT_ONCE, |event| write(&client, event)).await;
 }
 
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<Lean<Event>> = Api::namespaced(client.clone(), namespace);
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let reason = event.reason.clone();
-    if let Err(error) = api.create(&PostParams::default(), &Lean(event)).await {
+    if let Err(error) = api.create(&PostParams::default(), &event).await {
         warn!(%error, reason, "an event could not be written");
     }
 }
@@ -210,8 +195,7 @@ mod tests {
                 "default",
             )
         };
-        let (publisher, publishing) =
-            Publisher::start(client, "operator-0".to_owned(), watch::channel(true).1);
+        let (publisher, publishing) = Publisher::start(client, "operator-0".to_owned());
         let cluster = ObjectReference { name: Some("lobby".to_owned()), ..ObjectReference::default() };
         let notice =
             |note: String| Notice { warning: false, reason: "Repaired".to_owned(), note, related: None };

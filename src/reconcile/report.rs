@@ -13,7 +13,6 @@ use super::events::{self, Notice};
 use super::memory::Memories;
 use super::publisher::Publisher;
 use crate::metrics::Metrics;
-use crate::store::Lean;
 
 /// What it takes to tell.
 pub(super) struct Reporter {
@@ -64,7 +63,7 @@ impl Reporter {
             return Ok(());
         }
         debug!("writing the status");
-        let api: Api<Lean<ChatCluster>> =
+        let api: Api<ChatCluster> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, after);
@@ -72,9 +71,9 @@ impl Reporter {
         // It is of our own type: the API server need not look for fields that the schema does not have.
         let params = PatchParams::default().validation_ignore();
         match api.patch_status(&object.name_any(), &params, &patch).await {
-            Ok(Lean(written)) => {
+            Ok(written) => {
                 self.metrics.wrote_status();
-                memories.status_written(object, before, after, written);
+                memories.status_written(object, written);
             }
             // It was deleted meanwhile, or made anew under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),

@@ -14,9 +14,9 @@ use crate::store::watches::Watched;
 use chatcluster_api::names::APPLIED;
 
 /// A kind of child: what can be applied in a namespace, and read again.
-pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
+pub(super) trait Child: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
-impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> {}
+impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
 /// What is to be done about a child that should be there.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! A user's `podTemplate`, laid over ours by strategic merge: maps merge, keyed lists merge by their keys, other lists are
-//! replaced, null removes. See
+//! A user's `podTemplate`, laid over ours by strategic merge: maps merge, keyed lists merge by their keys,
+//! other lists are replaced, null removes. See
 //! <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/#notes-on-the-strategic-merge-patch>.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -44,8 +44,8 @@ pub enum OverlayError {
     },
 }
 
-/// `template` with `overlay` on top. `protected`: gives what must be in the result as it stands there. `field`: where the
-/// overlay stands in the spec.
+/// `template` with `overlay` on top. `protected`: gives what must be in the result as it stands there.
+/// `field`: where the overlay stands in the spec.
 ///
 /// # Errors
 /// If the result is no pod template, or lacks something of `protected`.

@@ -17,8 +17,7 @@ use crate::key::Key;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
 use crate::reconcile::validate::{SecretKey, UserSecret};
-use crate::store::Lean;
-use crate::store::watches::{events, mapped};
+use crate::store::watches::events;
 
 /// How long the first answer of a new watch may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -115,10 +114,9 @@ impl UserSecrets {
     }
 
     fn start(&self, namespace: &str, secret: &str) -> Follower {
-        let api: Api<Lean<Secret>> = Api::namespaced(self.client.clone(), namespace);
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let named = Config::default().fields(&format!("metadata.name={secret}"));
-        let events = events(api, named, self.metrics.clone());
-        let mut events = Box::pin(events.map(|event| mapped(event, |Lean(secret)| secret)));
+        let mut events = Box::pin(events(api, named, self.metrics.clone()));
         let clusters: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let (sender, state) = watch::channel(State::Unknown);
         let (queue, concerned, namespace) = (self.queue.clone(), clusters.clone(), namespace.to_owned());

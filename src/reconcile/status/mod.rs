@@ -14,7 +14,7 @@ use crate::reconcile::validate::{Cluster, Held, hub_selector};
 use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reason, ServiceType};
 
 pub use failure::Failure;
-pub(super) use pace::Pace;
+pub(super) use pace::pause;
 
 /// Where the clients of the public Service connect; `None` until that is known.
 fn address(cluster: &Cluster, service: &Service) -> Option<String> {
