@@ -4,7 +4,7 @@
 //! (pure, then one patch). Each step is a folder of that name in [`reconcile`], which strings them together;
 //! [`controller`] says when. The modules below stand in the order in which they build on each other, from the ground up.
 
-mod causes;
+mod error_chain;
 mod hex;
 mod key;
 pub mod objects;

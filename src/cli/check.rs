@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-use crate::causes::Causes;
+use crate::error_chain::ErrorChain;
 
 /// The time that a server gets until it answers with success: network policies take a while to admit a new pod.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ async fn check_within(url: &str, patience: Duration) -> Result<String, String> {
 async fn ask(url: &str) -> Result<String, String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let url = url.parse().map_err(|error| format!("no URL: {error}"))?;
-    let answer = client.get(url).await.map_err(|error| Causes(&error).to_string())?;
+    let answer = client.get(url).await.map_err(|error| ErrorChain(&error).to_string())?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();

@@ -2,6 +2,6 @@
 //! answer, and count requests.
 
 pub mod access;
-mod path;
+mod request_path;
 pub mod requests;
 pub mod wire;

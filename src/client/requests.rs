@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::http::{Method, Request, Response};
 use tower::{Layer, Service};
 
-use crate::client::path::Path;
+use crate::client::request_path::RequestPath;
 use crate::metrics::Metrics;
 
 /// Counts the requests of the service that it is laid around.
@@ -67,9 +67,13 @@ struct Asked {
 
 impl Asked {
     fn of(method: &Method, path: &str, query: &str) -> Self {
-        let (resource, named) = match Path::parse(path) {
-            Some(Path { resource, name, subresource: None, .. }) => (resource.to_owned(), name.is_some()),
-            Some(Path { resource, subresource: Some(part), .. }) => (format!("{resource}/{part}"), true),
+        let (resource, named) = match RequestPath::parse(path) {
+            Some(RequestPath { resource, name, subresource: None, .. }) => {
+                (resource.to_owned(), name.is_some())
+            }
+            Some(RequestPath { resource, subresource: Some(part), .. }) => {
+                (format!("{resource}/{part}"), true)
+            }
             // A path such as /version, which names no resource.
             None => (String::new(), true),
         };

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::reconcile::events::Notice;
+use crate::reconcile::events::EventContent;
 use crate::reconcile::publisher::Publisher;
 use crate::store::clusters::{Malformed, MalformedClusters, Stored};
 use chatcluster_api::{ChatCluster, ConditionType, Reason};
@@ -73,8 +73,12 @@ async fn tell(client: &Client, publisher: &Publisher, cluster: &Malformed) -> Re
         resource_version: metadata.resource_version.clone(),
         ..ObjectReference::default()
     };
-    let notice =
-        Notice { warning: true, reason: Reason::Malformed.as_str(), note: message(cluster), related: None };
+    let notice = EventContent {
+        warning: true,
+        reason: Reason::Malformed.as_str(),
+        note: message(cluster),
+        related: None,
+    };
     let api: Api<Stored> = Api::namespaced(client.clone(), namespace);
     let patch = Patch::Merge(json!({"metadata": {"uid": metadata.uid}, "status": status}));
     match api.patch_status(name.unwrap_or_default(), &PatchParams::default(), &patch).await {

@@ -25,8 +25,8 @@ use crate::reconcile::schedule::{self, Ended};
 use crate::reconcile::validate::Defaults;
 use crate::reconcile::{Context, ReconcileError};
 use crate::shutdown;
+use crate::store::cluster_record::ClusterRecord;
 use crate::store::clusters::{self, Clusters};
-use crate::store::known::Known;
 use crate::store::scope::Scope;
 use crate::store::watches;
 use crate::telemetry;
@@ -97,7 +97,7 @@ impl Operator {
             &queue,
             &self.metrics,
             (store, writer),
-            move |cluster| wrote.context.wrote(cluster),
+            move |cluster| wrote.context.is_own_write(cluster),
             move |cluster| gone.context.forget(cluster),
         );
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
@@ -128,7 +128,7 @@ impl Operator {
     }
 
     /// Keeps the watch caches warm without reconciling, until the process is asked to end.
-    async fn stand_by(&self, store: &Store<Known>) {
+    async fn stand_by(&self, store: &Store<ClusterRecord>) {
         let listed = async {
             self.has_listed(store).await;
             std::future::pending::<()>().await;
@@ -140,7 +140,7 @@ impl Operator {
         }
     }
 
-    async fn has_listed(&self, store: &Store<Known>) {
+    async fn has_listed(&self, store: &Store<ClusterRecord>) {
         if store.wait_until_ready().await.is_ok() {
             self.health.clusters_listed();
         }
@@ -192,7 +192,7 @@ impl Operator {
 
     /// Retries clusters that failed while the API server did not answer as soon as it does, rather than at the end of
     /// their back-off.
-    async fn retry_after_recoveries(&self, work: &Work, store: &Store<Known>) {
+    async fn retry_after_recoveries(&self, work: &Work, store: &Store<ClusterRecord>) {
         let mut recoveries = self.access.recoveries();
         while recoveries.changed().await.is_ok() {
             for cluster in store.state() {
@@ -238,17 +238,17 @@ async fn reconcile(mut running: Running, work: Arc<Work>) {
     if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
         let ended = reconcile_once(&object, &work).instrument(span).await;
-        if work.context.still(&*object).is_none() {
+        if work.context.current(&*object).is_none() {
             // The cluster was deleted during the reconcile, which may have remembered something of it since.
             work.context.forget(&*object);
-        } else if let Some(again) = schedule::next(ended, rand::random()) {
+        } else if let Some(again) = schedule::requeue_after(ended, rand::random()) {
             work.queue.push_after(running.cluster(), again);
         }
     }
 }
 
 /// Reconciles one cluster, counts it, and returns how it ended.
-async fn reconcile_once(object: &Known, work: &Work) -> Ended {
+async fn reconcile_once(object: &ClusterRecord, work: &Work) -> Ended {
     let started = Instant::now();
     let reconcile = Box::pin(async { work.context.reconcile(&object.cluster()).await });
     let result = survive(reconcile).await;
@@ -256,12 +256,12 @@ async fn reconcile_once(object: &Known, work: &Work) -> Ended {
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match result {
         Ok(ended) => {
-            work.context.succeeded(object);
+            work.context.record_success(object);
             ended
         }
         Err(error) => {
             warn!(%error, "the reconcile failed; it is tried again");
-            Ended::Failed(work.context.failed(object))
+            Ended::Failed(work.context.record_failure(object))
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::reconcile::events::Notice;
+use crate::reconcile::events::EventContent;
 use crate::shutdown;
 use chatcluster_api::names::OPERATOR;
 
@@ -64,16 +64,16 @@ impl Publisher {
         (Arc::new(Self { instance, queue, said: Mutex::default() }), Publishing { task, ends })
     }
 
-    /// Says `notice` about the cluster soon, unless it was said a moment ago. An event that cannot be written
-    /// is logged and lost: events are a courtesy, and no reconcile fails for one.
-    pub async fn publish(&self, cluster: &ObjectReference, notice: Notice) {
+    /// Publishes an event about the cluster soon, unless the same one was published a moment ago. An event that
+    /// cannot be written is logged and lost: events are a courtesy, and no reconcile fails for one.
+    pub async fn publish(&self, cluster: &ObjectReference, notice: EventContent) {
         if self.is_new(cluster, &notice) {
             // It is refused only at the very end.
             let _ = self.queue.send(self.event(cluster, notice)).await;
         }
     }
 
-    fn is_new(&self, cluster: &ObjectReference, notice: &Notice) -> bool {
+    fn is_new(&self, cluster: &ObjectReference, notice: &EventContent) -> bool {
         let now = Instant::now();
         let is_lately = |at: Instant| now.duration_since(at) < QUIET;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +87,7 @@ impl Publisher {
         !said.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
-    fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
+    fn event(&self, cluster: &ObjectReference, notice: EventContent) -> Event {
         let now = Timestamp::now();
         let name = cluster.name.as_deref().unwrap_or_default();
         let mut note = notice.note;
@@ -197,8 +197,12 @@ mod tests {
         };
         let (publisher, publishing) = Publisher::start(client, "operator-0".to_owned());
         let cluster = ObjectReference { name: Some("lobby".to_owned()), ..ObjectReference::default() };
-        let notice =
-            |note: String| Notice { warning: false, reason: "Repaired".to_owned(), note, related: None };
+        let notice = |note: String| EventContent {
+            warning: false,
+            reason: "Repaired".to_owned(),
+            note,
+            related: None,
+        };
 
         for n in 0..8 {
             publisher.publish(&cluster, notice(format!("{n} is back"))).await;

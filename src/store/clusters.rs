@@ -18,8 +18,8 @@ use tracing::{debug, error, warn};
 use crate::key::{Key, key};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::store::known::Known;
-use crate::store::packed::Packer;
+use crate::store::cluster_record::ClusterRecord;
+use crate::store::compressed::Compressor;
 use crate::store::scope::{Part, Scope};
 use crate::store::watches::events_within;
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
@@ -52,7 +52,7 @@ pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
 /// The clusters that the watch has seen.
 pub struct Clusters {
     /// The clusters that can be read.
-    pub store: Store<Known>,
+    pub store: Store<ClusterRecord>,
     /// The clusters that cannot be read.
     pub malformed: watch::Receiver<MalformedClusters>,
     /// The watch's task.
@@ -63,9 +63,9 @@ pub struct Clusters {
 #[derive(Debug)]
 enum Effect {
     /// A cluster is new, or has changed.
-    Changed(Box<Known>),
+    Changed(Box<ClusterRecord>),
     /// Clusters were deleted, or can no longer be read.
-    Gone(Vec<Arc<Known>>),
+    Gone(Vec<Arc<ClusterRecord>>),
 }
 
 /// Starts the watch, which fills the store and queues clusters for a reconcile. It skips the versions that `wrote`
@@ -76,9 +76,9 @@ pub fn start(
     scope: &Scope,
     queue: &Arc<Queue>,
     metrics: &Arc<Metrics>,
-    (store, writer): (Store<Known>, Writer<Known>),
-    wrote: impl Fn(&Known) -> bool + Send + 'static,
-    gone: impl Fn(&Known) + Send + 'static,
+    (store, writer): (Store<ClusterRecord>, Writer<ClusterRecord>),
+    wrote: impl Fn(&ClusterRecord) -> bool + Send + 'static,
+    gone: impl Fn(&ClusterRecord) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
     let mut seen = Seen::new(scope, store.clone(), writer, sender, metrics.clone());
@@ -103,14 +103,17 @@ pub fn start(
 }
 
 /// Returns the cluster of that key.
-pub(crate) fn find_cluster(store: &Store<Known>, (namespace, name): &Key) -> Option<Arc<Known>> {
+pub(crate) fn find_cluster(
+    store: &Store<ClusterRecord>,
+    (namespace, name): &Key,
+) -> Option<Arc<ClusterRecord>> {
     store.get(&ObjectRef::new(name).within(namespace))
 }
 
 struct Seen {
-    store: Store<Known>,
-    writer: Writer<Known>,
-    packer: Packer,
+    store: Store<ClusterRecord>,
+    writer: Writer<ClusterRecord>,
+    packer: Compressor,
     metrics: Arc<Metrics>,
     malformed: watch::Sender<MalformedClusters>,
     /// For each part of the scope whose watch is listing: the clusters listed so far.
@@ -122,12 +125,12 @@ struct Seen {
 impl Seen {
     fn new(
         scope: &Scope,
-        store: Store<Known>,
-        writer: Writer<Known>,
+        store: Store<ClusterRecord>,
+        writer: Writer<ClusterRecord>,
         malformed: watch::Sender<MalformedClusters>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (listed, packer) = (BTreeMap::new(), Packer::default());
+        let (listed, packer) = (BTreeMap::new(), Compressor::default());
         Self { store, writer, packer, metrics, malformed, listed, unlisted: scope.parts() }
     }
 
@@ -155,7 +158,7 @@ impl Seen {
             Ok(cluster) => {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
                 // As an event of its own: parts of a list show in the store only once the list is complete.
-                let cluster = Known::new(&cluster, &self.packer);
+                let cluster = ClusterRecord::new(&cluster, &self.packer);
                 let before = self.known(&key).map(|known| known.conditions());
                 self.metrics.cluster_changed(before, Some(cluster.conditions()));
                 self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
@@ -178,7 +181,7 @@ impl Seen {
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
+    fn remove(&mut self, key: &Key) -> Option<Arc<ClusterRecord>> {
         self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
         let known = self.known(key)?;
         self.metrics.cluster_changed(Some(known.conditions()), None);
@@ -186,12 +189,12 @@ impl Seen {
         Some(known)
     }
 
-    fn known(&self, cluster: &Key) -> Option<Arc<Known>> {
+    fn known(&self, cluster: &Key) -> Option<Arc<ClusterRecord>> {
         find_cluster(&self.store, cluster)
     }
 
     /// Removes the clusters that the list of `part`, now complete, lacks.
-    fn listed(&mut self, part: &Part) -> Vec<Arc<Known>> {
+    fn listed(&mut self, part: &Part) -> Vec<Arc<ClusterRecord>> {
         let listed = self.listed.remove(part).unwrap_or_default();
         let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
         let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();

@@ -24,9 +24,9 @@ use tracing::warn;
 
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
-use crate::store::cache::{Cache, Concerned};
-use crate::store::raw::Raw;
+use crate::store::cache::{Affected, Cache};
 use crate::store::scope::{Part, Scope};
+use crate::store::undecoded::Undecoded;
 use chatcluster_api::names::{MANAGED_BY, OPERATOR};
 
 /// The watch caches of all kinds that reconciles read.
@@ -140,8 +140,8 @@ pub fn start(
     watches.start(&ours, |caches| &caches.policies);
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
-    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
-    let pods = pods.map(|(part, event)| (part, event.modify(Raw::remove_spec))).boxed();
+    let pods = events_within::<Undecoded<Pod>>(scope, client, &ours, metrics);
+    let pods = pods.map(|(part, event)| (part, event.modify(Undecoded::remove_spec))).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
     // Storage classes are cluster-scoped.
@@ -187,7 +187,7 @@ impl Watches {
     /// Follows `events`, and queues the clusters that they concern with an urgency of at most `most`.
     fn follow<K>(
         &mut self,
-        mut events: BoxStream<'static, (Part, Event<Raw<K>>)>,
+        mut events: BoxStream<'static, (Part, Event<Undecoded<K>>)>,
         cache: fn(&Caches) -> &Cache<K>,
         most: Urgency,
     ) where
@@ -198,7 +198,7 @@ impl Watches {
             while let Some((part, event)) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
                 let deleted = matches!(event, Event::Delete(_));
-                let Concerned { clusters, urgency } = cache(&caches).observe(&part, event);
+                let Affected { clusters, urgency } = cache(&caches).observe(&part, event);
                 let push = move |queue: &Queue| {
                     for cluster in &clusters {
                         queue.push(cluster, urgency.max(most));

@@ -13,8 +13,8 @@ use kube::client::Body;
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
-use crate::causes::Causes;
-use crate::client::path::Path;
+use crate::client::request_path::RequestPath;
+use crate::error_chain::ErrorChain;
 use crate::lease::{Moment, NotLeading, Tenure};
 
 /// The requests that the API server fails to answer, by resource. An entry stays as long as the failure lasts.
@@ -212,7 +212,7 @@ fn trouble<A>(resource: &str, answer: &Result<Response<A>, BoxError>) -> Option<
         // The Lease is missing until the first operator creates it.
         Ok(response) if response.status() == StatusCode::NOT_FOUND && resource.starts_with(LEASES) => None,
         Ok(response) => Kind::of(response.status()),
-        Err(error) => Some(Kind::Unreachable(Causes(&**error).to_string())),
+        Err(error) => Some(Kind::Unreachable(ErrorChain(&**error).to_string())),
     }
 }
 
@@ -221,14 +221,16 @@ const LEASES: &str = "leases";
 /// Returns the resource under which the outcome of a request is recorded, for lists, watches and the Lease. A request for
 /// a named object may fail although nothing is wrong with the operator.
 fn noted(method: &Method, path: &str) -> Option<String> {
-    match Path::parse(path)? {
-        Path { namespace: Some(namespace), resource: LEASES, .. } => {
+    match RequestPath::parse(path)? {
+        RequestPath { namespace: Some(namespace), resource: LEASES, .. } => {
             Some(format!("{LEASES} in namespace {namespace}"))
         }
-        Path { namespace, resource, name: None, .. } if *method == Method::GET => Some(match namespace {
-            Some(namespace) => format!("{resource} in namespace {namespace}"),
-            None => resource.to_owned(),
-        }),
+        RequestPath { namespace, resource, name: None, .. } if *method == Method::GET => {
+            Some(match namespace {
+                Some(namespace) => format!("{resource} in namespace {namespace}"),
+                None => resource.to_owned(),
+            })
+        }
         _ => None,
     }
 }

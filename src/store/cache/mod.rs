@@ -20,16 +20,16 @@ use sha2::{Digest, Sha256};
 
 use crate::key::Key;
 use crate::queue::Urgency;
-use crate::store::packed::{Packed, Packer};
-use crate::store::raw::Raw;
+use crate::store::compressed::{Compressed, Compressor};
 use crate::store::scope::{Part, Scope};
+use crate::store::undecoded::Undecoded;
 use chatcluster_api::names::INSTANCE;
 
 /// The cached objects of one kind.
 #[derive(Debug)]
 pub struct Cache<K> {
     inner: RwLock<Inner>,
-    packer: Packer,
+    packer: Compressor,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -51,7 +51,7 @@ type Path = Box<str>;
 
 /// The clusters that an event concerns.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Concerned {
+pub struct Affected {
     /// Namespaces and names of the clusters, possibly with repetitions.
     pub clusters: Vec<Key>,
     /// The urgency of their reconciles.
@@ -66,16 +66,16 @@ struct Stored {
     generation: u32,
     /// The `ChatCluster` that the instance label names.
     cluster: Option<Box<str>>,
-    json: Packed,
+    json: Compressed,
     /// The desired state that the object was last found to satisfy.
-    satisfies: Option<Mark>,
+    satisfies: Option<StateHash>,
 }
 
 /// Hash of one desired state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark([u8; 16]);
+pub struct StateHash([u8; 16]);
 
-impl Mark {
+impl StateHash {
     /// Returns the hash of a desired object.
     ///
     /// # Panics
@@ -108,7 +108,7 @@ impl<K> Cache<K> {
             deleted: HashMap::new(),
             deletions: VecDeque::new(),
         };
-        Self { inner: RwLock::new(inner), packer: Packer::default(), kind: PhantomData }
+        Self { inner: RwLock::new(inner), packer: Compressor::default(), kind: PhantomData }
     }
 }
 
@@ -123,7 +123,7 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     /// with the cluster's name and a hyphen, as the names of all its pods do.
     pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<K>> {
         let first = path(namespace, &format!("{cluster}-"));
-        let of_it: Vec<Packed> = self
+        let of_it: Vec<Compressed> = self
             .read()
             .objects
             .range(first.clone()..)
@@ -135,12 +135,12 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     }
 
     /// True if the cached version of the object was found to satisfy the desired state of that hash.
-    pub fn satisfies(&self, namespace: &str, name: &str, mark: Mark) -> bool {
+    pub fn satisfies(&self, namespace: &str, name: &str, mark: StateHash) -> bool {
         self.read().objects.get(&path(namespace, name)).is_some_and(|stored| stored.satisfies == Some(mark))
     }
 
     /// Records that `object` satisfies the desired state of that hash, until another version of it arrives.
-    pub fn found(&self, object: &impl Resource, mark: Mark) {
+    pub fn found(&self, object: &impl Resource, mark: StateHash) {
         let mut inner = self.write();
         let stored = inner.objects.get_mut(&path_of(object));
         if let Some(stored) = stored.filter(|stored| stored.is(version(object))) {
@@ -154,7 +154,7 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     }
 
     /// Caches the answer to one of the operator's writes, unless a newer version is cached.
-    pub fn remember(&self, object: &Raw<K>) {
+    pub fn remember(&self, object: &Undecoded<K>) {
         let mut inner = self.write();
         inner.list(&path_of(object));
         inner.insert(object, &self.packer);
@@ -166,12 +166,12 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     }
 
     /// Applies an event of the watch of that part of the scope, and returns the clusters that it concerns.
-    pub fn observe(&self, part: &Part, event: Event<Raw<K>>) -> Concerned {
+    pub fn observe(&self, part: &Part, event: Event<Undecoded<K>>) -> Affected {
         let mut inner = self.write();
         match event {
             Event::Init => {
                 inner.listed.insert(part.clone(), BTreeSet::new());
-                Concerned::none()
+                Affected::none()
             }
             Event::InitApply(object) => {
                 inner.list(&path_of(&object));
@@ -183,19 +183,19 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
                 let gone: Vec<Path> = inner.objects.keys().filter(gone).cloned().collect();
                 inner.unlisted.remove(part);
                 let clusters = gone.iter().flat_map(|path| inner.remove(path)).collect();
-                Concerned { clusters, urgency: Urgency::Now }
+                Affected { clusters, urgency: Urgency::Now }
             }
             Event::Apply(object) => inner.insert(&object, &self.packer),
             Event::Delete(object) => {
                 let path = path_of(&object);
                 let newer = inner.objects.get(&path).is_some_and(|known| known.version > version(&object));
                 if newer {
-                    return Concerned::none();
+                    return Affected::none();
                 }
                 let mut clusters: Vec<Key> = cluster_of(&object).into_iter().collect();
                 clusters.extend(inner.remove(&path));
                 inner.remember_deletion(path, version(&object));
-                Concerned { clusters, urgency: Urgency::Now }
+                Affected { clusters, urgency: Urgency::Now }
             }
         }
     }
@@ -209,7 +209,7 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
     }
 }
 
-impl Concerned {
+impl Affected {
     fn none() -> Self {
         Self { clusters: Vec::new(), urgency: Urgency::Later }
     }
@@ -217,12 +217,12 @@ impl Concerned {
 
 impl Inner {
     /// Returns the clusters that the object belongs and belonged to; none if it is older than what is known.
-    fn insert<K: Resource>(&mut self, object: &Raw<K>, packer: &Packer) -> Concerned {
+    fn insert<K: Resource>(&mut self, object: &Undecoded<K>, packer: &Compressor) -> Affected {
         let (path, version) = (path_of(object), version(object));
         let known = self.objects.get(&path);
         // The watch also delivers our own writes, whose answers are cached already.
         if known.is_some_and(|known| known.is(version)) {
-            return Concerned { clusters: cluster_of(object).into_iter().collect(), urgency: Urgency::Later };
+            return Affected { clusters: cluster_of(object).into_iter().collect(), urgency: Urgency::Later };
         }
         let generation =
             object.meta().generation.map_or(0, |generation| u32::try_from(generation).unwrap_or(u32::MAX));
@@ -236,7 +236,7 @@ impl Inner {
         // An object may still exist at the version of its deletion event: without the label that the watch selects.
         let newest = newest.max(self.deleted.get(&path).copied());
         if newest > Some(version) {
-            return Concerned::none();
+            return Affected::none();
         }
         self.deleted.remove(&path);
         let mut clusters = self.remove(&path);
@@ -244,7 +244,7 @@ impl Inner {
         let cluster = object.labels().get(INSTANCE).map(|name| name.as_str().into());
         let json = packer.pack(object.json().as_bytes());
         self.objects.insert(path, Stored { version, generation, cluster, json, satisfies: None });
-        Concerned { clusters, urgency }
+        Affected { clusters, urgency }
     }
 
     /// Records for all running lists that the object exists.

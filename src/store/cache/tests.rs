@@ -11,8 +11,8 @@ fn object(name: &str, version: u32, cluster: &str) -> ConfigMap {
     object
 }
 
-fn raw(name: &str, version: u32, cluster: &str) -> Raw<ConfigMap> {
-    Raw::from(&object(name, version, cluster))
+fn raw(name: &str, version: u32, cluster: &str) -> Undecoded<ConfigMap> {
+    Undecoded::from(&object(name, version, cluster))
 }
 
 fn version_of(cache: &Cache<ConfigMap>, name: &str) -> Option<String> {
@@ -95,7 +95,7 @@ fn a_list_of_one_namespace_says_nothing_about_another() {
     cache.observe(&parts[0], Event::Init);
     cache.observe(&parts[1], Event::Init);
     cache.observe(&parts[0], Event::InitApply(raw("a", 2, "lobby")));
-    cache.observe(&parts[1], Event::InitApply(Raw::from(&elsewhere)));
+    cache.observe(&parts[1], Event::InitApply(Undecoded::from(&elsewhere)));
     cache.observe(&parts[0], Event::InitDone);
     assert!(!cache.is_synced());
     cache.observe(&parts[1], Event::InitDone);
@@ -134,7 +134,7 @@ fn clusters_whose_names_begin_alike_are_told_apart() {
 fn what_someone_did_to_a_child_is_urgent_and_what_came_of_our_doing_is_not() {
     let of_generation = |mut object: ConfigMap, generation| {
         object.metadata.generation = Some(generation);
-        Event::Apply(Raw::from(&object))
+        Event::Apply(Undecoded::from(&object))
     };
     let cache = Cache::default();
     let urgency = |event| cache.observe(&Part::Cluster, event).urgency;
@@ -150,8 +150,8 @@ fn what_someone_did_to_a_child_is_urgent_and_what_came_of_our_doing_is_not() {
     assert_eq!(urgency(Event::Apply(raw("b", 3, "lobby"))), Urgency::Now);
 }
 
-fn mark(of: &str) -> Mark {
-    Mark::of(&of)
+fn mark(of: &str) -> StateHash {
+    StateHash::of(&of)
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn of_objects_whose_versions_are_no_numbers_nothing_is_taken_down() {
     let cache = Cache::default();
     let mut odd = object("a", 7, "lobby");
     odd.metadata.resource_version = Some("odd".to_owned());
-    cache.observe(&Part::Cluster, Event::Apply(Raw::from(&odd)));
+    cache.observe(&Part::Cluster, Event::Apply(Undecoded::from(&odd)));
 
     cache.found(&odd, mark("x"));
 
@@ -201,8 +201,8 @@ fn of_objects_whose_versions_are_no_numbers_nothing_is_taken_down() {
 fn another_desired_state_has_another_mark() {
     let (one, other) = (object("a", 7, "lobby"), object("a", 7, "hall"));
 
-    assert_eq!(Mark::of(&one), Mark::of(&one.clone()));
-    assert_ne!(Mark::of(&one), Mark::of(&other));
+    assert_eq!(StateHash::of(&one), StateHash::of(&one.clone()));
+    assert_ne!(StateHash::of(&one), StateHash::of(&other));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn managed_fields_are_not_kept() {
     let mut written = object("a", 7, "lobby");
     written.metadata.managed_fields = Some(vec![ManagedFieldsEntry::default()]);
 
-    cache.remember(&Raw::from(&written));
+    cache.remember(&Undecoded::from(&written));
 
     assert_eq!(cache.get("ns", "a").as_deref(), Some(&object("a", 7, "lobby")));
 }

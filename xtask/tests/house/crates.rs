@@ -13,7 +13,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         root: "src/lib.rs",
         floors: &[
-            "causes hex key objects shutdown",
+            "error_chain hex key objects shutdown",
             "lease metrics telemetry",
             "client queue",
             "store",

@@ -3,14 +3,14 @@
 /// `/api/v1/…` or `/apis/GROUP/VERSION/…`, then `[namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]]`. See
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path<'a> {
+pub(crate) struct RequestPath<'a> {
     pub(crate) namespace: Option<&'a str>,
     pub(crate) resource: &'a str,
     pub(crate) name: Option<&'a str>,
     pub(crate) subresource: Option<&'a str>,
 }
 
-impl<'a> Path<'a> {
+impl<'a> RequestPath<'a> {
     /// Parses a path; `None` if it names no resource, as `/version` does.
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

@@ -8,22 +8,22 @@ use serde::Deserialize;
 
 use crate::metrics::InCondition;
 use crate::queue::Urgency;
-use crate::store::packed::{Packed, Packer};
+use crate::store::compressed::{Compressed, Compressor};
 use chatcluster_api::ChatCluster;
 
 /// A `ChatCluster`, compressed. Its metadata here is only what identifies it, its version and its generation.
 #[derive(Clone, Debug, Resource)]
 #[resource(inherit = ChatCluster)]
-pub struct Known {
+pub struct ClusterRecord {
     metadata: ObjectMeta,
     /// The generation that its status describes.
     observed_generation: Option<i64>,
-    json: Packed,
+    json: Compressed,
 }
 
-impl Known {
+impl ClusterRecord {
     /// Compresses a `ChatCluster`.
-    pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
+    pub(crate) fn new(cluster: &ChatCluster, packer: &Compressor) -> Self {
         let ObjectMeta { namespace, name, uid, generation, resource_version, .. } = cluster.metadata.clone();
         Self {
             metadata: ObjectMeta {
@@ -108,7 +108,7 @@ mod tests {
         }))
         .unwrap();
 
-        let known = Known::new(&cluster, &Packer::default());
+        let known = ClusterRecord::new(&cluster, &Compressor::default());
 
         assert_eq!(serde_json::to_value(known.cluster()).unwrap(), serde_json::to_value(&cluster).unwrap());
         let in_words = |c: InCondition| format!("{} {} {}", c.condition, c.status, c.reason);
@@ -121,6 +121,6 @@ mod tests {
     fn one_without_a_status_has_no_conditions() {
         let cluster = ChatCluster::new("lobby", chatcluster_api::ChatClusterSpec::default());
 
-        assert_eq!(Known::new(&cluster, &Packer::default()).conditions(), []);
+        assert_eq!(ClusterRecord::new(&cluster, &Compressor::default()).conditions(), []);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 /// The JSON of an object, without its managed fields, which nothing reads. Decoded are only the parts of its
 /// metadata that identify it: name, namespace, uid, labels, resource version and generation.
-pub struct Raw<K> {
+pub struct Undecoded<K> {
     metadata: ObjectMeta,
     json: Box<str>,
     kind: PhantomData<fn() -> K>,
@@ -44,7 +44,7 @@ struct Metadata<'a> {
     managed_fields: Option<&'a RawValue>,
 }
 
-impl<K> Raw<K> {
+impl<K> Undecoded<K> {
     fn new(json: &str) -> Result<Self, serde_json::Error> {
         let object: Object<'_> = serde_json::from_str(json)?;
         let metadata = object.metadata.map(|metadata| serde_json::from_str(metadata.get()));
@@ -88,7 +88,7 @@ impl<K> Raw<K> {
     }
 }
 
-impl<K: DeserializeOwned> Raw<K> {
+impl<K: DeserializeOwned> Undecoded<K> {
     /// The decoded object.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl<K: DeserializeOwned> Raw<K> {
 }
 
 #[cfg(test)]
-impl<K: serde::Serialize> From<&K> for Raw<K> {
+impl<K: serde::Serialize> From<&K> for Undecoded<K> {
     /// # Panics
     /// If the object has maps whose keys are not strings, which no Kubernetes type has.
     fn from(object: &K) -> Self {
@@ -115,20 +115,20 @@ fn without(json: &str, part: &RawValue) -> Box<str> {
     [&json[..begin], "null", &json[begin + part.len()..]].concat().into()
 }
 
-impl<'de, K> Deserialize<'de> for Raw<K> {
+impl<'de, K> Deserialize<'de> for Undecoded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
         Self::new(json.get()).map_err(D::Error::custom)
     }
 }
 
-impl<K> Clone for Raw<K> {
+impl<K> Clone for Undecoded<K> {
     fn clone(&self) -> Self {
         Self { metadata: self.metadata.clone(), json: self.json.clone(), kind: PhantomData }
     }
 }
 
-impl<K> fmt::Debug for Raw<K> {
+impl<K> fmt::Debug for Undecoded<K> {
     /// Leaves the content out: it may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ObjectMeta { namespace, name, resource_version, .. } = &self.metadata;
@@ -136,7 +136,7 @@ impl<K> fmt::Debug for Raw<K> {
     }
 }
 
-impl<K: Resource> Resource for Raw<K> {
+impl<K: Resource> Resource for Undecoded<K> {
     type DynamicType = K::DynamicType;
     type Scope = K::Scope;
 
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn all_but_the_managed_fields_is_kept_as_it_was() {
-        let raw: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+        let raw: Undecoded<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
 
         assert_eq!(raw.value(), without_managed_fields());
         let whole: Pod = serde_json::from_value(without_managed_fields()).unwrap();
@@ -213,18 +213,18 @@ mod tests {
     #[test]
     fn in_lists_and_events_too() {
         let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [pod()]});
-        let list: ObjectList<Raw<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
+        let list: ObjectList<Undecoded<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
         assert_eq!(list.items[0].value(), without_managed_fields());
 
         let event = format!(r#"{{"type": "MODIFIED", "object": {}}}"#, pod());
-        let event: WatchEvent<Raw<Pod>> = serde_json::from_str(&event).unwrap();
+        let event: WatchEvent<Undecoded<Pod>> = serde_json::from_str(&event).unwrap();
         let WatchEvent::Modified(object) = event else { panic!("{event:?}") };
         assert_eq!(object.value(), without_managed_fields());
     }
 
     #[test]
     fn a_spec_can_be_left_out() {
-        let mut reduced: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+        let mut reduced: Undecoded<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
 
         reduced.remove_spec();
 
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn without_metadata_it_is_an_object_all_the_same() {
         for text in ["{}", r#"{"metadata": null}"#, r#"{"metadata": {"managedFields": null}}"#] {
-            let raw: Raw<Pod> = serde_json::from_str(text).unwrap();
+            let raw: Undecoded<Pod> = serde_json::from_str(text).unwrap();
 
             assert_eq!((raw.json(), raw.name_any()), (text, String::new()));
         }
@@ -248,16 +248,16 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for text in ["7", r#"{"metadata": 7}"#, r#"{"metadata": {"labels": 7}}"#] {
-            assert!(serde_json::from_str::<Raw<Pod>>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Undecoded<Pod>>(text).is_err(), "{text}");
         }
-        let odd: Raw<Pod> = serde_json::from_str(r#"{"spec": 7}"#).unwrap();
+        let odd: Undecoded<Pod> = serde_json::from_str(r#"{"spec": 7}"#).unwrap();
         assert!(odd.object().is_err());
     }
 
     #[test]
     fn a_secret_is_not_shown() {
         let text = r#"{"metadata": {"name": "x"}, "data": {"password": "hunter2"}}"#;
-        let raw: Raw<k8s_openapi::api::core::v1::Secret> = serde_json::from_str(text).unwrap();
+        let raw: Undecoded<k8s_openapi::api::core::v1::Secret> = serde_json::from_str(text).unwrap();
 
         assert!(!format!("{raw:?}").contains("hunter2"));
     }

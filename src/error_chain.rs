@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 /// Displays an error and all its causes in one line. hyper's own text would only be “client error (Connect)”.
-pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn Error + 'static));
 
-impl fmt::Display for Causes<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut next = self.0.source();

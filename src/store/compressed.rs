@@ -15,35 +15,35 @@ const ALIKE: usize = 3;
 
 /// Compresses similar texts. Its dictionary grows by each text that is unlike all before it, up to a limit.
 #[derive(Debug, Default)]
-pub struct Packer {
+pub struct Compressor {
     known: Mutex<Arc<Vec<u8>>>,
 }
 
 /// A compressed text.
 #[derive(Clone)]
-pub struct Packed {
+pub struct Compressed {
     bytes: Box<[u8]>,
     known: Arc<Vec<u8>>,
     length: usize,
 }
 
-impl Packer {
+impl Compressor {
     /// Compresses a text.
-    pub fn pack(&self, text: &[u8]) -> Packed {
+    pub fn pack(&self, text: &[u8]) -> Compressed {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let bytes = compress_with_dict(text, &known);
         if bytes.len() * ALIKE > text.len() {
             self.learn(&known, text);
         }
         // The bytes are copied: a vector shrunk in place would stay in a block with room for the whole text.
-        Packed { bytes: bytes.as_slice().into(), known, length: text.len() }
+        Compressed { bytes: bytes.as_slice().into(), known, length: text.len() }
     }
 
     /// Compresses the JSON of an object.
     ///
     /// # Panics
     /// If the object has maps whose keys are not strings, which no Kubernetes type has.
-    pub fn object<T: Serialize>(&self, object: &T) -> Packed {
+    pub fn object<T: Serialize>(&self, object: &T) -> Compressed {
         self.pack(&serde_json::to_vec(object).expect("Kubernetes objects have string keys only"))
     }
 
@@ -57,11 +57,11 @@ impl Packer {
     }
 }
 
-impl Packed {
+impl Compressed {
     /// Returns the text.
     ///
     /// # Panics
-    /// Never: the text was compressed by [`Packer::pack`].
+    /// Never: the text was compressed by [`Compressor::pack`].
     pub fn text(&self) -> Vec<u8> {
         decompress_with_dict(&self.bytes, self.length, &self.known).expect("it was packed here")
     }
@@ -75,7 +75,7 @@ impl Packed {
     }
 }
 
-impl fmt::Debug for Packed {
+impl fmt::Debug for Compressed {
     /// Leaves the content out: it may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes in {}", self.length, self.bytes.len())
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn every_text_comes_back_as_it_was() {
-        let packer = Packer::default();
+        let packer = Compressor::default();
         let long = noise(1, 4_000);
         let texts: Vec<String> =
             (0..100).map(text).chain([String::new(), "x".to_owned(), long.clone(), long]).collect();
 
-        let all: Vec<Packed> = texts.iter().map(|text| packer.pack(text.as_bytes())).collect();
+        let all: Vec<Compressed> = texts.iter().map(|text| packer.pack(text.as_bytes())).collect();
 
         for (packed, text) in all.iter().zip(&texts) {
             assert!(packed.text() == text.as_bytes(), "{packed:?} of {text}");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_like_a_text_before_it_takes_little_room() {
-        let packer = Packer::default();
+        let packer = Compressor::default();
         let other = "something else altogether, of which the next ones have nothing".repeat(9);
         packer.pack(other.as_bytes());
         packer.pack(text(1).as_bytes());
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_to_compare_with_is_bounded() {
-        let packer = Packer::default();
+        let packer = Compressor::default();
         for number in 0..10_000_u64 {
             packer.pack(noise(number, 20).as_bytes());
         }
