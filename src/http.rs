@@ -19,7 +19,8 @@ use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
 use crate::store::scope::Scope;
 use crate::store::watches::Caches;
 
-/// The time for which the API server may fail to answer before an operator whose caches are complete is not ready.
+/// The time for which the API server may fail to answer before an operator whose caches are complete is not
+/// ready.
 const LASTING: Duration = Duration::from_secs(10);
 /// The time after which the reconcile loop counts as stuck in a step. The longest step takes milliseconds.
 const STUCK: Duration = Duration::from_mins(1);

@@ -1,7 +1,8 @@
 //! The program `chatcluster-operator`; the library describes what it does.
 //!
-//! It uses the image's own allocator, musl's. That is slower than others, which nobody notices here, but it holds on to
-//! half as much memory that was needed for a moment only. It serves one thread at a time, so there are only two.
+//! It uses the image's own allocator, musl's. That is slower than others, which nobody notices here, but it
+//! holds on to half as much memory that was needed for a moment only. It serves one thread at a time, so
+//! there are only two.
 
 use std::process::ExitCode;
 
@@ -15,8 +16,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Asks the system for small pages of memory. The records of clusters are small, of many sizes, and mixed with data that
-/// lives for a moment only; a page of 2 MiB stays in memory as long as one record is in it.
+/// Asks the system for small pages of memory. The records of clusters are small, of many sizes, and mixed
+/// with data that lives for a moment only; a page of 2 MiB stays in memory as long as one record is in it.
 fn use_small_pages() {
     // A failure only costs memory.
     #[cfg(target_os = "linux")]

@@ -4,8 +4,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
-/// Returns a value that becomes true on SIGTERM (sent by the kubelet) or SIGINT (sent by Ctrl-C). The first process of
-/// a container gets neither signal unless it listens for it.
+/// Returns a value that becomes true on SIGTERM (sent by the kubelet) or SIGINT (sent by Ctrl-C). The first
+/// process of a container gets neither signal unless it listens for it.
 ///
 /// It listens from this call on, so call it before starting anything that has to be ended.
 ///

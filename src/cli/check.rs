@@ -1,4 +1,5 @@
-//! `chatcluster-operator check URL…` waits until HTTP servers answer with success. `helm test` runs it: the operator's
+//! `chatcluster-operator check URL…` waits until HTTP servers answer with success. `helm test` runs it: the
+//! operator's
 //! own image is the only one that every cluster has.
 
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::error_chain::ErrorChain;
 
-/// The time that a server gets until it answers with success: network policies take a while to admit a new pod.
+/// The time that a server gets until it answers with success: network policies take a while to admit a new
+/// pod.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time limit of one request.
 const ATTEMPT: Duration = Duration::from_secs(5);

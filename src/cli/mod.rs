@@ -182,7 +182,8 @@ impl Run {
     }
 }
 
-/// Returns the identity that takes the Lease. Only the name of a pod is sure to belong to one process at a time.
+/// Returns the identity that takes the Lease. Only the name of a pod is sure to belong to one process at a
+/// time.
 fn identity(instance: &str) -> String {
     if instance == OPERATOR { format!("{OPERATOR}-{}", random_hex::<4>()) } else { instance.to_owned() }
 }
@@ -215,8 +216,8 @@ impl Clients {
         let mut config = Config::infer().await?;
         let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push(("user-agent".parse()?, agent.parse()?));
-        // kube's retries are off: they would repeat a write long after this operator has stopped leading, and keep a
-        // reconcile waiting for minutes. Reconciles and watches have back-offs of their own.
+        // kube's retries are off: they would repeat a write long after this operator has stopped leading, and
+        // keep a reconcile waiting for minutes. Reconciles and watches have back-offs of their own.
         config.default_retry = false;
         let guarded = |tenure: Option<Tenure>| -> Result<Client, kube::Error> {
             let way = wire::way(&config, tenure.as_ref())?;

@@ -1,5 +1,5 @@
-//! A layer of the client that counts requests by verb and resource, as a role names them, and by the code of the answer.
-//! A request that the client repeats by itself counts once.
+//! A layer of the client that counts requests by verb and resource, as a role names them, and by the code of
+//! the answer. A request that the client repeats by itself counts once.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! The wiring: watches trigger reconciles, many at a time, and failed ones are retried. The watches run from the
-//! start, the reconciles only while this operator leads.
+//! The wiring: watches trigger reconciles, many at a time, and failed ones are retried. The watches run from
+//! the start, the reconciles only while this operator leads.
 
 mod malformed;
 
@@ -68,8 +68,8 @@ struct Work {
 }
 
 impl Operator {
-    /// Watches at once, and reconciles once `lock` is acquired (without a lock at once), until the process is asked
-    /// to end.
+    /// Watches at once, and reconciles once `lock` is acquired (without a lock at once), until the process is
+    /// asked to end.
     ///
     /// # Errors
     /// If the Lease is lost. Another operator may lead already, so the process must end.
@@ -190,8 +190,8 @@ impl Operator {
         }
     }
 
-    /// Retries clusters that failed while the API server did not answer as soon as it does, rather than at the end of
-    /// their back-off.
+    /// Retries clusters that failed while the API server did not answer as soon as it does, rather than at
+    /// the end of their back-off.
     async fn retry_after_recoveries(&self, work: &Work, store: &Store<ClusterRecord>) {
         let mut recoveries = self.access.recoveries();
         while recoveries.changed().await.is_ok() {
@@ -266,8 +266,8 @@ async fn reconcile_once(object: &ClusterRecord, work: &Work) -> Ended {
     }
 }
 
-/// Turns a panic into an error of this one reconcile. Reconciles share only state behind locks, which no panic leaves
-/// half written.
+/// Turns a panic into an error of this one reconcile. Reconciles share only state behind locks, which no
+/// panic leaves half written.
 async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) -> Result<T, ReconcileError> {
     AssertUnwindSafe(reconcile).catch_unwind().await.unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);

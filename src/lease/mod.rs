@@ -1,10 +1,11 @@
 //! Leader election: one of several operators works, and none works on a Lease that it may have lost.
 //!
-//! The decisions are pure ([`Elector`], [`Tenure::holds`]): they take the Lease of the API server and a moment, and
-//! return what to do. Each waiting operator counts the expiry by its own clock, from when it first *saw* a renewal,
-//! so clocks of different machines need not agree. Every write names the resource version that it replaces: if two
-//! operators take an expired Lease at once, one of them fails. A leader counts from before it *sent* its last renewal,
-//! stops writing well before others may take over, and ends its process. See docs/decisions/0003-own-election.md.
+//! The decisions are pure ([`Elector`], [`Tenure::holds`]): they take the Lease of the API server and a
+//! moment, and return what to do. Each waiting operator counts the expiry by its own clock, from when it
+//! first *saw* a renewal, so clocks of different machines need not agree. Every write names the resource
+//! version that it replaces: if two operators take an expired Lease at once, one of them fails. A leader
+//! counts from before it *sent* its last renewal, stops writing well before others may take over, and ends
+//! its process. See docs/decisions/0003-own-election.md.
 
 mod elector;
 mod moment;
@@ -75,8 +76,8 @@ pub struct Leadership {
 }
 
 impl LeaseLock {
-    /// Returns the Lease `chatcluster-operator` in `namespace`. `identity` is the name of the operator's pod, which no
-    /// other process has at the same time. `tenure` tells from now on whether this process leads.
+    /// Returns the Lease `chatcluster-operator` in `namespace`. `identity` is the name of the operator's pod,
+    /// which no other process has at the same time. `tenure` tells from now on whether this process leads.
     ///
     /// `client` must be one that may write while this process does not lead.
     pub fn new(client: Client, namespace: &str, identity: &str, tenure: Tenure) -> Self {
@@ -147,8 +148,8 @@ impl LeaseLock {
 }
 
 impl Leadership {
-    /// Renews the Lease until `asked`, and then still holds it. An error means that the Lease is lost. The process must
-    /// then end, because another operator may lead already.
+    /// Renews the Lease until `asked`, and then still holds it. An error means that the Lease is lost. The
+    /// process must then end, because another operator may lead already.
     pub async fn keep(mut self, asked: impl Future<Output = ()>) -> Result<Self, LeaseError> {
         tokio::select! {
             () = asked => {}
@@ -200,8 +201,8 @@ impl Leadership {
         Ok(())
     }
 
-    /// Handles a Lease that differs from the one written last. It is still ours if somebody only labelled it, or if a
-    /// renewal was written and only its answer was lost.
+    /// Handles a Lease that differs from the one written last. It is still ours if somebody only labelled it,
+    /// or if a renewal was written and only its answer was lost.
     async fn reread(&mut self) -> Result<(), LeaseError> {
         match timeout(ATTEMPT, self.lock.api.get_opt(OPERATOR)).await {
             Ok(Ok(Some(lease))) if is_same_term(&lease, &self.held) => {
@@ -225,7 +226,8 @@ impl Leadership {
         }
     }
 
-    /// Releases the Lease, so that another operator need not wait for its expiry. Nothing is written after this.
+    /// Releases the Lease, so that another operator need not wait for its expiry. Nothing is written after
+    /// this.
     pub async fn release(mut self) {
         self.lock.tenure.end();
         if timeout(RELEASE, self.give_back()).await.is_err() {

@@ -15,15 +15,15 @@ impl Moment {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// Returns the least time that has passed since `earlier`: by the monotonic clock, which nobody sets. For operators
-    /// that wait until the Lease of another expires.
+    /// Returns the least time that has passed since `earlier`: by the monotonic clock, which nobody sets. For
+    /// operators that wait until the Lease of another expires.
     pub fn at_least_since(self, earlier: Self) -> Duration {
         self.monotonic.saturating_duration_since(earlier.monotonic)
     }
 
-    /// Returns the most time that may have passed since `earlier`: by the clock that went further. The monotonic clock
-    /// runs while the process is stopped, but not while the machine is suspended; the wall clock is corrected after
-    /// that. For a leader, which must know that its own Lease has not expired.
+    /// Returns the most time that may have passed since `earlier`: by the clock that went further. The
+    /// monotonic clock runs while the process is stopped, but not while the machine is suspended; the wall
+    /// clock is corrected after that. For a leader, which must know that its own Lease has not expired.
     pub fn at_most_since(self, earlier: Self) -> Duration {
         self.at_least_since(earlier).max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }

@@ -1,6 +1,7 @@
 //! The operator's metrics. Labels have few values by design: none is the name of an object.
 //!
-//! docs/operations.md names each metric; the chart's alerts and dashboard use no others (a test below checks that).
+//! docs/operations.md names each metric; the chart's alerts and dashboard use no others (a test below checks
+//! that).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,8 @@ use prometheus_client::registry::Registry;
 
 use chatcluster_api::ConditionType;
 
-/// Buckets in seconds: from a reconcile that only reads caches to one that waits for an answer up to its time limit.
+/// Buckets in seconds: from a reconcile that only reads caches to one that waits for an answer up to its time
+/// limit.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The media type of [`Metrics::render`].
@@ -92,7 +94,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Registers all metrics. The encoder appends `_total` to the names of counters and `_info` to those of infos.
+    /// Registers all metrics. The encoder appends `_total` to the names of counters and `_info` to those of
+    /// infos.
     fn register(&self) {
         let mut registry = lock(&self.registry);
         registry.register("reconciles", "Reconciles that ended, well or not", self.reconciles.clone());
@@ -182,8 +185,8 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// Moves a cluster from its conditions `before` to its conditions `after`. `None` stands for no cluster: a new one
-    /// has no `before`, a deleted one no `after`.
+    /// Moves a cluster from its conditions `before` to its conditions `after`. `None` stands for no cluster:
+    /// a new one has no `before`, a deleted one no `after`.
     pub(crate) fn cluster_changed(&self, before: Option<Vec<InCondition>>, after: Option<Vec<InCondition>>) {
         // The lock is held to the end, so that no scrape sees a cluster that is counted in part.
         let _registry = lock(&self.registry);
@@ -194,7 +197,8 @@ impl Metrics {
         }
     }
 
-    /// Returns all metrics as `OpenMetrics` text. See <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
+    /// Returns all metrics as `OpenMetrics` text. See
+    /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
     pub fn render(&self) -> String {
         let registry = lock(&self.registry);
         let mut text = String::new();

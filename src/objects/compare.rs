@@ -1,5 +1,5 @@
-//! Compares an object with its desired state: every desired field must be there with its value (desired ⊆ actual), and
-//! elements of lists are matched by their merge keys.
+//! Compares an object with its desired state: every desired field must be there with its value (desired ⊆
+//! actual), and elements of lists are matched by their merge keys.
 //!
 //! Additions by the API server or by others (defaults, a status, annotations, a sidecar) are no differences.
 
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::objects::lists;
 
-/// A place where an object differs from its desired state. It names the field but not the value, which may be a
-/// password.
+/// A place where an object differs from its desired state. It names the field but not the value, which may be
+/// a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The path, such as `spec.template.spec.containers[hub].image`.
@@ -87,8 +87,8 @@ fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &m
     }
 }
 
-/// True if the value is empty, so that the API server may store nothing for it. An `emptyDir` is not: without it, the
-/// volume would be of another kind.
+/// True if the value is empty, so that the API server may store nothing for it. An `emptyDir` is not: without
+/// it, the volume would be of another kind.
 fn is_empty(value: &Value, path: &str) -> bool {
     match value {
         Value::Object(_) if lists::last(path) == "emptyDir" => false,
@@ -103,7 +103,8 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// True for zero values of fields that are not pointers in the API's Go types: there, zero and absence are the same.
+/// True for zero values of fields that are not pointers in the API's Go types: there, zero and absence are
+/// the same.
 fn is_dropped(desired: &Value, path: &str) -> bool {
     let zero = match desired {
         Value::String(text) => text.is_empty(),
@@ -136,7 +137,8 @@ fn is_dropped(desired: &Value, path: &str) -> bool {
     zero && plain.contains(&lists::last(path))
 }
 
-/// True for fields that the API server fills in where everything else is ours: in the sources of a projected volume.
+/// True for fields that the API server fills in where everything else is ours: in the sources of a projected
+/// volume.
 fn is_defaulted(key: &str) -> bool {
     matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }

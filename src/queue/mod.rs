@@ -1,9 +1,9 @@
 //! The work queue: which cluster is reconciled next, and when.
 //!
-//! It replaces the scheduler of kube's controller, which hands out waiting clusters in any order, each 1 to 3 ms
-//! late. Here clusters wait in four lines, one for each urgency, and only as many are taken as get a turn soon. A
-//! thousand new clusters therefore do not delay the repair of another cluster's Service, and all of them are created
-//! before much is reported about any. See docs/decisions/0001-own-work-queue.md.
+//! It replaces the scheduler of kube's controller, which hands out waiting clusters in any order, each 1 to 3
+//! ms late. Here clusters wait in four lines, one for each urgency, and only as many are taken as get a turn
+//! soon. A thousand new clusters therefore do not delay the repair of another cluster's Service, and all of
+//! them are created before much is reported about any. See docs/decisions/0001-own-work-queue.md.
 
 mod urgency;
 
@@ -27,8 +27,9 @@ const TURNS: usize = 32;
 const AHEAD: usize = 4;
 /// Queue length above which the operator counts as busy.
 const LONG: usize = 16;
-/// Every `SHARE`th cluster is taken from the lines of `Soon` and `Later`, in turn, so that clusters wait there long
-/// but not for ever. One reconcile then serves everything that has happened to the cluster meanwhile.
+/// Every `SHARE`th cluster is taken from the lines of `Soon` and `Later`, in turn, so that clusters wait
+/// there long but not for ever. One reconcile then serves everything that has happened to the cluster
+/// meanwhile.
 const SHARE: usize = 8;
 
 /// The clusters that wait for a reconcile, and the turns of the reconciles in hand.
@@ -45,8 +46,8 @@ pub struct Queue {
 struct State {
     open: bool,
     waiting: HashMap<Key, Urgency>,
-    /// The waiting clusters by urgency, in the order of their arrival. An entry whose cluster now waits with another
-    /// urgency, or not at all, is skipped.
+    /// The waiting clusters by urgency, in the order of their arrival. An entry whose cluster now waits with
+    /// another urgency, or not at all, is skipped.
     lines: [VecDeque<Key>; 4],
     running: HashSet<Key>,
     /// The number of running clusters that are about to begin, or wait for a turn.
@@ -95,7 +96,8 @@ impl Queue {
         self.change(|state| state.push(cluster, urgency));
     }
 
-    /// Queues a cluster after `wait`, unless it is pushed before. A cluster has one such time: a new one replaces it.
+    /// Queues a cluster after `wait`, unless it is pushed before. A cluster has one such time: a new one
+    /// replaces it.
     pub fn push_after(&self, cluster: &Key, wait: Duration) {
         let mut state = self.lock();
         if state.timers.set(cluster, Instant::now() + wait) {
@@ -103,7 +105,8 @@ impl Queue {
         }
     }
 
-    /// Returns the clusters in the order in which they are to be reconciled. Only one task may poll this stream.
+    /// Returns the clusters in the order in which they are to be reconciled. Only one task may poll this
+    /// stream.
     pub fn clusters(self: Arc<Self>) -> impl Stream<Item = Running> {
         stream::unfold(self, |queue| async {
             loop {

@@ -1,5 +1,5 @@
 //! Writes Kubernetes events, each once, beside the reconciles and few at a time: when a thousand clusters
-//! come up, most of the API server's time goes to their children.
+//! are created, most of the API server's time goes to their children.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,54 +21,54 @@ use crate::reconcile::events::EventContent;
 use crate::shutdown;
 use chatcluster_api::names::OPERATOR;
 
-/// The same event about the same cluster is said again after this time at the earliest.
+/// The time for which an event that repeats itself is not written again.
 const QUIET: Duration = Duration::from_mins(1);
 /// The longest note that the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
-/// Events that wait to be written. A reconcile that has one more waits as well.
+/// The most events that wait to be written. A reconcile with one more waits as well.
 const WAITING: usize = 2048;
-/// Events that are written at a time, of all writes that are under way.
+/// The number of events that are written at a time.
 const AT_ONCE: usize = 2;
-/// For those that still wait when the operator is asked to end.
+/// The time for writing the remaining events when the operator is asked to end.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
 
-/// Takes notices, and has them written.
+/// Queues events to be written.
 pub struct Publisher {
     instance: String,
     queue: mpsc::Sender<Event>,
-    said: Mutex<Said>,
+    recent: Mutex<Recent>,
 }
 
-/// The writing.
+/// The task that writes the queued events.
 pub struct Publishing {
     task: JoinHandle<()>,
     ends: watch::Sender<bool>,
 }
 
-/// What was said lately.
+/// The events of the last minute, so that none is repeated.
 #[derive(Default)]
-struct Said {
-    /// When last, by a number for the cluster's uid, the reason and the note.
+struct Recent {
+    /// The time of each event, by a hash of the cluster's uid, the reason and the note.
     at: HashMap<u64, Instant>,
-    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay
-    /// for each other.
+    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters would
+    /// pay for each other.
     swept: Option<Instant>,
 }
 
 impl Publisher {
-    /// Starts the writing. `instance`: the name of the operator's pod. Needs a Tokio runtime.
+    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio runtime.
     pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
         let task = tokio::spawn(write_all(client, queued, ending));
-        (Arc::new(Self { instance, queue, said: Mutex::default() }), Publishing { task, ends })
+        (Arc::new(Self { instance, queue, recent: Mutex::default() }), Publishing { task, ends })
     }
 
-    /// Publishes an event about the cluster soon, unless the same one was published a moment ago. An event that
-    /// cannot be written is logged and lost: events are a courtesy, and no reconcile fails for one.
+    /// Publishes an event about the cluster soon, unless the same one was published a moment ago. An event
+    /// that cannot be written is logged and lost: events are a courtesy, and no reconcile fails for one.
     pub async fn publish(&self, cluster: &ObjectReference, notice: EventContent) {
         if self.is_new(cluster, &notice) {
-            // It is refused only at the very end.
+            // The queue is closed only at the very end.
             let _ = self.queue.send(self.event(cluster, notice)).await;
         }
     }
@@ -76,15 +76,15 @@ impl Publisher {
     fn is_new(&self, cluster: &ObjectReference, notice: &EventContent) -> bool {
         let now = Instant::now();
         let is_lately = |at: Instant| now.duration_since(at) < QUIET;
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !said.swept.is_some_and(is_lately) {
-            said.at.retain(|_, at| is_lately(*at));
-            said.at.shrink_to_fit();
-            said.swept = Some(now);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !recent.swept.is_some_and(is_lately) {
+            recent.at.retain(|_, at| is_lately(*at));
+            recent.at.shrink_to_fit();
+            recent.swept = Some(now);
         }
         let mut hasher = DefaultHasher::new();
         (&cluster.uid, &notice.reason, &notice.note).hash(&mut hasher);
-        !said.at.insert(hasher.finish(), now).is_some_and(is_lately)
+        !recent.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
     fn event(&self, cluster: &ObjectReference, notice: EventContent) -> Event {
@@ -98,7 +98,7 @@ impl Publisher {
         note.truncate(end);
         Event {
             metadata: ObjectMeta {
-                // As client-go names them: unique, and grouped by the object in a listing.
+                // A name as client-go makes it: unique, and sorted by object in a listing.
                 name: Some(format!("{name}.{:x}", now.as_nanosecond())),
                 namespace: Some(cluster.namespace.clone().unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
@@ -118,7 +118,7 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Has what waits written, but not for long, and nothing more. To be called while the operator still
+    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator still
     /// leads.
     pub async fn finish(self) {
         self.ends.send_replace(true);
@@ -128,7 +128,7 @@ impl Publishing {
     }
 }
 
-/// Writes what comes until `ending`, and what waits then.
+/// Writes events until `ending`, and then the remaining ones.
 async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::Receiver<bool>) {
     let events = stream::unfold(queue, |mut queue| async {
         let event = tokio::select! {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_that_was_said_is_written_before_the_end_and_few_at_a_time() {
+    async fn all_events_are_written_before_the_end_and_few_at_a_time() {
         let server = Arc::new(Mutex::new(Server::default()));
         let answers = Arc::new(Semaphore::new(0));
         let client = {

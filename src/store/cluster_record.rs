@@ -53,8 +53,8 @@ impl ClusterRecord {
         self.json.object()
     }
 
-    /// Returns the labels under which its conditions are counted. Nothing else is decoded, because many clusters are
-    /// counted.
+    /// Returns the labels under which its conditions are counted. Nothing else is decoded, because many
+    /// clusters are counted.
     pub(crate) fn conditions(&self) -> Vec<InCondition> {
         #[derive(Deserialize)]
         struct Cluster<'a> {

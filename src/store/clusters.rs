@@ -1,5 +1,5 @@
-//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so that one
-//! malformed object does not stall the others.
+//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so
+//! that one malformed object does not stall the others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -68,9 +68,9 @@ enum Effect {
     Gone(Vec<Arc<ClusterRecord>>),
 }
 
-/// Starts the watch, which fills the store and queues clusters for a reconcile. It skips the versions that `wrote`
-/// recognises as the operator's own status updates. `gone` is called for each cluster that was deleted, or can no longer
-/// be read.
+/// Starts the watch, which fills the store and queues clusters for a reconcile. It skips the versions that
+/// `wrote` recognises as the operator's own status updates. `gone` is called for each cluster that was
+/// deleted, or can no longer be read.
 pub fn start(
     client: &Client,
     scope: &Scope,

@@ -1,5 +1,6 @@
-//! Compresses texts that are kept for long and seldom read, such as the JSON of objects: with LZ4, and similar texts as
-//! the dictionary. The children of two clusters differ in little more than names, uids and times.
+//! Compresses texts that are kept for long and seldom read, such as the JSON of objects: with LZ4, and
+//! similar texts as the dictionary. The children of two clusters differ in little more than names, uids and
+//! times.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

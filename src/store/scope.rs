@@ -1,5 +1,5 @@
-//! The namespaces that the operator serves: all of them, or some. Each of some namespaces has watches of its own,
-//! because Roles permit no others.
+//! The namespaces that the operator serves: all of them, or some. Each of some namespaces has watches of its
+//! own, because Roles permit no others.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The watches: one for each kind, shared by all clusters. Each fills a cache and queues the clusters that an event
-//! concerns.
+//! The watches: one for each kind, shared by all clusters. Each fills a cache and queues the clusters that an
+//! event concerns.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ pub struct Caches {
     pub pods: Cache<Pod>,
     /// The clusters' persistent volume claims.
     pub claims: Cache<PersistentVolumeClaim>,
-    /// All storage classes. Empty if only some namespaces are watched, because storage classes are cluster-scoped.
+    /// All storage classes. Empty if only some namespaces are watched, because storage classes are
+    /// cluster-scoped.
     pub storage_classes: Cache<StorageClass>,
     /// True if only some namespaces are watched.
     pub without_storage_classes: bool,
@@ -112,8 +113,8 @@ impl Caches {
     }
 }
 
-/// Starts all watches. The receiver becomes true once every cache is complete. No reconcile may run before, because it
-/// would create objects that exist. The tasks end only by a panic.
+/// Starts all watches. The receiver becomes true once every cache is complete. No reconcile may run before,
+/// because it would create objects that exist. The tasks end only by a panic.
 pub fn start(
     client: &Client,
     scope: &Scope,
@@ -222,14 +223,14 @@ impl Watches {
     }
 }
 
-/// The delay of a reconcile after a deletion: the object may have gone with its cluster, and the watch of clusters may
-/// deliver that later.
+/// The delay of a reconcile after a deletion: the object may have gone with its cluster, and the watch of
+/// clusters may deliver that later.
 const WITH_ITS_CLUSTER: Duration = Duration::from_millis(10);
-/// The longest wait before a failed watch is retried: a dozen requests in that time are no burden, and no change is seen
-/// before.
+/// The longest wait before a failed watch is retried: a dozen requests in that time are no burden, and no
+/// change is seen before.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// The length of a watch in seconds, after which a new one begins. It bounds the time until a connection that died
-/// silently is noticed.
+/// The length of a watch in seconds, after which a new one begins. It bounds the time until a connection that
+/// died silently is noticed.
 const WATCH_SECONDS: u32 = 60;
 
 /// The number of objects in a page of a list. A decoded object takes ten times the memory of a cached one.
@@ -249,12 +250,13 @@ impl Iterator for Backoff {
 
 impl kube::runtime::utils::Backoff for Backoff {
     fn reset(&mut self) {
-        // The watcher calls this before each list, also before one that fails. The back-off restarts by itself after
-        // two minutes without a failure.
+        // The watcher calls this before each list, also before one that fails. The back-off restarts by
+        // itself after two minutes without a failure.
     }
 }
 
-/// Returns the events of all objects of a kind in `scope`, each with the part of the scope whose watch delivered it.
+/// Returns the events of all objects of a kind in `scope`, each with the part of the scope whose watch
+/// delivered it.
 pub(crate) fn events_within<K>(
     scope: &Scope,
     client: &Client,
@@ -271,8 +273,9 @@ where
     stream::select_all(scope.parts().into_iter().map(watch)).boxed()
 }
 
-/// Returns the events of a watch that never ends: errors are logged and counted, and retried with back-off and jitter.
-/// The objects come without managed fields, which nothing reads and which would take more memory than the rest.
+/// Returns the events of a watch that never ends: errors are logged and counted, and retried with back-off
+/// and jitter. The objects come without managed fields, which nothing reads and which would take more memory
+/// than the rest.
 pub(crate) fn events<K: Watched>(
     api: Api<K>,
     config: Config,

@@ -1,4 +1,5 @@
-//! The exporter's HTTP client: plain HTTP/1.1 with the client library that kube uses, on the operator's own threads.
+//! The exporter's HTTP client: plain HTTP/1.1 with the client library that kube uses, on the operator's own
+//! threads.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Logs on standard output, and traces to an OTLP receiver if the environment names one. Each reconcile is a span, the
-//! root of its trace; its log lines carry the trace's id, whether traces are sent or not.
+//! Logs on standard output, and traces to an OTLP receiver if the environment names one. Each reconcile is a
+//! span, the root of its trace; its log lines carry the trace's id, whether traces are sent or not.
 
 mod http;
 
@@ -41,7 +41,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts to log what `RUST_LOG` (default `info`) selects, and to send traces if `OTEL_EXPORTER_OTLP_ENDPOINT` (or
+    /// Starts to log what `RUST_LOG` (default `info`) selects, and to send traces if
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` (or
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) names a receiver.
     pub fn start(format: LogFormat) -> Self {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -73,8 +74,8 @@ fn receiver() -> Option<String> {
         .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()))
 }
 
-/// Returns a provider that sends spans in batches. Everything but the client is read from the environment, as in
-/// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>.
+/// Returns a provider that sends spans in batches. Everything but the client is read from the environment, as
+/// in <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>.
 fn exporting(url: &str) -> Result<SdkTracerProvider, String> {
     if !url.starts_with("http://") {
         return Err(format!(
@@ -99,8 +100,8 @@ fn process() -> Process {
     }
 }
 
-/// Returns the layers that take spans and events. Traces are not filtered like the log: they hold all reconciles and
-/// requests.
+/// Returns the layers that take spans and events. Traces are not filtered like the log: they hold all
+/// reconciles and requests.
 fn subscriber<W>(
     format: LogFormat,
     filter: EnvFilter,

@@ -145,8 +145,8 @@ fn lobby() -> Snapshot {
     }
 }
 
-/// A paused cluster with faults: one hub cannot pull its image, another is not seen on the backplane, and some
-/// kinds may not be read.
+/// A paused cluster with faults: one hub cannot pull its image, another is not seen on the backplane, and
+/// some kinds may not be read.
 fn troubled() -> Snapshot {
     let mut snapshot = lobby();
     let waiting = json!({"reason": "ImagePullBackOff", "message": "not found"});

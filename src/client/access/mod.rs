@@ -1,5 +1,5 @@
-//! A layer of the client that refuses writes while this operator does not lead, and tracks which requests the API server
-//! fails to answer.
+//! A layer of the client that refuses writes while this operator does not lead, and tracks which requests the
+//! API server fails to answer.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -17,14 +17,16 @@ use crate::client::request_path::RequestPath;
 use crate::error_chain::ErrorChain;
 use crate::lease::{Moment, NotLeading, Tenure};
 
-/// The requests that the API server fails to answer, by resource. An entry stays as long as the failure lasts.
+/// The requests that the API server fails to answer, by resource. An entry stays as long as the failure
+/// lasts.
 #[derive(Debug)]
 pub struct Access {
     troubles: Mutex<BTreeMap<String, Trouble>>,
     recoveries: watch::Sender<u64>,
 }
 
-/// The time after which a failure that was not repeated no longer counts: its resource may no longer be watched.
+/// The time after which a failure that was not repeated no longer counts: its resource may no longer be
+/// watched.
 const FORGOTTEN: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]
@@ -192,7 +194,8 @@ async fn while_it_holds<T, E: Into<BoxError>>(
     let mut request = Box::pin(request);
     loop {
         let left = tenure.left(Moment::now());
-        // The clock is read before each step of the request: a process that was stopped must not take another step.
+        // The clock is read before each step of the request: a process that was stopped must not take another
+        // step.
         let guarded = poll_fn(|context| {
             if tenure.holds(Moment::now()) {
                 request.as_mut().poll(context).map_err(Into::into)
@@ -218,8 +221,8 @@ fn trouble<A>(resource: &str, answer: &Result<Response<A>, BoxError>) -> Option<
 
 const LEASES: &str = "leases";
 
-/// Returns the resource under which the outcome of a request is recorded, for lists, watches and the Lease. A request for
-/// a named object may fail although nothing is wrong with the operator.
+/// Returns the resource under which the outcome of a request is recorded, for lists, watches and the Lease. A
+/// request for a named object may fail although nothing is wrong with the operator.
 fn noted(method: &Method, path: &str) -> Option<String> {
     match RequestPath::parse(path)? {
         RequestPath { namespace: Some(namespace), resource: LEASES, .. } => {

@@ -1,18 +1,17 @@
-//! When a status is written: at once if people wait for it or should look at it, and later if it only tells
-//! of a step on the way there. When a thousand clusters come up, most steps are overtaken by the next before
-//! anybody has read them.
+//! Decides when a status is written: at once if it reports readiness or a problem, and later if it only reports a
+//! step on the way. While a thousand clusters are created, most steps are overtaken before anybody reads them.
 
 use std::time::Duration;
 
 use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
-/// The least time between two statuses of a cluster of which the second only tells of a step.
+/// The least time between two statuses of a cluster if the second only reports a step.
 const STEP: Duration = Duration::from_secs(2);
-/// The same while many clusters wait, so that each has one status written while all of them are created.
+/// The same while many clusters wait, so that each writes one status while all of them are created.
 const STEP_WHILE_BUSY: Duration = Duration::from_secs(8);
 
-/// Returns for how long the status `after` need not be written yet over `before`. `ago`: the time since
-/// `before` was written, or the cluster was first seen. `is_busy`: whether many other clusters wait.
+/// Returns how long to wait before the status `after` is written over `before`. `ago` is the time since `before`
+/// was written, or the cluster was first seen. `is_busy` is true while many other clusters wait.
 pub(crate) fn pause(
     before: &ChatClusterStatus,
     after: &ChatClusterStatus,
@@ -26,7 +25,7 @@ pub(crate) fn pause(
     step.saturating_sub(ago)
 }
 
-/// True if the cluster has become ready, or is no longer, or has a problem that it did not have.
+/// True if the cluster has become ready or has ceased to be, or has a new problem.
 fn is_awaited(before: &ChatClusterStatus, after: &ChatClusterStatus) -> bool {
     let is_problem = |reason: &str| Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == reason);
     let had = |reason: &str| before.conditions.iter().any(|condition| condition.reason == reason);

@@ -1,11 +1,12 @@
-//! The watch cache of one kind. It also takes the answers to the operator's own writes, so that a reconcile reads its
-//! own writes before the watch delivers them.
+//! The watch cache of one kind. It also takes the answers to the operator's own writes, so that a reconcile
+//! reads its own writes before the watch delivers them.
 //!
 //! Resource versions are compared as numbers, which Kubernetes guarantees for objects of one kind (KEP-5504,
 //! <https://kep.k8s.io/5504>): an event that is older than our own write changes nothing.
 //!
-//! Objects are kept as compressed JSON of the API server. Most of a decoded object is room for fields that it does not
-//! have, and each map with an entry or two takes a node for eleven. See docs/decisions/0002-own-cache.md.
+//! Objects are kept as compressed JSON of the API server. Most of a decoded object is room for fields that it
+//! does not have, and each map with an entry or two takes a node for eleven. See
+//! docs/decisions/0002-own-cache.md.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -36,17 +37,19 @@ pub struct Cache<K> {
 #[derive(Debug)]
 struct Inner {
     objects: BTreeMap<Path, Stored>,
-    /// For each part of the scope whose watch is listing: the objects listed so far, and those we wrote meanwhile.
+    /// For each part of the scope whose watch is listing: the objects listed so far, and those we wrote
+    /// meanwhile.
     listed: BTreeMap<Part, BTreeSet<Path>>,
     /// The parts whose first list is not complete.
     unlisted: BTreeSet<Part>,
-    /// The objects deleted lately, with the version of their deletion: the answer to a write may arrive after the
-    /// event of a later deletion.
+    /// The objects deleted lately, with the version of their deletion: the answer to a write may arrive after
+    /// the event of a later deletion.
     deleted: HashMap<Path, u64>,
     deletions: VecDeque<(Instant, Path)>,
 }
 
-/// Namespace and name, separated by a slash, which neither can contain. One string takes less memory than two.
+/// Namespace and name, separated by a slash, which neither can contain. One string takes less memory than
+/// two.
 type Path = Box<str>;
 
 /// The clusters that an event concerns.
@@ -119,8 +122,8 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned> Cache<K> {
         json.map(|json| Arc::new(json.object()))
     }
 
-    /// Returns all objects of a cluster by name: those whose instance label names the cluster, and whose name begins
-    /// with the cluster's name and a hyphen, as the names of all its pods do.
+    /// Returns all objects of a cluster by name: those whose instance label names the cluster, and whose name
+    /// begins with the cluster's name and a hyphen, as the names of all its pods do.
     pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<K>> {
         let first = path(namespace, &format!("{cluster}-"));
         let of_it: Vec<Compressed> = self
@@ -233,7 +236,8 @@ impl Inner {
             Some(_) => Urgency::Now,
         };
         let newest = known.map(|known| known.version);
-        // An object may still exist at the version of its deletion event: without the label that the watch selects.
+        // An object may still exist at the version of its deletion event: without the label that the watch
+        // selects.
         let newest = newest.max(self.deleted.get(&path).copied());
         if newest > Some(version) {
             return Affected::none();
@@ -270,7 +274,8 @@ impl Inner {
 }
 
 impl Stored {
-    /// True if the object has exactly this version. `u64::MAX` stands for an unknown version and never matches.
+    /// True if the object has exactly this version. `u64::MAX` stands for an unknown version and never
+    /// matches.
     fn is(&self, version: u64) -> bool {
         self.version == version && version != u64::MAX
     }
@@ -294,8 +299,8 @@ fn cluster_of<K: Resource>(object: &K) -> Option<Key> {
     Some((object.namespace().unwrap_or_default(), name.clone()))
 }
 
-/// Returns the resource version as a number. A version that is not a number counts as the newest, because the server's
-/// order of events is then the only one.
+/// Returns the resource version as a number. A version that is not a number counts as the newest, because the
+/// server's order of events is then the only one.
 fn version<K: Resource>(object: &K) -> u64 {
     object.resource_version().and_then(|v| v.parse().ok()).unwrap_or(u64::MAX)
 }
