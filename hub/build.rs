@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// What the page is made of; anything else in `web/` is made from these.
+/// The sources of the page; everything else in `web/` is built from them.
 const SOURCES: [&str; 7] =
     ["src", "public", "index.html", "vite.config.ts", "tsconfig.json", "package.json", "package-lock.json"];
 

@@ -1,8 +1,8 @@
-//! Bytes as hexadecimal digits, and random ones.
+//! Hexadecimal digits of bytes, random ones among them.
 
 use rand::{TryRngCore, rngs::OsRng};
 
-/// `N` bytes from the system's random source as hexadecimal digits.
+/// Returns `N` bytes from the system's random source as hexadecimal digits.
 ///
 /// # Panics
 /// If the system has no random source.
@@ -12,7 +12,7 @@ pub(crate) fn random_hex<const N: usize>() -> String {
     hex(&bytes)
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Returns bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);

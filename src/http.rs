@@ -19,27 +19,28 @@ use crate::metrics::{CONTENT_TYPE as OPENMETRICS, Metrics};
 use crate::store::scope::Scope;
 use crate::store::watches::Caches;
 
-/// How long the API server may fail to answer before an operator that knows the cluster says that it is not ready.
+/// The time for which the API server may fail to answer before an operator whose caches are complete is not
+/// ready.
 const LASTING: Duration = Duration::from_secs(10);
-/// How long the loop that reconciles may be busy with one step. The longest takes milliseconds.
+/// The time after which the reconcile loop counts as stuck in a step. The longest step takes milliseconds.
 const STUCK: Duration = Duration::from_mins(1);
 
-/// What health and readiness depend on.
+/// The state that health and readiness depend on.
 #[derive(Debug)]
 pub struct Health {
-    /// Complete once every kind has been listed.
+    /// The watch caches, which are complete once every kind has been listed.
     pub caches: Arc<Caches>,
-    /// What the API server answers.
+    /// Whether the API server answers.
     access: Arc<Access>,
     tenure: Tenure,
     clusters_listed: AtomicBool,
-    /// Those that only end by a panic.
+    /// Tasks that end only by a panic.
     tasks: Mutex<Vec<AbortHandle>>,
     beat: Mutex<Instant>,
 }
 
 impl Health {
-    /// Of an operator that knows nothing yet.
+    /// Returns the state of an operator whose caches are empty.
     pub fn new(access: Arc<Access>, tenure: Tenure, scope: &Scope) -> Self {
         Self {
             caches: Arc::new(Caches::within(scope)),
@@ -51,27 +52,27 @@ impl Health {
         }
     }
 
-    /// The first list of `ChatClusters` is complete.
+    /// Records that the first list of `ChatClusters` is complete.
     pub fn clusters_listed(&self) {
         self.clusters_listed.store(true, Ordering::Relaxed);
     }
 
-    /// The process is of no use without these.
+    /// Adds tasks without which the process is useless.
     pub fn depends_on(&self, tasks: impl IntoIterator<Item = AbortHandle>) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
-    /// The loop that reconciles is not stuck.
+    /// Records that the reconcile loop is not stuck.
     pub fn beats(&self) {
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Whether all that reconciles need to know is known.
+    /// True once all watch caches are complete.
     pub fn knows_all(&self) -> bool {
         self.clusters_listed.load(Ordering::Relaxed) && self.caches.missing().is_empty()
     }
 
-    /// Whether the process does what it is there for, or waits for others to let it. Otherwise it must be started anew.
+    /// True while the process does its work, or waits for its election. Otherwise it must be restarted.
     fn alive(&self) -> Result<&'static str, String> {
         let ended = |task: &AbortHandle| task.is_finished();
         if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter().any(ended) {
@@ -84,7 +85,10 @@ impl Health {
         Ok("ok")
     }
 
-    /// Whether it could do its work, or take it over; otherwise what is missing.
+    /// Whether the operator could do its work, or take it over.
+    ///
+    /// # Errors
+    /// What is missing, in one line.
     fn ready(&self) -> Result<String, String> {
         let knows_all = self.knows_all();
         let troubles = self.access.troubles(if knows_all { LASTING } else { Duration::ZERO });
@@ -105,9 +109,9 @@ impl Health {
 /// Serves `/healthz` (the process is not stuck), `/readyz` (it knows the cluster) and `/metrics`.
 ///
 /// # Errors
-/// If the port cannot be listened on.
+/// If the process cannot listen on the port.
 pub async fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) -> std::io::Result<()> {
-    // Of both families where there are two; some nodes have no IPv6 at all.
+    // Listen on both IP families; some nodes have no IPv6 at all.
     let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?,

@@ -1,11 +1,11 @@
-//! The namespace and name of an object, by which it is found.
+//! The key by which objects are found: namespace and name.
 
 use kube::{Resource, ResourceExt};
 
-/// Namespace and name.
+/// An object's namespace and name.
 pub(crate) type Key = (String, String);
 
-/// The namespace and name of `object`.
+/// Returns the key of `object`.
 pub(crate) fn key<K: Resource>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }

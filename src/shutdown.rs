@@ -1,16 +1,16 @@
-//! When the operator is asked to end.
+//! The signals that ask the operator to end.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
-/// Becomes true on SIGTERM, which the kubelet sends, or SIGINT, which Ctrl-C sends. As the first process of a container
-/// the operator would not hear either without listening.
+/// Returns a value that becomes true on SIGTERM (sent by the kubelet) or SIGINT (sent by Ctrl-C). The first
+/// process of a container gets neither signal unless it listens for it.
 ///
-/// It listens from this call on, so it is made before anything that would have to be ended.
+/// It listens from this call on, so call it before starting anything that has to be ended.
 ///
 /// # Errors
-/// If the system does not let us listen.
+/// If the system does not let the process listen for signals.
 pub fn asked() -> std::io::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -22,7 +22,7 @@ pub fn asked() -> std::io::Result<watch::Receiver<bool>> {
         }
         info!("asked to end: finishing the reconciles under way");
         asked.send_replace(true);
-        // Who asks again does not want to wait: the next operator takes up what is left undone.
+        // A second signal means that nobody wants to wait. The next operator takes up the unfinished work.
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -33,8 +33,8 @@ pub fn asked() -> std::io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-/// Waits until it is true.
+/// Waits until the process has been asked to end.
 pub async fn wait(mut ending: watch::Receiver<bool>) {
-    // The sender is gone only with the process.
+    // The sender lives as long as the process.
     let _ = ending.wait_for(|asked| *asked).await;
 }

@@ -6,8 +6,8 @@
 //! - [`outbox`] is the queue of one connection, and [`members`] are sets of connections that receive the same
 //!   messages: the members of one of the [`rooms`], or of one of the [`audiences`] outside of rooms.
 //! - The [`backplane`] carries messages to the rooms and audiences of all hubs.
-//! - [`chat`] implements the hub's methods, [`connection`] serves one client, [`session`] is a connection that
-//!   outlives a request, and [`handover`] moves it to another hub.
+//! - [`chat`] implements the hub's methods, [`connection`] serves one client, [`session`] is a connection
+//!   that outlives a request, and [`handover`] moves it to another hub.
 //! - [`hub`] puts these together. Clients connect through [`server`] and [`http`], past the [`guards`] and
 //!   [`admission`]; [`tasks`] work in the background until [`shutdown`].
 

@@ -44,13 +44,13 @@ impl SubscriptionChanges {
         (Self(sender), receiver)
     }
 
-    /// Has the backplane reevaluate the subscription to a topic.
+    /// Makes the backplane reevaluate the subscription to a topic.
     pub fn reevaluate(&self, topic: Topic) {
         // Without a receiver the hub is ending, or its backplane needs no subscriptions.
         let _ = self.0.send(SubscriptionChange { topic, _reevaluated: None });
     }
 
-    /// Has the backplane reevaluate the subscription to a topic, and waits until that is done.
+    /// Makes the backplane reevaluate the subscription to a topic, and waits until that is done.
     pub async fn reevaluated(&self, topic: Topic) {
         let (reevaluated, is_reevaluated) = oneshot::channel();
         if self.0.send(SubscriptionChange { topic, _reevaluated: Some(reevaluated) }).is_ok() {

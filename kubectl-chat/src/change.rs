@@ -74,7 +74,7 @@ fn said(name: &str, before: bool, now: bool) -> String {
         ),
         (true, true) => format!("{name} was paused already; go on with: kubectl chat resume {name}\n"),
         (true, false) => format!(
-            "{name} is resumed: the operator now does what it held back; follow with: kubectl chat status {name} -w\n"
+            "{name} is resumed: the operator now makes the changes that it held back; follow with: kubectl chat status {name} -w\n"
         ),
         (false, false) => format!("{name} was not paused\n"),
     }
@@ -102,7 +102,9 @@ pub(crate) async fn restart(options: &Restart, cluster: &Cluster) -> Result<(), 
                 format!("the hubs of {name} restart one after another; clients reconnect to another\n")
             }
             (Part::Redis, None) => {
-                format!("Redis of {name} restarts; until it is back, what is said stays on its hub\n")
+                format!(
+                    "Redis of {name} restarts; until it is back, messages reach only clients on the same hub\n"
+                )
             }
             (Part::Hub, Some(why)) => {
                 format!("the hubs of {name} are marked; they restart once nothing is held back: {why}\n")

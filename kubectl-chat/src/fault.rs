@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     Unreachable(String),
     #[error("the API server does not know you ({0}): log in again, or choose another --context")]
     Unauthorized(String),
-    #[error("{0}; ask whoever administers the cluster for that right")]
+    #[error("{0}; ask an administrator of the cluster for that right")]
     Forbidden(String),
     #[error(
         "this cluster knows no ChatClusters: the operator is not installed; install it with: helm install chatcluster \

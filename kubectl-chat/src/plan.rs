@@ -170,7 +170,7 @@ impl Item {
 fn said(part: &str) -> String {
     match part {
         "hub" => "the hubs, one after another; clients reconnect to another".to_owned(),
-        "redis" => "Redis, for seconds; what is said meanwhile stays on its hub".to_owned(),
+        "redis" => "Redis, for seconds; meanwhile messages reach only clients on the same hub".to_owned(),
         other => other.to_owned(),
     }
 }

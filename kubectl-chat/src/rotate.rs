@@ -61,7 +61,7 @@ fn secret(chat: &Chat, name: &str) -> Result<String, Fault> {
 fn ask(name: &str) -> Result<(), Fault> {
     let what = format!(
         "Redis of {name} restarts with another password, and each hub follows when its node shows it the new one, within \
-         about a minute. Until then what is said on one hub may not be heard on another."
+         about a minute. Until then messages from one hub may not reach another."
     );
     if !std::io::stdin().is_terminal() {
         return Err(Fault::Refused(format!("{what} Say that you want this with --yes")));

@@ -1,5 +1,6 @@
-//! `chatcluster-operator check URL…`: whether HTTP servers answer well. `helm test` runs it where the operator's own image is the
-//! only one that is sure to be there.
+//! `chatcluster-operator check URL…` waits until HTTP servers answer with success. `helm test` runs it: the
+//! operator's
+//! own image is the only one that every cluster has.
 
 use std::time::{Duration, Instant};
 
@@ -8,21 +9,22 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-use crate::causes::Causes;
+use crate::error_chain::ErrorChain;
 
-/// How long a server may take to answer well: a network policy takes a while to know a new pod.
+/// The time that a server gets until it answers with success: network policies take a while to admit a new
+/// pod.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one answer may take.
+/// The time limit of one request.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// What is waited between two questions.
+/// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How much is read of an answer, in bytes.
+/// The most bytes that are read of an answer.
 const LONGEST_ANSWER: usize = 1 << 24;
 
-/// Asks until the server answers with a 2xx; the answer's first line.
+/// Asks until the server answers with a 2xx, and returns the answer's first line.
 ///
 /// # Errors
-/// What came instead, when the patience is at its end.
+/// The last answer or failure, once the time is over.
 pub(super) async fn check(url: &str) -> Result<String, String> {
     check_within(url, PATIENCE).await
 }
@@ -42,7 +44,7 @@ async fn check_within(url: &str, patience: Duration) -> Result<String, String> {
 async fn ask(url: &str) -> Result<String, String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let url = url.parse().map_err(|error| format!("no URL: {error}"))?;
-    let answer = client.get(url).await.map_err(|error| Causes(&error).to_string())?;
+    let answer = client.get(url).await.map_err(|error| ErrorChain(&error).to_string())?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();

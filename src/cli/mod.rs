@@ -1,4 +1,4 @@
-//! The command line of `chatcluster-operator`. Every option is an environment variable too.
+//! The command line of `chatcluster-operator`. Every option can also be set by an environment variable.
 
 mod check;
 
@@ -40,7 +40,7 @@ enum Command {
     Run(Run),
     /// Print the custom resource definition, as YAML
     Crd,
-    /// Ask HTTP servers, for half a minute each, until they answer well
+    /// Ask HTTP servers, for half a minute each, until they answer with success
     Check {
         /// Such as <http://chatcluster-operator:8080/readyz>
         #[arg(required = true)]
@@ -50,33 +50,33 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct Run {
-    /// The image of hubs that name none
+    /// The hub image of ChatClusters that name none
     #[arg(long, env = "HUB_IMAGE", default_value = concat!("localhost/chatcluster-hub:", env!("CARGO_PKG_VERSION")))]
     hub_image: String,
-    /// The image of Redis where none is named
+    /// The Redis image of ChatClusters that name none
     #[arg(long, env = "REDIS_IMAGE", default_value = "docker.io/library/redis:7.2")]
     redis_image: String,
     /// The namespace of the operator's pod, which Redis admits; unset outside a cluster
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: Option<String>,
-    /// The namespaces to serve; none: all. Only these, and the operator's own, have to be open to it
+    /// The namespaces to serve; all if none is given. The operator needs rights in these and in its own only
     #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
     watch_namespaces: Vec<String>,
-    /// The name that events are reported under
+    /// The name under which events are reported
     #[arg(long, env = "POD_NAME", default_value = OPERATOR)]
     instance: String,
-    /// The port of /healthz, /readyz and /metrics; 0: none
+    /// The port of /healthz, /readyz and /metrics; 0 serves none
     #[arg(long, env = "HTTP_PORT", default_value_t = 8080)]
     http_port: u16,
-    /// Change nothing: what would be done stands in each ChatCluster's status.pending
+    /// Change nothing, and list in each ChatCluster's status.pending what would be done
     #[arg(long, env = "HOLD", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     hold: bool,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 }
 
-/// What `main` does.
+/// Parses the command line and runs the command.
 pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
@@ -123,7 +123,7 @@ impl Run {
     }
 
     async fn operate(self) -> ExitCode {
-        // First of all: what is not listened for is not heard.
+        // First of all, because signals that arrive before this are lost.
         let ending = match shutdown::asked() {
             Ok(ending) => ending,
             Err(error) => {
@@ -173,7 +173,7 @@ impl Run {
             Operator { client, access, scope, defaults, instance: self.instance, health, metrics, ending };
         match operator.run(lock).await {
             Ok(()) => ExitCode::SUCCESS,
-            // Another may be at work already: not one more write.
+            // Another operator may lead already: not one more write.
             Err(error) => {
                 error!(%error, "this operator leads no longer: it ends");
                 ExitCode::FAILURE
@@ -182,7 +182,8 @@ impl Run {
     }
 }
 
-/// Who takes the Lease. The name of a pod belongs to one process at a time, any other name may not.
+/// Returns the identity that takes the Lease. Only the name of a pod is sure to belong to one process at a
+/// time.
 fn identity(instance: &str) -> String {
     if instance == OPERATOR { format!("{OPERATOR}-{}", random_hex::<4>()) } else { instance.to_owned() }
 }
@@ -198,11 +199,11 @@ fn serve(port: u16, health: Arc<Health>, metrics: Arc<Metrics>) {
     });
 }
 
-/// Ways to the API server.
+/// The clients of the API server.
 struct Clients {
-    /// Writes while this operator leads.
+    /// Client that writes only while this operator leads.
     client: Client,
-    /// Writes always, by connections of its own, so that a renewal waits for nothing else.
+    /// Client that always writes, over connections of its own, so that a renewal waits for nothing else.
     for_election: Client,
 }
 
@@ -215,12 +216,12 @@ impl Clients {
         let mut config = Config::infer().await?;
         let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
         config.headers.push(("user-agent".parse()?, agent.parse()?));
-        // It would repeat a write long after this operator has stopped to lead, and keep a reconcile waiting for minutes.
-        // Reconciles and watches have back-offs of their own.
+        // kube's retries are off: they would repeat a write long after this operator has stopped leading, and
+        // keep a reconcile waiting for minutes. Reconciles and watches have back-offs of their own.
         config.default_retry = false;
         let guarded = |tenure: Option<Tenure>| -> Result<Client, kube::Error> {
             let way = wire::way(&config, tenure.as_ref())?;
-            // Counted are those that the guard lets pass.
+            // Only requests that the guard lets pass are counted.
             let counting = Counting(metrics.clone());
             Ok(way.with_layer(&counting).with_layer(&Guard { access: access.clone(), tenure }).build())
         };

@@ -1,7 +1,7 @@
-//! The client of the API server, and what lies around it: whom the lease lets write, what the API server answers no longer, and
-//! a count of the requests.
+//! The client of the API server, with layers that refuse writes without the Lease, track what the API server
+//! fails to answer, and count requests.
 
 pub mod access;
-mod path;
+mod request_path;
 pub mod requests;
 pub mod wire;

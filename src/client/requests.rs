@@ -1,5 +1,5 @@
-//! A layer around the client of the API server that counts each request: by verb and resource, as a role names them, and by
-//! the code of the answer. What the client repeats by itself counts once.
+//! A layer of the client that counts requests by verb and resource, as a role names them, and by the code of
+//! the answer. A request that the client repeats by itself counts once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::http::{Method, Request, Response};
 use tower::{Layer, Service};
 
-use crate::client::path::Path;
+use crate::client::request_path::RequestPath;
 use crate::metrics::Metrics;
 
 /// Counts the requests of the service that it is laid around.
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// What a request asks for, in the words of a role.
+/// A request in the words of a role.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     verb: &'static str,
@@ -67,10 +67,14 @@ struct Asked {
 
 impl Asked {
     fn of(method: &Method, path: &str, query: &str) -> Self {
-        let (resource, named) = match Path::parse(path) {
-            Some(Path { resource, name, subresource: None, .. }) => (resource.to_owned(), name.is_some()),
-            Some(Path { resource, subresource: Some(part), .. }) => (format!("{resource}/{part}"), true),
-            // Such as /version, which is of no resource.
+        let (resource, named) = match RequestPath::parse(path) {
+            Some(RequestPath { resource, name, subresource: None, .. }) => {
+                (resource.to_owned(), name.is_some())
+            }
+            Some(RequestPath { resource, subresource: Some(part), .. }) => {
+                (format!("{resource}/{part}"), true)
+            }
+            // A path such as /version, which names no resource.
             None => (String::new(), true),
         };
         let watches = query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"));

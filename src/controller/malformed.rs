@@ -1,4 +1,4 @@
-//! What is said of a `ChatCluster` that cannot be read: a condition and one event. It is not reconciled.
+//! Reports a `ChatCluster` that cannot be read, by a condition and one event. Such a cluster is not reconciled.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::reconcile::events::Notice;
+use crate::reconcile::events::EventContent;
 use crate::reconcile::publisher::Publisher;
 use crate::store::clusters::{Malformed, MalformedClusters, Stored};
 use chatcluster_api::{ChatCluster, ConditionType, Reason};
 
-/// Before a status that could not be written is tried again.
+/// The pause before a status that could not be written is retried.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Reports each malformed cluster once, for as long as this is polled.
@@ -26,20 +26,20 @@ pub(super) async fn report(
     publisher: &Publisher,
     mut malformed: watch::Receiver<MalformedClusters>,
 ) {
-    // By uid: which error was told.
-    let mut told: HashMap<String, String> = HashMap::new();
+    // The reported error of each cluster, by uid.
+    let mut reported: HashMap<String, String> = HashMap::new();
     loop {
         let now: Vec<_> = malformed.borrow_and_update().values().cloned().collect();
         let uid = |cluster: &Malformed| cluster.metadata.uid.clone().unwrap_or_default();
-        told.retain(|known, _| now.iter().any(|cluster| uid(cluster) == *known));
+        reported.retain(|known, _| now.iter().any(|cluster| uid(cluster) == *known));
         let mut all_well = true;
         for cluster in now {
-            if told.get(&uid(&cluster)) == Some(&cluster.error) {
+            if reported.get(&uid(&cluster)) == Some(&cluster.error) {
                 continue;
             }
             match tell(&client, publisher, &cluster).await {
                 Ok(()) => {
-                    told.insert(uid(&cluster), cluster.error.clone());
+                    reported.insert(uid(&cluster), cluster.error.clone());
                 }
                 Err(error) => {
                     warn!(name = cluster.metadata.name, namespace = cluster.metadata.namespace, %error,
@@ -73,28 +73,33 @@ async fn tell(client: &Client, publisher: &Publisher, cluster: &Malformed) -> Re
         resource_version: metadata.resource_version.clone(),
         ..ObjectReference::default()
     };
-    let notice =
-        Notice { warning: true, reason: Reason::Malformed.as_str(), note: message(cluster), related: None };
+    let content = EventContent {
+        warning: true,
+        reason: Reason::Malformed.as_str(),
+        note: message(cluster),
+        related: None,
+    };
     let api: Api<Stored> = Api::namespaced(client.clone(), namespace);
     let patch = Patch::Merge(json!({"metadata": {"uid": metadata.uid}, "status": status}));
     match api.patch_status(name.unwrap_or_default(), &PatchParams::default(), &patch).await {
         Ok(_) => {}
-        // It was deleted meanwhile, or made anew under its name.
+        // The object was deleted meanwhile, or recreated under its name.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-        // What is wrong with it may keep the API server from taking a status, too: then the event alone tells.
+        // The fault may keep the API server from accepting a status, too. Then only the event reports it.
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
             warn!(name, namespace, error = %status, "the API server refuses the status of a malformed ChatCluster");
         }
         Err(error) => return Err(error),
     }
-    publisher.publish(&reference, notice).await;
+    publisher.publish(&reference, content).await;
     Ok(())
 }
 
-/// The status that says so; `None` if it does already. Its other conditions stay as they were: what runs, runs on.
+/// Returns the status that reports the fault; `None` if the status does so already. Other conditions stay as
+/// they were, because the children keep running.
 fn status(cluster: &Malformed, now: Timestamp) -> Option<Value> {
     let type_ = ConditionType::Ready.as_str();
-    let mut said = json!({
+    let mut condition = json!({
         "type": type_,
         "status": "False",
         "reason": Reason::Malformed.as_str(),
@@ -104,14 +109,16 @@ fn status(cluster: &Malformed, now: Timestamp) -> Option<Value> {
     });
     let before = cluster.status["conditions"].as_array().cloned().unwrap_or_default();
     let (ready, others): (Vec<Value>, Vec<Value>) = before.into_iter().partition(|c| c["type"] == type_);
-    let same = |field: &str, said: &Value| ready.first().is_some_and(|ready| ready[field] == said[field]);
-    if ["status", "reason", "message", "observedGeneration"].into_iter().all(|field| same(field, &said)) {
+    let same =
+        |field: &str, condition: &Value| ready.first().is_some_and(|ready| ready[field] == condition[field]);
+    if ["status", "reason", "message", "observedGeneration"].into_iter().all(|field| same(field, &condition))
+    {
         return None;
     }
-    if same("status", &said) {
-        said["lastTransitionTime"] = ready[0]["lastTransitionTime"].clone();
+    if same("status", &condition) {
+        condition["lastTransitionTime"] = ready[0]["lastTransitionTime"].clone();
     }
-    let conditions: Vec<Value> = std::iter::once(said).chain(others).collect();
+    let conditions: Vec<Value> = std::iter::once(condition).chain(others).collect();
     Some(json!({"observedGeneration": cluster.metadata.generation, "conditions": conditions}))
 }
 

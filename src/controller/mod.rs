@@ -1,5 +1,5 @@
-//! The wiring: watches trigger reconciles, many at a time, and a failed one is tried again. Watches run from the start;
-//! reconciles only while this operator leads.
+//! The wiring: watches trigger reconciles, many at a time, and failed ones are retried. The watches run from
+//! the start, the reconciles only while this operator leads.
 
 mod malformed;
 
@@ -25,60 +25,61 @@ use crate::reconcile::schedule::{self, Ended};
 use crate::reconcile::validate::Defaults;
 use crate::reconcile::{Context, ReconcileError};
 use crate::shutdown;
+use crate::store::cluster_record::ClusterRecord;
 use crate::store::clusters::{self, Clusters};
-use crate::store::known::Known;
 use crate::store::scope::Scope;
 use crate::store::watches;
 use crate::telemetry;
 
-/// How many clusters are reconciled at a time, those among them that wait for Redis.
+/// The most clusters that are reconciled at a time, including those that wait for Redis.
 const CONCURRENCY: usize = 64;
-/// How long reconciles under way may take when the operator is asked to end.
+/// The time that running reconciles get when the operator is asked to end.
 const LAST_RECONCILES: Duration = Duration::from_secs(5);
-/// How often the loop that reconciles shows that it is not stuck.
+/// The interval at which the reconcile loop shows that it is not stuck.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// What the operator works with.
+/// The operator's parts, from the command line.
 pub struct Operator {
-    /// Reads, and writes while this operator leads.
+    /// Client that reads at any time, and writes only while this operator leads.
     pub client: Client,
-    /// What the client's requests tell of the API server.
+    /// Whether the API server answers, as the client's requests show.
     pub access: Arc<Access>,
-    /// Which namespaces are served.
+    /// The namespaces that are served.
     pub scope: Scope,
-    /// What clusters get that say nothing else.
+    /// Defaults for fields that a cluster leaves out.
     pub defaults: Defaults,
-    /// The name that events are reported under.
+    /// The name under which events are reported.
     pub instance: String,
-    /// What is told about this process.
+    /// The state behind the health endpoints.
     pub health: Arc<Health>,
-    /// What is counted.
+    /// The operator's metrics.
     pub metrics: Arc<Metrics>,
-    /// True once the process is asked to end.
+    /// True once the process has been asked to end.
     pub ending: watch::Receiver<bool>,
 }
 
-/// What every reconcile is given.
+/// The parts that every reconcile uses.
 struct Work {
     context: Context,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
-    /// True once all that reconciles read is known.
+    /// True once all watch caches are complete.
     synced: watch::Receiver<bool>,
 }
 
 impl Operator {
-    /// Watches, and reconciles from when `lock` is acquired (at once without one), until the process is asked to end.
+    /// Watches at once, and reconciles once `lock` is acquired (without a lock at once), until the process is
+    /// asked to end.
     ///
     /// # Errors
-    /// If the Lease is lost. Another operator may be at work already, so the process must end.
+    /// If the Lease is lost. Another operator may lead already, so the process must end.
     pub async fn run(self, lock: Option<LeaseLock>) -> Result<(), LeaseError> {
         let queue = Queue::new(self.metrics.clone());
         let Self { client, scope, defaults, instance, health, metrics, .. } = &self;
         let (synced, tasks) = watches::start(client, scope, &health.caches, &queue, metrics);
         let (caches, metrics) = (health.caches.clone(), metrics.clone());
         let (store, writer) = reflector::store();
-        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone(), queue.calm());
+        let (publisher, publishing) = Publisher::start(client.clone(), instance.clone());
         let context = Context::new(
             client.clone(),
             defaults.clone(),
@@ -96,7 +97,7 @@ impl Operator {
             &queue,
             &self.metrics,
             (store, writer),
-            move |cluster| wrote.context.wrote(cluster),
+            move |cluster| wrote.context.is_own_write(cluster),
             move |cluster| gone.context.forget(cluster),
         );
         health.depends_on(tasks.into_iter().chain([clusters.task.clone()]));
@@ -126,8 +127,8 @@ impl Operator {
         Ok(())
     }
 
-    /// Until the process is asked to end: what the watches tell is known, and nothing is done about it.
-    async fn stand_by(&self, store: &Store<Known>) {
+    /// Keeps the watch caches warm without reconciling, until the process is asked to end.
+    async fn stand_by(&self, store: &Store<ClusterRecord>) {
         let listed = async {
             self.has_listed(store).await;
             std::future::pending::<()>().await;
@@ -139,7 +140,7 @@ impl Operator {
         }
     }
 
-    async fn has_listed(&self, store: &Store<Known>) {
+    async fn has_listed(&self, store: &Store<ClusterRecord>) {
         if store.wait_until_ready().await.is_ok() {
             self.health.clusters_listed();
         }
@@ -180,7 +181,7 @@ impl Operator {
         publishing.finish().await;
     }
 
-    /// In the loop that reconciles, so that it stops when that is stuck.
+    /// Reports liveness from within the reconcile loop, so that a stuck loop fails the liveness probe.
     async fn beat(&self) {
         let mut beat = tokio::time::interval(BEAT);
         loop {
@@ -189,9 +190,9 @@ impl Operator {
         }
     }
 
-    /// Has those clusters reconciled soon whose reconciles failed while the API server did not answer, rather than when
-    /// their back-off ends.
-    async fn retry_after_recoveries(&self, work: &Work, store: &Store<Known>) {
+    /// Retries clusters that failed while the API server did not answer as soon as it does, rather than at
+    /// the end of their back-off.
+    async fn retry_after_recoveries(&self, work: &Work, store: &Store<ClusterRecord>) {
         let mut recoveries = self.access.recoveries();
         while recoveries.changed().await.is_ok() {
             for cluster in store.state() {
@@ -205,17 +206,17 @@ impl Operator {
 
     async fn too_long(&self) {
         shutdown::wait(self.ending.clone()).await;
-        // Before the first lists are complete nothing is under way.
+        // Until the first lists are complete, no reconcile is running.
         if self.health.knows_all() {
             tokio::time::sleep(LAST_RECONCILES).await;
         }
     }
 }
 
-/// Takes clusters from the queue until `ending`, then waits for those that have been taken.
+/// Reconciles clusters from the queue until `ending`, then waits for the reconciles that are running.
 async fn reconcile_all(work: &Arc<Work>, ending: impl Future<Output = ()>) {
     let mut clusters = std::pin::pin!(work.queue.clone().clusters().take_until(ending));
-    // Tasks of their own, so that all processors are used. They end with this.
+    // Each reconcile is a task, so that all processors are used. The tasks end with this function.
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
@@ -233,21 +234,21 @@ async fn reconcile_all(work: &Arc<Work>, ending: impl Future<Output = ()>) {
 
 async fn reconcile(mut running: Running, work: Arc<Work>) {
     running.begin();
-    // Where it was deleted meanwhile, nothing is left to do.
+    // A cluster that was deleted meanwhile leaves nothing to do.
     if let Some(object) = work.context.cluster(running.cluster()) {
         let span = telemetry::reconcile_span(&*object);
         let ended = reconcile_once(&object, &work).instrument(span).await;
-        if work.context.still(&*object).is_none() {
-            // It was deleted meanwhile: what has been remembered of it since is of no use.
+        if work.context.current(&*object).is_none() {
+            // The cluster was deleted during the reconcile, which may have remembered something of it since.
             work.context.forget(&*object);
-        } else if let Some(again) = schedule::next(ended, rand::random()) {
+        } else if let Some(again) = schedule::requeue_after(ended, rand::random()) {
             work.queue.push_after(running.cluster(), again);
         }
     }
 }
 
-/// Reconciles one cluster, and returns how that ended.
-async fn reconcile_once(object: &Known, work: &Work) -> Ended {
+/// Reconciles one cluster, counts it, and returns how it ended.
+async fn reconcile_once(object: &ClusterRecord, work: &Work) -> Ended {
     let started = Instant::now();
     let reconcile = Box::pin(async { work.context.reconcile(&object.cluster()).await });
     let result = survive(reconcile).await;
@@ -255,23 +256,23 @@ async fn reconcile_once(object: &Known, work: &Work) -> Ended {
     debug!(cluster = object.name_any(), namespace = object.namespace(), ok = result.is_ok(), "reconciled");
     match result {
         Ok(ended) => {
-            work.context.succeeded(object);
+            work.context.record_success(object);
             ended
         }
         Err(error) => {
             warn!(%error, "the reconcile failed; it is tried again");
-            Ended::Failed(work.context.failed(object))
+            Ended::Failed(work.context.record_failure(object))
         }
     }
 }
 
-/// A panic of one reconcile is its error, and no other's. What reconciles share is behind locks that no panic leaves half
-/// written.
+/// Turns a panic into an error of this one reconcile. Reconciles share only state behind locks, which no
+/// panic leaves half written.
 async fn survive<T>(reconcile: impl Future<Output = Result<T, ReconcileError>>) -> Result<T, ReconcileError> {
     AssertUnwindSafe(reconcile).catch_unwind().await.unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
-        Err(ReconcileError::Panicked(said.to_owned()))
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        Err(ReconcileError::Panicked(message.to_owned()))
     })
 }
 

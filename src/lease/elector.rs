@@ -1,4 +1,4 @@
-//! What to do about a Lease, from what was read of it and when: pure.
+//! Decides what to do about a Lease, from its content and the time at which it was read. Pure.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use k8s_openapi::jiff::Timestamp;
 use super::moment::Moment;
 use super::times::DURATION;
 
-/// What an elector does next.
+/// The next step of an election.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Write this, in place of what was read.
+    /// Write this spec over the one that was read.
     Take(LeaseSpec),
-    /// Someone else holds the Lease.
+    /// Wait: another operator holds the Lease.
     Wait,
 }
 
-/// Decides, from what was read and when.
+/// The election as one operator sees it.
 #[derive(Debug)]
 pub(super) struct Elector {
     identity: String,
-    /// The Lease when it last changed, and when that was seen.
+    /// The Lease as it last changed, and the moment at which the change was seen.
     seen: Option<(LeaseSpec, Moment)>,
 }
 
@@ -31,12 +31,12 @@ impl Elector {
         Self { identity: identity.to_owned(), seen: None }
     }
 
-    /// Who held the Lease when it was last seen.
+    /// Returns the holder of the Lease when it was last read.
     pub(super) fn holder(&self) -> String {
         self.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone()).unwrap_or_default()
     }
 
-    /// Remembers the Lease as it was read at `now`.
+    /// Remembers the Lease that was read at `now`.
     pub(super) fn see(&mut self, lease: Option<&LeaseSpec>, now: Moment) {
         if let Some(current) = lease
             && self.seen.as_ref().is_none_or(|(spec, _)| spec != current)
@@ -45,15 +45,15 @@ impl Elector {
         }
     }
 
-    /// What to do about the Lease as it was read at `now`. `wall`: what to write as the time.
+    /// Returns the next step for the Lease that was read at `now`. `wall` is the time to write into it.
     pub(super) fn decide(&mut self, lease: Option<&LeaseSpec>, now: Moment, wall: Timestamp) -> Step {
         self.see(lease, now);
-        // Whoever held a Lease that was deleted may not know it yet.
+        // The holder of a Lease that was deleted may not know that yet.
         let Some((last, at)) = &self.seen else { return Step::Take(self.taken(None, wall)) };
         let holder = last.holder_identity.as_deref().unwrap_or_default();
         let duration = last.lease_duration_seconds.and_then(|s| u64::try_from(s).ok());
         let expired = now.at_least_since(*at) > duration.map_or(DURATION, Duration::from_secs);
-        // A Lease of our own name is one of a former life of this pod's container, which has ended.
+        // A Lease under our own name belongs to an earlier container of this pod, which has ended.
         if holder.is_empty() || holder == self.identity || expired {
             Step::Take(self.taken(Some(last), wall))
         } else {
@@ -61,7 +61,7 @@ impl Elector {
         }
     }
 
-    /// The Lease with this operator as its new holder.
+    /// Returns the Lease with this operator as its new holder.
     fn taken(&self, before: Option<&LeaseSpec>, wall: Timestamp) -> LeaseSpec {
         let transitions = before.map(|b| b.lease_transitions.unwrap_or(0));
         LeaseSpec {

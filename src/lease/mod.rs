@@ -1,10 +1,11 @@
-//! Leader election: of several operators one works, and none works on a Lease that it may have lost.
+//! Leader election: one of several operators works, and none works on a Lease that it may have lost.
 //!
-//! The decisions are pure ([`Elector`], [`Tenure::holds`]): they take what the API server holds and a moment, and say what
-//! to do. A Lease expires by the clock of whoever watches it, counted from when a renewal was first *seen*, so that
-//! clocks of different machines need not agree. Every write names the resource version that it replaces, so of two that
-//! take an expired Lease at once, one fails. A leader counts from before it *sent* its last renewal, stops writing well
-//! before others may take over, and ends its process.
+//! The decisions are pure ([`Elector`], [`Tenure::holds`]): they take the Lease of the API server and a
+//! moment, and return what to do. Each waiting operator counts the expiry by its own clock, from when it
+//! first *saw* a renewal, so clocks of different machines need not agree. Every write names the resource
+//! version that it replaces: if two operators take an expired Lease at once, one of them fails. A leader
+//! counts from before it *sent* its last renewal, stops writing well before others may take over, and ends
+//! its process. See docs/decisions/0003-own-election.md.
 
 mod elector;
 mod moment;
@@ -28,21 +29,21 @@ pub use moment::Moment;
 pub use tenure::{NotLeading, Tenure};
 use times::{ATTEMPT, DEADLINE, LOOK, RELEASE, RENEWAL};
 
-/// Why an operator no longer leads.
+/// The reason why an operator no longer leads.
 #[derive(Debug, Error)]
 pub enum LeaseError {
     /// Another operator holds the Lease.
     #[error("the Lease was taken by {0}")]
     Taken(String),
-    /// The API server did not take a renewal in time, or this process did not run.
+    /// No renewal was accepted in time: the API server did not answer, or this process was stopped.
     #[error("the Lease was not renewed within {} s: {last}", DEADLINE.as_secs())]
     NotRenewed {
-        /// What became of the last try.
+        /// The outcome of the last attempt.
         last: String,
     },
 }
 
-/// Why one attempt at the Lease came to nothing. Another may do better.
+/// The reason why one attempt at the Lease failed. Another one may succeed.
 #[derive(Debug, Error)]
 enum Failure {
     #[error(transparent)]
@@ -60,25 +61,25 @@ impl Failure {
     }
 }
 
-/// The Lease of the operators of one namespace.
+/// The Lease that the operators of one namespace share.
 pub struct LeaseLock {
     api: Api<Lease>,
     identity: String,
     tenure: Tenure,
 }
 
-/// Held until it is given back or lost.
+/// The Lease while this process holds it.
 pub struct Leadership {
     lock: LeaseLock,
-    /// As we wrote it last.
+    /// The Lease as this process last wrote it.
     held: Lease,
 }
 
 impl LeaseLock {
-    /// The Lease `chatcluster-operator` in `namespace`. `identity`: the name of the operator's pod, which no other process
-    /// has at the same time. `tenure` says from now on whether this process leads.
+    /// Returns the Lease `chatcluster-operator` in `namespace`. `identity` is the name of the operator's pod,
+    /// which no other process has at the same time. `tenure` tells from now on whether this process leads.
     ///
-    /// The client must be one that writes although this process does not lead.
+    /// `client` must be one that may write while this process does not lead.
     pub fn new(client: Client, namespace: &str, identity: &str, tenure: Tenure) -> Self {
         Self { api: Api::namespaced(client, namespace), identity: identity.to_owned(), tenure }
     }
@@ -108,7 +109,7 @@ impl LeaseLock {
         }
     }
 
-    /// The Lease and the moment before it was written, if it could be taken.
+    /// Takes the Lease if it is free. Returns it with the moment before it was written.
     async fn try_acquire(&self, elector: &mut Elector) -> Result<Option<(Lease, Moment)>, Failure> {
         let read = timeout(ATTEMPT, self.api.get_opt(OPERATOR)).await??;
         let spec = read.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
@@ -123,7 +124,7 @@ impl LeaseLock {
         };
         match written {
             Ok(lease) => Ok(Some((lease, now))),
-            // Someone was faster: from now on their time counts.
+            // Another operator was faster: its expiry counts from now.
             Err(failure) if failure.code() == Some(409) => {
                 let read = timeout(ATTEMPT, self.api.get_opt(OPERATOR)).await??;
                 elector.see(read.and_then(|lease| lease.spec).as_ref(), Moment::now());
@@ -139,7 +140,7 @@ impl LeaseLock {
         Ok(timeout(ATTEMPT, self.api.create(&PostParams::default(), &lease)).await??)
     }
 
-    /// Writes `spec` if the Lease is still the one that was read: its resource version goes along.
+    /// Writes `spec` if the Lease is still the one that was read: the request names its resource version.
     async fn replace(&self, read: &Lease, spec: LeaseSpec) -> Result<Lease, Failure> {
         let lease = Lease { spec: Some(spec), ..read.clone() };
         Ok(timeout(ATTEMPT, self.api.replace(OPERATOR, &PostParams::default(), &lease)).await??)
@@ -147,8 +148,8 @@ impl LeaseLock {
 }
 
 impl Leadership {
-    /// Renews the Lease until `asked`, and then still holds it. An error means that it is lost: the process must end then,
-    /// for another operator may be at work already.
+    /// Renews the Lease until `asked`, and then still holds it. An error means that the Lease is lost. The
+    /// process must then end, because another operator may lead already.
     pub async fn keep(mut self, asked: impl Future<Output = ()>) -> Result<Self, LeaseError> {
         tokio::select! {
             () = asked => {}
@@ -200,8 +201,8 @@ impl Leadership {
         Ok(())
     }
 
-    /// The Lease is another than the one that was written last. It is still ours if someone only labelled it, or if a
-    /// renewal was written though its answer got lost.
+    /// Handles a Lease that differs from the one written last. It is still ours if somebody only labelled it,
+    /// or if a renewal was written and only its answer was lost.
     async fn reread(&mut self) -> Result<(), LeaseError> {
         match timeout(ATTEMPT, self.lock.api.get_opt(OPERATOR)).await {
             Ok(Ok(Some(lease))) if is_same_term(&lease, &self.held) => {
@@ -225,7 +226,8 @@ impl Leadership {
         }
     }
 
-    /// Gives the Lease back, so that another operator need not wait for it to expire. Nothing is written after this.
+    /// Releases the Lease, so that another operator need not wait for its expiry. Nothing is written after
+    /// this.
     pub async fn release(mut self) {
         self.lock.tenure.end();
         if timeout(RELEASE, self.give_back()).await.is_err() {
@@ -236,7 +238,7 @@ impl Leadership {
     async fn give_back(&mut self) {
         let spec = LeaseSpec {
             holder_identity: Some(String::new()),
-            // Those who know only expiry wait no longer than this.
+            // Clients that know only expiry wait no longer than this.
             lease_duration_seconds: Some(1),
             renew_time: Some(MicroTime(Timestamp::now())),
             ..self.held.spec.clone().unwrap_or_default()
@@ -253,7 +255,7 @@ impl Leadership {
     }
 }
 
-/// Whether both were written by the same process, since it acquired the Lease.
+/// True if the same process wrote both, since it acquired the Lease.
 fn is_same_term(a: &Lease, b: &Lease) -> bool {
     let term = |lease: &Lease| {
         let spec = lease.spec.clone().unwrap_or_default();

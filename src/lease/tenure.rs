@@ -1,4 +1,4 @@
-//! Whether this process may write.
+//! The right of this process to write.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,45 +8,45 @@ use thiserror::Error;
 use super::moment::Moment;
 use super::times::DEADLINE;
 
-/// Whether this process may write: shared by the election, which knows, and the client, which asks before each write.
+/// The right of this process to write. The election sets it, and the client asks for it before each write.
 #[derive(Clone, Debug)]
 pub struct Tenure(Arc<Mutex<State>>);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Nobody to share the work with.
+    /// Without election: no other operator runs.
     Alone,
-    /// Yet to learn whether another leads.
+    /// Not elected, and no other leader seen yet.
     Candidate,
-    /// Another leads.
+    /// Another operator leads.
     StandingBy,
-    /// Since before this moment's request the Lease is ours.
+    /// This process leads. The moment is the one before the request that last took or renewed the Lease.
     Renewed(Moment),
     Over,
 }
 
-/// A write that was not made.
+/// The error of a write that was refused because this process does not lead.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("this operator does not lead (any longer): nothing is written")]
 pub struct NotLeading;
 
 impl Tenure {
-    /// Of an operator without election: always.
+    /// Returns the tenure of an operator without election, which always holds.
     pub fn alone() -> Self {
         Self(Arc::new(Mutex::new(State::Alone)))
     }
 
-    /// Of an operator that has yet to be elected.
+    /// Returns the tenure of an operator that has not been elected yet.
     pub fn waiting() -> Self {
         Self(Arc::new(Mutex::new(State::Candidate)))
     }
 
-    /// Whether this process may write at that moment.
+    /// True if this process may write at that moment.
     pub fn holds(&self, now: Moment) -> bool {
         !self.left(now).is_zero()
     }
 
-    /// For how much longer this process may write.
+    /// Returns for how much longer this process may write.
     pub fn left(&self, now: Moment) -> Duration {
         match *self.state() {
             State::Alone => Duration::MAX,
@@ -55,7 +55,7 @@ impl Tenure {
         }
     }
 
-    /// What keeps this operator from its work, if it is the election.
+    /// Returns why the election keeps this operator from its work, if it does.
     pub fn waits_for(&self) -> Option<&'static str> {
         match *self.state() {
             State::Candidate => Some("not elected yet"),
@@ -64,7 +64,7 @@ impl Tenure {
         }
     }
 
-    /// Another operator was seen to lead.
+    /// Records that another operator leads.
     pub(crate) fn stand_by(&self) {
         let mut state = self.state();
         if matches!(*state, State::Candidate) {
@@ -72,7 +72,7 @@ impl Tenure {
         }
     }
 
-    /// The request that was sent then took or renewed the Lease.
+    /// Records that the request sent at that moment took or renewed the Lease.
     pub(crate) fn renew(&self, sent: Moment) {
         let mut state = self.state();
         if !matches!(*state, State::Over) {
@@ -80,7 +80,7 @@ impl Tenure {
         }
     }
 
-    /// For good.
+    /// Ends the tenure for good.
     pub(crate) fn end(&self) {
         *self.state() = State::Over;
     }

@@ -1,6 +1,7 @@
-//! What the operator counts. Labels have few values by design: none is a name of an object.
+//! The operator's metrics. Labels have few values by design: none is the name of an object.
 //!
-//! Each metric is named in docs/operations.md; alerts and the dashboard in the chart use no other (a test below holds them to it).
+//! docs/operations.md names each metric; the chart's alerts and dashboard use no others (a test below checks
+//! that).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,13 +16,14 @@ use prometheus_client::registry::Registry;
 
 use chatcluster_api::ConditionType;
 
-/// From a reconcile of caches alone to one that waits for an answer up to its time limit.
+/// Buckets in seconds: from a reconcile that only reads caches to one that waits for an answer up to its time
+/// limit.
 const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Numbers since the process started.
+/// The operator's metrics, counted since the process started.
 #[derive(Debug)]
 pub struct Metrics {
     reconciles: Counter,
@@ -65,9 +67,9 @@ struct Request {
 pub(crate) struct InCondition {
     /// The type of the condition.
     pub(crate) condition: String,
-    /// Whether it holds.
+    /// `True`, `False` or `Unknown`.
     pub(crate) status: String,
-    /// Why.
+    /// The condition's reason.
     pub(crate) reason: String,
 }
 
@@ -92,7 +94,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Names end as convention has it: the encoder appends `_total` to counters and `_info` to infos.
+    /// Registers all metrics. The encoder appends `_total` to the names of counters and `_info` to those of
+    /// infos.
     fn register(&self) {
         let mut registry = lock(&self.registry);
         registry.register("reconciles", "Reconciles that ended, well or not", self.reconciles.clone());
@@ -137,12 +140,12 @@ impl Metrics {
         registry.register("build", "What runs", Info::new(version.to_vec()));
     }
 
-    /// So many clusters wait for a reconcile.
+    /// Sets the number of clusters that wait for a reconcile.
     pub fn queue_depth(&self, clusters: usize) {
         self.queue_depth.set(i64::try_from(clusters).unwrap_or(i64::MAX));
     }
 
-    /// A reconcile ended; the error's reason is one of few words.
+    /// Counts a reconcile that ended. `error` is the reason of its failure, one of a few words.
     pub fn reconciled(&self, took: Duration, error: Option<&'static str>) {
         self.reconciles.inc();
         self.reconcile_duration.observe(took.as_secs_f64());
@@ -151,41 +154,41 @@ impl Metrics {
         }
     }
 
-    /// The status of a cluster was written.
+    /// Counts a status that was written.
     pub fn wrote_status(&self) {
         self.wrote("ChatCluster", "status");
     }
 
-    /// A child of that kind was written, or an attempt to write it failed; the outcome is one of few words.
+    /// Counts a write of a child of that kind, or a failed attempt. The outcome is one of a few words.
     pub fn wrote(&self, kind: &str, outcome: &'static str) {
         self.writes.get_or_create(&Write { kind: kind.to_owned(), outcome }).inc();
     }
 
-    /// A child was not as it had been left, and is again.
+    /// Counts a child that somebody had changed or deleted, and that was repaired.
     pub fn drift_repaired(&self, kind: &str) {
         self.drift_repaired.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
 
-    /// A watch failed.
+    /// Counts a watch that failed.
     pub fn watch_failed(&self, kind: &str) {
         self.watch_errors.get_or_create(&Kind { kind: kind.to_owned() }).inc();
     }
 
-    /// A request to the API server was answered, or not.
+    /// Counts a request to the API server by its answer, or by its failure.
     pub fn requested(&self, verb: &'static str, resource: String, status: Option<u16>) {
         let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
         self.requests.get_or_create(&Request { verb, resource, code }).inc();
     }
 
-    /// Whether this process is the one that reconciles.
+    /// Sets whether this process leads.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
 
-    /// Where there was a cluster with the conditions `before`, there is one with the conditions `after` now. `None`: there is
-    /// no cluster.
+    /// Moves a cluster from its conditions `before` to its conditions `after`. `None` stands for no cluster:
+    /// a new one has no `before`, a deleted one no `after`.
     pub(crate) fn cluster_changed(&self, before: Option<Vec<InCondition>>, after: Option<Vec<InCondition>>) {
-        // Held to the end, so that nobody is shown one that is counted in part.
+        // The lock is held to the end, so that no scrape sees a cluster that is counted in part.
         let _registry = lock(&self.registry);
         for (conditions, by) in [(before, -1), (after, 1)] {
             if let Some(conditions) = conditions {
@@ -194,7 +197,8 @@ impl Metrics {
         }
     }
 
-    /// All of them, as `OpenMetrics` text. See <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
+    /// Returns all metrics as `OpenMetrics` text. See
+    /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
     pub fn render(&self) -> String {
         let registry = lock(&self.registry);
         let mut text = String::new();
@@ -219,7 +223,7 @@ impl Metrics {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind these locks is whole between any two statements.
+    // A panic cannot leave the state behind these locks half written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

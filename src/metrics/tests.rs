@@ -28,7 +28,8 @@ fn cluster(conditions: &[(&str, &str, &str)]) -> Vec<InCondition> {
     conditions.iter().map(condition).collect()
 }
 
-/// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for a sample.
+/// Everything that begins as a metric of the operator does, without what a histogram or a counter appends for
+/// a sample.
 fn names_in(text: &str) -> BTreeSet<String> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c: char| !word(c))

@@ -1,7 +1,7 @@
-//! Does an object still have what we want of it? Desired ⊆ actual, lists by their merge keys.
+//! Compares an object with its desired state: every desired field must be there with its value (desired ⊆
+//! actual), and elements of lists are matched by their merge keys.
 //!
-//! What the API server or others added (defaults, a status, annotations, a sidecar) is not ours and makes no difference.
-//! The merge keys and atomic fields are those of Kubernetes' API description (`x-kubernetes-list-map-keys`, `x-kubernetes-map-type`).
+//! Additions by the API server or by others (defaults, a status, annotations, a sidecar) are no differences.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::objects::lists;
 
-/// The first place where an object differs from what we want. It names the field and no value: that may be a password.
+/// A place where an object differs from its desired state. It names the field but not the value, which may be
+/// a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The path, such as `spec.template.spec.containers[hub].image`.
@@ -22,19 +23,19 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first field of `desired` whose value `actual` lacks; `None` where there is none.
+/// Returns the first field of `desired` whose value `actual` lacks, if there is one.
 pub fn difference(desired: &Value, actual: &Value) -> Option<Difference> {
     differences(desired, actual).into_iter().next()
 }
 
-/// All of them.
+/// Returns all fields of `desired` whose values `actual` lacks.
 pub fn differences(desired: &Value, actual: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     value(desired, actual, "", false, &mut found);
     found.into_iter().map(|path| Difference { path }).collect()
 }
 
-/// `whole`: all of it is ours, as it is part of an atomic list or map.
+/// Compares one value. `whole` says that it is part of an atomic list or map, all of which is ours.
 fn value(desired: &Value, actual: &Value, path: &str, whole: bool, found: &mut Vec<String>) {
     match (desired, actual) {
         (Value::Object(desired), Value::Object(actual)) => object(desired, actual, path, whole, found),
@@ -53,7 +54,7 @@ fn object(
     whole: bool,
     found: &mut Vec<String>,
 ) {
-    let whole = whole || is_atomic_map(path);
+    let whole = whole || lists::is_atomic(path);
     if whole {
         let extra = actual.iter().filter(|(key, _)| !desired.contains_key(*key));
         found.extend(extra.filter(|(key, _)| !is_defaulted(key)).map(|(key, _)| join(path, key)));
@@ -65,12 +66,12 @@ fn object(
 
 fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &mut Vec<String>) {
     let Some(keys) = lists::keys(path) else {
-        // An atomic list is one value: someone's extra element is a difference too.
+        // An atomic list is one value: an extra element of somebody else is a difference, too.
         if desired.len() != actual.len() {
             found.push(path.to_owned());
             return;
         }
-        // Nobody can change a claim template, and the API server fills much into it.
+        // A claim template cannot be changed by anyone, and the API server fills in much of it.
         let whole = lists::last(path) != "volumeClaimTemplates";
         for (i, (wanted, is)) in desired.iter().zip(actual).enumerate() {
             value(wanted, is, &format!("{path}[{i}]"), whole, found);
@@ -86,7 +87,8 @@ fn array(desired: &[Value], actual: &[Value], path: &str, whole: bool, found: &m
     }
 }
 
-/// Nothing, for which the API server may store nothing. But an `emptyDir` that is not there is another kind of volume.
+/// True if the value is empty, so that the API server may store nothing for it. An `emptyDir` is not: without
+/// it, the volume would be of another kind.
 fn is_empty(value: &Value, path: &str) -> bool {
     match value {
         Value::Object(_) if lists::last(path) == "emptyDir" => false,
@@ -101,7 +103,8 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Fields that are no pointers in the API's Go types: their zero value and their absence are the same.
+/// True for zero values of fields that are not pointers in the API's Go types: there, zero and absence are
+/// the same.
 fn is_dropped(desired: &Value, path: &str) -> bool {
     let zero = match desired {
         Value::String(text) => text.is_empty(),
@@ -134,34 +137,21 @@ fn is_dropped(desired: &Value, path: &str) -> bool {
     zero && plain.contains(&lists::last(path))
 }
 
-/// Maps that are one value: someone's extra key is a difference too.
-fn is_atomic_map(path: &str) -> bool {
-    matches!(
-        lists::last(path),
-        "selector"
-            | "podSelector"
-            | "namespaceSelector"
-            | "matchLabels"
-            | "labelSelector"
-            | "nodeSelector"
-            | "secretKeyRef"
-            | "configMapKeyRef"
-    )
-}
-
-/// Fields that the API server fills in where all else is ours: in the sources of a projected volume.
+/// True for fields that the API server fills in where everything else is ours: in the sources of a projected
+/// volume.
 fn is_defaulted(key: &str) -> bool {
     matches!(key, "apiVersion" | "divisor" | "expirationSeconds")
 }
 
-/// Equal, or two spellings of one quantity (`1Gi` and `1024Mi`) where a quantity stands.
+/// True if the texts are equal or, in the place of a quantity, spell the same one (`1Gi` and `1024Mi`).
 fn same_text(desired: &str, actual: &str, path: &str) -> bool {
     desired == actual
         || ((path.contains(".resources.") || path.contains(".sizeLimit"))
             && quantity(desired).is_some_and(|amount| Some(amount) == quantity(actual)))
 }
 
-/// A quantity in thousandths. See <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
+/// Returns a quantity in thousandths. See
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 pub fn quantity(text: &str) -> Option<i128> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);

@@ -1,6 +1,9 @@
-//! Which cluster is reconciled next, and when. In the place of kube's controller, which takes any of those that wait, and each 1 to
-//! 3 ms after it could. Here they wait in four lines, and no more of them are taken than can have a turn soon: a thousand new
-//! clusters do not keep a deleted Service of another one waiting, and all of them are made before much is told about any.
+//! The work queue: which cluster is reconciled next, and when.
+//!
+//! It replaces the scheduler of kube's controller, which hands out waiting clusters in any order, each 1 to 3
+//! ms late. Here clusters wait in four lines, one for each urgency, and only as many are taken as get a turn
+//! soon. A thousand new clusters therefore do not delay the repair of another cluster's Service, and all of
+//! them are created before much is reported about any. See docs/decisions/0001-own-work-queue.md.
 
 mod urgency;
 
@@ -9,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use crate::key::Key;
@@ -17,24 +20,25 @@ use crate::metrics::Metrics;
 
 pub(crate) use urgency::Urgency;
 
-/// How many reconciles compare and write at a time. More wait for Redis.
+/// The number of reconciles that compare and write at a time. More are in hand while they wait for Redis.
 const TURNS: usize = 32;
-/// How many may be about to begin, or wait for a turn: each of these is before the next one, however urgent that is.
+/// The most clusters that are about to begin, or wait for a turn. Each of them goes before a cluster that is
+/// taken later, however urgent that one is.
 const AHEAD: usize = 4;
-/// So many that wait are many.
+/// Queue length above which the operator counts as busy.
 const LONG: usize = 16;
-/// One of so many is taken from those that can wait, the last two lines in turn, so that these wait long, but not for ever. Who
-/// waits long is reconciled once for all that has happened to it.
+/// Every `SHARE`th cluster is taken from the lines of `Soon` and `Later`, in turn, so that clusters wait
+/// there long but not for ever. One reconcile then serves everything that has happened to the cluster
+/// meanwhile.
 const SHARE: usize = 8;
 
-/// The clusters that wait, and the turns that they wait for.
+/// The clusters that wait for a reconcile, and the turns of the reconciles in hand.
 #[derive(Debug)]
 pub struct Queue {
     state: Mutex<State>,
-    /// For the one that takes.
+    /// Wakes the task that takes clusters.
     changed: Notify,
     turns: Semaphore,
-    calm: watch::Sender<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -42,24 +46,25 @@ pub struct Queue {
 struct State {
     open: bool,
     waiting: HashMap<Key, Urgency>,
-    /// In the order in which they came, by urgency. One that is waiting with another urgency, or no longer, is passed over.
+    /// The waiting clusters by urgency, in the order of their arrival. An entry whose cluster now waits with
+    /// another urgency, or not at all, is skipped.
     lines: [VecDeque<Key>; 4],
     running: HashSet<Key>,
-    /// How many of these are about to begin, or wait for a turn.
+    /// The number of running clusters that are about to begin, or wait for a turn.
     ahead: usize,
-    /// How often one was taken.
+    /// The number of clusters taken so far.
     count: usize,
     timers: Timers,
 }
 
-/// When clusters wait again, if nothing happens to them before.
+/// The times at which clusters are queued again, if nothing happens to them before.
 #[derive(Debug, Default)]
 struct Timers {
     of: HashMap<Arc<Key>, Instant>,
     in_order: BTreeSet<(Instant, Arc<Key>)>,
 }
 
-/// A cluster that was taken. While this is, it is not taken again.
+/// A cluster that was taken. It is not taken again while this value lives.
 #[derive(Debug)]
 pub struct Running {
     queue: Arc<Queue>,
@@ -67,32 +72,32 @@ pub struct Running {
     has_begun: bool,
 }
 
-/// Counts one that waits for a turn.
+/// Counts a reconcile that waits for a turn, while it lives.
 struct BeforeTurn<'a>(&'a Queue);
 
 impl Queue {
-    /// Takes nothing in before [`Queue::open`].
+    /// Returns a closed queue: it ignores clusters until [`Queue::open`].
     pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             changed: Notify::new(),
             turns: Semaphore::new(TURNS),
-            calm: watch::Sender::new(true),
             metrics,
         })
     }
 
-    /// From now on, clusters are reconciled.
+    /// Opens the queue. From now on, clusters are reconciled.
     pub fn open(&self) {
         self.change(|state| state.open = true);
     }
 
-    /// Has the cluster reconciled. One that waits already waits once, with the greater urgency.
+    /// Queues a cluster. A cluster that waits already keeps its place once, with the greater urgency.
     pub fn push(&self, cluster: &Key, urgency: Urgency) {
         self.change(|state| state.push(cluster, urgency));
     }
 
-    /// Has the cluster reconciled once that time has passed, or before, if it is pushed. Once: it takes the place of any time before.
+    /// Queues a cluster after `wait`, unless it is pushed before. A cluster has one such time: a new one
+    /// replaces it.
     pub fn push_after(&self, cluster: &Key, wait: Duration) {
         let mut state = self.lock();
         if state.timers.set(cluster, Instant::now() + wait) {
@@ -100,7 +105,8 @@ impl Queue {
         }
     }
 
-    /// The clusters in the order in which they are to be reconciled. To be polled by one.
+    /// Returns the clusters in the order in which they are to be reconciled. Only one task may poll this
+    /// stream.
     pub fn clusters(self: Arc<Self>) -> impl Stream<Item = Running> {
         stream::unfold(self, |queue| async {
             loop {
@@ -122,7 +128,7 @@ impl Queue {
         })
     }
 
-    /// A turn, which lasts as long as what is returned.
+    /// Waits for a turn to compare and write. The turn ends when the permit is dropped.
     ///
     /// # Panics
     /// Never: nobody closes the semaphore.
@@ -131,12 +137,7 @@ impl Queue {
         self.turns.acquire().await.expect("nobody closes it")
     }
 
-    /// True while no cluster waits or is reconciled.
-    pub fn calm(&self) -> watch::Receiver<bool> {
-        self.calm.subscribe()
-    }
-
-    /// Whether many clusters wait.
+    /// True while many clusters wait.
     pub fn is_long(&self) -> bool {
         self.lock().waiting.len() > LONG
     }
@@ -144,28 +145,26 @@ impl Queue {
     fn take(self: &Arc<Self>) -> Option<Running> {
         let mut state = self.lock();
         let cluster = state.take(Instant::now());
-        self.tell(&state);
+        self.report(&state);
         cluster.map(|cluster| Running { queue: self.clone(), cluster, has_begun: false })
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
-        self.tell(&state);
+        self.report(&state);
         if state.has_room() && !state.waiting.is_empty() {
             self.changed.notify_one();
         }
         result
     }
 
-    fn tell(&self, state: &State) {
+    fn report(&self, state: &State) {
         self.metrics.queue_depth(state.waiting.len());
-        let calm = state.waiting.is_empty() && state.running.is_empty();
-        self.calm.send_if_modified(|was| std::mem::replace(was, calm) != calm);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // What is behind this lock is whole between any two changes.
+        // A panic cannot leave the state half changed: no change panics midway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -219,7 +218,7 @@ impl State {
 }
 
 impl Timers {
-    /// Returns whether it is the next one.
+    /// Sets the time of a cluster. Returns true if it is now the earliest of all.
     fn set(&mut self, cluster: &Key, at: Instant) -> bool {
         self.stop(cluster);
         let cluster = Arc::new(cluster.clone());
@@ -238,7 +237,7 @@ impl Timers {
         self.in_order.first().map(|(at, _)| *at)
     }
 
-    /// One whose time has come.
+    /// Removes and returns a cluster whose time has come.
     fn pop(&mut self, now: Instant) -> Option<Arc<Key>> {
         if self.next()? > now {
             return None;
@@ -250,12 +249,12 @@ impl Timers {
 }
 
 impl Running {
-    /// Its namespace and name.
+    /// Returns the cluster's namespace and name.
     pub fn cluster(&self) -> &Key {
         &self.cluster
     }
 
-    /// Its reconcile begins: until then it counts as one that waits for a turn.
+    /// Marks the reconcile as begun. Until then the cluster counts as waiting for a turn.
     pub fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.queue.change(|state| state.ahead -= 1);

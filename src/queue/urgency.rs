@@ -1,14 +1,14 @@
-//! How soon a cluster is to be reconciled.
+//! The order in which waiting clusters are reconciled.
 
-/// How soon a cluster is to be reconciled, the soonest first.
+/// The urgency of a reconcile, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// Its spec has changed, or someone may have changed or deleted a child.
+    /// The spec has changed, or someone may have changed or deleted a child.
     Now,
-    /// Nothing has been said about it yet: it may have to be made.
+    /// Nothing has been reported about the cluster yet: its children may have to be created.
     New,
-    /// What the operator made has come about: it may have to make more.
+    /// An object that the operator created has become ready: the next ones may have to be created.
     Soon,
-    /// What it wrote is there, or time has passed: there may be something to tell.
+    /// A write of the operator has arrived, or time has passed: there may be something to report.
     Later,
 }

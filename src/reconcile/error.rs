@@ -1,25 +1,26 @@
-//! Why a reconcile ended early.
+//! The reasons for which a reconcile ends early.
 
 use thiserror::Error;
 
 use super::apply::ApplyError;
-use super::observe::NoAnswer;
+use super::observe::SecretTimeout;
 use super::validate::Incomplete;
 
-/// Why a reconcile ended early. All of these pass, and it is tried again with back-off.
+/// The reason for which a reconcile ended early. Each of them passes, so the reconcile is tried again with
+/// back-off.
 #[derive(Debug, Error)]
 pub enum ReconcileError {
-    /// The object does not come from an API server.
+    /// The object lacks metadata that every object from an API server has.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
-    /// The API server did not answer.
+    /// The API server did not say in time whether a user's Secret exists.
     #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
+    SecretTimeout(#[from] SecretTimeout),
     /// A child could not be written.
     #[error(transparent)]
     Apply(ApplyError),
-    /// A bug of ours.
-    #[error("it panicked: {0}")]
+    /// The reconcile panicked, which is a bug of the operator.
+    #[error("the reconcile panicked: {0}")]
     Panicked(String),
     /// The status could not be written.
     #[error("writing the status failed: {0}")]
@@ -27,11 +28,11 @@ pub enum ReconcileError {
 }
 
 impl ReconcileError {
-    /// In one of few words, by which errors are counted.
+    /// Returns the label value by which failed reconciles are counted.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Incomplete(_) => "incomplete",
-            Self::NoAnswer(_) => "no_answer",
+            Self::SecretTimeout(_) => "no_answer",
             Self::Apply(_) => "write",
             Self::Status(_) => "status",
             Self::Panicked(_) => "panic",

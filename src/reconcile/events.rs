@@ -1,4 +1,4 @@
-//! Kubernetes events about a `ChatCluster`: what there is to say of what the operator decided ([`crate::reconcile::publisher`] says it).
+//! The content of Kubernetes events about a `ChatCluster`. [`crate::reconcile::publisher`] writes them.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -6,125 +6,127 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::reconcile::apply::{Applied, Outcome};
 use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
-/// What is to be said about a cluster.
+/// The content of one event about a cluster.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    /// Whether a person should look.
+pub struct EventContent {
+    /// True for an event of type `Warning`: a person should look.
     pub warning: bool,
-    /// In CamelCase.
+    /// The event's reason, in CamelCase.
     pub reason: String,
-    /// In a sentence.
+    /// The event's note, a sentence.
     pub note: String,
-    /// The child that it is about, if it is about one.
+    /// The child that the event is about, if it is about one.
     pub related: Option<ObjectReference>,
 }
 
-/// What is known of a child from before it was made.
+/// The state of a child before the latest write, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Former {
-    /// This process has seen it: someone deleted it.
-    There,
-    /// The cluster had been made, as its status says: it was deleted while no operator ran, or an earlier version of the
-    /// operator did not make it.
-    Made,
-    /// There had been none.
-    Unmade,
+pub enum PriorState {
+    /// The child existed: this process has seen it. If it is missing, someone else deleted it.
+    Existed,
+    /// The child had been created, as the status says, before this process started. If it is missing, it was
+    /// deleted while no operator ran, or an earlier version of the operator did not create it.
+    CreatedByFormerProcess,
+    /// The child had never been created.
+    NeverCreated,
 }
 
-/// What to say of the writes, given what was known of each child before: of the first making of a cluster once, of each repair, and not of what the spec asked for.
-pub fn of_writes(applied: &[Applied], formers: &[Former]) -> Vec<Notice> {
-    let mut notices = Vec::new();
+/// Returns the events about writes to children, given the prior state of each child: one event for the first
+/// creation of a cluster, one for each repair, and none for a change that the spec asked for.
+pub fn about_writes(applied: &[Applied], prior_states: &[PriorState]) -> Vec<EventContent> {
+    let mut events = Vec::new();
     let mut created = Vec::new();
-    for (Applied { child, outcome }, former) in applied.iter().zip(formers) {
+    for (Applied { child, outcome }, prior) in applied.iter().zip(prior_states) {
         let name = format!(
             "{} {}",
             child.kind.as_deref().unwrap_or("object"),
             child.name.as_deref().unwrap_or_default()
         );
         match outcome {
-            Outcome::Repaired(difference) => notices.push(about(
+            Outcome::Repaired(difference) => events.push(normal(
                 child,
                 "Repaired",
                 format!("{name} was changed by someone else at {difference}: it is as the spec says again"),
             )),
-            Outcome::Created => match former {
-                Former::There => {
+            Outcome::Created => match prior {
+                PriorState::Existed => {
                     let note = format!("{name} was deleted by someone else: it is back");
-                    notices.push(about(child, "Repaired", note));
+                    events.push(normal(child, "Repaired", note));
                 }
-                Former::Made => {
+                PriorState::CreatedByFormerProcess => {
                     let note = format!("{name} was missing: it is there now");
-                    notices.push(about(child, "Repaired", note));
+                    events.push(normal(child, "Repaired", note));
                 }
-                Former::Unmade => created.push(name),
+                PriorState::NeverCreated => created.push(name),
             },
-            Outcome::Recreating(difference) => notices.push(about(
+            Outcome::Recreating(difference) => events.push(normal(
                 child,
                 "Recreating",
                 format!(
-                    "{name} is made anew around its running pod, because Kubernetes lets nobody change {difference}"
+                    "{name} is recreated around its running pod, because Kubernetes does not allow {difference} to change"
                 ),
             )),
-            Outcome::Grown { from, to } => notices.push(about(
+            Outcome::Grown { from, to } => events.push(normal(
                 child,
                 "Growing",
-                format!("{name} asks for {to} now, it had {from}: its volume grows"),
+                format!("{name} now requests {to} instead of {from}: its volume grows"),
             )),
             Outcome::Unchanged
             | Outcome::Absent
             | Outcome::Updated
             | Outcome::Removed
-            | Outcome::Leaving => {}
+            | Outcome::Terminating => {}
         }
     }
     if created.len() > 1 {
-        notices.push(Notice {
+        events.push(EventContent {
             warning: false,
             reason: "Created".to_owned(),
-            note: format!("made {}", created.join(", ")),
+            note: format!("created {}", created.join(", ")),
             related: None,
         });
     }
-    notices
+    events
 }
 
-/// Whether someone else had changed or deleted the child.
-pub fn is_drift(outcome: &Outcome, former: Former) -> bool {
+/// True if someone else had changed or deleted the child.
+pub fn is_drift(outcome: &Outcome, prior: PriorState) -> bool {
     match outcome {
         Outcome::Repaired(_) => true,
-        Outcome::Created => former != Former::Unmade,
+        Outcome::Created => prior != PriorState::NeverCreated,
         Outcome::Unchanged
         | Outcome::Absent
         | Outcome::Updated
         | Outcome::Recreating(_)
         | Outcome::Grown { .. }
         | Outcome::Removed
-        | Outcome::Leaving => false,
+        | Outcome::Terminating => false,
     }
 }
 
-/// What no one need look at, about one child.
-fn about(child: &ObjectReference, reason: &str, note: String) -> Notice {
-    // Its version changes with every write and would make every event another one.
+/// Returns an event of type `Normal` about one child.
+fn normal(child: &ObjectReference, reason: &str, note: String) -> EventContent {
+    // The child's resource version changes with every write, and would make every event a different one.
     let related = ObjectReference { resource_version: None, ..child.clone() };
-    Notice { warning: false, reason: reason.to_owned(), note, related: Some(related) }
+    EventContent { warning: false, reason: reason.to_owned(), note, related: Some(related) }
 }
 
-/// What to say of the conditions: that one has come to hold which users wait for, or that one has a problem it had not.
-pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<Notice> {
+/// Returns the events about conditions: a condition that users wait for has become true, or one has a problem
+/// that it had not before.
+pub fn about_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Vec<EventContent> {
     let news = |condition: &&Condition| {
         !before.conditions.iter().any(|old| old.type_ == condition.type_ && old.reason == condition.reason)
     };
-    let mut notices: Vec<Notice> = Vec::new();
+    let mut events: Vec<EventContent> = Vec::new();
     for condition in after.conditions.iter().filter(news) {
         let waited_for = condition.status == "True"
             && [ConditionType::Verified, ConditionType::Published]
                 .iter()
                 .any(|t| t.as_str() == condition.type_);
         let problem = Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == condition.reason);
-        // The summary repeats the reason of the condition that it sums up.
-        if (waited_for || problem) && !notices.iter().any(|notice| notice.reason == condition.reason) {
-            notices.push(Notice {
+        // `Ready`, the summary, repeats the reason of the condition that it sums up.
+        if (waited_for || problem) && !events.iter().any(|event| event.reason == condition.reason) {
+            events.push(EventContent {
                 warning: problem,
                 reason: condition.reason.clone(),
                 note: condition.message.clone(),
@@ -132,12 +134,12 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             });
         }
     }
-    // One event for both: whoever reads that clients can connect has read enough.
-    let of = |type_: ConditionType| notices.iter().position(|notice| notice.reason == type_.as_str());
+    // One event for both: a reader of "clients can connect" need not read that hubs are verified.
+    let of = |type_: ConditionType| events.iter().position(|event| event.reason == type_.as_str());
     if let (Some(verified), Some(published)) = (of(ConditionType::Verified), of(ConditionType::Published)) {
-        let verified = notices[verified].note.clone();
-        notices[published].note = format!("{verified}; {}", notices[published].note);
-        notices.retain(|notice| notice.reason != ConditionType::Verified.as_str());
+        let verified = events[verified].note.clone();
+        events[published].note = format!("{verified}; {}", events[published].note);
+        events.retain(|event| event.reason != ConditionType::Verified.as_str());
     }
     let held = |status: &ChatClusterStatus| {
         let reason = status.condition(ConditionType::Ready).map(|ready| ready.reason.as_str())?;
@@ -149,14 +151,14 @@ pub fn of_conditions(before: &ChatClusterStatus, after: &ChatClusterStatus) -> V
             Some(_) => ("Paused", "the operator changes nothing until spec.paused is false"),
             None => ("Resumed", "the operator is at work again"),
         };
-        notices.push(Notice {
+        events.push(EventContent {
             warning: false,
             reason: reason.to_owned(),
             note: note.to_owned(),
             related: None,
         });
     }
-    notices
+    events
 }
 
 #[cfg(test)]
@@ -190,29 +192,30 @@ mod tests {
         }
     }
 
-    fn reasons(notices: &[Notice]) -> Vec<&str> {
-        notices.iter().map(|notice| notice.reason.as_str()).collect()
+    fn reasons(events: &[EventContent]) -> Vec<&str> {
+        events.iter().map(|event| event.reason.as_str()).collect()
     }
 
     #[test]
     fn the_making_of_a_cluster_is_one_event() {
         let made = [applied("a", Outcome::Created), applied("b", Outcome::Created)];
 
-        let notices = of_writes(&made, &[Former::Unmade; 2]);
+        let events = about_writes(&made, &[PriorState::NeverCreated; 2]);
 
-        assert_eq!(reasons(&notices), ["Created"]);
-        assert_eq!(notices[0].note, "made Service a, Service b");
+        assert_eq!(reasons(&events), ["Created"]);
+        assert_eq!(events[0].note, "created Service a, Service b");
     }
 
     #[test]
     fn each_repair_is_an_event_that_names_the_child_and_the_field() {
         let drift = Outcome::Repaired(Difference { path: "spec.type".to_owned() });
 
-        let notices = of_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[Former::There; 2]);
+        let events =
+            about_writes(&[applied("a", drift), applied("b", Outcome::Created)], &[PriorState::Existed; 2]);
 
-        assert_eq!(reasons(&notices), ["Repaired", "Repaired"]);
-        assert!(notices[0].note.starts_with("Service a was changed by someone else at spec.type"));
-        assert!(notices[1].note.starts_with("Service b was deleted"));
+        assert_eq!(reasons(&events), ["Repaired", "Repaired"]);
+        assert!(events[0].note.starts_with("Service a was changed by someone else at spec.type"));
+        assert!(events[1].note.starts_with("Service b was deleted"));
     }
 
     #[test]
@@ -220,11 +223,11 @@ mod tests {
         let before = status(&[("Ready", false, "RedisStarting")]);
         let after = status(&[("Ready", false, "ImagePullFailed"), ("HubReady", false, "ImagePullFailed")]);
 
-        let notices = of_conditions(&before, &after);
+        let events = about_conditions(&before, &after);
 
-        assert_eq!(reasons(&notices), ["ImagePullFailed"]);
-        assert!(notices[0].warning);
-        assert_eq!(of_conditions(&after, &after), []);
+        assert_eq!(reasons(&events), ["ImagePullFailed"]);
+        assert!(events[0].warning);
+        assert_eq!(about_conditions(&after, &after), []);
     }
 
     #[test]
@@ -232,7 +235,7 @@ mod tests {
         let before = status(&[("Verified", false, "WaitingForHubs"), ("HubReady", false, "RollingOut")]);
         let after = status(&[("Verified", true, "Verified"), ("HubReady", true, "Ready")]);
 
-        assert_eq!(reasons(&of_conditions(&before, &after)), ["Verified"]);
+        assert_eq!(reasons(&about_conditions(&before, &after)), ["Verified"]);
     }
 
     #[test]
@@ -240,9 +243,9 @@ mod tests {
         let before = status(&[("Verified", false, "WaitingForHubs"), ("Published", false, "NotVerified")]);
         let after = status(&[("Verified", true, "Verified"), ("Published", true, "Published")]);
 
-        let notices = of_conditions(&before, &after);
+        let events = about_conditions(&before, &after);
 
-        assert_eq!(reasons(&notices), ["Published"]);
-        assert!(notices[0].note.contains("; "), "{}", notices[0].note);
+        assert_eq!(reasons(&events), ["Published"]);
+        assert!(events[0].note.contains("; "), "{}", events[0].note);
     }
 }

@@ -1,4 +1,4 @@
-//! What is remembered of the clusters between reconciles. All of it can be lost.
+//! The facts about clusters that are remembered between reconciles. All of them can be lost without harm.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,35 +10,37 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
 
 use super::apply::{Applied, Outcome};
-use super::events::Former;
-use super::status::Pace;
+use super::events::PriorState;
+use super::status;
 
-/// The memories of all clusters, by their uids.
+/// The memory of each cluster, by its uid.
 #[derive(Debug, Default)]
 pub(super) struct Memories(Mutex<HashMap<String, Memory>>);
 
 #[derive(Debug)]
 struct Memory {
-    /// The status as we last wrote it, with the version it then had: the watch may not have delivered it yet.
+    /// The status as the operator last wrote it, with the resource version that it then had: the watch may
+    /// not have delivered it yet.
     written: Option<(u64, ChatClusterStatus)>,
-    /// How many reconciles failed in a row.
+    /// The number of reconciles that failed in a row.
     failures: u32,
-    /// The kinds and names, each as one number, of the children that were there when we last looked: what is missing of them
-    /// now was deleted by someone else. `None`: we have not looked yet.
+    /// Hashes of kind and name of the children that existed at the last look: if one of them is missing now,
+    /// someone else deleted it. `None` before the first look.
     children: Option<HashSet<u64>>,
-    /// When to write the status.
-    pace: Pace,
+    /// The time at which the status was last written, or else the cluster was first seen.
+    status_since: Instant,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { written: None, failures: 0, children: None, pace: Pace::new(Instant::now()) }
+        Self { written: None, failures: 0, children: None, status_since: Instant::now() }
     }
 }
 
 impl Memories {
-    /// The status as it is now: what the watch delivered, or what we wrote since.
-    pub(super) fn status_so_far(&self, object: &ChatCluster) -> ChatClusterStatus {
+    /// Returns the latest status: the one that the operator wrote last, if the watch has not delivered it
+    /// yet, or else that of `object`.
+    pub(super) fn latest_status(&self, object: &ChatCluster) -> ChatClusterStatus {
         let delivered = version(object).unwrap_or(u64::MAX);
         let mut memories = self.lock();
         let written = object.uid().and_then(|uid| memories.get_mut(&uid)).map(|memory| &mut memory.written);
@@ -51,8 +53,8 @@ impl Memories {
         }
     }
 
-    /// Whether this very version is what writing its status made of it.
-    pub(super) fn wrote(&self, object: &impl Resource) -> bool {
+    /// True if exactly this version of the object is the result of the operator's own write of its status.
+    pub(super) fn is_own_write(&self, object: &impl Resource) -> bool {
         let version = version(object);
         let memories = self.lock();
         let written =
@@ -60,7 +62,8 @@ impl Memories {
         version.is_some() && version == written
     }
 
-    /// For how long the status `after` need not be written yet. `is_busy`: whether many other clusters wait.
+    /// Returns how long the status `after` may stay unwritten. `is_busy`: true while many other clusters
+    /// wait.
     pub(super) fn status_pause(
         &self,
         object: &ChatCluster,
@@ -70,64 +73,60 @@ impl Memories {
     ) -> Duration {
         let mut pause = Duration::ZERO;
         if before != after {
-            self.remember(object, |memory| pause = memory.pace.wait(before, after, Instant::now(), is_busy));
+            self.remember(object, |memory| {
+                pause = status::pause(before, after, memory.status_since.elapsed(), is_busy);
+            });
         }
         pause
     }
 
-    /// The status `after` was written over `before`, and the API server answered with `written`.
-    pub(super) fn status_written(
-        &self,
-        object: &ChatCluster,
-        before: &ChatClusterStatus,
-        after: &ChatClusterStatus,
-        written: ChatCluster,
-    ) {
+    /// Records that a status was written, and that the API server answered with `written`.
+    pub(super) fn record_status(&self, object: &ChatCluster, written: ChatCluster) {
         let version = version(&written).unwrap_or(0);
         self.remember(object, |memory| {
             memory.written = Some((version, written.status.unwrap_or_default()));
-            memory.pace.wrote(before, after, Instant::now());
+            memory.status_since = Instant::now();
         });
     }
 
-    /// Takes down what became of the children. Returns what had been known of each before, in their order.
-    pub(super) fn children_applied(
+    /// Records the results of applying the children. Returns the prior state of each child, in their order.
+    pub(super) fn record_children(
         &self,
         object: &ChatCluster,
         before: &ChatClusterStatus,
         applied: &[Applied],
-    ) -> Vec<Former> {
-        let settled = is_settled(object, before);
-        let mut formers = Vec::new();
+    ) -> Vec<PriorState> {
+        let was_applied = was_applied(object, before);
+        let mut prior_states = Vec::new();
         self.remember(object, |memory| {
-            let former = |child: &ObjectReference| match &memory.children {
-                Some(children) if children.contains(&number_of(child)) => Former::There,
-                // A new process has seen nothing yet, but the status tells that all had been made.
-                None if settled && (before.is_published() || child.name != object.metadata.name) => {
-                    Former::Made
+            let prior = |child: &ObjectReference| match &memory.children {
+                Some(children) if children.contains(&hash_of(child)) => PriorState::Existed,
+                // A new process has seen no children yet, but the status says that all had been created.
+                None if was_applied && (before.is_published() || child.name != object.metadata.name) => {
+                    PriorState::CreatedByFormerProcess
                 }
-                _ => Former::Unmade,
+                _ => PriorState::NeverCreated,
             };
-            formers = applied.iter().map(|done| former(&done.child)).collect();
+            prior_states = applied.iter().map(|done| prior(&done.child)).collect();
             let children = memory.children.get_or_insert_default();
             for done in applied {
                 match done.outcome {
                     Outcome::Removed | Outcome::Recreating(_) => {
-                        children.remove(&number_of(&done.child));
+                        children.remove(&hash_of(&done.child));
                     }
-                    // Leaving by our doing, or someone else's.
-                    Outcome::Absent | Outcome::Leaving => {}
+                    // Either the operator or someone else deletes the child: the memory stays as it is.
+                    Outcome::Absent | Outcome::Terminating => {}
                     _ => {
-                        children.insert(number_of(&done.child));
+                        children.insert(hash_of(&done.child));
                     }
                 }
             }
         });
-        formers
+        prior_states
     }
 
-    /// One more reconcile of it failed. Returns how many have, in a row.
-    pub(super) fn failed(&self, object: &impl Resource) -> u32 {
+    /// Counts a failed reconcile of the object. Returns the number of failures in a row.
+    pub(super) fn record_failure(&self, object: &impl Resource) -> u32 {
         let mut failures = 0;
         self.remember(object, |memory| {
             memory.failures += 1;
@@ -136,17 +135,17 @@ impl Memories {
         failures
     }
 
-    /// Whether the last reconcile of it failed.
+    /// True if the last reconcile of the object failed.
     pub(super) fn is_failing(&self, object: &impl Resource) -> bool {
         object.uid().is_some_and(|uid| self.lock().get(&uid).is_some_and(|memory| memory.failures > 0))
     }
 
-    /// A reconcile of it went well.
-    pub(super) fn succeeded(&self, object: &impl Resource) {
+    /// Resets the number of failures after a successful reconcile of the object.
+    pub(super) fn record_success(&self, object: &impl Resource) {
         self.remember(object, |memory| memory.failures = 0);
     }
 
-    /// The cluster is gone.
+    /// Drops the memory of a deleted cluster.
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
@@ -166,9 +165,9 @@ fn version(object: &impl Resource) -> Option<u64> {
     object.resource_version().and_then(|version| version.parse().ok())
 }
 
-/// Whether the spec as it is now has been brought about before.
-fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
-    let unmade = [
+/// True if the present spec has been applied before, as the status says.
+fn was_applied(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
+    let not_applied = [
         Reason::NameTaken,
         Reason::ApplyFailed,
         Reason::PodTemplateInvalid,
@@ -185,11 +184,11 @@ fn is_settled(object: &ChatCluster, before: &ChatClusterStatus) -> bool {
         && before.observed_generation.is_some()
         && before
             .condition(ConditionType::Ready)
-            .is_some_and(|ready| unmade.iter().all(|reason| reason.as_str() != ready.reason))
+            .is_some_and(|ready| not_applied.iter().all(|reason| reason.as_str() != ready.reason))
 }
 
-/// The child's kind and name as one number.
-fn number_of(child: &ObjectReference) -> u64 {
+/// Returns a hash of the child's kind and name.
+fn hash_of(child: &ObjectReference) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&child.kind, &child.name).hash(&mut hasher);
     hasher.finish()
@@ -200,7 +199,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A cluster whose children have all been made, as its status says.
+    /// Returns a cluster whose status says that all children have been created.
     fn settled() -> ChatCluster {
         let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "",
                            "lastTransitionTime": "2026-01-02T03:04:05Z"});
@@ -217,29 +216,33 @@ mod tests {
         Applied { child, outcome }
     }
 
-    fn formers(memories: &Memories, before: &ChatClusterStatus, outcome: Outcome) -> Vec<Former> {
+    fn prior_states(memories: &Memories, before: &ChatClusterStatus, outcome: Outcome) -> Vec<PriorState> {
         let applied = [applied("lobby-hub", outcome.clone()), applied("lobby", outcome)];
-        memories.children_applied(&settled(), before, &applied)
+        memories.record_children(&settled(), before, &applied)
     }
 
     #[test]
     fn a_new_process_takes_for_made_what_the_status_tells_of() {
         let before = settled().status.unwrap();
 
-        let settled = formers(&Memories::default(), &before, Outcome::Created);
-        let unsettled = formers(&Memories::default(), &ChatClusterStatus::default(), Outcome::Created);
+        let settled = prior_states(&Memories::default(), &before, Outcome::Created);
+        let unsettled = prior_states(&Memories::default(), &ChatClusterStatus::default(), Outcome::Created);
 
-        assert_eq!(settled, [Former::Made, Former::Unmade], "the public Service may not have been made yet");
-        assert_eq!(unsettled, [Former::Unmade; 2]);
+        assert_eq!(
+            settled,
+            [PriorState::CreatedByFormerProcess, PriorState::NeverCreated],
+            "the public Service may not have been made yet"
+        );
+        assert_eq!(unsettled, [PriorState::NeverCreated; 2]);
     }
 
     #[test]
     fn what_was_there_is_known_until_the_operator_removes_it() {
         let (memories, before) = (Memories::default(), ChatClusterStatus::default());
-        formers(&memories, &before, Outcome::Unchanged);
+        prior_states(&memories, &before, Outcome::Unchanged);
 
-        assert_eq!(formers(&memories, &before, Outcome::Removed), [Former::There; 2]);
-        assert_eq!(formers(&memories, &before, Outcome::Created), [Former::Unmade; 2]);
+        assert_eq!(prior_states(&memories, &before, Outcome::Removed), [PriorState::Existed; 2]);
+        assert_eq!(prior_states(&memories, &before, Outcome::Created), [PriorState::NeverCreated; 2]);
     }
 
     #[test]
@@ -249,22 +252,22 @@ mod tests {
         let mut written = read.clone();
         written.metadata.resource_version = Some("8".to_owned());
         written.status = Some(after.clone());
-        memories.status_written(&read, &before, &after, written.clone());
+        memories.record_status(&read, written.clone());
 
-        assert!(memories.wrote(&written) && !memories.wrote(&read));
-        assert_eq!(memories.status_so_far(&read), after);
+        assert!(memories.is_own_write(&written) && !memories.is_own_write(&read));
+        assert_eq!(memories.latest_status(&read), after);
         written.status = Some(before.clone());
-        assert_eq!(memories.status_so_far(&written), before);
+        assert_eq!(memories.latest_status(&written), before);
     }
 
     #[test]
     fn failures_are_counted_in_a_row() {
         let (memories, cluster) = (Memories::default(), settled());
 
-        assert_eq!([memories.failed(&cluster), memories.failed(&cluster)], [1, 2]);
+        assert_eq!([memories.record_failure(&cluster), memories.record_failure(&cluster)], [1, 2]);
         assert!(memories.is_failing(&cluster));
-        memories.succeeded(&cluster);
+        memories.record_success(&cluster);
         assert!(!memories.is_failing(&cluster));
-        assert_eq!(memories.failed(&cluster), 1);
+        assert_eq!(memories.record_failure(&cluster), 1);
     }
 }

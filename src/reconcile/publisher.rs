@@ -1,5 +1,5 @@
-//! Writes Kubernetes events, each once, beside the reconciles: a thousand clusters that come up get their children first, and are
-//! talked about then.
+//! Writes Kubernetes events, each once, beside the reconciles and few at a time: when a thousand clusters
+//! are created, most of the API server's time goes to their children.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,84 +17,80 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::reconcile::events::Notice;
+use crate::reconcile::events::EventContent;
 use crate::shutdown;
-use crate::store::Lean;
 use chatcluster_api::names::OPERATOR;
 
-/// The same event about the same cluster is said again after this time at the earliest.
+/// The time for which an event that repeats itself is not written again.
 const QUIET: Duration = Duration::from_mins(1);
 /// The longest note that the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
-/// Events that wait to be written. A reconcile that has one more waits as well.
+/// The most events that wait to be written. A reconcile with one more waits as well.
 const WAITING: usize = 2048;
-/// Of these, how many may wait until nothing more urgent is to be written.
-const PATIENT: usize = 1024;
-/// Then so long each, so that somebody who looks sees that it goes on.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Events that are written at a time, of all writes that are under way.
+/// The number of events that are written at a time.
 const AT_ONCE: usize = 2;
-/// For those that still wait when the operator is asked to end.
+/// The time for writing the remaining events when the operator is asked to end.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
 
-/// Takes notices, and has them written.
+/// Queues events to be written.
 pub struct Publisher {
     instance: String,
     queue: mpsc::Sender<Event>,
-    said: Mutex<Said>,
+    recent: Mutex<Recent>,
 }
 
-/// The writing.
+/// The task that writes the queued events.
 pub struct Publishing {
     task: JoinHandle<()>,
     ends: watch::Sender<bool>,
 }
 
-/// What was said lately.
+/// The events of the last minute, so that none is repeated.
 #[derive(Default)]
-struct Said {
-    /// When last, by a number for the cluster's uid, the reason and the note.
+struct Recent {
+    /// The time of each event, by a hash of the cluster's uid, the reason and the note.
     at: HashMap<u64, Instant>,
-    /// When what was said long ago was last thrown out: not with each event, or a thousand clusters would pay for each other.
+    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters would
+    /// pay for each other.
     swept: Option<Instant>,
 }
 
 impl Publisher {
-    /// `instance`: the name of the operator's pod. `calm`: whether nothing more urgent is to be written. Needs a Tokio runtime.
-    pub fn start(client: Client, instance: String, calm: watch::Receiver<bool>) -> (Arc<Self>, Publishing) {
+    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio runtime.
+    pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
-        let task = tokio::spawn(write_all(client, queued, calm, ending));
-        (Arc::new(Self { instance, queue, said: Mutex::default() }), Publishing { task, ends })
+        let task = tokio::spawn(write_all(client, queued, ending));
+        (Arc::new(Self { instance, queue, recent: Mutex::default() }), Publishing { task, ends })
     }
 
-    /// Says `notice` about the cluster soon, unless it was said a moment ago. An event that cannot be written is logged and
-    /// lost: events are a courtesy, and no reconcile fails for one.
-    pub async fn publish(&self, cluster: &ObjectReference, notice: Notice) {
-        if self.is_new(cluster, &notice) {
-            // It is refused only at the very end.
-            let _ = self.queue.send(self.event(cluster, notice)).await;
+    /// Publishes an event about the cluster soon, unless the same one was published a moment ago. An event
+    /// that cannot be written is logged and lost: events are a courtesy, and no reconcile fails for one.
+    pub async fn publish(&self, cluster: &ObjectReference, content: EventContent) {
+        if self.is_new(cluster, &content) {
+            // The queue is closed only at the very end.
+            let _ = self.queue.send(self.event(cluster, content)).await;
         }
     }
 
-    fn is_new(&self, cluster: &ObjectReference, notice: &Notice) -> bool {
+    fn is_new(&self, cluster: &ObjectReference, content: &EventContent) -> bool {
         let now = Instant::now();
         let is_lately = |at: Instant| now.duration_since(at) < QUIET;
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !said.swept.is_some_and(is_lately) {
-            said.at.retain(|_, at| is_lately(*at));
-            said.at.shrink_to_fit();
-            said.swept = Some(now);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !recent.swept.is_some_and(is_lately) {
+            recent.at.retain(|_, at| is_lately(*at));
+            recent.at.shrink_to_fit();
+            recent.swept = Some(now);
         }
         let mut hasher = DefaultHasher::new();
-        (&cluster.uid, &notice.reason, &notice.note).hash(&mut hasher);
-        !said.at.insert(hasher.finish(), now).is_some_and(is_lately)
+        (&cluster.uid, &content.reason, &content.note).hash(&mut hasher);
+        !recent.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
-    fn event(&self, cluster: &ObjectReference, notice: Notice) -> Event {
+    fn event(&self, cluster: &ObjectReference, content: EventContent) -> Event {
         let now = Timestamp::now();
         let name = cluster.name.as_deref().unwrap_or_default();
-        let mut note = notice.note;
+        let mut note = content.note;
         let mut end = note.len().min(LONGEST_NOTE);
         while !note.is_char_boundary(end) {
             end -= 1;
@@ -102,18 +98,18 @@ impl Publisher {
         note.truncate(end);
         Event {
             metadata: ObjectMeta {
-                // As client-go names them: unique, and grouped by the object in a listing.
+                // A name as client-go makes it: unique, and sorted by object in a listing.
                 name: Some(format!("{name}.{:x}", now.as_nanosecond())),
                 namespace: Some(cluster.namespace.clone().unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(now)),
-            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+            type_: Some(if content.warning { "Warning" } else { "Normal" }.to_owned()),
             action: Some("Reconcile".to_owned()),
-            reason: Some(notice.reason),
+            reason: Some(content.reason),
             note: Some(note),
             regarding: Some(cluster.clone()),
-            related: notice.related,
+            related: content.related,
             reporting_controller: Some(OPERATOR.to_owned()),
             reporting_instance: Some(self.instance.clone()),
             ..Event::default()
@@ -122,7 +118,8 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Has what waits written, but not for long, and nothing more. To be called while the operator still leads.
+    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator still
+    /// leads.
     pub async fn finish(self) {
         self.ends.send_replace(true);
         if tokio::time::timeout(LAST_EVENTS, self.task).await.is_err() {
@@ -131,14 +128,9 @@ impl Publishing {
     }
 }
 
-/// Until `ending`, and what waits then.
-async fn write_all(
-    client: Client,
-    queue: mpsc::Receiver<Event>,
-    calm: watch::Receiver<bool>,
-    ending: watch::Receiver<bool>,
-) {
-    let events = stream::unfold((queue, calm), |(mut queue, mut calm)| async {
+/// Writes events until `ending`, and then the remaining ones.
+async fn write_all(client: Client, queue: mpsc::Receiver<Event>, ending: watch::Receiver<bool>) {
+    let events = stream::unfold(queue, |mut queue| async {
         let event = tokio::select! {
             event = queue.recv() => event,
             () = shutdown::wait(ending.clone()) => {
@@ -146,23 +138,16 @@ async fn write_all(
                 queue.recv().await
             }
         };
-        let event = event?;
-        if queue.len() < PATIENT {
-            tokio::select! {
-                _ = tokio::time::timeout(PATIENCE, calm.wait_for(|calm| *calm)) => {}
-                () = shutdown::wait(ending.clone()) => {}
-            }
-        }
-        Some((event, (queue, calm)))
+        Some((event?, queue))
     });
     events.for_each_concurrent(AT_ONCE, |event| write(&client, event)).await;
 }
 
 async fn write(client: &Client, event: Event) {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<Lean<Event>> = Api::namespaced(client.clone(), namespace);
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let reason = event.reason.clone();
-    if let Err(error) = api.create(&PostParams::default(), &Lean(event)).await {
+    if let Err(error) = api.create(&PostParams::default(), &event).await {
         warn!(%error, reason, "an event could not be written");
     }
 }
@@ -186,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_that_was_said_is_written_before_the_end_and_few_at_a_time() {
+    async fn all_events_are_written_before_the_end_and_few_at_a_time() {
         let server = Arc::new(Mutex::new(Server::default()));
         let answers = Arc::new(Semaphore::new(0));
         let client = {
@@ -210,21 +195,24 @@ mod tests {
                 "default",
             )
         };
-        let (publisher, publishing) =
-            Publisher::start(client, "operator-0".to_owned(), watch::channel(true).1);
+        let (publisher, publishing) = Publisher::start(client, "operator-0".to_owned());
         let cluster = ObjectReference { name: Some("lobby".to_owned()), ..ObjectReference::default() };
-        let notice =
-            |note: String| Notice { warning: false, reason: "Repaired".to_owned(), note, related: None };
+        let content = |note: String| EventContent {
+            warning: false,
+            reason: "Repaired".to_owned(),
+            note,
+            related: None,
+        };
 
         for n in 0..8 {
-            publisher.publish(&cluster, notice(format!("{n} is back"))).await;
+            publisher.publish(&cluster, content(format!("{n} is back"))).await;
         }
-        publisher.publish(&cluster, notice("7 is back".to_owned())).await;
+        publisher.publish(&cluster, content("7 is back".to_owned())).await;
         while server.lock().unwrap().under_way < AT_ONCE {
             tokio::task::yield_now().await;
         }
         tokio::join!(publishing.finish(), async { answers.add_permits(8) });
-        publisher.publish(&cluster, notice("too late".to_owned())).await;
+        publisher.publish(&cluster, content("too late".to_owned())).await;
 
         let server = server.lock().unwrap();
         assert_eq!((server.written, server.most), (8, AT_ONCE));

@@ -1,4 +1,4 @@
-//! Tells of what a reconcile did: in the log and the metrics, by events, and in the status.
+//! Reports the results of a reconcile: in the log and the metrics, by events, and in the status.
 
 use std::sync::Arc;
 
@@ -7,15 +7,14 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use tracing::{debug, info};
 
-use super::apply::Work;
+use super::apply::ApplyResults;
 use super::error::ReconcileError;
-use super::events::{self, Notice};
+use super::events::{self, EventContent};
 use super::memory::Memories;
 use super::publisher::Publisher;
 use crate::metrics::Metrics;
-use crate::store::Lean;
 
-/// What it takes to tell.
+/// Reports the results of reconciles.
 pub(super) struct Reporter {
     pub(super) client: Client,
     pub(super) publisher: Arc<Publisher>,
@@ -23,37 +22,38 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Tells of what was written, and of what could not be. `before`: the status so far.
-    pub(super) async fn writes(
+    /// Reports the writes to children and the failures of such writes. `before`: the status so far.
+    pub(super) async fn report_writes(
         &self,
         memories: &Memories,
         object: &ChatCluster,
         before: &ChatClusterStatus,
-        work: &Work,
+        results: &ApplyResults,
     ) {
-        for (kind, word) in work.errors().filter_map(|error| error.write()) {
+        for (kind, word) in results.errors().filter_map(|error| error.write_labels()) {
             self.metrics.wrote(kind, word);
         }
-        for done in &work.applied {
+        for done in &results.applied {
             let (kind, name) = (done.child.kind.as_deref().unwrap_or_default(), done.child.name.as_deref());
-            if done.outcome.is_something() {
+            if done.outcome.is_notable() {
                 info!(kind, name, outcome = ?done.outcome, "wrote a child");
             }
-            if let Some(word) = done.outcome.word() {
+            if let Some(word) = done.outcome.label() {
                 self.metrics.wrote(kind, word);
             }
         }
-        let formers = memories.children_applied(object, before, &work.applied);
-        for (done, former) in work.applied.iter().zip(&formers) {
-            if events::is_drift(&done.outcome, *former) {
+        let prior_states = memories.record_children(object, before, &results.applied);
+        for (done, prior) in results.applied.iter().zip(&prior_states) {
+            if events::is_drift(&done.outcome, *prior) {
                 self.metrics.drift_repaired(done.child.kind.as_deref().unwrap_or_default());
             }
         }
-        self.publish(object, events::of_writes(&work.applied, &formers)).await;
+        self.publish(object, events::about_writes(&results.applied, &prior_states)).await;
     }
 
-    /// Writes the status `after` where it is another than `before`, the status so far, and tells what is new in it.
-    pub(super) async fn status(
+    /// Writes the status `after` if it differs from `before`, the status so far, and publishes events about
+    /// the changes of conditions.
+    pub(super) async fn write_status(
         &self,
         memories: &Memories,
         object: &ChatCluster,
@@ -64,34 +64,36 @@ impl Reporter {
             return Ok(());
         }
         debug!("writing the status");
-        let api: Api<Lean<ChatCluster>> =
+        let api: Api<ChatCluster> =
             Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let mut status = serde_json::json!({"address": null, "hub": null, "pending": null, "conditions": []});
         merge(&mut status, after);
         let patch = Patch::Merge(serde_json::json!({"metadata": {"uid": object.uid()}, "status": status}));
-        // It is of our own type: the API server need not look for fields that the schema does not have.
+        // The patch is made of our own type: the API server need not look for fields that the schema does not
+        // have.
         let params = PatchParams::default().validation_ignore();
         match api.patch_status(&object.name_any(), &params, &patch).await {
-            Ok(Lean(written)) => {
+            Ok(written) => {
                 self.metrics.wrote_status();
-                memories.status_written(object, before, after, written);
+                memories.record_status(object, written);
             }
-            // It was deleted meanwhile, or made anew under its name.
+            // The object was deleted meanwhile, or recreated under its name.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
             Err(error) => return Err(ReconcileError::Status(error)),
         }
-        self.publish(object, events::of_conditions(before, after)).await;
+        self.publish(object, events::about_conditions(before, after)).await;
         Ok(())
     }
 
-    async fn publish(&self, object: &ChatCluster, notices: Vec<Notice>) {
-        for notice in notices {
-            self.publisher.publish(&object.object_ref(&()), notice).await;
+    async fn publish(&self, object: &ChatCluster, events: Vec<EventContent>) {
+        for event in events {
+            self.publisher.publish(&object.object_ref(&()), event).await;
         }
     }
 }
 
-/// Lays the fields of `status` over `base`, whose other fields stay: a merge patch removes only what it names as null.
+/// Sets the fields of `status` in `base`, whose other fields stay: a merge patch removes only the fields that
+/// it sets to null.
 fn merge(base: &mut serde_json::Value, status: &ChatClusterStatus) {
     let fields = serde_json::to_value(status).expect("a status has string keys only");
     if let (Some(base), serde_json::Value::Object(fields)) = (base.as_object_mut(), fields) {

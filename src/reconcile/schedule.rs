@@ -1,70 +1,77 @@
-//! When a cluster is looked at again if nothing happens to it before: every rule for that is here, but for how long a status may
-//! stay unwritten ([`super::status`]), which depends on what it says.
+//! The time after which a cluster is reconciled again if nothing happens to it before. Every rule for that is
+//! here, except how long a status may stay unwritten ([`super::status`]), which depends on its content.
 
 use std::time::Duration;
 
 use chatcluster_api::VerifyMode;
 
-use super::observe::Report;
+use super::observe::RedisReport;
 
-/// The pause after which a child is written again that something prevents from being written: an object that is not ours, a
-/// quota. No watch tells when that has gone.
+/// The pause before another attempt to write a child that something blocks: an object that is not ours, a
+/// quota. No watch reports that the obstacle has gone.
 const BLOCKED: Duration = Duration::from_secs(5);
-/// The pause after which Redis is asked again while it does not answer, or does not show a hub subscribed.
+/// The pause before Redis is asked again while it does not answer, or does not show a hub subscribed.
 const UNVERIFIED: Duration = Duration::from_secs(1);
-/// The pause after writes, should the watches be slow to tell of them.
+/// The pause after writes to children, in case the watches are slow to deliver them.
 const WRITES_UNSEEN: Duration = Duration::from_secs(1);
-/// The pause after which a cluster is looked at that is as it should be; from caches, without a request.
+/// The pause between reconciles of a cluster that is as desired. They read from caches, without a request.
 const SETTLED: Duration = Duration::from_mins(5);
-/// The pause after a first failure, of which a random half is left out. It doubles with each failure that follows.
+/// The shortest pause after a first failure. The longest is twice that, and the pause is a random one between
+/// them. Both double with each failure that follows.
 const SHORTEST_BACK_OFF: Duration = Duration::from_millis(500);
 /// The longest pause after failures.
 const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
-/// The pause between two times that the recovery of the API server has all clusters reconciled at once whose reconciles failed,
-/// rather than when their back-off ends.
+/// The shortest pause between two recoveries of the API server after which all failing clusters are
+/// reconciled at once, rather than when their back-off ends.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
 
-/// How a reconcile ended.
+/// The way in which a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The cluster is being deleted, or its children are left behind. The watches tell of all that follows.
-    Leaving,
+    /// The cluster is being deleted, or its children were orphaned. The watches deliver all that follows.
+    Terminating,
     /// The cluster has a newer spec than the reconcile was given.
     Superseded,
-    /// Children were written. The watches tell of these writes, and the reconcile that follows writes the status for both.
+    /// Children were written. The watches deliver these writes, and the reconcile that follows writes the
+    /// status for both.
     Wrote,
-    /// The status has changed, and need not be written before the pause is over.
+    /// The status has changed, but need not be written before the pause is over.
     Paced {
-        /// How long the status may stay as it is.
+        /// The time for which the status may stay unwritten.
         pause: Duration,
-        /// What the cluster waits for meanwhile.
+        /// The event that the cluster waits for meanwhile.
         waits_for: WaitsFor,
     },
-    /// The status says all there is to say.
+    /// The status is up to date.
     Complete(WaitsFor),
-    /// The reconcile failed, as the last of this many in a row.
+    /// The reconcile failed. The number counts the failures in a row.
     Failed(u32),
 }
 
-/// What a cluster waits for that no watch tells of.
+/// An event that a cluster waits for and that no watch delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitsFor {
-    /// Nothing.
+    /// No such event.
     Nothing,
-    /// Redis to answer, or a hub to subscribe.
+    /// An answer of Redis, or the subscription of a hub.
     Redis,
-    /// Something to go that prevents a child from being written.
+    /// The removal of an obstacle that prevents a child from being written.
     Obstacle,
 }
 
 impl WaitsFor {
-    /// What a cluster waits for. `report`: what Redis said. `unseen`: the ready hubs that it did not show subscribed. `is_blocked`:
-    /// whether a child could not be written.
-    pub(super) fn of(report: &Report, unseen: &[String], verify: VerifyMode, is_blocked: bool) -> Self {
+    /// Returns the event that a cluster waits for. `report`: the last answer of Redis. `unsubscribed`: the
+    /// ready hubs that Redis did not show subscribed. `is_blocked`: true if a child could not be written.
+    pub(super) fn of(
+        report: &RedisReport,
+        unsubscribed: &[String],
+        verify: VerifyMode,
+        is_blocked: bool,
+    ) -> Self {
         let redis = match report {
-            Report::NotAsked => false,
-            Report::Unreachable { .. } | Report::Rejected => true,
-            Report::Answers(_) => !unseen.is_empty() && verify == VerifyMode::Backplane,
+            RedisReport::NotAsked => false,
+            RedisReport::Unreachable { .. } | RedisReport::PasswordRejected => true,
+            RedisReport::Answers(_) => !unsubscribed.is_empty() && verify == VerifyMode::Backplane,
         };
         match (is_blocked, redis) {
             (true, _) => Self::Obstacle,
@@ -73,7 +80,8 @@ impl WaitsFor {
         }
     }
 
-    /// Varied by a tenth, so that clusters that were made together do not stay together.
+    /// Returns the pause, varied by a tenth to either side, so that clusters that were created together do
+    /// not stay in step. `random`: at least 0 and less than 1.
     fn pause(self, random: f64) -> Duration {
         let pause = match self {
             Self::Nothing => SETTLED,
@@ -84,11 +92,11 @@ impl WaitsFor {
     }
 }
 
-/// How long after a reconcile that ended so the cluster is looked at again; `None`: only when something happens to it.
-/// `random`: at least 0 and less than 1.
-pub(crate) fn next(ended: Ended, random: f64) -> Option<Duration> {
+/// Returns the time from the end of a reconcile to the next one if nothing happens to the cluster before;
+/// `None`: there is no next one. `random`: at least 0 and less than 1.
+pub(crate) fn requeue_after(ended: Ended, random: f64) -> Option<Duration> {
     match ended {
-        Ended::Leaving => None,
+        Ended::Terminating => None,
         Ended::Superseded => Some(Duration::ZERO),
         Ended::Wrote => Some(WRITES_UNSEEN),
         Ended::Paced { pause, waits_for } => Some(pause.min(waits_for.pause(random))),
@@ -107,17 +115,17 @@ mod tests {
     use super::*;
 
     fn seconds(ended: Ended, random: f64) -> Option<f64> {
-        next(ended, random).map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
+        requeue_after(ended, random).map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
     #[test]
     fn a_cluster_that_leaves_is_not_looked_at_again() {
-        assert_eq!(next(Ended::Leaving, 0.5), None);
+        assert_eq!(requeue_after(Ended::Terminating, 0.5), None);
     }
 
     #[test]
     fn a_newer_spec_is_reconciled_at_once_and_writes_wait_for_the_watches() {
-        assert_eq!(next(Ended::Superseded, 0.5), Some(Duration::ZERO));
+        assert_eq!(requeue_after(Ended::Superseded, 0.5), Some(Duration::ZERO));
         assert_eq!(seconds(Ended::Wrote, 0.9), Some(1.0));
     }
 
@@ -154,16 +162,16 @@ mod tests {
     fn an_obstacle_comes_before_redis() {
         let waits_for = |report, is_blocked| WaitsFor::of(&report, &[], VerifyMode::Backplane, is_blocked);
 
-        assert_eq!(waits_for(Report::Rejected, true), WaitsFor::Obstacle);
-        assert_eq!(waits_for(Report::Rejected, false), WaitsFor::Redis);
-        assert_eq!(waits_for(Report::NotAsked, false), WaitsFor::Nothing);
+        assert_eq!(waits_for(RedisReport::PasswordRejected, true), WaitsFor::Obstacle);
+        assert_eq!(waits_for(RedisReport::PasswordRejected, false), WaitsFor::Redis);
+        assert_eq!(waits_for(RedisReport::NotAsked, false), WaitsFor::Nothing);
     }
 
     #[test]
     fn redis_is_asked_again_while_a_hub_is_not_subscribed_that_has_to_be() {
-        let waits_for = |unseen: &[&str], verify| {
-            let unseen: Vec<String> = unseen.iter().map(|pod| (*pod).to_owned()).collect();
-            WaitsFor::of(&Report::Answers(Vec::new()), &unseen, verify, false)
+        let waits_for = |unsubscribed: &[&str], verify| {
+            let unsubscribed: Vec<String> = unsubscribed.iter().map(|pod| (*pod).to_owned()).collect();
+            WaitsFor::of(&RedisReport::Answers(Vec::new()), &unsubscribed, verify, false)
         };
 
         assert_eq!(waits_for(&["lobby-hub-a"], VerifyMode::Backplane), WaitsFor::Redis);

@@ -1,7 +1,7 @@
-//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so that one
-//! malformed object does not stall the others.
+//! The watch on `ChatClusters`: objects that can be read go to a store, those that cannot are set aside, so
+//! that one malformed object does not stall the others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{Config, Event};
 use kube::{Client, Resource, ResourceExt};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -18,15 +18,14 @@ use tracing::{debug, error, warn};
 use crate::key::{Key, key};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::store::known::Known;
-use crate::store::lean::Lean;
-use crate::store::packed::Packer;
-use crate::store::scope::Scope;
-use crate::store::watches::{events_within, mapped};
+use crate::store::cluster_record::ClusterRecord;
+use crate::store::compressed::Compressor;
+use crate::store::scope::{Part, Scope};
+use crate::store::watches::events_within;
 use chatcluster_api::{ChatCluster, ChatClusterSpec};
 
-/// A `ChatCluster` as the API server has it, whether or not it is one that we know.
-#[derive(Clone, Debug, Deserialize, Resource, Serialize)]
+/// A `ChatCluster` as the API server stores it, whether or not this version can read it.
+#[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = ChatCluster)]
 pub(crate) struct Stored {
     metadata: ObjectMeta,
@@ -36,61 +35,61 @@ pub(crate) struct Stored {
     status: Value,
 }
 
-/// A `ChatCluster` that is not one.
+/// A `ChatCluster` whose spec this version cannot read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Malformed {
-    /// Its metadata, which the API server vouches for.
+    /// The metadata, which the API server has validated.
     pub metadata: ObjectMeta,
-    /// Its status, whatever it looks like.
+    /// The status, whose form is unchecked.
     pub status: Value,
-    /// Which field is wrong, and how.
+    /// The field that is wrong, and how.
     pub error: String,
 }
 
-/// The malformed ones, by namespace and name.
+/// The malformed clusters by namespace and name.
 pub type MalformedClusters = HashMap<Key, Arc<Malformed>>;
 
-/// What the watch has seen.
+/// The clusters that the watch has seen.
 pub struct Clusters {
-    /// Those that can be read.
-    pub store: Store<Known>,
-    /// Those that cannot.
+    /// The clusters that can be read.
+    pub store: Store<ClusterRecord>,
+    /// The clusters that cannot be read.
     pub malformed: watch::Receiver<MalformedClusters>,
-    /// Alive while the watch is.
+    /// The watch's task.
     pub task: AbortHandle,
 }
 
-/// What an event means for others.
+/// The effect of an event on the clusters.
 #[derive(Debug)]
-enum News {
-    /// This one is new, or not what it was.
-    Changed(Box<Known>),
-    /// These can be reconciled no longer.
-    Gone(Vec<Arc<Known>>),
+enum Effect {
+    /// A cluster is new, or has changed.
+    Changed(Box<ClusterRecord>),
+    /// Clusters were deleted, or can no longer be read.
+    Gone(Vec<Arc<ClusterRecord>>),
 }
 
-/// Starts the watch, which fills the store, and has clusters reconciled, except for those versions of which `wrote` says that
-/// they are the operator's own doing. `gone` is called for each cluster that was deleted, or can be read no longer.
+/// Starts the watch, which fills the store and queues clusters for a reconcile. It skips the versions that
+/// `wrote` recognises as the operator's own status updates. `gone` is called for each cluster that was
+/// deleted, or can no longer be read.
 pub fn start(
     client: &Client,
     scope: &Scope,
     queue: &Arc<Queue>,
     metrics: &Arc<Metrics>,
-    (store, writer): (Store<Known>, Writer<Known>),
-    wrote: impl Fn(&Known) -> bool + Send + 'static,
-    gone: impl Fn(&Known) + Send + 'static,
+    (store, writer): (Store<ClusterRecord>, Writer<ClusterRecord>),
+    wrote: impl Fn(&ClusterRecord) -> bool + Send + 'static,
+    gone: impl Fn(&ClusterRecord) + Send + 'static,
 ) -> Clusters {
     let (sender, malformed) = watch::channel(HashMap::new());
-    let mut seen = Seen::new(store.clone(), writer, sender, metrics.clone());
-    let mut events = events_within(scope, client, &Config::default(), metrics)
-        .map(|event| mapped(event, |Lean(object)| object));
+    let mut seen = Seen::new(scope, store.clone(), writer, sender, metrics.clone());
+    let mut events = events_within(scope, client, &Config::default(), metrics);
     let queue = queue.clone();
     let task = tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            match seen.observe(event) {
-                Some(News::Changed(cluster)) if wrote(&cluster) => {}
-                Some(News::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
-                Some(News::Gone(clusters)) => {
+        while let Some((part, event)) = events.next().await {
+            match seen.observe(&part, event) {
+                Some(Effect::Changed(cluster)) if wrote(&cluster) => {}
+                Some(Effect::Changed(cluster)) => queue.push(&key(&*cluster), cluster.urgency()),
+                Some(Effect::Gone(clusters)) => {
                     for cluster in clusters {
                         debug!(cluster = cluster.name_any(), namespace = cluster.namespace(), "gone");
                         gone(&cluster);
@@ -103,60 +102,67 @@ pub fn start(
     Clusters { store, malformed, task: task.abort_handle() }
 }
 
-/// The cluster of that namespace and name.
-pub(crate) fn find_cluster(store: &Store<Known>, (namespace, name): &Key) -> Option<Arc<Known>> {
+/// Returns the cluster of that key.
+pub(crate) fn find_cluster(
+    store: &Store<ClusterRecord>,
+    (namespace, name): &Key,
+) -> Option<Arc<ClusterRecord>> {
     store.get(&ObjectRef::new(name).within(namespace))
 }
 
 struct Seen {
-    store: Store<Known>,
-    writer: Writer<Known>,
-    packer: Packer,
+    store: Store<ClusterRecord>,
+    writer: Writer<ClusterRecord>,
+    packer: Compressor,
     metrics: Arc<Metrics>,
     malformed: watch::Sender<MalformedClusters>,
-    /// What the list that is under way has shown so far.
-    listed: BTreeSet<Key>,
-    complete: bool,
+    /// For each part of the scope whose watch is listing: the clusters listed so far.
+    listed: BTreeMap<Part, BTreeSet<Key>>,
+    /// The parts whose first list is not complete.
+    unlisted: BTreeSet<Part>,
 }
 
 impl Seen {
     fn new(
-        store: Store<Known>,
-        writer: Writer<Known>,
+        scope: &Scope,
+        store: Store<ClusterRecord>,
+        writer: Writer<ClusterRecord>,
         malformed: watch::Sender<MalformedClusters>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (listed, packer) = (BTreeSet::new(), Packer::default());
-        Self { store, writer, packer, metrics, malformed, listed, complete: false }
+        let (listed, packer) = (BTreeMap::new(), Compressor::default());
+        Self { store, writer, packer, metrics, malformed, listed, unlisted: scope.parts() }
     }
 
-    fn observe(&mut self, event: Event<Stored>) -> Option<News> {
+    fn observe(&mut self, part: &Part, event: Event<Stored>) -> Option<Effect> {
         match event {
             Event::Init => {
-                self.listed.clear();
+                self.listed.insert(part.clone(), BTreeSet::new());
                 None
             }
             Event::InitApply(object) => {
-                self.listed.insert(key(&object));
+                if let Some(listed) = self.listed.get_mut(part) {
+                    listed.insert(key(&object));
+                }
                 Some(self.keep(object))
             }
             Event::Apply(object) => Some(self.keep(object)),
-            Event::Delete(object) => Some(News::Gone(self.remove(&key(&object)).into_iter().collect())),
-            Event::InitDone => Some(News::Gone(self.listed())),
+            Event::Delete(object) => Some(Effect::Gone(self.remove(&key(&object)).into_iter().collect())),
+            Event::InitDone => Some(Effect::Gone(self.listed(part))),
         }
     }
 
-    fn keep(&mut self, object: Stored) -> News {
+    fn keep(&mut self, object: Stored) -> Effect {
         let key = key(&object);
         match parse(object) {
             Ok(cluster) => {
                 self.malformed.send_if_modified(|malformed| malformed.remove(&key).is_some());
-                // Not as a part of a list, which would show in the store only as a whole.
-                let cluster = Known::new(&cluster, &self.packer);
+                // As an event of its own: parts of a list show in the store only once the list is complete.
+                let cluster = ClusterRecord::new(&cluster, &self.packer);
                 let before = self.known(&key).map(|known| known.conditions());
                 self.metrics.cluster_changed(before, Some(cluster.conditions()));
                 self.writer.apply_watcher_event(&Event::Apply(cluster.clone()));
-                News::Changed(Box::new(cluster))
+                Effect::Changed(Box::new(cluster))
             }
             Err(malformed) => {
                 let (namespace, name) = &key;
@@ -170,12 +176,12 @@ impl Seen {
                 self.malformed.send_modify(|all| {
                     all.insert(key, Arc::new(*malformed));
                 });
-                News::Gone(gone.into_iter().collect())
+                Effect::Gone(gone.into_iter().collect())
             }
         }
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Known>> {
+    fn remove(&mut self, key: &Key) -> Option<Arc<ClusterRecord>> {
         self.malformed.send_if_modified(|malformed| malformed.remove(key).is_some());
         let known = self.known(key)?;
         self.metrics.cluster_changed(Some(known.conditions()), None);
@@ -183,19 +189,20 @@ impl Seen {
         Some(known)
     }
 
-    fn known(&self, cluster: &Key) -> Option<Arc<Known>> {
+    fn known(&self, cluster: &Key) -> Option<Arc<ClusterRecord>> {
         find_cluster(&self.store, cluster)
     }
 
-    /// A list is complete: what it lacks is gone.
-    fn listed(&mut self) -> Vec<Arc<Known>> {
+    /// Removes the clusters that the list of `part`, now complete, lacks.
+    fn listed(&mut self, part: &Part) -> Vec<Arc<ClusterRecord>> {
+        let listed = self.listed.remove(part).unwrap_or_default();
         let known = self.store.state().into_iter().map(|cluster| key(&*cluster));
         let known: BTreeSet<Key> = known.chain(self.malformed.borrow().keys().cloned()).collect();
-        let gone: Vec<Key> = known.difference(&self.listed).cloned().collect();
+        let gone = known.difference(&listed).filter(|(namespace, _)| part.covers(namespace));
+        let gone: Vec<Key> = gone.cloned().collect();
         let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
-        if !self.complete {
-            self.complete = true;
-            // Tells those who wait for the store, whose content this must not replace.
+        if self.unlisted.remove(part) && self.unlisted.is_empty() {
+            // Marks the store as ready for its readers, without replacing its content.
             let all = self.store.state();
             self.writer.apply_watcher_event(&Event::Init);
             for cluster in all {
@@ -217,7 +224,7 @@ fn parse(object: Stored) -> Result<ChatCluster, Box<Malformed>> {
             return Err(Box::new(Malformed { metadata, status, error }));
         }
     };
-    // The status is ours: one that someone has spoilt is written anew.
+    // The status belongs to the operator. One that somebody has damaged is written again.
     let status = serde_json::from_value(status).unwrap_or_else(|error| {
         warn!(name = metadata.name, namespace = metadata.namespace, %error, "a status cannot be read");
         None
@@ -247,7 +254,7 @@ mod tests {
     fn seen() -> (Seen, watch::Receiver<MalformedClusters>) {
         let (store, writer) = kube::runtime::reflector::store();
         let (malformed, receiver) = watch::channel(HashMap::new());
-        (Seen::new(store, writer, malformed, Arc::default()), receiver)
+        (Seen::new(&Scope::Cluster, store, writer, malformed, Arc::default()), receiver)
     }
 
     fn names(seen: &Seen) -> Vec<String> {
@@ -256,9 +263,9 @@ mod tests {
         names
     }
 
-    fn changed(news: Option<News>) -> Option<Key> {
-        match news {
-            Some(News::Changed(cluster)) => Some(key(&*cluster)),
+    fn changed(effect: Option<Effect>) -> Option<Key> {
+        match effect {
+            Some(Effect::Changed(cluster)) => Some(key(&*cluster)),
             _ => None,
         }
     }
@@ -271,11 +278,11 @@ mod tests {
     fn a_malformed_one_is_set_aside_and_the_others_are_kept() {
         let (mut seen, malformed) = seen();
 
-        seen.observe(Event::Init);
-        seen.observe(Event::InitApply(good("a")));
-        seen.observe(Event::InitApply(bad("b")));
-        seen.observe(Event::InitApply(good("c")));
-        seen.observe(Event::InitDone);
+        seen.observe(&Part::Cluster, Event::Init);
+        seen.observe(&Part::Cluster, Event::InitApply(good("a")));
+        seen.observe(&Part::Cluster, Event::InitApply(bad("b")));
+        seen.observe(&Part::Cluster, Event::InitApply(good("c")));
+        seen.observe(&Part::Cluster, Event::InitDone);
 
         assert_eq!(names(&seen), ["a", "c"]);
         assert_eq!(malformed.borrow().len(), 1);
@@ -286,13 +293,15 @@ mod tests {
     #[test]
     fn one_that_becomes_malformed_is_reconciled_no_longer_until_it_is_right_again() {
         let (mut seen, malformed) = seen();
-        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+        assert_eq!(changed(seen.observe(&Part::Cluster, Event::Apply(good("a")))), Some(team("a")));
 
-        let Some(News::Gone(gone)) = seen.observe(Event::Apply(bad("a"))) else { panic!("not gone") };
+        let Some(Effect::Gone(gone)) = seen.observe(&Part::Cluster, Event::Apply(bad("a"))) else {
+            panic!("not gone")
+        };
         assert_eq!(gone.len(), 1);
         assert_eq!(names(&seen), [""; 0]);
 
-        assert_eq!(changed(seen.observe(Event::Apply(good("a")))), Some(team("a")));
+        assert_eq!(changed(seen.observe(&Part::Cluster, Event::Apply(good("a")))), Some(team("a")));
         assert!(malformed.borrow().is_empty());
         assert_eq!(names(&seen), ["a"]);
     }
@@ -301,12 +310,14 @@ mod tests {
     fn what_a_new_list_lacks_is_gone() {
         let (mut seen, malformed) = seen();
         for object in [good("a"), good("b"), bad("c")] {
-            seen.observe(Event::Apply(object));
+            seen.observe(&Part::Cluster, Event::Apply(object));
         }
 
-        seen.observe(Event::Init);
-        seen.observe(Event::InitApply(good("b")));
-        let Some(News::Gone(gone)) = seen.observe(Event::InitDone) else { panic!("nothing is gone") };
+        seen.observe(&Part::Cluster, Event::Init);
+        seen.observe(&Part::Cluster, Event::InitApply(good("b")));
+        let Some(Effect::Gone(gone)) = seen.observe(&Part::Cluster, Event::InitDone) else {
+            panic!("nothing is gone")
+        };
 
         assert_eq!(gone.iter().map(|cluster| cluster.name_any()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(names(&seen), ["b"]);

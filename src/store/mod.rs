@@ -1,12 +1,9 @@
-//! What the operator knows of the cluster: the watches, and the caches that they fill.
+//! The operator's picture of the cluster: watches, and the caches that they fill.
 
 pub mod cache;
+pub mod cluster_record;
 pub mod clusters;
-pub mod known;
-mod lean;
-pub mod packed;
-pub mod raw;
+pub mod compressed;
 pub mod scope;
+pub mod undecoded;
 pub mod watches;
-
-pub(crate) use lean::Lean;

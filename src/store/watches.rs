@@ -1,10 +1,12 @@
-//! The watches: one per kind, shared by all clusters, each filling a cache and naming the clusters that an event concerns.
+//! The watches: one for each kind, shared by all clusters. Each fills a cache and queues the clusters that an
+//! event concerns.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -15,7 +17,6 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::runtime::utils::StreamBackoff;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::{Api, Client, Resource};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -23,47 +24,61 @@ use tracing::warn;
 
 use crate::metrics::Metrics;
 use crate::queue::{Queue, Urgency};
-use crate::store::cache::{Cache, Concerned};
-use crate::store::raw::Raw;
-use crate::store::scope::{Scope, merged};
+use crate::store::cache::{Affected, Cache};
+use crate::store::scope::{Part, Scope};
+use crate::store::undecoded::Undecoded;
 use chatcluster_api::names::{MANAGED_BY, OPERATOR};
 
-/// Everything that reconciles read, by kind.
+/// The watch caches of all kinds that reconciles read.
 #[derive(Debug, Default)]
 pub struct Caches {
-    /// Secrets that the operator made.
+    /// Secrets that the operator created.
     pub secrets: Cache<Secret>,
-    /// `ConfigMaps` that the operator made.
+    /// `ConfigMaps` that the operator created.
     pub config_maps: Cache<ConfigMap>,
-    /// Services that the operator made.
+    /// Services that the operator created.
     pub services: Cache<Service>,
-    /// `StatefulSets` that the operator made.
+    /// `StatefulSets` that the operator created.
     pub stateful_sets: Cache<StatefulSet>,
-    /// Deployments that the operator made.
+    /// Deployments that the operator created.
     pub deployments: Cache<Deployment>,
-    /// Network policies that the operator made.
+    /// Network policies that the operator created.
     pub policies: Cache<NetworkPolicy>,
-    /// Autoscalers that the operator made.
+    /// Autoscalers that the operator created.
     pub autoscalers: Cache<HorizontalPodAutoscaler>,
-    /// Disruption budgets that the operator made.
+    /// Disruption budgets that the operator created.
     pub budgets: Cache<PodDisruptionBudget>,
-    /// Pods of the clusters, without their spec.
+    /// The clusters' pods, without their specs.
     pub pods: Cache<Pod>,
-    /// Claims of the clusters.
+    /// The clusters' persistent volume claims.
     pub claims: Cache<PersistentVolumeClaim>,
-    /// All storage classes; none that is known of, where only some namespaces are watched.
+    /// All storage classes. Empty if only some namespaces are watched, because storage classes are
+    /// cluster-scoped.
     pub storage_classes: Cache<StorageClass>,
-    /// Where only some namespaces are watched.
+    /// True if only some namespaces are watched.
     pub without_storage_classes: bool,
 }
 
 impl Caches {
-    /// Of what the operator may look at.
+    /// Creates empty caches of the objects in `scope`.
     pub fn within(scope: &Scope) -> Self {
-        Self { without_storage_classes: *scope != Scope::Cluster, ..Self::default() }
+        Self {
+            secrets: Cache::within(scope),
+            config_maps: Cache::within(scope),
+            services: Cache::within(scope),
+            stateful_sets: Cache::within(scope),
+            deployments: Cache::within(scope),
+            policies: Cache::within(scope),
+            autoscalers: Cache::within(scope),
+            budgets: Cache::within(scope),
+            pods: Cache::within(scope),
+            claims: Cache::within(scope),
+            storage_classes: Cache::default(),
+            without_storage_classes: *scope != Scope::Cluster,
+        }
     }
 
-    /// The kinds whose first list is not complete yet.
+    /// Returns the kinds whose first list is not complete yet.
     pub fn missing(&self) -> Vec<&'static str> {
         let Self {
             secrets,
@@ -98,8 +113,8 @@ impl Caches {
     }
 }
 
-/// Starts all watches. The receiver becomes true when every cache is complete: no reconcile may run before, or it would
-/// make again what exists. The tasks end only by a panic.
+/// Starts all watches. The receiver becomes true once every cache is complete. No reconcile may run before,
+/// because it would create objects that exist. The tasks end only by a panic.
 pub fn start(
     client: &Client,
     scope: &Scope,
@@ -126,13 +141,14 @@ pub fn start(
     watches.start(&ours, |caches| &caches.policies);
     watches.start(&ours, |caches| &caches.autoscalers);
     watches.start(&ours, |caches| &caches.budgets);
-    let pods = events_within::<Raw<Pod>>(scope, client, &ours, metrics);
-    let pods = pods.map(|event| mapped(event, Raw::without_spec)).boxed();
+    let pods = events_within::<Undecoded<Pod>>(scope, client, &ours, metrics);
+    let pods = pods.map(|(part, event)| (part, event.modify(Undecoded::remove_spec))).boxed();
     watches.follow(pods, |caches| &caches.pods, Urgency::Soon);
     watches.follow(events_within(scope, client, &ours, metrics), |caches| &caches.claims, Urgency::Soon);
-    // They belong to the whole cluster.
+    // Storage classes are cluster-scoped.
     if !caches.without_storage_classes {
-        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone()).boxed();
+        let classes = events(Api::all(client.clone()), Config::default(), metrics.clone());
+        let classes = classes.map(|event| (Part::Cluster, event)).boxed();
         watches.follow(classes, |caches| &caches.storage_classes, Urgency::Later);
     }
     (receiver, watches.tasks)
@@ -140,12 +156,12 @@ pub fn start(
 
 /// A kind that can be watched.
 pub(crate) trait Watched:
-    Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+    Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
 impl<K> Watched for K where
-    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
@@ -160,7 +176,7 @@ struct Watches {
 }
 
 impl Watches {
-    /// Of a kind of children.
+    /// Watches a kind of children.
     fn start<K>(&mut self, config: &Config, cache: fn(&Caches) -> &Cache<K>)
     where
         K: Watched<Scope = NamespaceResourceScope>,
@@ -169,10 +185,10 @@ impl Watches {
         self.follow(events, cache, Urgency::Now);
     }
 
-    /// Has clusters reconciled as soon as `most` at the most.
+    /// Follows `events`, and queues the clusters that they concern with an urgency of at most `most`.
     fn follow<K>(
         &mut self,
-        mut events: BoxStream<'static, Event<Raw<K>>>,
+        mut events: BoxStream<'static, (Part, Event<Undecoded<K>>)>,
         cache: fn(&Caches) -> &Cache<K>,
         most: Urgency,
     ) where
@@ -180,10 +196,10 @@ impl Watches {
     {
         let (caches, queue, synced) = (self.caches.clone(), self.queue.clone(), self.synced.clone());
         let task = tokio::spawn(async move {
-            while let Some(event) = events.next().await {
+            while let Some((part, event)) = events.next().await {
                 let listed = matches!(event, Event::InitDone);
                 let deleted = matches!(event, Event::Delete(_));
-                let Concerned { clusters, urgency } = cache(&caches).observe(event);
+                let Affected { clusters, urgency } = cache(&caches).observe(&part, event);
                 let push = move |queue: &Queue| {
                     for cluster in &clusters {
                         queue.push(cluster, urgency.max(most));
@@ -207,15 +223,17 @@ impl Watches {
     }
 }
 
-/// What was deleted is looked at so much later: it may have gone with its cluster, of which another watch tells, maybe later.
+/// The delay of a reconcile after a deletion: the object may have gone with its cluster, and the watch of
+/// clusters may deliver that later.
 const WITH_ITS_CLUSTER: Duration = Duration::from_millis(10);
-/// The longest wait before a watch that failed is tried again: a dozen requests in that time are no burden, and nothing is
-/// seen before.
+/// The longest wait before a failed watch is retried: a dozen requests in that time are no burden, and no
+/// change is seen before.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// How long a watch goes before it is asked for again. One whose connection is dead without a word is noticed by that.
+/// The length of a watch in seconds, after which a new one begins. It bounds the time until a connection that
+/// died silently is noticed.
 const WATCH_SECONDS: u32 = 60;
 
-/// How many objects a list brings at a time. Decoded, an object takes ten times what is kept of it.
+/// The number of objects in a page of a list. A decoded object takes ten times the memory of a cached one.
 const PAGE: u32 = 50;
 
 /// kube's own back-off with jitter, up to [`LONGEST_BACKOFF`].
@@ -232,25 +250,32 @@ impl Iterator for Backoff {
 
 impl kube::runtime::utils::Backoff for Backoff {
     fn reset(&mut self) {
-        // It would be, before each list that fails. It begins anew by itself after two minutes without a failure.
+        // The watcher calls this before each list, also before one that fails. The back-off restarts by
+        // itself after two minutes without a failure.
     }
 }
 
-/// The events of all objects of a kind that the operator has to do with.
+/// Returns the events of all objects of a kind in `scope`, each with the part of the scope whose watch
+/// delivered it.
 pub(crate) fn events_within<K>(
     scope: &Scope,
     client: &Client,
     config: &Config,
     metrics: &Arc<Metrics>,
-) -> BoxStream<'static, Event<K>>
+) -> BoxStream<'static, (Part, Event<K>)>
 where
     K: Watched<Scope = NamespaceResourceScope>,
 {
-    let watch = |api| events(api, config.clone(), metrics.clone()).boxed();
-    merged(scope.apis(client).into_iter().map(watch).collect())
+    let watch = |part: Part| {
+        let events = events(part.api(client), config.clone(), metrics.clone());
+        events.map(move |event| (part.clone(), event)).boxed()
+    };
+    stream::select_all(scope.parts().into_iter().map(watch)).boxed()
 }
 
-/// The events of a watch that never ends: errors are logged and counted, and it tries again with back-off and jitter.
+/// Returns the events of a watch that never ends: errors are logged and counted, and retried with back-off
+/// and jitter. The objects come without managed fields, which nothing reads and which would take more memory
+/// than the rest.
 pub(crate) fn events<K: Watched>(
     api: Api<K>,
     config: Config,
@@ -262,17 +287,7 @@ pub(crate) fn events<K: Watched>(
             metrics.watch_failed(&K::kind(&()));
             warn!(kind = %K::kind(&()), %error, "the watch failed; it is tried again");
         });
-        std::future::ready(event.ok())
+        let event = event.ok().map(|event| event.modify(|object| object.meta_mut().managed_fields = None));
+        std::future::ready(event)
     })
-}
-
-/// The event of what `of` makes of its object.
-pub(crate) fn mapped<A, B>(event: Event<A>, of: impl Fn(A) -> B) -> Event<B> {
-    match event {
-        Event::Apply(object) => Event::Apply(of(object)),
-        Event::InitApply(object) => Event::InitApply(of(object)),
-        Event::Delete(object) => Event::Delete(of(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
 }

@@ -1,4 +1,5 @@
-//! The exporter's way to its receiver: plain HTTP/1.1 by the client library that kube uses, on the operator's own threads.
+//! The exporter's HTTP client: plain HTTP/1.1 with the client library that kube uses, on the operator's own
+//! threads.
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
-/// How long a receiver may take.
+/// The time limit for a receiver's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much a receiver may answer, in bytes.
+/// The most bytes of a receiver's answer.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Client {
     inner: legacy::Client<HttpConnector, Full<Bytes>>,
-    /// The exporter runs on a thread of its own, where nothing of tokio works.
+    /// The runtime that sends: the exporter's own thread has none.
     runtime: Handle,
 }
 
 impl Client {
     /// # Panics
-    /// Outside of tokio.
+    /// Outside of a Tokio runtime.
     pub(super) fn new() -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new()).build_http();
         Self { inner, runtime: Handle::current() }

@@ -1,5 +1,5 @@
-//! Logs on standard output, and traces to an OTLP receiver where the environment names one. Each reconcile is a span, the root of
-//! its trace; its log lines carry the trace's id, whether traces are sent or not.
+//! Logs on standard output, and traces to an OTLP receiver if the environment names one. Each reconcile is a
+//! span, the root of its trace; its log lines carry the trace's id, whether traces are sent or not.
 
 mod http;
 
@@ -22,30 +22,31 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use chatcluster_api::names::OPERATOR;
 
-/// How long the last spans may take to be sent when the process ends.
+/// The time limit for sending the last spans when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text, for people.
     Text,
-    /// For programs: one JSON object a line.
+    /// One JSON object for each line, for programs.
     Json,
 }
 
-/// What is to be ended before the process ends.
+/// The running telemetry, which has to be ended before the process ends.
 #[must_use]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
 }
 
 impl Telemetry {
-    /// Logs as `RUST_LOG` (default `info`) says from now on, and sends traces if `OTEL_EXPORTER_OTLP_ENDPOINT` (or
+    /// Starts to log what `RUST_LOG` (default `info`) selects, and to send traces if
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` (or
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) names a receiver.
     pub fn start(format: LogFormat) -> Self {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        // A wrong endpoint is no reason to leave chats alone.
+        // With a wrong endpoint the operator runs all the same.
         let (traces, wrong) = match receiver().map(|url| exporting(&url)).transpose() {
             Ok(traces) => (traces, None),
             Err(wrong) => (None, Some(wrong)),
@@ -57,24 +58,24 @@ impl Telemetry {
         Self { traces }
     }
 
-    /// Sends what has not been sent yet.
+    /// Sends the spans that have not been sent yet.
     pub async fn end(self) {
         let Some(traces) = self.traces else { return };
-        // It waits for its own thread.
+        // The call waits for the exporter's own thread.
         let sent = tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(LAST_SPANS));
         let _ = sent.await;
     }
 }
 
-/// The endpoint in the environment; what is empty is not set.
+/// Returns the endpoint from the environment. An empty variable counts as unset.
 fn receiver() -> Option<String> {
     ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()))
 }
 
-/// Sends spans in batches. Everything but the client is read from the environment, as
-/// <https://opentelemetry.io/docs/specs/otel/protocol/exporter/> has it.
+/// Returns a provider that sends spans in batches. Everything but the client is read from the environment, as
+/// in <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>.
 fn exporting(url: &str) -> Result<SdkTracerProvider, String> {
     if !url.starts_with("http://") {
         return Err(format!(
@@ -99,7 +100,8 @@ fn process() -> Process {
     }
 }
 
-/// What takes spans and events. Traces are not filtered as the log is: they have all reconciles and requests in them.
+/// Returns the layers that take spans and events. Traces are not filtered like the log: they hold all
+/// reconciles and requests.
 fn subscriber<W>(
     format: LogFormat,
     filter: EnvFilter,
@@ -112,7 +114,7 @@ where
     let logs = tracing_subscriber::fmt::layer().with_writer(writer);
     let logs = match format {
         LogFormat::Text => logs.with_ansi(false).boxed(),
-        // Spans from the outermost in: their fields are what a line is looked up by.
+        // The fields of the spans, outermost first: people search for lines by them.
         LogFormat::Json => logs.json().with_current_span(false).with_span_list(true).boxed(),
     };
     let ours = Targets::new()
@@ -123,7 +125,7 @@ where
     Registry::default().with(logs.with_filter(filter)).with(traces)
 }
 
-/// The span of one reconcile.
+/// Returns the span of one reconcile.
 pub fn reconcile_span(cluster: &impl Resource) -> Span {
     let span = info_span!(
         parent: None,
@@ -136,7 +138,7 @@ pub fn reconcile_span(cluster: &impl Resource) -> Span {
     span
 }
 
-/// The id under which the span is sent; where none is sent, a number as random.
+/// Returns the id under which the span is sent, or a random one if no traces are sent.
 fn trace_id(span: &Span) -> String {
     let context = span.context();
     let trace = context.span().span_context().clone();

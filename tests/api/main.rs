@@ -17,6 +17,7 @@ mod fuzz;
 mod hub_keys;
 mod idle;
 mod lifecycle;
+mod lists;
 mod matrix;
 mod mutations;
 mod not_ours;

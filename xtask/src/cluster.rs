@@ -68,7 +68,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Action::Kubectl(rest) => Err(target.kubectl()?.args(&rest.args).exec().into()),
         Action::Helm(rest) => Err(target.helm()?.args(&rest.args).exec().into()),
         Action::Exec(rest) => {
-            let (program, args) = rest.args.split_first().ok_or_else(|| anyhow::anyhow!("run what?"))?;
+            let (program, args) =
+                rest.args.split_first().ok_or_else(|| anyhow::anyhow!("name the command to run"))?;
             Err(target.exec(program)?.args(args).exec().into())
         }
         Action::Load { archive } => target.load(archive),

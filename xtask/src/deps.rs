@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 const PACKAGES: [(&str, &[&str], &str); 9] = [
     ("musl-tools", &["musl-gcc"], "links the static binaries of the images"),
     ("nodejs", &["node"], "builds the chat page, and runs npm's client in tests"),
-    ("npm", &["npm"], "brings what the page and that client are made of"),
+    ("npm", &["npm"], "installs the packages of the page and of that client"),
     ("shellcheck", &["shellcheck"], "checks the scripts"),
     ("chromium", &["chromium"], "opens the chat page in tests"),
     ("python3", &["python3"], "runs Python's client in the hub's tests"),

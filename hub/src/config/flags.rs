@@ -47,7 +47,7 @@ pub(super) struct Flags {
     /// The number of seconds for which they are kept after the last one, and after the last member has left.
     #[arg(long, env = "HUB_HISTORY_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(super) history_seconds: u64,
-    /// Whether clients may use the generic methods, which invoke all clients, groups, users or connections.
+    /// Allow clients to use the generic methods, which invoke all clients, groups, users or connections.
     #[arg(long, env = "HUB_GENERIC_API", default_value_t = true, action = clap::ArgAction::Set)]
     pub(super) generic_api: bool,
     /// The most rooms and groups of one connection.
@@ -102,7 +102,7 @@ pub(super) struct Flags {
     /// The number of bytes that are kept for a client with stateful reconnect until it acknowledges them.
     #[arg(long, env = "HUB_STATEFUL_BUFFER_BYTES", default_value_t = 100_000)]
     pub(super) stateful_buffer_bytes: usize,
-    /// Whether a hub with far more clients than the others disconnects some, a few each second.
+    /// Let a hub with far more clients than the others disconnect some, a few each second.
     #[arg(long, env = "HUB_REBALANCE", default_value_t = false, action = clap::ArgAction::Set)]
     pub(super) rebalance: bool,
     /// The number of seconds that the hub has to end after SIGTERM or SIGINT.

@@ -58,7 +58,7 @@ fn lobby() -> Snapshot {
             "observedGeneration": 1, "address": "203.0.113.7", "hub": {"summary": "2/2"},
             "conditions": [
                 condition("Ready", "True", "Ready", "2 hubs serve at 203.0.113.7"),
-                condition("PasswordCurrent", "True", "Current", "the password that the spec names is in force"),
+                condition("PasswordCurrent", "True", "Current", "the password that the spec names is in use"),
                 condition("BackplaneReady", "True", "Ready", "Redis takes the password and answers"),
                 condition("HubReady", "True", "Ready", "2 of 2 hubs are ready"),
                 condition("Verified", "True", "Verified", "every ready hub is subscribed on Redis"),
@@ -145,8 +145,8 @@ fn lobby() -> Snapshot {
     }
 }
 
-/// A paused cluster with faults: one hub cannot get its image, another is not seen on the backplane, and some
-/// kinds may not be read.
+/// A paused cluster with faults: one hub cannot pull its image, another is not seen on the backplane, and
+/// some kinds may not be read.
 fn troubled() -> Snapshot {
     let mut snapshot = lobby();
     let waiting = json!({"reason": "ImagePullBackOff", "message": "not found"});
@@ -157,8 +157,8 @@ fn troubled() -> Snapshot {
     status.address = None;
     status.hub.summary = "1/2".into();
     status.conditions = vec![
-        from(condition("Ready", "False", "ImagePullFailed", "pod lobby-hub-b cannot get its image")),
-        from(condition("HubReady", "False", "ImagePullFailed", "pod lobby-hub-b cannot get its image")),
+        from(condition("Ready", "False", "ImagePullFailed", "pod lobby-hub-b cannot pull its image")),
+        from(condition("HubReady", "False", "ImagePullFailed", "pod lobby-hub-b cannot pull its image")),
         from(condition(
             "Verified",
             "False",

@@ -100,11 +100,11 @@ impl Report {
         let sum = match (crossed, hubs.len()) {
             (true, 1) => "a message came back from the only hub".to_owned(),
             (true, n) => {
-                format!("messages cross: what was said through each of {n} hubs was heard at every one")
+                format!("messages cross: the message sent through each of {n} hubs reached every hub")
             }
             (false, _) => "messages do not cross".to_owned(),
         };
-        let mut table = Table::new(&["SAID THROUGH", "HEARD AT", "AFTER"]);
+        let mut table = Table::new(&["SENT THROUGH", "RECEIVED AT", "AFTER"]);
         for hub in hubs {
             hub.rows(&mut table);
         }
@@ -113,8 +113,7 @@ impl Report {
     }
 }
 
-const NOTE: &str =
-    "times are as seen from here, with the way through the API server to one hub and back from the other\n";
+const NOTE: &str = "the times include the way through the API server, to one hub and back from the other\n";
 
 impl Hub {
     fn rows(&self, table: &mut Table) {
@@ -133,7 +132,7 @@ impl Hub {
             table.row(vec![
                 self.pod.clone().into(),
                 deaf.clone().into(),
-                Cell("NOT HEARD".into(), Tone::Bad),
+                Cell("NOT RECEIVED".into(), Tone::Bad),
             ]);
         }
     }
@@ -182,12 +181,12 @@ mod tests {
             report.draw(Paint::NEVER),
             format!(
                 "✓ the operator says Verified: every ready hub is subscribed on Redis\n\
-                 ✓ messages cross: what was said through each of 2 hubs was heard at every one\n\n\
-                 SAID THROUGH  HEARD AT  AFTER\n\
-                 hub-a         hub-a     1.0 ms\n\
-                 hub-a         hub-b     2.3 ms\n\
-                 hub-b         hub-a     3.0 ms\n\
-                 hub-b         hub-b     1.0 ms\n\n{NOTE}"
+                 ✓ messages cross: the message sent through each of 2 hubs reached every hub\n\n\
+                 SENT THROUGH  RECEIVED AT  AFTER\n\
+                 hub-a         hub-a        1.0 ms\n\
+                 hub-a         hub-b        2.3 ms\n\
+                 hub-b         hub-a        3.0 ms\n\
+                 hub-b         hub-b        1.0 ms\n\n{NOTE}"
             )
         );
     }
@@ -200,7 +199,10 @@ mod tests {
 
         assert!(!report.verified);
         let text = report.draw(Paint::NEVER);
-        assert!(text.contains("✗ messages do not cross") && text.contains("hub-b     NOT HEARD"), "{text}");
+        assert!(
+            text.contains("✗ messages do not cross") && text.contains("hub-b        NOT RECEIVED"),
+            "{text}"
+        );
     }
 
     #[test]

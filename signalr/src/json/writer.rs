@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::record::{CompletionResult, Record};
 
-/// Ends every JSON record (`HubProtocol.md`, "JSON Encoding"); JSON itself never contains this byte unescaped.
+/// The byte that ends every JSON record (`HubProtocol.md`, "JSON Encoding"). JSON itself never contains it
+/// unescaped.
 pub const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// A ping, which keeps a connection alive and carries nothing.

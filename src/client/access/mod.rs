@@ -1,5 +1,5 @@
-//! A layer around the client of the API server: it refuses writes of an operator that does not lead, and knows what the API
-//! server answers no longer.
+//! A layer of the client that refuses writes while this operator does not lead, and tracks which requests the
+//! API server fails to answer.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -13,18 +13,20 @@ use kube::client::Body;
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
-use crate::causes::Causes;
-use crate::client::path::Path;
+use crate::client::request_path::RequestPath;
+use crate::error_chain::ErrorChain;
 use crate::lease::{Moment, NotLeading, Tenure};
 
-/// What the API server fails to answer, by what was asked for: kept for as long as it fails.
+/// The requests that the API server fails to answer, by resource. An entry stays as long as the failure
+/// lasts.
 #[derive(Debug)]
 pub struct Access {
     troubles: Mutex<BTreeMap<String, Trouble>>,
     recoveries: watch::Sender<u64>,
 }
 
-/// How long a failure counts that has not been repeated: what is followed no longer is asked for no longer.
+/// The time after which a failure that was not repeated no longer counts: its resource may no longer be
+/// watched.
 const FORGOTTEN: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ struct Trouble {
     kind: Kind,
 }
 
-/// What is wrong with an answer.
+/// The fault of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Unreachable(String),
@@ -51,28 +53,28 @@ impl Default for Access {
 }
 
 impl Access {
-    /// What has been failing for so long, each in a sentence that says what to do.
+    /// Returns the failures that have lasted at least that long, each in a sentence that says what to do.
     pub fn troubles(&self, for_at_least: Duration) -> Vec<String> {
         let troubles = self.lock();
         let lasting = troubles.iter().filter(|(_, trouble)| {
             trouble.since.elapsed() >= for_at_least && trouble.last.elapsed() < FORGOTTEN
         });
-        let mut said: Vec<String> = Vec::new();
+        let mut sentences: Vec<String> = Vec::new();
         for (resource, Trouble { kind, .. }) in lasting {
             let sentence = kind.about(resource);
-            if !said.contains(&sentence) {
-                said.push(sentence);
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
             }
         }
-        said
+        sentences
     }
 
-    /// Changes each time when all is answered again after something was not.
+    /// Returns a value that changes each time the API server answers everything again after a failure.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
         self.recoveries.subscribe()
     }
 
-    /// The API server answered a request for that resource, or did not.
+    /// Records the outcome of a request for that resource.
     fn note(&self, resource: &str, trouble: Option<Kind>) {
         let mut troubles = self.lock();
         match trouble {
@@ -125,16 +127,16 @@ impl Kind {
     }
 }
 
-/// Lays [`Guarded`] around a service.
+/// Layer that wraps a service in [`Guarded`].
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Where answers are noted.
+    /// Record of the outcomes.
     pub access: Arc<Access>,
-    /// Who may write. `None`: everything passes, as the election itself has to.
+    /// The right to write. With `None` every request passes, as the election's own requests must.
     pub tenure: Option<Tenure>,
 }
 
-/// A service whose writes need a lease, and whose answers are noted.
+/// A service whose writes need the Lease, and whose outcomes are recorded.
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,
@@ -184,7 +186,7 @@ where
     }
 }
 
-/// Drops a request that waits, for a connection or for its answer, when the lease ends.
+/// Runs a request, and drops it when the Lease ends while it waits for a connection or for its answer.
 async fn while_it_holds<T, E: Into<BoxError>>(
     request: impl Future<Output = Result<T, E>>,
     tenure: &Tenure,
@@ -192,7 +194,8 @@ async fn while_it_holds<T, E: Into<BoxError>>(
     let mut request = Box::pin(request);
     loop {
         let left = tenure.left(Moment::now());
-        // The clock is looked at before each step of the request: a process that was stopped must not take another.
+        // The clock is read before each step of the request: a process that was stopped must not take another
+        // step.
         let guarded = poll_fn(|context| {
             if tenure.holds(Moment::now()) {
                 request.as_mut().poll(context).map_err(Into::into)
@@ -200,7 +203,7 @@ async fn while_it_holds<T, E: Into<BoxError>>(
                 Poll::Ready(Err(NotLeading.into()))
             }
         });
-        // The lease may have been renewed meanwhile.
+        // The Lease may have been renewed meanwhile.
         if let Ok(answer) = tokio::time::timeout(left, guarded).await {
             return answer;
         }
@@ -209,26 +212,28 @@ async fn while_it_holds<T, E: Into<BoxError>>(
 
 fn trouble<A>(resource: &str, answer: &Result<Response<A>, BoxError>) -> Option<Kind> {
     match answer {
-        // The first operator makes it.
+        // The Lease is missing until the first operator creates it.
         Ok(response) if response.status() == StatusCode::NOT_FOUND && resource.starts_with(LEASES) => None,
         Ok(response) => Kind::of(response.status()),
-        Err(error) => Some(Kind::Unreachable(Causes(&**error).to_string())),
+        Err(error) => Some(Kind::Unreachable(ErrorChain(&**error).to_string())),
     }
 }
 
 const LEASES: &str = "leases";
 
-/// The resource that a request is noted under: those that lists and watches ask for, and the Lease. What is asked for by its
-/// name may well be missing or refused without anything being wrong with the operator.
+/// Returns the resource under which the outcome of a request is recorded, for lists, watches and the Lease. A
+/// request for a named object may fail although nothing is wrong with the operator.
 fn noted(method: &Method, path: &str) -> Option<String> {
-    match Path::parse(path)? {
-        Path { namespace: Some(namespace), resource: LEASES, .. } => {
+    match RequestPath::parse(path)? {
+        RequestPath { namespace: Some(namespace), resource: LEASES, .. } => {
             Some(format!("{LEASES} in namespace {namespace}"))
         }
-        Path { namespace, resource, name: None, .. } if *method == Method::GET => Some(match namespace {
-            Some(namespace) => format!("{resource} in namespace {namespace}"),
-            None => resource.to_owned(),
-        }),
+        RequestPath { namespace, resource, name: None, .. } if *method == Method::GET => {
+            Some(match namespace {
+                Some(namespace) => format!("{resource} in namespace {namespace}"),
+                None => resource.to_owned(),
+            })
+        }
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be done about one child: pure, from what is desired and what is there.
+//! The decision on one child: pure, from its desired and its actual state.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::ResourceExt;
@@ -9,54 +9,56 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::objects::compare::{Difference, differences};
 use crate::reconcile::validate::{Cluster, owns};
-use crate::store::cache::Mark;
+use crate::store::cache::StateHash;
 use crate::store::watches::Watched;
 use chatcluster_api::names::APPLIED;
 
-/// A kind of child: what can be applied in a namespace, and read again.
-pub(super) trait Child: Watched<Scope = NamespaceResourceScope> {}
+/// A kind of child: objects of a namespace that can be applied and are watched.
+pub(super) trait Child: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
-impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> {}
+impl<K> Child for K where K: Watched<Scope = NamespaceResourceScope> + Serialize {}
 
-/// What is to be done about a child that should be there.
+/// The action on a child that should exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It is as it should be.
+    /// None: the child matches its desired state.
     Nothing,
-    /// It is not there.
+    /// Create the child, which does not exist.
     Create,
-    /// It is there and someone else's.
+    /// None: an object of that name exists and is someone else's.
     Foreign,
-    /// It is being deleted, and made anew when it is gone.
-    Leaving,
-    /// The spec, or this version of the operator, wants something else than before.
+    /// None: the child is being deleted, and is recreated when it is gone.
+    Terminating,
+    /// Write the child, because the spec or the operator's version has changed. The fields are the ones
+    /// that differ.
     Update(Vec<Difference>),
-    /// Someone changed a field of ours. Never empty.
+    /// Write the child, because someone changed these fields of ours. Never empty.
     Repair(Vec<Difference>),
-    /// A field has to change that Kubernetes does not let change. Never empty.
+    /// Delete and recreate the child, because these fields have to change and Kubernetes does not allow that.
+    /// Never empty.
     Recreate(Vec<Difference>),
 }
 
 impl Decision {
-    /// Whether it changes a child that is there.
+    /// True if the action changes a child that exists.
     pub(super) fn writes(&self) -> bool {
         matches!(self, Self::Update(_) | Self::Repair(_) | Self::Recreate(_))
     }
 }
 
-/// A child as it should be, as it is sent to the API server: with its fingerprint.
-pub(super) struct Wanted<K> {
+/// A child in its desired state, as it is sent to the API server: with its fingerprint.
+pub(super) struct DesiredChild<K> {
     pub(super) name: String,
     pub(super) object: K,
     pub(super) value: Value,
-    /// Stands for `object` without its fingerprint.
-    pub(super) mark: Mark,
+    /// The mark of `object` without its fingerprint.
+    pub(super) mark: StateHash,
     fingerprint: String,
 }
 
-impl<K: Child> Wanted<K> {
-    /// `mark`: that of `object`.
-    pub(super) fn new(mut object: K, mark: Mark) -> Self {
+impl<K: Child> DesiredChild<K> {
+    /// Adds the fingerprint to `object`. `mark`: the mark of `object`.
+    pub(super) fn new(mut object: K, mark: StateHash) -> Self {
         let mut value = to_value(&object);
         let fingerprint = fingerprint(&value);
         object.annotations_mut().insert(APPLIED.to_owned(), fingerprint.clone());
@@ -64,7 +66,8 @@ impl<K: Child> Wanted<K> {
         Self { name: object.name_any(), value, object, mark, fingerprint }
     }
 
-    /// What is to be done. `keeps`: whether the API server has kept a field of ours when it was written last.
+    /// Decides on the action. `keeps`: returns true if the API server stored a field of ours as it was last
+    /// written.
     pub(super) fn decide(
         &self,
         cluster: &Cluster,
@@ -76,7 +79,7 @@ impl<K: Child> Wanted<K> {
             return Decision::Foreign;
         }
         if actual.meta().deletion_timestamp.is_some() {
-            return Decision::Leaving;
+            return Decision::Terminating;
         }
         let mut found = differences(&self.value, &to_value(actual));
         found.retain(keeps);
@@ -91,17 +94,18 @@ impl<K: Child> Wanted<K> {
         if found.is_empty() { Decision::Nothing } else { Decision::Repair(found) }
     }
 
-    /// Whether writing it would change the template that the pods of `actual` are made from.
+    /// True if a write of the child would change the template from which the pods of `actual` are made.
     pub(super) fn changes_template(&self, actual: &K, found: &[Difference]) -> bool {
         let applied = actual.annotations().get(APPLIED).and_then(|applied| applied.split_once('.'));
         let template = self.fingerprint.split_once('.');
         found.iter().any(|difference| difference.path.starts_with("spec.template."))
-            // Fields that are only removed show in the fingerprint.
+            // Fields that are only removed are no difference, but they change the fingerprint.
             || applied.is_some_and(|(_, before)| template.is_some_and(|(_, now)| before != now))
     }
 }
 
-/// The fields that Kubernetes does not let change: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
+/// True for a field that Kubernetes does not allow to change:
+/// <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>.
 fn is_immutable(kind: &str, path: &str) -> bool {
     let fields: &[&str] = match kind {
         "StatefulSet" => {
@@ -112,9 +116,9 @@ fn is_immutable(kind: &str, path: &str) -> bool {
     fields.iter().any(|field| path.starts_with(field))
 }
 
-/// A number that changes with the desired state and, after a dot, one that changes with the pod template, if there is one.
+/// Returns a hash of the desired state and, after a dot, a hash of the pod template, if there is one.
 fn fingerprint(desired: &Value) -> String {
-    // Of a Secret too: only those who may read it read its annotations.
+    // This holds for a Secret, too: its annotations are read only by users who may read the Secret.
     let number = |value: &Value| hex(&Sha256::digest(to_json(value))[..8]);
     match desired.pointer("/spec/template") {
         Some(template) => format!("{}.{}", number(desired), number(template)),
@@ -144,58 +148,58 @@ mod tests {
         children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), true)
     }
 
-    fn wanted<K: Child>(object: K) -> Wanted<K> {
-        let mark = Mark::of(&object);
-        Wanted::new(object, mark)
+    fn desired<K: Child>(object: K) -> DesiredChild<K> {
+        let mark = StateHash::of(&object);
+        DesiredChild::new(object, mark)
     }
 
-    fn set(spec: Value) -> Wanted<StatefulSet> {
-        wanted(all(spec).redis_set.unwrap())
+    fn set(spec: Value) -> DesiredChild<StatefulSet> {
+        desired(all(spec).redis_set.unwrap())
     }
 
-    fn hub(spec: Value) -> Wanted<Deployment> {
-        wanted(all(spec).hub_deployment.unwrap())
+    fn hub(spec: Value) -> DesiredChild<Deployment> {
+        desired(all(spec).hub_deployment.unwrap())
     }
 
     #[test]
     fn what_is_as_it_was_applied_needs_nothing() {
-        let (wanted, there) = (hub(json!({})), hub(json!({})));
+        let (desired, there) = (hub(json!({})), hub(json!({})));
 
-        assert_eq!(wanted.decide(&cluster(json!({})), Some(&there.object), |_| true), Decision::Nothing);
+        assert_eq!(desired.decide(&cluster(json!({})), Some(&there.object), |_| true), Decision::Nothing);
     }
 
     #[test]
     fn a_bigger_volume_recreates_the_stateful_set_and_restarts_nothing() {
         let bigger = json!({"redis": {"storage": {"size": "2Gi"}}});
-        let (wanted, there) = (set(bigger.clone()), set(json!({})));
+        let (desired, there) = (set(bigger.clone()), set(json!({})));
 
-        let decision = wanted.decide(&cluster(bigger), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(bigger), Some(&there.object), |_| true);
 
         let Decision::Recreate(fields) = decision else { panic!("{decision:?}") };
         assert_eq!(fields[0].path, "spec.volumeClaimTemplates[0].spec.resources.requests.storage");
-        assert!(!wanted.changes_template(&there.object, &fields));
+        assert!(!desired.changes_template(&there.object, &fields));
     }
 
     #[test]
     fn a_field_of_the_pod_that_is_only_removed_restarts_it_too() {
         let before = json!({"hub": {"podTemplate": {"spec": {"priorityClassName": "high"}}}});
-        let (wanted, there) = (hub(json!({})), hub(before));
+        let (desired, there) = (hub(json!({})), hub(before));
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(json!({})), Some(&there.object), |_| true);
 
         assert_eq!(decision, Decision::Update(Vec::new()));
-        assert!(wanted.changes_template(&there.object, &[]));
+        assert!(desired.changes_template(&there.object, &[]));
     }
 
     #[test]
     fn more_replicas_restart_nobody() {
-        let (wanted, there) = (hub(json!({"hub": {"replicas": 3}})), hub(json!({})));
+        let (desired, there) = (hub(json!({"hub": {"replicas": 3}})), hub(json!({})));
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |_| true);
+        let decision = desired.decide(&cluster(json!({})), Some(&there.object), |_| true);
 
         let Decision::Update(fields) = decision else { panic!("{decision:?}") };
         assert_eq!(fields, [Difference { path: "spec.replicas".into() }]);
-        assert!(!wanted.changes_template(&there.object, &fields));
+        assert!(!desired.changes_template(&there.object, &fields));
     }
 
     #[test]
@@ -211,10 +215,11 @@ mod tests {
 
     #[test]
     fn a_field_that_the_api_server_does_not_keep_is_no_drift() {
-        let (wanted, mut there) = (hub(json!({})), hub(json!({})));
+        let (desired, mut there) = (hub(json!({})), hub(json!({})));
         there.object.spec.as_mut().unwrap().replicas = Some(7);
 
-        let decision = wanted.decide(&cluster(json!({})), Some(&there.object), |d| d.path != "spec.replicas");
+        let decision =
+            desired.decide(&cluster(json!({})), Some(&there.object), |d| d.path != "spec.replicas");
 
         assert_eq!(decision, Decision::Nothing);
     }

@@ -1,4 +1,4 @@
-//! Why a child could not be written.
+//! The reasons for which a child could not be written.
 
 use chatcluster_api::Reason;
 use kube::{Resource, ResourceExt};
@@ -9,10 +9,10 @@ use crate::reconcile::desired::overlay::OverlayError;
 use crate::reconcile::validate::HubAuthError;
 use crate::reconcile::validate::{Cluster, controller};
 
-/// Why a child could not be written.
+/// The reason for which a child could not be written.
 #[derive(Debug, Error)]
 pub enum ApplyError {
-    /// An object of that name belongs to someone else. Waits for the person.
+    /// An object of that name belongs to someone else. Waits for a person.
     #[error(
         "{kind} {name} exists and {owner}: it is left alone; delete or rename it, or give the ChatCluster another name"
     )]
@@ -21,7 +21,7 @@ pub enum ApplyError {
         kind: String,
         /// The object's name.
         name: String,
-        /// Whose it is.
+        /// A clause that names the object's owner, such as "belongs to Deployment web".
         owner: String,
     },
     /// The API server refuses the object as it is. Waits for the spec, a quota or a permission to change.
@@ -31,64 +31,67 @@ pub enum ApplyError {
         kind: String,
         /// The object's name.
         name: String,
-        /// What it says.
+        /// The message of the API server.
         message: String,
     },
-    /// The object is ours and the watch did not show it: someone took our label away. What was to be written did not
-    /// reckon with it, so the reconcile starts over, and now knows it.
+    /// The object is ours, but the watch did not show it: someone removed our label. The desired state was
+    /// built without it, so the reconcile starts over, and now knows it.
     #[error("{kind} {name} is there, without the label by which it is watched")]
-    Overlooked {
+    LabelRemoved {
         /// The object's kind.
         kind: String,
         /// The object's name.
         name: String,
     },
-    /// A Secret of ours was changed or deleted between being read, for what it holds to stay, and being written: what it held
-    /// is not to come back. The reconcile starts over, and now knows it.
+    /// A Secret of ours was changed or deleted after its content was read, to be kept, and before it was
+    /// written: the old content must not come back. The reconcile starts over, and now knows the new state.
     #[error("the Secret {0} was changed or deleted meanwhile")]
-    Superseded(String),
-    /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, of which the watch has not told yet. The child is
-    /// left behind, as was asked for.
-    #[error("the ChatCluster is being deleted, and what it has made is left behind")]
-    Ownerless,
-    /// What the user lays over its pod template cannot be used. Waits for the spec to change.
+    SecretChanged(String),
+    /// A child has lost its owner, and the `ChatCluster` is being deleted or gone, which the watch has not
+    /// delivered yet. The child is left behind, as the user requested.
+    #[error("the ChatCluster is being deleted, and its children are left behind")]
+    Orphaned,
+    /// The user's `podTemplate` cannot be used. Waits for the spec to change.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),
-    /// The key that clients' tokens are to be checked with cannot be used. Waits for the user's Secret, or for the spec.
+    /// The key that checks clients' tokens cannot be used. Waits for the user's Secret, or for the spec.
     #[error(transparent)]
     HubAuth(#[from] HubAuthError),
-    /// The volume cannot grow. Waits for the spec or the class to change.
+    /// The volume cannot grow. Waits for the spec or the storage class to change.
     #[error(
         "the claim {claim} cannot grow from {from} to {to}: its storage class {class} does not allow it; have the class allow it (allowVolumeExpansion: true), if its driver can, or set redis.storage.size back to {from} in a new ChatCluster"
     )]
     VolumeNotExpandable {
         /// The claim's name.
         claim: String,
-        /// What it asks for.
+        /// The size that the claim requests.
         from: String,
-        /// What the spec says.
+        /// The size in the spec.
         to: String,
-        /// The storage class.
+        /// The name of the storage class.
         class: String,
     },
-    /// The request failed, and will be made again.
+    /// The request failed, and is tried again.
     #[error("writing {kind} {name} failed: {source}")]
     Transient {
         /// The object's kind.
         kind: String,
         /// The object's name.
         name: String,
-        /// How.
+        /// The error of the request.
         #[source]
         source: Box<kube::Error>,
     },
 }
 
 impl ApplyError {
-    /// Whether it passes by itself, so that the reconcile is tried again; otherwise it waits for a person.
-    pub fn passes(&self) -> bool {
+    /// True if the error passes by itself, so that the reconcile is tried again; otherwise it waits for a
+    /// person.
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Overlooked { .. } | Self::Superseded(_) | Self::Ownerless | Self::Transient { .. } => true,
+            Self::LabelRemoved { .. } | Self::SecretChanged(_) | Self::Orphaned | Self::Transient { .. } => {
+                true
+            }
             Self::NameTaken { .. }
             | Self::Refused { .. }
             | Self::PodTemplate(_)
@@ -97,23 +100,23 @@ impl ApplyError {
         }
     }
 
-    /// The kind of the child and, in one word, by which writes are counted, what the attempt to write it came to; `None` where
-    /// nothing was attempted.
-    pub fn write(&self) -> Option<(&str, &'static str)> {
+    /// Returns the label values by which the attempted write is counted: the child's kind and the outcome;
+    /// `None` where no write was attempted.
+    pub fn write_labels(&self) -> Option<(&str, &'static str)> {
         match self {
             Self::NameTaken { kind, .. } => Some((kind, "name_taken")),
             Self::Refused { kind, .. } => Some((kind, "refused")),
             Self::Transient { kind, .. } => Some((kind, "failed")),
-            Self::Overlooked { .. }
-            | Self::Superseded(_)
-            | Self::Ownerless
+            Self::LabelRemoved { .. }
+            | Self::SecretChanged(_)
+            | Self::Orphaned
             | Self::PodTemplate(_)
             | Self::HubAuth(_)
             | Self::VolumeNotExpandable { .. } => None,
         }
     }
 
-    /// Why the cluster is not ready while this lasts.
+    /// Returns the reason of the condition `Ready` while the error lasts.
     pub fn reason(&self) -> Reason {
         match self {
             Self::NameTaken { .. } => Reason::NameTaken,
@@ -121,9 +124,9 @@ impl ApplyError {
             Self::HubAuth(error) => error.into(),
             Self::VolumeNotExpandable { .. } => Reason::VolumeNotExpandable,
             Self::Refused { .. }
-            | Self::Overlooked { .. }
-            | Self::Superseded(_)
-            | Self::Ownerless
+            | Self::LabelRemoved { .. }
+            | Self::SecretChanged(_)
+            | Self::Orphaned
             | Self::Transient { .. } => Reason::ApplyFailed,
         }
     }
@@ -138,7 +141,7 @@ impl From<WorkloadError> for ApplyError {
     }
 }
 
-pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
+pub(super) fn name_taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K) -> ApplyError {
     let owner = match controller(object) {
         Some(owner) if owner.kind == "ChatCluster" && owner.name == cluster.name => {
             "belongs to a former ChatCluster of this name that is still being deleted".to_owned()
@@ -149,7 +152,7 @@ pub(super) fn taken<K: Resource<DynamicType = ()>>(cluster: &Cluster, object: &K
     ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: object.name_any(), owner }
 }
 
-pub(super) fn failure<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
+pub(super) fn write_error<K: Resource<DynamicType = ()>>(name: &str, error: kube::Error) -> ApplyError {
     let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {

@@ -1,4 +1,4 @@
-//! What became of the children.
+//! The results of applying the children.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 
@@ -6,56 +6,58 @@ use super::error::ApplyError;
 use crate::objects::compare::Difference;
 use chatcluster_api::Pending;
 
-/// What became of one child.
+/// The result of applying one child.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// The child.
     pub child: ObjectReference,
-    /// What was done.
+    /// The action that was taken.
     pub outcome: Outcome,
 }
 
-/// What was done to a child.
+/// The action that was taken on a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing: it is as it should be. No request was made.
+    /// None: the child matches its desired state. No request was made.
     Unchanged,
-    /// There should be none, and there is none. No request was made.
+    /// None: the child should not exist, and does not. No request was made.
     Absent,
-    /// It was missing.
+    /// The child, which was missing, was created.
     Created,
-    /// The spec, or this version of the operator, wants something else than before.
+    /// The child was written, because the spec or the operator's version has changed.
     Updated,
-    /// Someone had changed a field of ours.
+    /// A field of ours that someone had changed was restored.
     Repaired(Difference),
-    /// It is being deleted without its pods, to be made anew around them: Kubernetes does not let that field change.
+    /// The child is being deleted without its pods, to be recreated around them: Kubernetes does not allow
+    /// that field to change.
     Recreating(Difference),
-    /// The claim now asks for more.
+    /// The claim now requests a bigger volume.
     Grown {
-        /// What it asked for.
+        /// The size that the claim requested before.
         from: String,
-        /// What it asks for.
+        /// The size that the claim requests now.
         to: String,
     },
-    /// It should no longer be there.
+    /// The child, which should no longer exist, was deleted.
     Removed,
-    /// It is being deleted; it is made anew when it is gone.
-    Leaving,
+    /// None: the child is being deleted, and is recreated when it is gone.
+    Terminating,
 }
 
 impl Outcome {
-    /// Whether anything was done or found out.
-    pub fn is_something(&self) -> bool {
+    /// True if the child was written or deleted, or is being deleted.
+    pub fn is_notable(&self) -> bool {
         !matches!(self, Self::Unchanged | Self::Absent)
     }
 
-    /// Whether the watch is about to tell us of our own write: then that reconcile writes the status, for both.
-    fn is_news(&self) -> bool {
+    /// True if the watch is about to deliver the operator's own write: then the reconcile that follows writes
+    /// the status for both.
+    fn triggers_reconcile(&self) -> bool {
         matches!(self, Self::Created | Self::Updated | Self::Recreating(_) | Self::Grown { .. })
     }
 
-    /// In one word, by which writes are counted; `None` where nothing was written.
-    pub fn word(&self) -> Option<&'static str> {
+    /// Returns the label value by which writes are counted; `None` where nothing was written.
+    pub fn label(&self) -> Option<&'static str> {
         match self {
             Self::Created => Some("created"),
             Self::Updated => Some("updated"),
@@ -63,45 +65,45 @@ impl Outcome {
             Self::Removed => Some("removed"),
             Self::Recreating(_) => Some("recreated"),
             Self::Grown { .. } => Some("grown"),
-            Self::Unchanged | Self::Absent | Self::Leaving => None,
+            Self::Unchanged | Self::Absent | Self::Terminating => None,
         }
     }
 }
 
-/// What became of all children of a cluster.
+/// The results of applying all children of a cluster.
 #[derive(Debug, Default)]
-pub struct Work {
-    /// The children that are as they should be, or on the way there.
+pub struct ApplyResults {
+    /// The children that match their desired state, or are on the way there.
     pub applied: Vec<Applied>,
-    /// Why others are not, and wait for a person.
+    /// Errors that wait for a person.
     pub failures: Vec<ApplyError>,
-    /// Why others are not, and are tried again.
-    pub passing: Vec<ApplyError>,
-    /// What was held back.
+    /// Errors that pass by themselves, so that the reconcile is tried again.
+    pub transient: Vec<ApplyError>,
+    /// The changes that are held back.
     pub pending: Vec<Pending>,
 }
 
-impl Work {
-    /// Sorts what became of the children.
-    pub fn of(results: Vec<Result<Applied, ApplyError>>) -> Self {
-        let mut work = Self::default();
-        for result in results {
+impl ApplyResults {
+    /// Sorts the results of applying the children.
+    pub fn of(children: Vec<Result<Applied, ApplyError>>) -> Self {
+        let mut results = Self::default();
+        for result in children {
             match result {
-                Ok(done) => work.applied.push(done),
-                Err(error) if error.passes() => work.passing.push(error),
-                Err(error) => work.failures.push(error),
+                Ok(done) => results.applied.push(done),
+                Err(error) if error.is_transient() => results.transient.push(error),
+                Err(error) => results.failures.push(error),
             }
         }
-        work
+        results
     }
 
-    /// Whatever went wrong.
+    /// Returns the errors of both kinds.
     pub fn errors(&self) -> impl Iterator<Item = &ApplyError> {
-        self.failures.iter().chain(&self.passing)
+        self.failures.iter().chain(&self.transient)
     }
 
-    /// Whether all that is left to do is to wait until the watches tell of the writes.
-    pub fn is_news(&self) -> bool {
-        self.failures.is_empty() && self.applied.iter().any(|done| done.outcome.is_news())
+    /// True if all that is left to do is to wait until the watches deliver the writes.
+    pub fn awaits_watches(&self) -> bool {
+        self.failures.is_empty() && self.applied.iter().any(|done| done.outcome.triggers_reconcile())
     }
 }

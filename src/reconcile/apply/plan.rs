@@ -1,24 +1,24 @@
-//! What would be done, for `status.pending`: nothing is.
+//! The changes that would be made, for `status.pending`. Nothing is written.
 
 use kube::ResourceExt;
 
 use super::Applier;
-use super::decide::{Child, Decision, Wanted};
-use super::stages::{Each, Stages, stages};
+use super::decide::{Child, Decision, DesiredChild};
+use super::stages::{ChildAction, Stages, stages};
 use crate::reconcile::desired::{Children, WorkloadError};
 use crate::reconcile::judge::Growth;
 use crate::store::cache::Cache;
 use chatcluster_api::names::{COMPONENT, Component};
 use chatcluster_api::{Pending, PendingAction, Restarts};
 
-/// How many fields of one child `status.pending` names.
+/// The maximum number of fields of one child that `status.pending` names.
 const FIELDS_NAMED: usize = 20;
 
 impl Applier<'_> {
-    /// What [`Applier::apply`] would do, child by child.
+    /// Returns the changes that [`Applier::apply`] would make, child by child.
     pub fn plan(&self, children: Children, growth: &Growth) -> Vec<Pending> {
         let Stages { foundation, redis_service, redis, hubs, scaling, public } =
-            stages(children, self.caches, &self.cluster.name, &Planning(*self));
+            stages(children, self.caches, &self.cluster.name, &PlanChild(*self));
         let grows = match growth {
             Growth::Expand { claim, .. } => Some(Pending {
                 child: format!("PersistentVolumeClaim/{claim}"),
@@ -26,25 +26,25 @@ impl Applier<'_> {
                 fields: vec!["spec.resources.requests.storage".to_owned()],
                 restarts: None,
             }),
-            Growth::None | Growth::Waits { .. } | Growth::Impossible { .. } => None,
+            Growth::None | Growth::Unbound { .. } | Growth::NotExpandable { .. } => None,
         };
         let all = foundation.into_iter().chain([redis_service, grows, redis, hubs, scaling]);
         all.chain(public).flatten().collect()
     }
 }
 
-/// What would be done to a child, if anything would.
-struct Planning<'a>(Applier<'a>);
+/// Plans the change of each child, if there is one.
+struct PlanChild<'a>(Applier<'a>);
 
-impl<'a> Each<'a> for Planning<'a> {
-    type Done = Option<Pending>;
+impl<'a> ChildAction<'a> for PlanChild<'a> {
+    type Output = Option<Pending>;
 
-    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done {
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Output {
         let Self(applier) = self;
         let mark = applier.unsatisfied(cache, &desired)?;
-        let wanted = Wanted::new(desired, mark);
-        let actual = cache.get(&applier.cluster.namespace, &wanted.name);
-        let (action, found) = match applier.decide(&wanted, actual.as_deref()) {
+        let desired = DesiredChild::new(desired, mark);
+        let actual = cache.get(&applier.cluster.namespace, &desired.name);
+        let (action, found) = match applier.decide(&desired, actual.as_deref()) {
             Decision::Nothing => {
                 if let Some(actual) = actual {
                     cache.found(&*actual, mark);
@@ -52,27 +52,27 @@ impl<'a> Each<'a> for Planning<'a> {
                 return None;
             }
             Decision::Foreign => return None,
-            Decision::Create | Decision::Leaving => {
-                return Some(pending::<K>(&wanted.name, PendingAction::Create));
+            Decision::Create | Decision::Terminating => {
+                return Some(pending::<K>(&desired.name, PendingAction::Create));
             }
             Decision::Update(found) | Decision::Repair(found) => (PendingAction::Update, found),
             Decision::Recreate(found) => (PendingAction::Recreate, found),
         };
-        let restarts = actual.is_some_and(|actual| wanted.changes_template(&actual, &found));
-        let hub = wanted.object.labels().get(COMPONENT).map(String::as_str) == Some(Component::Hub.as_str());
+        let restarts = actual.is_some_and(|actual| desired.changes_template(&actual, &found));
+        let hub = desired.object.labels().get(COMPONENT).map(String::as_str) == Some(Component::Hub.as_str());
         Some(Pending {
             fields: found.into_iter().take(FIELDS_NAMED).map(|difference| difference.path).collect(),
             restarts: restarts.then_some(if hub { Restarts::Hub } else { Restarts::Redis }),
-            ..pending::<K>(&wanted.name, action)
+            ..pending::<K>(&desired.name, action)
         })
     }
 
-    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done {
-        self.0.mine(cache, name).map(|_| pending::<K>(name, PendingAction::Delete))
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Output {
+        self.0.own_child(cache, name).map(|_| pending::<K>(name, PendingAction::Delete))
     }
 
-    /// Until it can be said, it stays as it is.
-    fn refuse(&self, _: WorkloadError) -> Self::Done {
+    /// A workload whose desired state cannot be built stays as it is.
+    fn refuse(&self, _: WorkloadError) -> Self::Output {
         None
     }
 }

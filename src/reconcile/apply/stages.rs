@@ -1,5 +1,5 @@
-//! Every child of a cluster, in the order in which they depend on each other: for those who write them, and for those who
-//! only say what they would write.
+//! Every child of a cluster, in the order in which they depend on each other: for the writes, and for the
+//! plan that only lists them.
 
 use crate::reconcile::desired::{Children, WorkloadError};
 use crate::store::cache::Cache;
@@ -8,21 +8,26 @@ use chatcluster_api::names;
 
 use super::decide::Child;
 
-/// What is done with each child.
-pub(super) trait Each<'a> {
-    /// What comes of it.
-    type Done;
+/// An action on each child.
+pub(super) trait ChildAction<'a> {
+    /// The result of the action on one child.
+    type Output;
 
-    /// It is to be as desired.
-    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Done;
+    /// Acts on a child that should be as desired.
+    fn ensure<K: Child>(&self, cache: &'a Cache<K>, desired: K) -> Self::Output;
 
-    /// There is to be none.
-    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Done;
+    /// Acts on a child that should not exist.
+    fn remove<K: Child>(&self, cache: &'a Cache<K>, name: &str) -> Self::Output;
 
-    /// What it is to be like cannot be said.
-    fn refuse(&self, error: WorkloadError) -> Self::Done;
+    /// Acts on a workload whose desired state cannot be built.
+    fn refuse(&self, error: WorkloadError) -> Self::Output;
 
-    fn ensure_or_remove<K: Child>(&self, cache: &'a Cache<K>, desired: Option<K>, name: &str) -> Self::Done {
+    fn ensure_or_remove<K: Child>(
+        &self,
+        cache: &'a Cache<K>,
+        desired: Option<K>,
+        name: &str,
+    ) -> Self::Output {
         match desired {
             Some(desired) => self.ensure(cache, desired),
             None => self.remove(cache, name),
@@ -33,7 +38,7 @@ pub(super) trait Each<'a> {
         &self,
         cache: &'a Cache<K>,
         desired: Result<K, WorkloadError>,
-    ) -> Self::Done {
+    ) -> Self::Output {
         match desired {
             Ok(desired) => self.ensure(cache, desired),
             Err(error) => self.refuse(error),
@@ -41,29 +46,30 @@ pub(super) trait Each<'a> {
     }
 }
 
-/// What comes of all children.
+/// The results of an action on all children.
 pub(super) struct Stages<D> {
-    /// Of what pods mount and are fenced by, and of the Service that names Redis's pod.
+    /// The objects that pods mount, the network policies and the disruption budget, and the Service that
+    /// names Redis's pod.
     pub(super) foundation: Vec<D>,
-    /// Of the Service by which hubs reach Redis.
+    /// The Service by which hubs reach Redis.
     pub(super) redis_service: D,
-    /// Of what makes Redis's pod.
+    /// The StatefulSet of Redis.
     pub(super) redis: D,
-    /// Of what makes hubs.
+    /// The Deployment of the hubs.
     pub(super) hubs: D,
-    /// Of what acts on that.
+    /// The autoscaler of the Deployment.
     pub(super) scaling: D,
-    /// Of the public Service, if there may be one.
+    /// The public Service, if there may be one.
     pub(super) public: Option<D>,
 }
 
-/// Does it with each child of the cluster `name`.
-pub(super) fn stages<'a, E: Each<'a>>(
+/// Applies `action` to each child of the cluster `name`.
+pub(super) fn stages<'a, E: ChildAction<'a>>(
     children: Children,
     caches: &'a Caches,
     name: &str,
-    each: &E,
-) -> Stages<E::Done> {
+    action: &E,
+) -> Stages<E::Output> {
     let Children {
         auth,
         hub_token,
@@ -81,18 +87,18 @@ pub(super) fn stages<'a, E: Each<'a>>(
     let (redis, hub) = (names::redis(name), names::hub(name));
     Stages {
         foundation: vec![
-            each.ensure(&caches.secrets, auth),
-            each.ensure(&caches.secrets, hub_token),
-            each.ensure(&caches.config_maps, redis_config),
-            each.ensure(&caches.services, redis_nodes),
-            each.ensure_or_remove(&caches.policies, redis_policy, &redis),
-            each.ensure_or_remove(&caches.policies, hub_policy, &hub),
-            each.ensure(&caches.budgets, hub_budget),
+            action.ensure(&caches.secrets, auth),
+            action.ensure(&caches.secrets, hub_token),
+            action.ensure(&caches.config_maps, redis_config),
+            action.ensure(&caches.services, redis_nodes),
+            action.ensure_or_remove(&caches.policies, redis_policy, &redis),
+            action.ensure_or_remove(&caches.policies, hub_policy, &hub),
+            action.ensure(&caches.budgets, hub_budget),
         ],
-        redis_service: each.ensure(&caches.services, redis_service),
-        redis: each.ensure_or_refuse(&caches.stateful_sets, redis_set),
-        hubs: each.ensure_or_refuse(&caches.deployments, hub_deployment),
-        scaling: each.ensure_or_remove(&caches.autoscalers, hub_autoscaler, &hub),
-        public: public_service.map(|service| each.ensure(&caches.services, service)),
+        redis_service: action.ensure(&caches.services, redis_service),
+        redis: action.ensure_or_refuse(&caches.stateful_sets, redis_set),
+        hubs: action.ensure_or_refuse(&caches.deployments, hub_deployment),
+        scaling: action.ensure_or_remove(&caches.autoscalers, hub_autoscaler, &hub),
+        public: public_service.map(|service| action.ensure(&caches.services, service)),
     }
 }

@@ -21,15 +21,22 @@ async fn a_secret_that_went_while_its_content_was_read_does_not_come_back_with_i
             async { Ok::<_, Infallible>(Response::builder().status(503).body(Body::empty()).unwrap()) }
         })
     };
-    let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
+    let (client, caches, server_defaults) =
+        (Client::new(server, "default"), Caches::default(), ServerDefaults::default());
     let cluster = cluster(json!({}));
     let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
     let children = children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
 
-    let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };
+    let applier = Applier {
+        client: &client,
+        caches: &caches,
+        server_defaults: &server_defaults,
+        cluster: &cluster,
+        secrets_read: &read,
+    };
     let results = applier.apply(children, Growth::None).await;
 
-    let gone = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Superseded(name)) if *name == read[0].0);
+    let gone = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::SecretChanged(name)) if *name == read[0].0);
     assert!(results.iter().any(gone), "{results:?}");
     let asked = asked.lock().unwrap();
     let of = |name: &str| asked.iter().filter(|path| path.ends_with(&format!("/secrets/{name}"))).count();
@@ -41,19 +48,26 @@ async fn a_secret_that_was_changed_while_its_content_was_read_does_not_get_that_
     let server = service_fn(|_: Request<Body>| async {
         Ok::<_, Infallible>(Response::builder().status(503).body(Body::empty()).unwrap())
     });
-    let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
+    let (client, caches, server_defaults) =
+        (Client::new(server, "default"), Caches::default(), ServerDefaults::default());
     let cluster = cluster(json!({}));
     let children = children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
     let mut changed = children.hub_token.clone();
     changed.metadata.resource_version = Some("8".to_owned());
     changed.string_data = None;
-    caches.secrets.remember(&Raw::from(&changed));
+    caches.secrets.remember(&Undecoded::from(&changed));
     let read = [(names::hub_token(&cluster.name), Some("7".to_owned()))];
 
-    let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &read };
+    let applier = Applier {
+        client: &client,
+        caches: &caches,
+        server_defaults: &server_defaults,
+        cluster: &cluster,
+        secrets_read: &read,
+    };
     let results = applier.apply(children, Growth::None).await;
 
-    let superseded = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::Superseded(name)) if *name == read[0].0);
+    let superseded = |result: &Result<Applied, ApplyError>| matches!(result, Err(ApplyError::SecretChanged(name)) if *name == read[0].0);
     assert!(results.iter().any(superseded), "{results:?}");
 }
 
@@ -82,18 +96,26 @@ async fn a_child_without_an_owner_gets_it_back_only_if_the_cluster_stays() {
                 }
             })
         };
-        let (client, caches, kept) = (Client::new(server, "default"), Caches::default(), Kept::default());
+        let (client, caches, server_defaults) =
+            (Client::new(server, "default"), Caches::default(), ServerDefaults::default());
         let children =
             children(&cluster, &auth(), &keys(&cluster, &UserSecret::NotNamed), &defaults(), false);
-        let mut orphan = Wanted::new(children.redis_config.clone(), Mark::of(&children.redis_config)).object;
+        let mut orphan =
+            DesiredChild::new(children.redis_config.clone(), StateHash::of(&children.redis_config)).object;
         orphan.metadata.owner_references = None;
         orphan.metadata.resource_version = Some("7".to_owned());
-        caches.config_maps.remember(&Raw::from(&orphan));
+        caches.config_maps.remember(&Undecoded::from(&orphan));
 
-        let applier = Applier { client: &client, caches: &caches, kept: &kept, cluster: &cluster, read: &[] };
+        let applier = Applier {
+            client: &client,
+            caches: &caches,
+            server_defaults: &server_defaults,
+            cluster: &cluster,
+            secrets_read: &[],
+        };
         let results = applier.apply(children, Growth::None).await;
 
-        let left = results.iter().filter(|result| matches!(result, Err(ApplyError::Ownerless))).count();
+        let left = results.iter().filter(|result| matches!(result, Err(ApplyError::Orphaned))).count();
         let asked = asked.lock().unwrap();
         let written = asked.iter().filter(|line| line.starts_with("PATCH") && line.contains("/configmaps/"));
         assert_eq!((left, written.count()), if stays { (0, 1) } else { (1, 0) }, "{there:?}: {asked:?}");

@@ -1,4 +1,4 @@
-//! The requests themselves, each as narrow as Kubernetes lets it be.
+//! The write requests, each as narrow as Kubernetes allows.
 
 use std::fmt::Debug;
 
@@ -10,36 +10,38 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decide::Child;
-use crate::store::raw::Raw;
+use crate::store::undecoded::Undecoded;
 use chatcluster_api::names::OPERATOR;
 
-/// The field manager that a number of replicas is left to when an autoscaler takes over. It is applied once and never
-/// again, so that the number is no longer ours and yet does not go with our ownership.
-/// See <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>.
+/// The field manager to which the number of replicas is left when an autoscaler takes over. It applies the
+/// number once and never again, so that the operator no longer owns the number, and yet it stays when the
+/// operator's ownership ends. See
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>.
 const REPLICAS: &str = "chatcluster-operator-replicas";
 
-/// Makes an object that must not exist yet. An apply that names a resource version makes a missing object all the same,
-/// and conflicts with one that exists, whose version is never 1: one request that cannot seize what is not ours.
+/// Creates an object that must not exist yet. An apply that names a resource version creates a missing object
+/// all the same, and conflicts with an existing one, whose version is never 1: one request that cannot take
+/// over an object that is not ours.
 pub(super) async fn create<K: Child>(
-    api: &Api<Raw<K>>,
+    api: &Api<Undecoded<K>>,
     name: &str,
     value: &Value,
-) -> Result<Raw<K>, kube::Error> {
+) -> Result<Undecoded<K>, kube::Error> {
     let mut value = value.clone();
     value["metadata"]["resourceVersion"] = "1".into();
     patch(api, name, &PatchParams::apply(OPERATOR), &Patch::Apply(value)).await
 }
 
-/// Applies to this very object: not to another that has taken its name meanwhile.
+/// Applies `value` to this very object, not to another that has taken its name meanwhile.
 ///
-/// Where someone has renamed an element of a keyed list (a Service's port), applying would put ours beside theirs, which the
-/// API server refuses. Then our lists replace theirs as a whole.
+/// Where someone has renamed an element of a keyed list (a Service's port), an apply would put ours beside
+/// theirs, which the API server refuses. Then our lists replace theirs as a whole.
 pub(super) async fn overwrite<K: Child>(
-    api: &Api<Raw<K>>,
+    api: &Api<Undecoded<K>>,
     name: &str,
     mut value: Value,
     uid: Option<String>,
-) -> Result<Raw<K>, kube::Error> {
+) -> Result<Undecoded<K>, kube::Error> {
     value["metadata"]["uid"] = uid.into();
     match patch(api, name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(&value)).await {
         Err(kube::Error::Api(status)) if status.code == 422 => {
@@ -50,36 +52,37 @@ pub(super) async fn overwrite<K: Child>(
     }
 }
 
-/// Leaves the number of replicas to whoever scales, unless it is someone's already: then it conflicts.
+/// Leaves the number of replicas to the autoscaler. If another field manager owns the number already, the
+/// request conflicts.
 pub(super) async fn hand_over_replicas(
-    api: &Api<Raw<Deployment>>,
+    api: &Api<Undecoded<Deployment>>,
     name: &str,
     replicas: i64,
-) -> Result<Raw<Deployment>, kube::Error> {
+) -> Result<Undecoded<Deployment>, kube::Error> {
     let number = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": replicas}});
     patch(api, name, &PatchParams::apply(REPLICAS), &Patch::Apply(number)).await
 }
 
-/// Has the claim ask for that much.
+/// Has the claim request the size `size`.
 pub(super) async fn expand(
-    api: &Api<Raw<PersistentVolumeClaim>>,
+    api: &Api<Undecoded<PersistentVolumeClaim>>,
     name: &str,
     uid: &str,
     size: &str,
-) -> Result<Raw<PersistentVolumeClaim>, kube::Error> {
+) -> Result<Undecoded<PersistentVolumeClaim>, kube::Error> {
     let by = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
     let more = json!({"metadata": {"uid": uid}, "spec": {"resources": {"requests": {"storage": size}}}});
     patch(api, name, &by, &Patch::Merge(more)).await
 }
 
-/// Without validation of fields, for which the API server would parse what is applied a second time: it finds what the schema
-/// does not know without that, and what is sent is of Kubernetes' own types.
+/// Sends a patch without field validation, for which the API server would parse the object a second time. An
+/// apply is held against the schema without that, and the objects are of Kubernetes' own types.
 async fn patch<K: Child, P: Serialize + Debug>(
-    api: &Api<Raw<K>>,
+    api: &Api<Undecoded<K>>,
     name: &str,
     params: &PatchParams,
     patch: &Patch<P>,
-) -> Result<Raw<K>, kube::Error> {
+) -> Result<Undecoded<K>, kube::Error> {
     let params = params.clone().validation_ignore();
     api.patch(name, &params, patch).await
 }

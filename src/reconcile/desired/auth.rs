@@ -7,8 +7,8 @@ use super::meta::meta;
 use crate::reconcile::validate::{Auth, Cluster};
 use chatcluster_api::names::{self, Component, REDIS_PORT, key};
 
-/// The Secret that Redis and the hubs mount. With a Secret of the user it holds a copy, so that no pod ever waits for a
-/// Secret that was deleted, and a bad one never replaces a good one.
+/// Returns the Secret that Redis and the hubs mount. Of a user's Secret it holds a copy, so that no pod ever
+/// waits for a Secret that was deleted, and an unusable password never replaces a usable one.
 pub(super) fn secret(cluster: &Cluster, auth: &Auth) -> Secret {
     let server = names::redis(&cluster.name);
     let data = [

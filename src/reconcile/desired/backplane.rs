@@ -24,19 +24,21 @@ use crate::reconcile::validate::{Auth, Cluster};
 use chatcluster_api::Persistence;
 use chatcluster_api::names::{self, Component, REDIS_CONTAINER, REDIS_PORT, key};
 
-/// The user and group of Redis in its official images.
+/// The user and group ids of Redis in its official images.
 const REDIS_USER: i64 = 999;
 const DATA_VOLUME: &str = "data";
 const AUTH_VOLUME: &str = "auth";
 const CONFIG_VOLUME: &str = "config";
 
-/// The hostname that hubs use. Of type ClusterIP: Redis is never exposed.
+/// Returns the Service whose name is the hostname that hubs use. It is of type ClusterIP: Redis is never
+/// exposed.
 pub(super) fn service(cluster: &Cluster) -> Service {
     Service {
         metadata: meta(cluster, names::redis(&cluster.name), Component::Backplane),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            // Owned though empty: whoever adds one exposes Redis.
+            // The operator owns this field though it is empty: an address that someone adds would expose
+            // Redis.
             external_ips: Some(Vec::new()),
             ..service_spec(cluster)
         }),
@@ -44,7 +46,7 @@ pub(super) fn service(cluster: &Cluster) -> Service {
     }
 }
 
-/// The headless Service that gives the StatefulSet's pod its own name.
+/// Returns the headless Service that gives the StatefulSet's pod its own name.
 pub(super) fn nodes_service(cluster: &Cluster) -> Service {
     Service {
         metadata: meta(cluster, names::redis_nodes(&cluster.name), Component::Backplane),
@@ -71,7 +73,8 @@ fn service_spec(cluster: &Cluster) -> ServiceSpec {
     }
 }
 
-/// One Redis. It restarts when `auth` or redis.conf changes, for it reads both only when it starts.
+/// Returns the StatefulSet of one Redis. Redis restarts when `auth` or redis.conf changes, for it reads both
+/// only when it starts.
 pub(super) fn stateful_set(
     cluster: &Cluster,
     auth: &Auth,
@@ -91,7 +94,7 @@ pub(super) fn stateful_set(
         }),
         spec: Some(pod_spec(cluster)),
     };
-    // By the labels the Services, the policies and the operator find the pod.
+    // The Services, the policies and the operator find the pod by its labels.
     let protected =
         || json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": REDIS_CONTAINER}]}});
     let overlay = cluster.spec.redis.pod_template.as_ref();
@@ -99,12 +102,13 @@ pub(super) fn stateful_set(
         metadata: meta(cluster, names::redis(&cluster.name), Component::Backplane),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
-            // With OrderedReady a pod that never gets ready, as with a bad image, is not replaced when the template is
-            // mended: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+            // With OrderedReady a pod that never gets ready, as with a bad image, is not replaced when the
+            // template is mended:
+            // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
             pod_management_policy: Some("Parallel".to_owned()),
             service_name: Some(names::redis_nodes(&cluster.name)),
             selector: names::selector(&cluster.name, Component::Backplane),
-            template: overlay::lay(template, overlay, protected, "redis.podTemplate")?,
+            template: overlay::apply(template, overlay, protected, "redis.podTemplate")?,
             volume_claim_templates: has_volume(cluster).then(|| vec![claim(cluster)]),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some(
@@ -146,7 +150,7 @@ fn claim(cluster: &Cluster) -> PersistentVolumeClaim {
 fn pod_spec(cluster: &Cluster) -> PodSpec {
     let image_pull_secrets = cluster.spec.hub.image_pull_secrets.clone();
     let mut volumes = vec![
-        // Readable by Redis's group, which is the volumes' fsGroup.
+        // The files are readable by Redis's group, which is the volumes' fsGroup.
         pod::secret_volume(AUTH_VOLUME, names::redis_auth(&cluster.name), &[key::ACL, key::PASSWORD], 0o440),
         Volume {
             name: CONFIG_VOLUME.to_owned(),
@@ -190,8 +194,9 @@ fn container(cluster: &Cluster) -> Container {
             ..ContainerPort::default()
         }]),
         resources: Some(cluster.spec.redis.resources.clone()),
-        // Ready: it takes the password and answers. `--askpass` reads the password from the standard input, so that it
-        // is in no argument and no environment; while the data is loaded the answer is an error, not PONG.
+        // Redis is ready when it takes the password and answers. `--askpass` reads the password from the
+        // standard input, so that it is in no argument and no environment; while the data is loaded the
+        // answer is an error, not PONG.
         readiness_probe: Some(Probe {
             period_seconds: Some(2),
             timeout_seconds: Some(5),
@@ -201,7 +206,8 @@ fn container(cluster: &Cluster) -> Container {
                 key::PASSWORD
             ))
         }),
-        // Alive: any answer will do, even that a password is needed or that the data is still being loaded.
+        // Redis is alive with any answer, even that a password is needed or that the data is still being
+        // loaded.
         liveness_probe: Some(Probe {
             period_seconds: Some(10),
             timeout_seconds: Some(5),
@@ -209,7 +215,7 @@ fn container(cluster: &Cluster) -> Container {
             ..exec_probe(&format!("redis-cli -p {REDIS_PORT} ping >/dev/null"))
         }),
         security_context: Some(pod::restricted_container()),
-        // What Redis last said stands in the pod's status, for the condition's message.
+        // The last output of Redis is copied to the pod's status, for the condition's message.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(vec![
             pod::mount(AUTH_VOLUME, ACL_DIRECTORY, true),

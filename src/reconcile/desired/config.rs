@@ -12,16 +12,17 @@ use crate::reconcile::validate::Cluster;
 use chatcluster_api::Persistence;
 use chatcluster_api::names::{self, Component, REDIS_PORT};
 
-/// The key of redis.conf.
+/// The key of redis.conf in the `ConfigMap`.
 pub(super) const REDIS_CONF: &str = "redis.conf";
-/// Where the ACL file is mounted.
+/// The directory where the ACL file is mounted.
 pub(super) const ACL_DIRECTORY: &str = "/etc/redis/auth";
-/// Where the `ConfigMap` is mounted.
+/// The directory where the `ConfigMap` is mounted.
 pub(super) const CONFIG_DIRECTORY: &str = "/etc/redis/config";
-/// Where the volume is mounted.
+/// The directory where the volume is mounted.
 pub(super) const DATA_DIRECTORY: &str = "/data";
 
-/// redis.conf: what the operator sets, then the user's directives in the order of their names.
+/// Returns the `ConfigMap` with redis.conf: the operator's directives, then the user's in the order of their
+/// names.
 pub(super) fn redis_config(cluster: &Cluster) -> ConfigMap {
     let mut conf = format!(
         "port {REDIS_PORT}\n\
@@ -48,7 +49,7 @@ pub(super) fn redis_config(cluster: &Cluster) -> ConfigMap {
     }
 }
 
-/// A number that changes with redis.conf: Redis reads it only when it starts.
+/// Returns a hash of redis.conf, for the pod to restart when it changes: Redis reads it only when it starts.
 pub(super) fn hash(config: &ConfigMap) -> String {
     let conf = config.data.as_ref().and_then(|data| data.get(REDIS_CONF));
     hex(&Sha256::digest(conf.map_or("", String::as_str))[..8])

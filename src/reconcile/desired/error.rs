@@ -1,17 +1,17 @@
-//! Why a workload cannot be described.
+//! The reasons for which a workload cannot be built.
 
 use thiserror::Error;
 
 use super::overlay::OverlayError;
 use crate::reconcile::validate::HubAuthError;
 
-/// Why it cannot be said what a workload is to be like. Waits for the person.
+/// The reason for which the desired state of a workload cannot be built. Waits for a person.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum WorkloadError {
-    /// What the user lays over its pod template cannot be used.
+    /// The user's `podTemplate` cannot be used.
     #[error(transparent)]
     PodTemplate(#[from] OverlayError),
-    /// The key that clients' tokens are to be checked with cannot be used.
+    /// The key that checks clients' tokens cannot be used.
     #[error(transparent)]
     HubAuth(#[from] HubAuthError),
 }

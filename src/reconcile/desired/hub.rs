@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::WorkloadError;
 use super::meta::meta;
 use super::overlay;
-use super::pod::{self, value};
+use super::pod::{self, variable};
 use super::settings;
 use crate::reconcile::validate::hub_keys::HubKeys;
 use crate::reconcile::validate::{Auth, Cluster};
@@ -24,22 +24,24 @@ const PASSWORD_DIRECTORY: &str = "/var/run/secrets/chatcluster";
 const KEYS_VOLUME: &str = "hub-token";
 const KEYS_DIRECTORY: &str = "/var/run/secrets/chatcluster-hub";
 const TMP_VOLUME: &str = "tmp";
-/// How long a hub goes on as before while it is being taken out of the Service, in seconds: a node may still send it
-/// connections until it has heard.
+/// The time for which a hub goes on as before while it is taken out of the Service, in seconds: nodes that do
+/// not know of that yet may still send it connections.
 const LAME_DUCK_SECONDS: i64 = 3;
-/// What is left of the grace when our own hub has let its clients go, in seconds: to end by itself, not by a kill.
-const FAREWELL_SECONDS: i64 = 2;
+/// The part of the grace period that is left when our own hub has closed its connections, in seconds: time to
+/// exit by itself, before it is killed.
+const EXIT_SECONDS: i64 = 2;
 /// The name of the hub's port.
 pub(super) const PORT_NAME: &str = "http";
 
-/// The Deployment. While an autoscaler is asked for it has no number of replicas: that is the autoscaler's.
+/// Returns the Deployment. While the spec asks for an autoscaler it has no number of replicas, which the
+/// autoscaler then owns.
 pub(super) fn deployment(
     cluster: &Cluster,
     auth: &Auth,
     keys: &HubKeys,
 ) -> Result<Deployment, WorkloadError> {
-    if let Some(trouble) = &keys.trouble {
-        return Err(trouble.clone().into());
+    if let Some(error) = &keys.client_key_error {
+        return Err(error.clone().into());
     }
     let hub = &cluster.spec.hub;
     Ok(Deployment {
@@ -47,7 +49,7 @@ pub(super) fn deployment(
         spec: Some(DeploymentSpec {
             replicas: hub.autoscaling.is_none().then_some(hub.replicas),
             selector: names::selector(&cluster.name, Component::Hub),
-            // Never fewer hubs than asked for, not while they are rolled either.
+            // The number of hubs never falls below the desired one, not even in a rollout.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -55,7 +57,7 @@ pub(super) fn deployment(
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: overlay::lay(
+            template: overlay::apply(
                 template(cluster, auth, keys),
                 hub.pod_template.as_ref(),
                 || protected(cluster),
@@ -84,19 +86,19 @@ fn template(cluster: &Cluster, auth: &Auth, keys: &HubKeys) -> PodTemplateSpec {
     }
 }
 
-/// What no overlay may change: by the labels the Services, the policies and the operator find the pod, the hub contract is
-/// what its image counts on, and who gets in is what `hub.auth` says.
+/// Returns the fields that no overlay may change: the Services, the policies and the operator find the pod by
+/// its labels, its image relies on the hub contract, and `hub.auth` decides who is let in.
 fn protected(cluster: &Cluster) -> Value {
     json!({
         "metadata": {"labels": names::labels(&cluster.name, Component::Hub)},
-        "spec": {"containers": [{"name": HUB_CONTAINER, "env": promised(cluster).collect::<Vec<_>>()}]},
+        "spec": {"containers": [{"name": HUB_CONTAINER, "env": protected_variables(cluster).collect::<Vec<_>>()}]},
     })
 }
 
 fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
     let image_pull_secrets = cluster.spec.hub.image_pull_secrets.clone();
     let hub_keys: Vec<&str> =
-        [hub_key::TOKEN].into_iter().chain(keys.clients.keys().map(String::as_str)).collect();
+        [hub_key::TOKEN].into_iter().chain(keys.client_keys.keys().map(String::as_str)).collect();
     PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(cluster)],
@@ -107,7 +109,7 @@ fn pod_spec(cluster: &Cluster, keys: &HubKeys) -> PodSpec {
         termination_grace_period_seconds: Some(cluster.spec.hub.drain.grace_period_seconds),
         topology_spread_constraints: Some(pod::spread(&cluster.name, Component::Hub)),
         volumes: Some(vec![
-            // Readable by whatever user the image names: the pod has no group of its own.
+            // The files are readable by any user that the image may name: the pod has no group of its own.
             pod::secret_volume(PASSWORD_VOLUME, names::redis_auth(&cluster.name), &[key::PASSWORD], 0o444),
             pod::secret_volume(KEYS_VOLUME, names::hub_token(&cluster.name), &hub_keys, 0o444),
             pod::empty_volume(TMP_VOLUME),
@@ -124,9 +126,9 @@ fn container(cluster: &Cluster) -> Container {
         image_pull_policy: Some(hub.image_pull_policy.as_str().to_owned()),
         // The contract comes first: a variable can refer only to those before it.
         env: Some(
-            promised(cluster)
+            protected_variables(cluster)
                 .chain(drain(cluster))
-                .chain(settings::of(hub))
+                .chain(settings::variables(hub))
                 .chain(hub.env.iter().cloned())
                 .collect(),
         ),
@@ -155,7 +157,7 @@ fn container(cluster: &Cluster) -> Container {
             failure_threshold: Some(2),
             ..Probe::default()
         }),
-        // Of any image only this is known: that it listens.
+        // All that is known of any image is that it listens.
         liveness_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction {
                 port: IntOrString::String(PORT_NAME.to_owned()),
@@ -179,25 +181,25 @@ fn container(cluster: &Cluster) -> Container {
     }
 }
 
-/// What holds whatever else is said.
-fn promised(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
-    contract(cluster).into_iter().chain(settings::auth(&cluster.spec.hub, KEYS_DIRECTORY))
+/// Returns the variables that no overlay may change.
+fn protected_variables(cluster: &Cluster) -> impl Iterator<Item = EnvVar> {
+    contract(cluster).into_iter().chain(settings::auth_variables(&cluster.spec.hub, KEYS_DIRECTORY))
 }
 
-/// The environment that every hub gets, whatever its image.
+/// Returns the hub contract: the environment that every hub gets, whatever its image.
 fn contract(cluster: &Cluster) -> Vec<EnvVar> {
     let mut contract = vec![
-        value("REDIS_SERVER", names::redis(&cluster.name)),
-        value("REDIS_PORT", REDIS_PORT.to_string()),
-        value("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
-        value("BACKPLANE_EVENT_KEY", cluster.event_key.clone()),
+        variable("REDIS_SERVER", names::redis(&cluster.name)),
+        variable("REDIS_PORT", REDIS_PORT.to_string()),
+        variable("REDIS_PASSWORD_FILE", format!("{PASSWORD_DIRECTORY}/{}", key::PASSWORD)),
+        variable("BACKPLANE_EVENT_KEY", cluster.event_key.clone()),
         field("POD_NAME", "metadata.name"),
         field("POD_IP", "status.podIP"),
-        value("HUB_PORT", cluster.spec.hub.port.to_string()),
-        value("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
+        variable("HUB_PORT", cluster.spec.hub.port.to_string()),
+        variable("HUB_TOKEN_KEY_FILE", format!("{KEYS_DIRECTORY}/{}", hub_key::TOKEN)),
     ];
     if cluster.spec.hub.password_env {
-        contract.push(from(
+        contract.push(variable_from(
             "REDIS_PASSWORD",
             EnvVarSource {
                 secret_key_ref: Some(SecretKeySelector {
@@ -212,21 +214,22 @@ fn contract(cluster: &Cluster) -> Vec<EnvVar> {
     contract
 }
 
-/// Tells our own hub of a grace that is not the default, unless the user does.
+/// Returns the variable that tells our own hub of a grace period that is not the default, unless the user
+/// sets it.
 fn drain(cluster: &Cluster) -> Option<EnvVar> {
     const NAME: &str = "HUB_SHUTDOWN_GRACE";
     let (hub, grace) = (&cluster.spec.hub, cluster.spec.hub.drain.grace_period_seconds);
     if hub.drain == Drain::default() || hub.env.iter().any(|env| env.name == NAME) {
         return None;
     }
-    Some(value(NAME, (grace - LAME_DUCK_SECONDS - FAREWELL_SECONDS).max(1).to_string()))
+    Some(variable(NAME, (grace - LAME_DUCK_SECONDS - EXIT_SECONDS).max(1).to_string()))
 }
 
 fn field(name: &str, path: &str) -> EnvVar {
     let source = ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: path.to_owned() };
-    from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
+    variable_from(name, EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() })
 }
 
-fn from(name: &str, source: EnvVarSource) -> EnvVar {
+fn variable_from(name: &str, source: EnvVarSource) -> EnvVar {
     EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
 }

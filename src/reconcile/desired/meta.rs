@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::reconcile::validate::Cluster;
 
-/// The metadata of the child `name`.
+/// Returns the metadata of the child `name`.
 pub(super) fn meta(cluster: &Cluster, name: String, component: Component) -> ObjectMeta {
     let theirs = &cluster.spec.child_metadata;
     let mut labels = theirs.labels.clone();

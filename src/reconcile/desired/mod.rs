@@ -1,5 +1,6 @@
-//! What a cluster should look like: pure functions from ([`Cluster`], [`Auth`]) to typed Kubernetes objects, one file per
-//! group of children. Nothing here reads or writes; everything is tested by comparing whole objects.
+//! The fourth step, pure: the desired state of a cluster. Functions from ([`Cluster`], [`Auth`]) to typed
+//! Kubernetes objects, one file per group of children. Nothing here reads or writes; everything is tested by
+//! comparing whole objects.
 
 mod auth;
 mod backplane;
@@ -25,37 +26,37 @@ use crate::reconcile::validate::{Auth, Cluster, Defaults, HubKeys};
 
 pub use error::WorkloadError;
 
-/// Every child of a `ChatCluster`. Where it is applied it is destructured without `..`, so that a forgotten child does
-/// not compile. `None`: there should be none.
+/// Every child of a `ChatCluster`; `None` where a child should not exist. The struct is destructured without
+/// `..` where it is applied, so that a forgotten child does not compile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Children {
-    /// `<name>-redis-auth`.
+    /// The Secret `<name>-redis-auth`, with the password.
     pub auth: Secret,
-    /// `<name>-hub-token`.
+    /// The Secret `<name>-hub-token`, with the hubs' keys.
     pub hub_token: Secret,
-    /// `<name>-redis-config`.
+    /// The ConfigMap `<name>-redis-config`, with redis.conf.
     pub redis_config: ConfigMap,
-    /// `<name>-redis-nodes`.
+    /// The headless Service `<name>-redis-nodes` of Redis's pod.
     pub redis_nodes: Service,
-    /// `<name>-redis`: the hostname that hubs use.
+    /// The Service `<name>-redis`, whose name is the hostname that hubs use.
     pub redis_service: Service,
-    /// `<name>-redis`: who may reach Redis.
+    /// The NetworkPolicy `<name>-redis`: who may reach Redis.
     pub redis_policy: Option<NetworkPolicy>,
-    /// `<name>-hub`: who may reach the hubs.
+    /// The NetworkPolicy `<name>-hub`: who may reach the hubs.
     pub hub_policy: Option<NetworkPolicy>,
-    /// `<name>-hub`: how many hubs may be missing while nodes are drained.
+    /// The disruption budget `<name>-hub`: how many hubs may be missing while nodes are drained.
     pub hub_budget: PodDisruptionBudget,
-    /// `<name>-redis`; or what is wrong with `redis.podTemplate`.
+    /// The StatefulSet `<name>-redis`, or the fault of `redis.podTemplate`.
     pub redis_set: Result<StatefulSet, WorkloadError>,
-    /// `<name>-hub`; or what is wrong with `hub.podTemplate` or `hub.auth`.
+    /// The Deployment `<name>-hub`, or the fault of `hub.podTemplate` or `hub.auth`.
     pub hub_deployment: Result<Deployment, WorkloadError>,
-    /// `<name>-hub`: who decides how many hubs run, if the spec does not.
+    /// The autoscaler `<name>-hub`, which decides on the number of hubs if the spec does not.
     pub hub_autoscaler: Option<HorizontalPodAutoscaler>,
-    /// `<name>`: the public address; `None` until the cluster may be public.
+    /// The public Service `<name>`; `None` until the cluster may be public.
     pub public_service: Option<Service>,
 }
 
-/// All children of `cluster`. `public`: whether the cluster may have its public address by now.
+/// Returns all children of `cluster`. `public`: true if the cluster may have its public Service by now.
 pub fn children(
     cluster: &Cluster,
     auth: &Auth,

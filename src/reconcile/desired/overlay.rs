@@ -1,5 +1,5 @@
-//! A user's `podTemplate`, laid over ours by strategic merge: maps merge, keyed lists merge by their keys, other lists are
-//! replaced, null removes. See
+//! A user's `podTemplate`, merged into ours by strategic merge: maps merge, keyed lists merge by their keys,
+//! other lists are replaced, null removes. See
 //! <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/#notes-on-the-strategic-merge-patch>.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -13,43 +13,43 @@ use chatcluster_api::Overlay;
 /// The directive of a strategic merge that deletes or replaces.
 const PATCH: &str = "$patch";
 
-/// Why a `podTemplate` cannot be used. Waits for the person.
+/// The reason for which a `podTemplate` cannot be used. Waits for a person.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum OverlayError {
-    /// A field that pod templates have, with a value that it cannot have.
+    /// The overlay has a field with a value that it cannot have.
     #[error("{field} is no part of a pod template: {path}: {message}; correct it or remove it")]
     Malformed {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
-        /// What is wrong.
+        /// The fault of the value.
         message: String,
     },
-    /// A field that pod templates do not have.
+    /// The overlay has a field that pod templates do not have.
     #[error("{field} has a field {path} that pod templates do not have: correct its name or remove it")]
     Unknown {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
     },
-    /// What the operator counts on.
+    /// The overlay changes a field on which the operator relies.
     #[error("{field} must not change {path}, which the operator sets itself: remove it")]
     Protected {
         /// The field of the spec.
         field: &'static str,
-        /// Where in it.
+        /// The path in that field.
         path: String,
     },
 }
 
-/// `template` with `overlay` on top. `protected`: gives what must be in the result as it stands there. `field`: where the
-/// overlay stands in the spec.
+/// Merges `overlay` into `template`. `protected`: returns the fields that the result must have as they stand
+/// there. `field`: the field of the spec that holds the overlay.
 ///
 /// # Errors
 /// If the result is no pod template, or lacks something of `protected`.
-pub fn lay(
+pub fn apply(
     template: PodTemplateSpec,
     overlay: Option<&Overlay>,
     protected: impl FnOnce() -> Value,
@@ -139,12 +139,14 @@ fn directive(map: &Map<String, Value>) -> Option<&str> {
     map.get(PATCH)?.as_str().filter(|what| ["merge", "replace", "delete"].contains(what))
 }
 
-/// Any other directive stays, and is reported as a field that pod templates do not have.
+/// True for a directive that was carried out. Any other directive stays, and is reported as a field that pod
+/// templates do not have.
 fn is_directive(key: &str, value: &Value) -> bool {
     key == PATCH && value.as_str().is_some_and(|what| ["merge", "replace"].contains(&what))
 }
 
-/// People write `cpu: 1`, and Kubernetes takes it; the type of a quantity is text.
+/// Turns quantities that are numbers into text: people write `cpu: 1`, and Kubernetes takes it; the type of a
+/// quantity is text.
 fn quantities_as_text(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -188,15 +190,15 @@ mod tests {
         .unwrap()
     }
 
-    fn lay_over(overlay: Value, protected: &Value) -> Result<Value, OverlayError> {
+    fn apply_to_ours(overlay: Value, protected: &Value) -> Result<Value, OverlayError> {
         let overlay: Overlay = serde_json::from_value(overlay).unwrap();
-        let laid = lay(ours(), Some(&overlay), || protected.clone(), "hub.podTemplate")?;
-        Ok(serde_json::to_value(laid).unwrap())
+        let applied = apply(ours(), Some(&overlay), || protected.clone(), "hub.podTemplate")?;
+        Ok(serde_json::to_value(applied).unwrap())
     }
 
     #[test]
     fn keyed_lists_merge_and_others_are_replaced() {
-        let got = lay_over(
+        let got = apply_to_ours(
             json!({"metadata": {"annotations": {"note": "n"}}, "spec": {
                 "tolerations": [{"operator": "Exists"}],
                 "containers": [
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn null_removes_a_field_and_a_directive_an_element() {
-        let got = lay_over(
+        let got = apply_to_ours(
             json!({"spec": {
                 "containers": [{
                     "name": "hub",
@@ -243,15 +245,17 @@ mod tests {
     #[test]
     fn quantities_may_be_numbers() {
         let resources = json!({"limits": {"cpu": 1, "memory": "1Gi"}});
-        let got =
-            lay_over(json!({"spec": {"containers": [{"name": "hub", "resources": resources}]}}), &json!({}));
+        let got = apply_to_ours(
+            json!({"spec": {"containers": [{"name": "hub", "resources": resources}]}}),
+            &json!({}),
+        );
 
         assert_eq!(got.unwrap()["spec"]["containers"][0]["resources"]["limits"]["cpu"], "1");
     }
 
     #[test]
     fn a_field_that_does_not_exist_is_named() {
-        let got = lay_over(json!({"spec": {"tolerations": [], "nodeSelektor": {"a": "b"}}}), &json!({}));
+        let got = apply_to_ours(json!({"spec": {"tolerations": [], "nodeSelektor": {"a": "b"}}}), &json!({}));
 
         let error = got.unwrap_err();
         assert_eq!(
@@ -262,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_is_named_with_its_place() {
-        let error = lay_over(json!({"spec": {"nodeSelector": {"a": 1}}}), &json!({})).unwrap_err();
+        let error = apply_to_ours(json!({"spec": {"nodeSelector": {"a": 1}}}), &json!({})).unwrap_err();
 
         let OverlayError::Malformed { path, .. } = &error else { panic!("{error}") };
         assert_eq!(path, "spec.nodeSelector.a");
@@ -274,11 +278,11 @@ mod tests {
             {"name": "hub", "env": [{"name": "A", "value": "1"}]}
         ]}});
 
-        let label = lay_over(json!({"metadata": {"labels": {"app": "y"}}}), &protected).unwrap_err();
+        let label = apply_to_ours(json!({"metadata": {"labels": {"app": "y"}}}), &protected).unwrap_err();
         let env = json!([{"name": "A", "value": "2"}]);
-        let env = lay_over(json!({"spec": {"containers": [{"name": "hub", "env": env}]}}), &protected);
+        let env = apply_to_ours(json!({"spec": {"containers": [{"name": "hub", "env": env}]}}), &protected);
         let gone = json!([{"name": "hub", "$patch": "delete"}]);
-        let gone = lay_over(json!({"spec": {"containers": gone}}), &protected).unwrap_err();
+        let gone = apply_to_ours(json!({"spec": {"containers": gone}}), &protected).unwrap_err();
 
         assert!(matches!(label, OverlayError::Protected { path, .. } if path == "metadata.labels.app"));
         let path = "spec.containers[hub].env[A].value";

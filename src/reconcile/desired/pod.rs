@@ -1,4 +1,5 @@
-//! What the pods of both components share: the `restricted` pod security standard, and small builders.
+//! The parts that the pods of both components share: the `restricted` pod security standard, and small
+//! builders.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use k8s_openapi::api::core::v1::{
 
 use chatcluster_api::names::{self, Component};
 
-/// The pod's half of `restricted`. See <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>.
+/// Returns the pod's half of `restricted`. See
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>.
 pub(super) fn restricted_pod() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
@@ -21,7 +23,7 @@ pub(super) fn restricted_pod() -> PodSecurityContext {
     }
 }
 
-/// The container's half of `restricted`, and a read-only root.
+/// Returns the container's half of `restricted`, and a read-only root.
 pub(super) fn restricted_container() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
@@ -31,7 +33,8 @@ pub(super) fn restricted_container() -> SecurityContext {
     }
 }
 
-/// Prefers to spread the pods of a component over zones and nodes, and schedules them all the same where that cannot be.
+/// Returns constraints that prefer to spread the pods of a component over zones and nodes, and let them be
+/// scheduled where that is impossible.
 pub(super) fn spread(instance: &str, component: Component) -> Vec<TopologySpreadConstraint> {
     ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
         .into_iter()
@@ -45,7 +48,7 @@ pub(super) fn spread(instance: &str, component: Component) -> Vec<TopologySpread
         .collect()
 }
 
-/// Those annotations that there are; `None` where there are none.
+/// Returns the annotations that are set; `None` if none is.
 pub(super) fn annotations<'a>(
     some: impl IntoIterator<Item = Option<(&'a str, &'a str)>>,
 ) -> Option<BTreeMap<String, String>> {
@@ -54,7 +57,8 @@ pub(super) fn annotations<'a>(
     (!some.is_empty()).then_some(some)
 }
 
-/// A volume with some keys of the Secret `name`, as files of those names. `mode`: their permission bits.
+/// Returns a volume with some keys of the Secret `name`, as files of those names. `mode`: their permission
+/// bits.
 pub(super) fn secret_volume(volume: &str, name: String, keys: &[&str], mode: i32) -> Volume {
     let item = |key: &&str| KeyToPath { key: (*key).to_owned(), path: (*key).to_owned(), mode: None };
     Volume {
@@ -69,12 +73,12 @@ pub(super) fn secret_volume(volume: &str, name: String, keys: &[&str], mode: i32
     }
 }
 
-/// An empty, writable volume that ends with the pod.
+/// Returns an empty, writable volume that ends with the pod.
 pub(super) fn empty_volume(volume: &str) -> Volume {
     Volume { name: volume.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() }
 }
 
-/// Mounts `volume` at `path`.
+/// Returns a mount of `volume` at `path`.
 pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: volume.to_owned(),
@@ -84,7 +88,7 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// A variable that has this value.
-pub(super) fn value(name: &str, value: String) -> EnvVar {
+/// Returns a variable with this value.
+pub(super) fn variable(name: &str, value: String) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
 }

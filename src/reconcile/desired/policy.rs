@@ -1,4 +1,4 @@
-//! Who may reach the pods of a cluster.
+//! The network policies of a cluster's pods.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::meta::meta;
 use crate::reconcile::validate::Cluster;
 use chatcluster_api::names::{self, Component, OPERATOR, REDIS_PORT};
 
-/// Redis answers the hubs of this cluster and the operator and no one else, and itself calls no one.
+/// Returns the policy of Redis: it accepts connections of the hubs of this cluster and of the operator only,
+/// and opens none.
 pub(super) fn redis(cluster: &Cluster, operator_namespace: Option<&str>) -> NetworkPolicy {
     let hubs = NetworkPolicyPeer {
         pod_selector: Some(names::selector(&cluster.name, Component::Hub)),
@@ -35,7 +36,8 @@ pub(super) fn redis(cluster: &Cluster, operator_namespace: Option<&str>) -> Netw
     )
 }
 
-/// Hubs answer everyone, on their port only. They may call whom they like: an image of the user may need a database.
+/// Returns the policy of the hubs: they accept connections of everyone, on their port only. They may connect
+/// to anything: an image of the user may need a database.
 pub(super) fn hub(cluster: &Cluster) -> NetworkPolicy {
     policy(
         cluster,
@@ -59,7 +61,7 @@ fn policy(
             pod_selector: Some(names::selector(&cluster.name, component)),
             ingress: Some(vec![rule]),
             policy_types: Some(types.iter().map(|t| (*t).to_owned()).collect()),
-            // Owned though empty, so that a rule that someone adds is drift.
+            // The operator owns this field though it is empty, so that a rule that someone adds is drift.
             egress: types.contains(&"Egress").then(Vec::new),
         }),
     }

@@ -35,7 +35,8 @@ pub(super) fn service(cluster: &Cluster) -> Service {
                 .then(|| wanted.ip_families.iter().map(|family| family.as_str().to_owned()).collect()),
             load_balancer_class: wanted.load_balancer_class.clone(),
             load_balancer_source_ranges: (!ranges.is_empty()).then(|| ranges.clone()),
-            // Named even when it is the default, or removing it from the spec would leave it as it was.
+            // The policy is set even when it is the default: otherwise its removal from the spec would leave
+            // the former one.
             external_traffic_policy: external.then(|| {
                 wanted.external_traffic_policy.unwrap_or(ExternalTrafficPolicy::Cluster).as_str().to_owned()
             }),

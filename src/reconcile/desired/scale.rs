@@ -1,4 +1,5 @@
-//! How many hubs run, and how many at least: the autoscaler and the disruption budget, both named as the Deployment.
+//! The number of hubs, and the number that may be missing: the autoscaler and the disruption budget, both
+//! named as the Deployment.
 
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
@@ -11,7 +12,7 @@ use super::meta::meta;
 use crate::reconcile::validate::Cluster;
 use chatcluster_api::names::{self, Component};
 
-/// The autoscaler, if one is asked for.
+/// Returns the autoscaler, if the spec asks for one.
 pub(super) fn autoscaler(cluster: &Cluster) -> Option<HorizontalPodAutoscaler> {
     let wanted = cluster.spec.hub.autoscaling.as_ref()?;
     Some(HorizontalPodAutoscaler {
@@ -42,14 +43,15 @@ pub(super) fn autoscaler(cluster: &Cluster) -> Option<HorizontalPodAutoscaler> {
     })
 }
 
-/// Nodes are drained one hub at a time. It never blocks a drain: with one hub, that one may go.
+/// Returns the disruption budget: one hub at a time may be evicted. It never blocks a drain: with one hub,
+/// that one may go.
 pub(super) fn budget(cluster: &Cluster) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: meta(cluster, names::hub(&cluster.name), Component::Hub),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(names::selector(&cluster.name, Component::Hub)),
-            // A hub that does not work keeps no node from being drained.
+            // A hub that is not ready keeps no node from being drained.
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),

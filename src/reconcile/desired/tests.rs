@@ -1,5 +1,6 @@
-//! Whole objects, compared with the documents in `expected/`. After an intended change, `UPDATE_EXPECTED=1 cargo test`
-//! writes them anew, and the difference is reviewed like code: each line of it restarts pods or opens a port somewhere.
+//! Whole objects, compared with the documents in `expected/`. After an intended change, `UPDATE_EXPECTED=1
+//! cargo test` rewrites them, and the difference is reviewed like code: each line of it restarts pods or
+//! opens a port somewhere.
 
 use std::path::PathBuf;
 
@@ -10,20 +11,20 @@ use std::sync::Arc;
 use super::Children;
 use crate::reconcile::validate::hub_keys::HubKeys;
 use crate::reconcile::validate::testing::{auth, cluster, defaults, keys, secret};
-use crate::reconcile::validate::{Auth, Cluster, Restart, SecretKey, UserSecret};
+use crate::reconcile::validate::{Auth, Cluster, Restart, SecretKeyRef, UserSecret};
 use chatcluster_api::names::hub_key;
 
-/// As the operator would have them, with a key of the user's where the spec names one.
+/// Returns the children that the operator desires, with a key of the user's where the spec names one.
 fn children(cluster: &Cluster, auth: &Auth, public: bool) -> Children {
     super::children(cluster, auth, &keys(cluster, &users_key()), &defaults(), public)
 }
 
 fn users_key() -> UserSecret {
-    let named = SecretKey { name: "mine".to_owned(), key: "jwt.key".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "jwt.key".to_owned() };
     UserSecret::Found(named, Arc::new(secret(&[("jwt.key", "jwt-s3cret-of-at-least-32-bytes-in-all")])))
 }
 
-/// Every object, one YAML document each.
+/// Returns every object, one YAML document each.
 fn documents(children: Children) -> String {
     let Children {
         auth,
@@ -146,7 +147,7 @@ fn the_password_stands_in_the_secret_and_nowhere_else() {
     let all = documents(children.clone());
     let without_secret = all.replace(&serde_saphyr::to_string(&json!(children.auth)).unwrap(), "");
 
-    // In a Secret values are base64: of the password itself, and of the URI with it.
+    // A Secret's values are base64: of the password itself, and of the URI with it.
     for trace in ["s3cret", "czNjcmV0", "OnMzY3JldE"] {
         assert!(!without_secret.contains(trace), "{trace} is in:\n{without_secret}");
     }
@@ -161,7 +162,7 @@ fn the_hubs_keys_stand_in_their_secret_and_nowhere_else() {
     let all = documents(children.clone());
     let without_secret = all.replace(&serde_saphyr::to_string(&json!(children.hub_token)).unwrap(), "");
 
-    // The beginnings of both, as they are and as base64.
+    // The beginnings of both keys, as they are and as base64.
     for (key, encoded) in [("t0ken-key", "dDBrZW4ta2V5"), ("jwt-s3cret", "and0LXMzY3Jld")] {
         assert!(!without_secret.contains(key) && !without_secret.contains(encoded), "{without_secret}");
         assert!(all.contains(encoded), "the Secret should hold it");
@@ -203,10 +204,10 @@ fn hubs_are_rolled_for_another_key_of_connection_tokens_and_not_for_another_key_
     let before = keys(&with_auth, &users_key());
     let mut other_token = before.clone();
     other_token.revision = "k2".to_owned();
-    let named = SecretKey { name: "mine".to_owned(), key: "jwt.key".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "jwt.key".to_owned() };
     let another = UserSecret::Found(named, Arc::new(secret(&[("jwt.key", &"x".repeat(40))])));
     let other_key = keys(&with_auth, &another);
-    assert_ne!(before.clients, other_key.clients);
+    assert_ne!(before.client_keys, other_key.client_keys);
 
     let template = |keys| template_of_hubs(&with_auth, keys);
 
@@ -218,7 +219,7 @@ fn hubs_are_rolled_for_another_key_of_connection_tokens_and_not_for_another_key_
 fn hubs_whose_clients_cannot_be_told_stay_as_they_are_and_so_does_the_key_that_they_have() {
     let with_auth = cluster(json!({"hub": {"auth": {"keySecret": {"name": "mine"}}}}));
     let mut unusable = keys(&with_auth, &UserSecret::NotNamed);
-    unusable.clients = keys(&with_auth, &users_key()).clients;
+    unusable.client_keys = keys(&with_auth, &users_key()).client_keys;
 
     let found = super::children(&with_auth, &auth(), &unusable, &defaults(), true);
 

@@ -8,12 +8,12 @@ use crate::reconcile::validate::Cluster;
 use crate::reconcile::validate::hub_keys::HubKeys;
 use chatcluster_api::names::{self, Component, hub_key};
 
-/// The Secret that the hubs mount. Of the user's key it holds a copy, so that no pod ever waits for a Secret that was
-/// deleted, and a bad one never replaces a good one.
+/// Returns the Secret that the hubs mount. It holds a copy of the user's key, so that no pod ever waits for a
+/// Secret that was deleted, and an unusable key never replaces a usable one.
 pub(super) fn secret(cluster: &Cluster, keys: &HubKeys) -> Secret {
     let bytes = |bytes: &[u8]| ByteString(bytes.to_vec());
     let mut data: std::collections::BTreeMap<_, _> =
-        keys.clients.iter().map(|(name, key)| (name.clone(), bytes(key.reveal()))).collect();
+        keys.client_keys.iter().map(|(name, key)| (name.clone(), bytes(key.reveal()))).collect();
     data.insert(hub_key::TOKEN.to_owned(), bytes(keys.token.reveal()));
     data.insert(hub_key::REVISION.to_owned(), bytes(keys.revision.as_bytes()));
     Secret {

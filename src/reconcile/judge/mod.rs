@@ -1,5 +1,5 @@
-//! The third step, pure: from what was observed to a verdict for each condition, one function each, whose message names the object and what a
-//! person can do.
+//! The third step, pure: it turns the observed state into a verdict on each condition, in one function each.
+//! Each message names the object and the remedy.
 
 mod verdict;
 mod volume;
@@ -8,7 +8,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use crate::reconcile::observe::{Observed, Report};
+use crate::reconcile::observe::{Observed, RedisReport};
 use crate::reconcile::validate::hub_keys::client_key;
 use crate::reconcile::validate::{Auth, AuthError, Cluster, UserSecret};
 use chatcluster_api::diagnose::{PodProblem, pod_problem};
@@ -20,26 +20,26 @@ pub use verdict::Verdict;
 pub use volume::{Growth, growth};
 
 pub(super) use verdict::{no, yes};
-use volume::still_grows;
+use volume::growth_in_progress;
 
-/// How often in a row Redis must be out of reach, a second apart, before that is said to a person.
-const PERSISTENT: u32 = 5;
+/// The number of failed attempts in a row, a second apart, from which Redis is reported as unreachable.
+const UNREACHABLE_ATTEMPTS: u32 = 5;
 
-/// The verdicts on one cluster.
+/// The verdicts on the conditions of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdicts {
-    /// `PasswordCurrent`.
+    /// The verdict on `PasswordCurrent`.
     pub password: Verdict,
-    /// `BackplaneReady`.
+    /// The verdict on `BackplaneReady`.
     pub backplane: Verdict,
-    /// `HubReady`.
+    /// The verdict on `HubReady`.
     pub hub: Verdict,
-    /// `Verified`.
+    /// The verdict on `Verified`.
     pub verified: Verdict,
 }
 
-/// Judges what was observed. `before`: the status so far; a hub that is being rolled does not undo that the cluster was
-/// verified, and what was said of Redis stays until there is news.
+/// Judges the observed state. `before`: the status so far. A rollout of the hubs does not undo that the
+/// cluster was verified, and the verdict on Redis stays until there is news.
 pub fn judge(
     cluster: &Cluster,
     observed: &Observed,
@@ -62,7 +62,7 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
                 AuthError::Invalid { .. } => Reason::PasswordInvalid,
             };
             let meanwhile =
-                if observed.auth.is_some() { "; until then the former password is in force" } else { "" };
+                if observed.auth.is_some() { "; until then the former password is in use" } else { "" };
             no(reason, format!("{error}{meanwhile}"))
         }
         Ok(auth) if is_rotating(observed, auth) => {
@@ -72,16 +72,16 @@ fn password_current(observed: &Observed, auth: Result<&Auth, &AuthError>) -> Ver
             (Some(weakness), UserSecret::Found(named, _)) => yes(
                 Reason::WeakPassword,
                 format!(
-                    "the password of the Secret {} is in force, but it {weakness}: write a longer, random one into it",
+                    "the password of the Secret {} is in use, but it {weakness}: write a longer, random one into it",
                     named.name
                 ),
             ),
-            _ => yes(Reason::Current, "the password that the spec names is in force"),
+            _ => yes(Reason::Current, "the password that the spec names is in use"),
         },
     }
 }
 
-/// Whether Redis's pod was started with another password than the current one.
+/// True if Redis's pod was started with another password than the current one.
 fn is_rotating(observed: &Observed, auth: &Auth) -> bool {
     observed
         .redis_pod
@@ -105,26 +105,27 @@ fn backplane_ready(
             ),
         );
     };
-    if let Some(verdict) = volume_trouble(cluster, observed, pod) {
+    if let Some(verdict) = volume_problem(cluster, observed, pod) {
         return verdict;
     }
     if let Some(problem) = pod_problem(pod, REDIS_CONTAINER, "spec.redis.image") {
         return problem_verdict(problem, Reason::RedisCrashing);
     }
-    // Until it is out of reach for long, what was said of it stays. A new operator begins to count anew.
+    // Until Redis has been unreachable for long, the former verdict on it stays. A new operator starts to
+    // count from zero.
     let was_unreachable = before
         .condition(ConditionType::BackplaneReady)
         .is_some_and(|condition| condition.reason == Reason::Unreachable.as_str());
-    let answers = match observed.report {
-        Report::Answers(_) => true,
-        Report::Unreachable { .. } => before.holds(ConditionType::BackplaneReady),
-        Report::Rejected | Report::NotAsked => false,
+    let answers = match observed.redis {
+        RedisReport::Answers(_) => true,
+        RedisReport::Unreachable { .. } => before.holds(ConditionType::BackplaneReady),
+        RedisReport::PasswordRejected | RedisReport::NotAsked => false,
     };
-    match &observed.report {
+    match &observed.redis {
         _ if auth.is_some_and(|auth| is_rotating(observed, auth)) => {
             no(Reason::RedisStarting, format!("pod {name} restarts with the new password"))
         }
-        Report::Rejected => no(
+        RedisReport::PasswordRejected => no(
             Reason::PasswordRejected,
             format!(
                 "Redis rejects the password of Secret {}: its users were changed after it started; restart it with: \
@@ -132,8 +133,8 @@ fn backplane_ready(
                 names::redis_auth(&cluster.name)
             ),
         ),
-        Report::Unreachable { error, times }
-            if is_ready(pod) && (was_unreachable || *times >= PERSISTENT) =>
+        RedisReport::Unreachable { error, times }
+            if is_ready(pod) && (was_unreachable || *times >= UNREACHABLE_ATTEMPTS) =>
         {
             no(
                 Reason::Unreachable,
@@ -144,18 +145,19 @@ fn backplane_ready(
             )
         }
         _ if answers && is_ready(pod) => {
-            let grows = observed.claim.as_deref().and_then(still_grows);
+            let grows = observed.claim.as_deref().and_then(growth_in_progress);
             let grows = grows.map(|grows| format!("; {grows}")).unwrap_or_default();
             yes(Reason::Ready, format!("Redis takes the password and answers{grows}"))
         }
-        Report::Answers(_) | Report::Unreachable { .. } | Report::NotAsked => {
+        RedisReport::Answers(_) | RedisReport::Unreachable { .. } | RedisReport::NotAsked => {
             no(Reason::RedisStarting, format!("pod {name} is starting"))
         }
     }
 }
 
-/// A volume that is missing shows as a pod that no node takes: the claim tells more.
-fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<Verdict> {
+/// Returns the verdict on a missing volume. It shows as a pod that cannot be scheduled, and the claim says
+/// more.
+fn volume_problem(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<Verdict> {
     if cluster.spec.redis.persistence == Persistence::None {
         return None;
     }
@@ -173,14 +175,14 @@ fn volume_trouble(cluster: &Cluster, observed: &Observed, pod: &Pod) -> Option<V
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume, and the cluster has no default storage class: make one the default, \
-                 or create the ChatCluster anew with redis.storage.storageClassName"
+                 or recreate the ChatCluster with redis.storage.storageClassName"
             ),
         ),
         class if observed.storage_class.is_none() && !observed.without_storage_classes => no(
             Reason::StorageClassMissing,
             format!(
                 "the claim {name} waits for a volume of the storage class {class}, which does not exist: create the class, \
-                 or create the ChatCluster anew with another redis.storage.storageClassName"
+                 or recreate the ChatCluster with another redis.storage.storageClassName"
             ),
         ),
         class => no(
@@ -202,15 +204,15 @@ fn problem_verdict(problem: PodProblem, crashing: Reason) -> Verdict {
     }
 }
 
-/// How many hubs there should be: by the spec, or by the autoscaler.
-pub(super) fn hubs_wanted(cluster: &Cluster, observed: &Observed) -> i32 {
+/// Returns the desired number of hubs: that of the spec, or of the autoscaler.
+pub(super) fn desired_hubs(cluster: &Cluster, observed: &Observed) -> i32 {
     let scaled = || observed.hub_deployment.as_ref()?.spec.as_ref()?.replicas;
     let fewest = || cluster.spec.hub.autoscaling.as_ref().map(|autoscaling| autoscaling.min_replicas);
     cluster.replicas().or_else(scaled).or_else(fewest).unwrap_or(0)
 }
 
 fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
-    let wanted = hubs_wanted(cluster, observed);
+    let wanted = desired_hubs(cluster, observed);
     let name = names::hub(&cluster.name);
     if let Err(error) = client_key(cluster, &observed.hub_secret) {
         let meanwhile =
@@ -227,7 +229,7 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
         );
     }
     let Some(deployment) = &observed.hub_deployment else {
-        return no(Reason::RollingOut, format!("Deployment {name} is being made"));
+        return no(Reason::RollingOut, format!("Deployment {name} is being created"));
     };
     let status = deployment.status.clone().unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
@@ -262,13 +264,13 @@ fn hub_ready(cluster: &Cluster, observed: &Observed) -> Verdict {
     no(Reason::RollingOut, format!("{ready} of {wanted} hubs are ready"))
 }
 
-/// Why the autoscaler leaves the number of hubs as it is, if it cannot do otherwise.
+/// Returns why the autoscaler cannot change the number of hubs; `None` if it can.
 fn does_not_scale(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
     let conditions = autoscaler.status.as_ref()?.conditions.as_ref()?;
     let stuck = conditions.iter().find(|c| {
         c.status == "False"
             && c.type_ == "ScalingActive"
-            // With no hubs it is switched off; that is another matter.
+            // With no hubs the autoscaler is switched off, which is no fault.
             && c.reason.as_deref() != Some("ScalingDisabled")
     })?;
     Some(format!(
@@ -295,8 +297,8 @@ fn verified(
         return yes(Reason::Verified, "Redis answers and the hubs are ready");
     }
     let stays =
-        matches!(observed.report, Report::Unreachable { .. }) && before.holds(ConditionType::Verified);
-    match observed.unseen.first() {
+        matches!(observed.redis, RedisReport::Unreachable { .. }) && before.holds(ConditionType::Verified);
+    match observed.unsubscribed_hubs.first() {
         Some(pod) if !stays => no(
             Reason::HubNotSubscribed,
             format!(

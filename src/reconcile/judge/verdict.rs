@@ -1,15 +1,15 @@
-//! A condition before it has a time.
+//! A condition without its transition time.
 
 use chatcluster_api::Reason;
 
-/// A condition before it has a time.
+/// A condition without its transition time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// `status`.
+    /// The condition's `status`.
     pub holds: bool,
-    /// `reason`.
+    /// The condition's `reason`.
     pub reason: Reason,
-    /// `message`.
+    /// The condition's `message`.
     pub message: String,
 }
 

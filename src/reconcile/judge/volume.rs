@@ -1,4 +1,4 @@
-//! Whether Redis's volume has to grow, and whether it can: pure.
+//! The growth of Redis's volume, where it is needed and possible: pure.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -8,51 +8,51 @@ use crate::objects::compare::quantity;
 use crate::reconcile::validate::Cluster;
 use chatcluster_api::Persistence;
 
-/// What is to be done about the volume's size.
+/// The change of the volume's size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// It is as big as the spec says, or bigger, or there is none.
+    /// None: the volume is as big as the spec says, or bigger, or there is none.
     None,
-    /// The claim is to ask for more.
+    /// The claim has to request a bigger volume.
     Expand {
         /// The claim's name.
         claim: String,
-        /// Its uid.
+        /// The claim's uid.
         uid: String,
-        /// What it asks for.
+        /// The size that the claim requests.
         from: String,
-        /// What it should.
+        /// The size in the spec.
         to: String,
     },
-    /// The claim has no volume yet, and Kubernetes changes no claim before.
-    Waits {
-        /// What it asks for.
+    /// The claim has no volume yet, and Kubernetes does not change the size before that.
+    Unbound {
+        /// The size that the claim requests.
         from: String,
     },
     /// The storage class does not let its volumes grow.
-    Impossible {
+    NotExpandable {
         /// The claim's name.
         claim: String,
-        /// What it asks for, and keeps.
+        /// The size that the claim requests, and keeps.
         from: String,
-        /// What the spec says.
+        /// The size in the spec.
         to: String,
-        /// The storage class.
+        /// The name of the storage class.
         class: String,
     },
 }
 
 impl Growth {
-    /// The size that the volume has all the same, if it is not the spec's.
-    pub fn stays_at(&self) -> Option<&str> {
+    /// Returns the size that the claim keeps for now, if it is not the spec's.
+    pub fn kept_size(&self) -> Option<&str> {
         match self {
-            Self::Waits { from } | Self::Impossible { from, .. } => Some(from),
+            Self::Unbound { from } | Self::NotExpandable { from, .. } => Some(from),
             Self::None | Self::Expand { .. } => None,
         }
     }
 }
 
-/// What is to be done about the claim, given its storage class (`None`: unknown).
+/// Decides on the growth of the claim, given its storage class (`None`: unknown).
 pub fn growth(
     cluster: &Cluster,
     claim: Option<&PersistentVolumeClaim>,
@@ -70,25 +70,27 @@ pub fn growth(
     let leaving = found.metadata.deletion_timestamp.is_some();
     match (grows && !leaving, bound, class) {
         (false, _, _) => Growth::None,
-        (true, false, _) => Growth::Waits { from },
+        (true, false, _) => Growth::Unbound { from },
         (true, true, Some(class)) if class.allow_volume_expansion != Some(true) => {
-            Growth::Impossible { claim: found.name_any(), from, to, class: class.name_any() }
+            Growth::NotExpandable { claim: found.name_any(), from, to, class: class.name_any() }
         }
-        // An unknown class: the API server knows it, and refuses what cannot be.
+        // If the class is unknown to the operator, the API server knows it, and refuses what it does not
+        // allow.
         (true, true, _) => {
             Growth::Expand { claim: found.name_any(), uid: found.uid().unwrap_or_default(), from, to }
         }
     }
 }
 
-/// What the claim asks for.
+/// Returns the size that the claim requests.
 fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
     let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     Some(requests.get("storage")?.0.clone())
 }
 
-/// In words: that the volume is still smaller than its claim asks, and why, if the claim says.
-pub(super) fn still_grows(claim: &PersistentVolumeClaim) -> Option<String> {
+/// Returns a message if the volume is still smaller than its claim requests, with the cause, if the claim has
+/// one.
+pub(super) fn growth_in_progress(claim: &PersistentVolumeClaim) -> Option<String> {
     let status = claim.status.as_ref()?;
     let (has, asked) = (status.capacity.as_ref()?.get("storage")?.0.clone(), requested(claim)?);
     if quantity(&has)? >= quantity(&asked)? {
@@ -147,15 +149,15 @@ mod tests {
     fn a_class_that_cannot_expand_is_named_and_the_size_stays() {
         let got = growth(&wants("2Gi"), Some(&claim("1Gi", "Bound")), Some(&class(false)));
 
-        assert_eq!(got.stays_at(), Some("1Gi"));
-        assert!(matches!(got, Growth::Impossible { class, .. } if class == "fast"));
+        assert_eq!(got.kept_size(), Some("1Gi"));
+        assert!(matches!(got, Growth::NotExpandable { class, .. } if class == "fast"));
     }
 
     #[test]
     fn a_claim_without_a_volume_waits_for_it() {
         let got = growth(&wants("2Gi"), Some(&claim("1Gi", "Pending")), Some(&class(true)));
 
-        assert_eq!(got, Growth::Waits { from: "1Gi".to_owned() });
+        assert_eq!(got, Growth::Unbound { from: "1Gi".to_owned() });
     }
 
     #[test]
@@ -168,9 +170,9 @@ mod tests {
         .unwrap();
 
         assert_eq!(
-            still_grows(&growing).as_deref(),
+            growth_in_progress(&growing).as_deref(),
             Some("its volume grows from 1Gi to 2Gi (FileSystemResizePending: waits for the pod)")
         );
-        assert_eq!(still_grows(&claim("1Gi", "Bound")), None);
+        assert_eq!(growth_in_progress(&claim("1Gi", "Bound")), None);
     }
 }

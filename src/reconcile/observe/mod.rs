@@ -1,5 +1,5 @@
-//! The second step, which reads: everything that a reconcile knows of the world, in one plain struct. Nothing after it reads
-//! again.
+//! The second step, which reads: all that a reconcile knows of the cluster, in one plain struct. No later
+//! step reads.
 
 mod observed;
 mod redis;
@@ -14,31 +14,32 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::SemaphorePermit;
 
 use crate::queue::Queue;
-use crate::reconcile::validate::{Cluster, SecretKey, auth_of, owns};
+use crate::reconcile::validate::{Cluster, SecretKeyRef, auth_of, owns};
 use crate::store::watches::Caches;
 use chatcluster_api::names::{self, COMPONENT, Component, REDIS_CONTAINER};
 use chatcluster_api::pods::{container_status, is_ready};
 
 pub use observed::Observed;
-pub use redis::{Backplane, Report, Subscriber};
-pub use user_secrets::{NoAnswer, UserSecrets};
+pub use redis::{RedisProbe, RedisReport, Subscriber};
+pub use user_secrets::{SecretTimeout, UserSecrets};
 
-use redis::Question;
+use redis::ProbeInputs;
 
-/// Reads all that there is to know of `cluster`: from the caches, and by asking Redis. Most of it is read once it is this
-/// reconcile's turn, which Redis is not waited for in, and which lasts while the [`SemaphorePermit`] does.
+/// Reads the state of `cluster`: from the caches, and by asking Redis. Most of it is read in this reconcile's
+/// turn of the queue, which begins after Redis has answered and lasts as long as the returned
+/// [`SemaphorePermit`].
 pub async fn observe<'a>(
     cluster: &Cluster,
     caches: &Caches,
     user_secrets: &UserSecrets,
-    backplane: &Backplane,
+    redis: &RedisProbe,
     queue: &'a Queue,
-) -> Result<(Observed, SemaphorePermit<'a>), NoAnswer> {
+) -> Result<(Observed, SemaphorePermit<'a>), SecretTimeout> {
     let (namespace, name) = (cluster.namespace.as_str(), cluster.name.as_str());
     let spec = &cluster.spec;
     let wanted = [
-        spec.redis.auth.existing_secret.as_ref().map(SecretKey::from),
-        spec.hub.auth.as_ref().map(|auth| SecretKey::from(&auth.key_secret)),
+        spec.redis.auth.existing_secret.as_ref().map(SecretKeyRef::from),
+        spec.hub.auth.as_ref().map(|auth| SecretKeyRef::from(&auth.key_secret)),
     ];
     let [user_secret, hub_secret] = user_secrets.follow(namespace, name, wanted).await?;
 
@@ -54,13 +55,13 @@ pub async fn observe<'a>(
 
     let auth = ours(caches.secrets.get(namespace, &names::redis_auth(name)), cluster);
     let known = auth.as_deref().and_then(auth_of);
-    let mut report = Report::NotAsked;
-    let mut unseen = Vec::new();
+    let mut report = RedisReport::NotAsked;
+    let mut unsubscribed_hubs = Vec::new();
     if let (Some(known), Some(pod)) = (known, redis_pod.as_deref())
-        && let Some(question) = question(pod, &hub_pods, known.revision)
+        && let Some(inputs) = inputs(pod, &hub_pods, known.revision)
     {
-        report = backplane.ask(&cluster.uid, &question, &known.password).await;
-        unseen = question.unseen(&report).into_iter().map(str::to_owned).collect();
+        report = redis.ask(&cluster.uid, &inputs, &known.password).await;
+        unsubscribed_hubs = inputs.unsubscribed(&report).into_iter().map(str::to_owned).collect();
     }
 
     let turn = queue.turn().await;
@@ -80,8 +81,8 @@ pub async fn observe<'a>(
         claim,
         without_storage_classes: caches.without_storage_classes,
         storage_class: class.and_then(|class| caches.storage_classes.get("", &class)),
-        report,
-        unseen,
+        redis: report,
+        unsubscribed_hubs,
     };
     Ok((observed, turn))
 }
@@ -90,11 +91,11 @@ fn ours<K: Resource>(object: Option<Arc<K>>, cluster: &Cluster) -> Option<Arc<K>
     object.filter(|object| owns(cluster, &**object))
 }
 
-/// What to ask Redis: once its container runs and its pod has an address.
-fn question(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<Question> {
+/// Returns the inputs for asking Redis; `None` until its container runs and its pod has an address.
+fn inputs(redis: &Pod, hubs: &[Arc<Pod>], revision: String) -> Option<ProbeInputs> {
     let container = container_status(redis, REDIS_CONTAINER)?;
     container.state.as_ref()?.running.as_ref()?;
-    Some(Question {
+    Some(ProbeInputs {
         redis: (redis.uid()?, container.restart_count, is_ready(redis)),
         address: address(redis)?,
         revision,

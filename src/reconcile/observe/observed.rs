@@ -1,4 +1,4 @@
-//! What is known of a cluster: plain data.
+//! The observed state of a cluster: plain data.
 
 use std::sync::Arc;
 
@@ -8,27 +8,27 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::ResourceExt;
 
-use super::redis::Report;
+use super::redis::RedisReport;
 use crate::reconcile::validate::UserSecret;
 
-/// What is known of one cluster.
+/// The observed state of one cluster.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// `<name>-redis-auth`, if it is ours.
+    /// The Secret `<name>-redis-auth`, if it is ours.
     pub auth: Option<Arc<Secret>>,
-    /// The Secret with the password that the spec refers to.
+    /// The user's Secret with the password, if the spec refers to one.
     pub user_secret: UserSecret,
-    /// `<name>-hub-token`, if it is ours.
+    /// The Secret `<name>-hub-token`, if it is ours.
     pub hub_token: Option<Arc<Secret>>,
-    /// The Secret that the spec refers to for the key of clients' tokens.
+    /// The user's Secret with the key that checks clients' tokens, if the spec refers to one.
     pub hub_secret: UserSecret,
-    /// `<name>-redis`.
+    /// The StatefulSet `<name>-redis`, if it is ours.
     pub redis_set: Option<Arc<StatefulSet>>,
-    /// `<name>-hub`.
+    /// The Deployment `<name>-hub`, if it is ours.
     pub hub_deployment: Option<Arc<Deployment>>,
-    /// `<name>-hub`.
+    /// The autoscaler `<name>-hub`, if it is ours.
     pub hub_autoscaler: Option<Arc<HorizontalPodAutoscaler>>,
-    /// `<name>`.
+    /// The public Service `<name>`, if it is ours.
     pub public_service: Option<Arc<Service>>,
     /// Redis's pod.
     pub redis_pod: Option<Arc<Pod>>,
@@ -38,16 +38,16 @@ pub struct Observed {
     pub claim: Option<Arc<PersistentVolumeClaim>>,
     /// The claim's storage class, if it exists.
     pub storage_class: Option<Arc<StorageClass>>,
-    /// Whether the operator cannot look at storage classes, so that one may exist that it does not know.
+    /// True if the operator may not read storage classes, so that one may exist that it does not know.
     pub without_storage_classes: bool,
-    /// What Redis said.
-    pub report: Report,
-    /// The ready hubs that Redis does not show subscribed.
-    pub unseen: Vec<String>,
+    /// The last answer of Redis.
+    pub redis: RedisReport,
+    /// The names of the ready hub pods that Redis does not show subscribed.
+    pub unsubscribed_hubs: Vec<String>,
 }
 
 impl Observed {
-    /// Our Secrets that are there: their names and versions.
+    /// Returns the names and resource versions of our Secrets that exist.
     pub fn own_secrets(&self) -> Vec<(String, Option<String>)> {
         let secrets = [&self.auth, &self.hub_token].into_iter().flatten();
         secrets.map(|secret| (secret.name_any(), secret.resource_version())).collect()

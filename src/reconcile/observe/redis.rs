@@ -1,4 +1,5 @@
-//! The operator as a client of Redis: does it take the password, and who is subscribed?
+//! The operator as a client of Redis, which finds out whether Redis takes the password, and who is
+//! subscribed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,55 +15,56 @@ use redis::{
 use crate::reconcile::validate::Password;
 use chatcluster_api::names::{OPERATOR, REDIS_PORT};
 
-/// How long a connection and each answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an answer stands in for a new one while nothing that it depends on has changed.
-const FRESH: Duration = Duration::from_mins(5);
+/// The timeout of a connection, and of each answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The time for which an answer is reused while nothing that it depends on has changed.
+const REUSE: Duration = Duration::from_mins(5);
 
-/// What Redis said.
+/// The answer of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// It was not asked: there is no running Redis pod, or no password yet.
+pub enum RedisReport {
+    /// Redis was not asked: it has no running pod, or there is no password yet.
     NotAsked,
-    /// It could not be asked.
+    /// Redis could not be reached.
     Unreachable {
-        /// Why.
+        /// The error of the last attempt.
         error: String,
-        /// How often that was so in a row: a network policy takes a moment to let a new pod be reached.
+        /// The number of attempts that failed in a row: a network policy takes a moment to let a new pod be
+        /// reached.
         times: u32,
     },
-    /// It does not take the password.
-    Rejected,
-    /// It takes the password, and these are subscribed.
+    /// Redis does not take the password.
+    PasswordRejected,
+    /// Redis takes the password, and these clients are subscribed.
     Answers(Vec<Subscriber>),
 }
 
 /// A client of Redis with at least one subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
-    /// As set by CLIENT SETNAME; empty if it was not.
+    /// The name set by CLIENT SETNAME; empty if none was set.
     pub name: String,
-    /// Where it connected from.
+    /// The address from which the client connected; `None` if it is no IP address.
     pub address: Option<IpAddr>,
 }
 
-/// What an answer of Redis depends on: while it stays the same, so does the answer.
+/// The state on which an answer of Redis depends: while it stays the same, so does the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Redis's pod: its uid, how often its container started, and whether it is ready.
+pub struct ProbeInputs {
+    /// Redis's pod: its uid, the number of restarts of its container, and whether it is ready.
     pub redis: (String, i32, bool),
-    /// Where it is asked.
+    /// The address of Redis's pod.
     pub address: IpAddr,
     /// The revision of the password.
     pub revision: String,
-    /// The names and addresses of the ready hubs: each is to be seen subscribed.
+    /// The names and addresses of the ready hub pods, each of which should be subscribed.
     pub hubs: Vec<(String, Option<IpAddr>)>,
 }
 
-impl Question {
-    /// The ready hubs that `report` does not show subscribed.
-    pub fn unseen<'a>(&'a self, report: &Report) -> Vec<&'a str> {
-        let Report::Answers(subscribers) = report else {
+impl ProbeInputs {
+    /// Returns the names of the ready hub pods that `report` does not show subscribed.
+    pub fn unsubscribed<'a>(&'a self, report: &RedisReport) -> Vec<&'a str> {
+        let RedisReport::Answers(subscribers) = report else {
             return self.hubs.iter().map(|(name, _)| name.as_str()).collect();
         };
         let seen = |name: &str, address: Option<IpAddr>| {
@@ -76,55 +78,55 @@ impl Question {
     }
 }
 
-/// Asks Redis, and remembers what it said.
+/// Asks Redis, and remembers its last answer about each cluster.
 #[derive(Debug, Default)]
-pub struct Backplane {
-    /// By the cluster's uid.
-    answers: Mutex<HashMap<String, (Question, Report, Instant)>>,
+pub struct RedisProbe {
+    /// The last answer about each cluster with the inputs and the time of asking, by the cluster's uid.
+    answers: Mutex<HashMap<String, (ProbeInputs, RedisReport, Instant)>>,
 }
 
-impl Backplane {
-    /// What Redis says to `question`; from memory where nothing has changed since it last answered well.
-    pub async fn ask(&self, uid: &str, question: &Question, password: &Password) -> Report {
+impl RedisProbe {
+    /// Returns the answer of Redis; from memory where nothing has changed since it last answered well.
+    pub async fn ask(&self, uid: &str, inputs: &ProbeInputs, password: &Password) -> RedisReport {
         let mut failed_before = 0;
         if let Some((asked, report, at)) = self.lock().get(uid) {
             match report {
-                Report::Answers(_)
-                    if asked == question && at.elapsed() < FRESH && question.unseen(report).is_empty() =>
+                RedisReport::Answers(_)
+                    if asked == inputs && at.elapsed() < REUSE && inputs.unsubscribed(report).is_empty() =>
                 {
                     return report.clone();
                 }
-                Report::Unreachable { times, .. } => failed_before = *times,
-                Report::Answers(_) | Report::Rejected | Report::NotAsked => {}
+                RedisReport::Unreachable { times, .. } => failed_before = *times,
+                RedisReport::Answers(_) | RedisReport::PasswordRejected | RedisReport::NotAsked => {}
             }
         }
-        let mut report = ask(question.address, password).await;
-        if let Report::Unreachable { times, .. } = &mut report {
+        let mut report = ask(inputs.address, password).await;
+        if let RedisReport::Unreachable { times, .. } = &mut report {
             *times += failed_before;
         }
-        self.lock().insert(uid.to_owned(), (question.clone(), report.clone(), Instant::now()));
+        self.lock().insert(uid.to_owned(), (inputs.clone(), report.clone(), Instant::now()));
         report
     }
 
-    /// The cluster is no more.
+    /// Drops the answer about a deleted cluster.
     pub fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Question, Report, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (ProbeInputs, RedisReport, Instant)>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn ask(address: IpAddr, password: &Password) -> Report {
-    match talk(address, password).await {
-        Ok(clients) => Report::Answers(subscribers(&clients)),
-        Err(error) if is_rejection(&error) => Report::Rejected,
-        Err(error) => Report::Unreachable { error: error.to_string(), times: 1 },
+async fn ask(address: IpAddr, password: &Password) -> RedisReport {
+    match query(address, password).await {
+        Ok(clients) => RedisReport::Answers(subscribers(&clients)),
+        Err(error) if is_rejection(&error) => RedisReport::PasswordRejected,
+        Err(error) => RedisReport::Unreachable { error: error.to_string(), times: 1 },
     }
 }
 
-async fn talk(address: IpAddr, password: &Password) -> Result<String, RedisError> {
+async fn query(address: IpAddr, password: &Password) -> Result<String, RedisError> {
     let settings = RedisConnectionInfo::default()
         .set_password(password.reveal())
         .set_lib_name(OPERATOR, env!("CARGO_PKG_VERSION"));
@@ -132,8 +134,8 @@ async fn talk(address: IpAddr, password: &Password) -> Result<String, RedisError
         .into_connection_info()?
         .set_redis_settings(settings);
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+        .set_connection_timeout(Some(TIMEOUT))
+        .set_response_timeout(Some(TIMEOUT));
     let mut connection: MultiplexedConnection =
         Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
     let _: String = redis::cmd("PING").query_async(&mut connection).await?;
@@ -145,8 +147,8 @@ fn is_rejection(error: &RedisError) -> bool {
         || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
 }
 
-/// Reads the answer of CLIENT LIST (<https://redis.io/docs/latest/commands/client-list/>): a client a line, `field=value`
-/// separated by blanks.
+/// Parses the answer of CLIENT LIST (<https://redis.io/docs/latest/commands/client-list/>): a client on each
+/// line, `field=value` separated by spaces.
 fn subscribers(clients: &str) -> Vec<Subscriber> {
     clients.lines().filter_map(subscriber).collect()
 }
@@ -177,8 +179,8 @@ id=4 addr=10.1.2.3:5000 laddr=10.1.2.9:6379 fd=8 name=lobby-hub-a db=0 sub=2 psu
 id=5 addr=[fd00::7]:5001 laddr=[fd00::9]:6379 fd=9 name= db=0 sub=0 psub=1 ssub=0 cmd=psubscribe user=default\n\
 id=6 addr=10.1.2.4:5002 laddr=10.1.2.9:6379 fd=10 name=idle db=0 sub=0 psub=0 ssub=0 cmd=ping user=default\n";
 
-    fn question(hubs: &[(&str, Option<&str>)]) -> Question {
-        Question {
+    fn inputs(hubs: &[(&str, Option<&str>)]) -> ProbeInputs {
+        ProbeInputs {
             redis: ("uid".to_owned(), 0, true),
             address: "10.1.2.9".parse().unwrap(),
             revision: "r".to_owned(),
@@ -201,16 +203,16 @@ id=6 addr=10.1.2.4:5002 laddr=10.1.2.9:6379 fd=10 name=idle db=0 sub=0 psub=0 ss
 
     #[test]
     fn a_hub_is_seen_by_its_name_or_by_its_address() {
-        let report = Report::Answers(subscribers(CLIENTS));
+        let report = RedisReport::Answers(subscribers(CLIENTS));
 
-        let question = question(&[
+        let inputs = inputs(&[
             ("lobby-hub-a", None),
             ("lobby-hub-b", Some("fd00::7")),
             ("idle", Some("10.1.2.4")),
             ("lobby-hub-c", None),
         ]);
 
-        assert_eq!(question.unseen(&report), ["idle", "lobby-hub-c"]);
-        assert_eq!(question.unseen(&Report::Rejected).len(), 4);
+        assert_eq!(inputs.unsubscribed(&report), ["idle", "lobby-hub-c"]);
+        assert_eq!(inputs.unsubscribed(&RedisReport::PasswordRejected).len(), 4);
     }
 }

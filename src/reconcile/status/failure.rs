@@ -1,12 +1,12 @@
-//! What could not be done, in the words of the status.
+//! A failure to write a child, as the status reports it.
 
 use chatcluster_api::Reason;
 
-/// Why a child is not as it should be. It waits for a person.
+/// The reason for which a child is not as desired. Waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The reason of `Ready` while this lasts.
+    /// The reason of the condition `Ready` while this lasts.
     pub reason: Reason,
-    /// The message: which object, why, and what a person can do.
+    /// The message: the object, the cause, and the remedy.
     pub message: String,
 }

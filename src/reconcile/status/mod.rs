@@ -1,5 +1,5 @@
-//! The last step, pure but for the patch that [`super`] sends: from the verdicts, and from what was done to the children, to the
-//! whole status.
+//! The last step, pure except for the patch that [`super`] sends: it builds the whole status from the
+//! verdicts and from the results of applying the children.
 
 mod failure;
 mod pace;
@@ -8,15 +8,15 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::reconcile::judge::{Verdict, Verdicts, hubs_wanted, no, yes};
+use crate::reconcile::judge::{Verdict, Verdicts, desired_hubs, no, yes};
 use crate::reconcile::observe::Observed;
-use crate::reconcile::validate::{Cluster, Held, hub_selector};
+use crate::reconcile::validate::{Cluster, HoldReason, hub_selector};
 use chatcluster_api::{ChatClusterStatus, ConditionType, HubStatus, Pending, Reason, ServiceType};
 
 pub use failure::Failure;
-pub(super) use pace::Pace;
+pub(super) use pace::pause;
 
-/// Where the clients of the public Service connect; `None` until that is known.
+/// Returns the address at which clients connect to the public Service; `None` until it is known.
 fn address(cluster: &Cluster, service: &Service) -> Option<String> {
     let wanted = &cluster.spec.service;
     let host = match wanted.type_ {
@@ -37,7 +37,7 @@ fn address(cluster: &Cluster, service: &Service) -> Option<String> {
 fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Verdict, Option<String>) {
     let Some(service) = &observed.public_service else {
         let why = if verified.holds {
-            format!("Service {} is being made", cluster.name)
+            format!("Service {} is being created", cluster.name)
         } else {
             format!("the Service is made once the cluster is verified: {}", verified.message)
         };
@@ -62,22 +62,23 @@ fn published(cluster: &Cluster, observed: &Observed, verified: &Verdict) -> (Ver
     }
 }
 
-/// What became of the children.
+/// The children that are not as desired.
 #[derive(Debug)]
-pub struct Done<'a> {
-    /// What could not be written.
+pub struct Unapplied<'a> {
+    /// The failures to write children.
     pub failures: &'a [Failure],
-    /// What was held back.
+    /// The changes that are held back while the cluster is paused or held.
     pub pending: Vec<Pending>,
 }
 
-/// The whole status. `before`: the status so far, whose transition times stay where nothing has changed.
+/// Builds the whole status. `before`: the status so far, whose transition times stay where a condition has
+/// not changed.
 pub fn status(
     cluster: &Cluster,
     generation: Option<i64>,
     observed: &Observed,
     verdicts: &Verdicts,
-    done: Done<'_>,
+    unapplied: Unapplied<'_>,
     before: &ChatClusterStatus,
     now: Timestamp,
 ) -> ChatClusterStatus {
@@ -86,7 +87,7 @@ pub fn status(
     let ready = ready(
         cluster,
         observed,
-        done.failures,
+        unapplied.failures,
         [password, backplane, hub, verified, &published],
         address.as_deref(),
     );
@@ -111,9 +112,9 @@ pub fn status(
             replicas: deployed.and_then(|s| s.replicas).unwrap_or(0),
             ready_replicas,
             selector: hub_selector(cluster),
-            summary: format!("{ready_replicas}/{}", hubs_wanted(cluster, observed)),
+            summary: format!("{ready_replicas}/{}", desired_hubs(cluster, observed)),
         }),
-        pending: done.pending,
+        pending: unapplied.pending,
         conditions: vec![
             condition(ConditionType::Ready, &ready),
             condition(ConditionType::PasswordCurrent, password),
@@ -125,7 +126,8 @@ pub fn status(
     }
 }
 
-/// The summary: what could not be written comes first, then the first condition that does not hold.
+/// Builds the condition `Ready`, the summary: a child that could not be written comes first, then the first
+/// condition that does not hold.
 fn ready(
     cluster: &Cluster,
     observed: &Observed,
@@ -138,15 +140,17 @@ fn ready(
         (None, Some(first)) => first.clone(),
         (None, None) => yes(
             Reason::Ready,
-            format!("{} hubs serve at {}", hubs_wanted(cluster, observed), address.unwrap_or_default()),
+            format!("{} hubs serve at {}", desired_hubs(cluster, observed), address.unwrap_or_default()),
         ),
     };
     let (reason, until) = match cluster.held {
         None => return summary,
-        Some(Held::Paused) => {
+        Some(HoldReason::Paused) => {
             (Reason::Paused, "paused: the operator changes nothing until spec.paused is false")
         }
-        Some(Held::Hold) => (Reason::Held, "held: the operator was started with --hold and changes nothing"),
+        Some(HoldReason::Hold) => {
+            (Reason::Held, "held: the operator was started with --hold and changes nothing")
+        }
     };
     Verdict { reason, message: format!("{until}; otherwise: {}", summary.message), ..summary }
 }

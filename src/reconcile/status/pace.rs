@@ -1,94 +1,36 @@
-//! When a status is written: at once where it says what someone waits for or should look at, and not with each step on the
-//! way there. Of a thousand clusters that come up, most steps are overtaken by the next before anybody has read them.
+//! Decides when a status is written: at once if it reports readiness or a problem, and later if it only reports a
+//! step on the way. While a thousand clusters are created, most steps are overtaken before anybody reads them.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chatcluster_api::{ChatClusterStatus, ConditionType, Reason};
 
-/// Between two statuses of which one has a condition that holds, and the other has not.
+/// The least time between two statuses of a cluster if the second only reports a step.
 const STEP: Duration = Duration::from_secs(2);
-/// Between two statuses that differ in reasons or numbers only, at most: one follows the other by [`STEP`], the next by
-/// twice as much, and so on. While many clusters wait, between any two of which none says what someone waits for.
-const LONGEST: Duration = Duration::from_secs(8);
+/// The same while many clusters wait, so that each writes one status while all of them are created.
+const STEP_WHILE_BUSY: Duration = Duration::from_secs(8);
 
-/// When the status of a cluster was written, and how often since a condition changed.
-#[derive(Debug)]
-pub(crate) struct Pace {
-    since: Instant,
-    details: u32,
+/// Returns how long to wait before the status `after` is written over `before`. `ago` is the time since `before`
+/// was written, or the cluster was first seen. `is_busy` is true while many other clusters wait.
+pub(crate) fn pause(
+    before: &ChatClusterStatus,
+    after: &ChatClusterStatus,
+    ago: Duration,
+    is_busy: bool,
+) -> Duration {
+    if is_awaited(before, after) {
+        return Duration::ZERO;
+    }
+    let step = if is_busy { STEP_WHILE_BUSY } else { STEP };
+    step.saturating_sub(ago)
 }
 
-impl Pace {
-    /// Of a cluster that was first seen at `now`.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { since: now, details: 0 }
-    }
-
-    /// For how long `after`, which differs from `before`, the status as it is, need not be written yet. `is_busy`: whether many other
-    /// clusters wait for more than that.
-    pub(crate) fn wait(
-        &self,
-        before: &ChatClusterStatus,
-        after: &ChatClusterStatus,
-        now: Instant,
-        is_busy: bool,
-    ) -> Duration {
-        let pause = match Step::between(before, after) {
-            Step::End => Duration::ZERO,
-            _ if is_busy => LONGEST,
-            Step::Condition => STEP,
-            Step::Detail => (STEP * 2_u32.saturating_pow(self.details)).min(LONGEST),
-        };
-        (self.since + pause).saturating_duration_since(now)
-    }
-
-    /// `after` was written over `before` at `now`.
-    pub(crate) fn wrote(&mut self, before: &ChatClusterStatus, after: &ChatClusterStatus, now: Instant) {
-        self.since = now;
-        self.details = match Step::between(before, after) {
-            Step::End | Step::Condition => 0,
-            Step::Detail => self.details.saturating_add(1).min(8),
-        };
-    }
-}
-
-/// How far it is from one status to another.
-#[derive(Debug, PartialEq)]
-enum Step {
-    /// The cluster is ready, or no longer, or has a problem that it had not.
-    End,
-    /// A condition holds, or holds no longer; or it is of another spec.
-    Condition,
-    /// All else.
-    Detail,
-}
-
-impl Step {
-    fn between(before: &ChatClusterStatus, after: &ChatClusterStatus) -> Self {
-        let is_problem = |reason: &str| Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == reason);
-        let had = |reason: &str| before.conditions.iter().any(|condition| condition.reason == reason);
-        let (held, holds) = (holding(before), holding(after));
-        let ready = ConditionType::Ready.as_str();
-        if held.contains(ready) != holds.contains(ready)
-            || after.conditions.iter().any(|now| is_problem(&now.reason) && !had(&now.reason))
-        {
-            Self::End
-        } else if held != holds
-            || before.observed_generation != after.observed_generation
-            || before.pending != after.pending
-        {
-            Self::Condition
-        } else {
-            Self::Detail
-        }
-    }
-}
-
-/// The conditions that hold.
-fn holding(status: &ChatClusterStatus) -> BTreeSet<&str> {
-    let holding = status.conditions.iter().filter(|condition| condition.status == "True");
-    holding.map(|condition| condition.type_.as_str()).collect()
+/// True if the cluster has become ready or has ceased to be, or has a new problem.
+fn is_awaited(before: &ChatClusterStatus, after: &ChatClusterStatus) -> bool {
+    let is_problem = |reason: &str| Reason::ALL.iter().any(|r| r.is_problem() && r.as_str() == reason);
+    let had = |reason: &str| before.conditions.iter().any(|condition| condition.reason == reason);
+    before.holds(ConditionType::Ready) != after.holds(ConditionType::Ready)
+        || after.conditions.iter().any(|now| is_problem(&now.reason) && !had(&now.reason))
 }
 
 #[cfg(test)]
@@ -115,40 +57,24 @@ mod tests {
 
     #[test]
     fn what_is_ready_is_said_at_once_and_so_is_a_problem() {
-        let (rolling, now) = (hubs(Reason::RollingOut), Instant::now());
-        let pace = Pace::new(now);
+        let (rolling, at_once) = (hubs(Reason::RollingOut), Duration::ZERO);
         let ready = status(&[(ConditionType::Ready, "True", Reason::Ready)]);
 
-        assert_eq!(pace.wait(&rolling, &ready, now, false), Duration::ZERO);
-        assert_eq!(pace.wait(&ready, &rolling, now, false), Duration::ZERO);
-        assert_eq!(pace.wait(&rolling, &hubs(Reason::ImagePullFailed), now, true), Duration::ZERO);
+        assert_eq!(pause(&rolling, &ready, Duration::ZERO, true), at_once);
+        assert_eq!(pause(&ready, &rolling, Duration::ZERO, true), at_once);
+        assert_eq!(pause(&rolling, &hubs(Reason::ImagePullFailed), Duration::ZERO, true), at_once);
     }
 
     #[test]
-    fn steps_wait_while_many_clusters_do() {
-        let (one, two, now) = (hubs(Reason::RollingOut), hubs(Reason::RedisStarting), Instant::now());
-        let there = status(&[(ConditionType::HubReady, "True", Reason::Ready)]);
-
-        for after in [two, there] {
-            assert_eq!(Pace::new(now).wait(&one, &after, now, true), LONGEST);
-        }
-    }
-
-    #[test]
-    fn a_condition_waits_for_two_seconds_and_details_ever_longer() {
-        let (mut pace, mut now) = (Pace::new(Instant::now()), Instant::now());
-        let none = ChatClusterStatus::default();
+    fn a_step_waits_for_two_seconds_and_for_eight_while_many_clusters_wait() {
         let (one, two) = (hubs(Reason::RollingOut), hubs(Reason::RedisStarting));
         let there = status(&[(ConditionType::HubReady, "True", Reason::Ready)]);
+        let seconds = Duration::from_secs;
 
-        for seconds in [2, 4, 8, 8] {
-            assert_eq!(pace.wait(&one, &two, pace.since, false), Duration::from_secs(seconds));
-            now += Duration::from_secs(9);
-            assert_eq!(pace.wait(&one, &two, now, false), Duration::ZERO, "it has waited");
-            pace.wrote(&one, &two, now);
+        for after in [two, there] {
+            for (ago, is_busy, left) in [(0, false, 2), (0, true, 8), (5, false, 0), (5, true, 3)] {
+                assert_eq!(pause(&one, &after, seconds(ago), is_busy), seconds(left), "{ago} s ago");
+            }
         }
-        assert_eq!(pace.wait(&none, &there, now, false), STEP);
-        pace.wrote(&none, &there, now);
-        assert_eq!(pace.wait(&one, &two, now, false), STEP);
     }
 }

@@ -1,4 +1,4 @@
-//! Situations, and what is said of them.
+//! Situations, and the statuses that describe them.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use super::*;
 use crate::reconcile::apply::ApplyError;
 use crate::reconcile::desired::overlay::OverlayError;
 use crate::reconcile::judge::judge;
-use crate::reconcile::observe::Report;
+use crate::reconcile::observe::RedisReport;
 use crate::reconcile::validate::testing::{auth, cluster};
-use crate::reconcile::validate::{Auth, AuthError, SecretKey, UserSecret};
+use crate::reconcile::validate::{Auth, AuthError, SecretKeyRef, UserSecret};
 
 fn of<K: serde::de::DeserializeOwned>(value: Value) -> Arc<K> {
     Arc::new(serde_json::from_value(value).unwrap())
@@ -31,7 +31,7 @@ fn pending_redis() -> Value {
     })
 }
 
-/// Two hubs, Redis and the public Service, all well.
+/// Returns two hubs, Redis and the public Service, all ready.
 fn well() -> Observed {
     Observed {
         auth: None,
@@ -54,8 +54,8 @@ fn well() -> Observed {
         claim: None,
         storage_class: Some(std::sync::Arc::default()),
         without_storage_classes: false,
-        report: Report::Answers(Vec::new()),
-        unseen: Vec::new(),
+        redis: RedisReport::Answers(Vec::new()),
+        unsubscribed_hubs: Vec::new(),
     }
 }
 
@@ -66,8 +66,8 @@ fn failure(error: &ApplyError) -> Failure {
 fn judged(cluster: &Cluster, observed: &Observed, failures: &[Failure]) -> ChatClusterStatus {
     let before = ChatClusterStatus::default();
     let verdicts = judge(cluster, observed, Ok(&auth()), &before);
-    let done = Done { failures, pending: Vec::new() };
-    status(cluster, Some(1), observed, &verdicts, done, &before, Timestamp::UNIX_EPOCH)
+    let unapplied = Unapplied { failures, pending: Vec::new() };
+    status(cluster, Some(1), observed, &verdicts, unapplied, &before, Timestamp::UNIX_EPOCH)
 }
 
 fn condition(status: &ChatClusterStatus, type_: ConditionType) -> (String, String, String) {
@@ -124,7 +124,8 @@ fn a_load_balancer_without_an_address_is_awaited_and_what_gives_one_is_said() {
 
 #[test]
 fn a_hub_that_is_not_subscribed_is_named() {
-    let observed = Observed { unseen: vec!["lobby-hub-b".to_owned()], public_service: None, ..well() };
+    let observed =
+        Observed { unsubscribed_hubs: vec!["lobby-hub-b".to_owned()], public_service: None, ..well() };
 
     let status = judged(&cluster(json!({})), &observed, &[]);
 
@@ -133,7 +134,7 @@ fn a_hub_that_is_not_subscribed_is_named() {
 
 #[test]
 fn hubs_that_subscribe_late_are_verified_by_readiness() {
-    let observed = Observed { unseen: vec!["lobby-hub-b".to_owned()], ..well() };
+    let observed = Observed { unsubscribed_hubs: vec!["lobby-hub-b".to_owned()], ..well() };
 
     let status = judged(&cluster(json!({"hub": {"verify": "Readiness"}})), &observed, &[]);
 
@@ -142,7 +143,7 @@ fn hubs_that_subscribe_late_are_verified_by_readiness() {
 
 #[test]
 fn a_password_that_redis_rejects_is_said_with_the_remedy() {
-    let observed = Observed { report: Report::Rejected, public_service: None, ..well() };
+    let observed = Observed { redis: RedisReport::PasswordRejected, public_service: None, ..well() };
 
     let status = judged(&cluster(json!({})), &observed, &[]);
 
@@ -157,7 +158,7 @@ fn a_password_that_redis_rejects_is_said_with_the_remedy() {
 #[test]
 fn a_redis_out_of_reach_is_a_problem_only_if_that_lasts() {
     let out_of_reach = |times| Observed {
-        report: Report::Unreachable { error: "timed out".into(), times },
+        redis: RedisReport::Unreachable { error: "timed out".into(), times },
         public_service: None,
         ..well()
     };
@@ -182,8 +183,8 @@ fn who_is_ready_stays_so_while_redis_is_out_of_reach_for_a_moment() {
     let before = judged(&cluster, &well(), &[]);
     let hubs: Vec<_> = well().hub_pods.iter().map(|pod| pod.name_any()).collect();
     let verdicts = |times| {
-        let report = Report::Unreachable { error: "timed out".into(), times };
-        let observed = Observed { report, unseen: hubs.clone(), ..well() };
+        let report = RedisReport::Unreachable { error: "timed out".into(), times };
+        let observed = Observed { redis: report, unsubscribed_hubs: hubs.clone(), ..well() };
         judge(&cluster, &observed, Ok(&auth()), &before)
     };
 
@@ -194,7 +195,7 @@ fn who_is_ready_stays_so_while_redis_is_out_of_reach_for_a_moment() {
 
 #[test]
 fn a_redis_that_restarts_with_a_new_password_is_no_problem() {
-    let observed = Observed { report: Report::Rejected, ..well() };
+    let observed = Observed { redis: RedisReport::PasswordRejected, ..well() };
     let new = Auth { revision: "r2".to_owned(), ..auth() };
 
     let verdicts = judge(&cluster(json!({})), &observed, Ok(&new), &ChatClusterStatus::default());
@@ -213,7 +214,7 @@ fn a_storage_class_that_does_not_exist_is_named() {
         redis_pod: Some(of(pending_redis())),
         claim: Some(of(claim)),
         storage_class: None,
-        report: Report::NotAsked,
+        redis: RedisReport::NotAsked,
         public_service: None,
         ..well()
     };
@@ -221,7 +222,7 @@ fn a_storage_class_that_does_not_exist_is_named() {
     let status = judged(&cluster(json!({})), &pending, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::StorageClassMissing, "storage class fast");
 
-    // An operator of some namespaces only cannot know.
+    // An operator of some namespaces only cannot read storage classes.
     let unknown = Observed { without_storage_classes: true, ..pending.clone() };
     let status = judged(&cluster(json!({})), &unknown, &[]);
     not_ready(&status, ConditionType::BackplaneReady, Reason::VolumePending, "storage class fast");
@@ -263,14 +264,14 @@ fn hubs_that_are_rolled_do_not_undo_what_was_verified() {
 }
 
 #[test]
-fn a_missing_secret_is_said_and_what_is_in_force_until_then() {
+fn a_missing_secret_is_said_and_what_is_in_use_until_then() {
     let error = AuthError::SecretMissing { name: "mine".into(), key: "pw".into() };
     let observed = Observed { auth: Some(of(json!({}))), ..well() };
 
     let verdicts = judge(&cluster(json!({})), &observed, Err(&error), &ChatClusterStatus::default());
 
     assert_eq!(verdicts.password.reason, Reason::SecretMissing);
-    assert!(verdicts.password.message.ends_with("until then the former password is in force"));
+    assert!(verdicts.password.message.ends_with("until then the former password is in use"));
 }
 
 #[test]
@@ -281,8 +282,11 @@ fn what_could_not_be_written_comes_first_in_the_summary() {
         owner: "belongs to Deployment web".into(),
     };
 
-    let status =
-        judged(&cluster(json!({})), &Observed { report: Report::Rejected, ..well() }, &[failure(&taken)]);
+    let status = judged(
+        &cluster(json!({})),
+        &Observed { redis: RedisReport::PasswordRejected, ..well() },
+        &[failure(&taken)],
+    );
 
     let (_, reason, message) = condition(&status, ConditionType::Ready);
     assert_eq!(reason, "NameTaken");
@@ -301,7 +305,7 @@ fn a_paused_cluster_says_so_and_how_it_is() {
 #[test]
 fn a_cluster_of_an_operator_that_holds_says_so() {
     let mut held = cluster(json!({}));
-    held.held = Some(Held::Hold);
+    held.held = Some(HoldReason::Hold);
 
     let (_, reason, message) = condition(&judged(&held, &well(), &[]), ConditionType::Ready);
 
@@ -333,8 +337,8 @@ fn an_autoscaler_without_metrics_is_told_and_holds_nothing_up() {
 }
 
 #[test]
-fn a_weak_password_is_named_and_in_force() {
-    let named = SecretKey { name: "mine".to_owned(), key: "pw".to_owned() };
+fn a_weak_password_is_named_and_in_use() {
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "pw".to_owned() };
     let observed = Observed { user_secret: UserSecret::Found(named, Arc::default()), ..well() };
 
     let status = judged(&cluster(json!({})), &observed, &[]);
@@ -382,12 +386,12 @@ fn a_transition_time_stays_until_the_status_changes() {
     let later = Timestamp::from_second(60).unwrap();
     let again = |observed: &Observed| {
         let verdicts = judge(&cluster, observed, Ok(&auth()), &first);
-        let done = Done { failures: &[], pending: Vec::new() };
-        status(&cluster, Some(1), observed, &verdicts, done, &first, later)
+        let unapplied = Unapplied { failures: &[], pending: Vec::new() };
+        status(&cluster, Some(1), observed, &verdicts, unapplied, &first, later)
     };
 
     assert_eq!(again(&well()), first);
-    let rejected = again(&Observed { report: Report::Rejected, ..well() });
+    let rejected = again(&Observed { redis: RedisReport::PasswordRejected, ..well() });
     assert_eq!(rejected.condition(ConditionType::BackplaneReady).unwrap().last_transition_time, Time(later));
     assert_eq!(
         rejected.condition(ConditionType::HubReady).unwrap().last_transition_time,

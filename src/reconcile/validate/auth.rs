@@ -1,24 +1,25 @@
-//! The password in force: generated, or the user's own.
+//! The active password of Redis: generated, or the user's own.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use thiserror::Error;
 
 use super::password::{Password, PasswordError};
-use super::secret::{SecretKey, UserSecret, has};
+use super::secret::{SecretKeyRef, UserSecret, present_keys};
 use crate::hex::random_hex;
 use chatcluster_api::names::key;
 
-/// The password in force, and a number that changes with it.
+/// The active password, and a revision that changes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// The password.
     pub password: Password,
-    /// Random, so that it tells nothing of the password to those who may read pods but not Secrets.
+    /// A random text that changes with the password. It says nothing about the password to people who may
+    /// read pods but not Secrets.
     pub revision: String,
 }
 
-/// Why the password that the spec names cannot be used. Each is mended by the user, and waits for that.
+/// The reason for which the password that the spec names cannot be used. Waits for the user to correct it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AuthError {
     /// `redis.auth.existingSecret` names a Secret that does not exist.
@@ -26,15 +27,15 @@ pub enum AuthError {
         "the Secret {name} that redis.auth.existingSecret names does not exist: create it with the key {key}, or remove existingSecret to have a password generated"
     )]
     SecretMissing {
-        /// Its name.
+        /// The Secret's name.
         name: String,
-        /// The key it should have.
+        /// The key that it should have.
         key: String,
     },
     /// The Secret has no such key.
     #[error(
         "the Secret {name} has no key {key}: add the key with the password, or name another in redis.auth.existingSecret.key{}",
-        has(.present)
+        present_keys(.present)
     )]
     KeyMissing {
         /// The Secret's name.
@@ -51,27 +52,27 @@ pub enum AuthError {
         name: String,
         /// The key.
         key: String,
-        /// What is wrong with it.
+        /// The fault of the value.
         error: PasswordError,
     },
 }
 
-/// The password that the spec asks for, given the Secret `<name>-redis-auth` as it is now (if it is ours) and the user's.
-/// A generated password is never generated anew while that Secret holds one.
+/// Returns the password that the spec asks for, given the present Secret `<name>-redis-auth` (if it is ours)
+/// and the user's. No password is generated while that Secret holds one.
 pub fn resolve_auth(current: Option<&Secret>, user: &UserSecret) -> Result<Auth, AuthError> {
-    let in_force = current.and_then(auth_of);
+    let active = current.and_then(auth_of);
     let password = match user {
-        UserSecret::NotNamed => return Ok(in_force.unwrap_or_else(|| fresh(Password::generate()))),
+        UserSecret::NotNamed => return Ok(active.unwrap_or_else(|| with_new_revision(Password::generate()))),
         UserSecret::Missing(wanted) => {
             return Err(AuthError::SecretMissing { name: wanted.name.clone(), key: wanted.key.clone() });
         }
         UserSecret::Found(wanted, secret) => user_password(wanted, secret)?,
     };
     // The revision stays with the password, or each reconcile would restart Redis.
-    Ok(in_force.filter(|auth| auth.password == password).unwrap_or_else(|| fresh(password)))
+    Ok(active.filter(|auth| auth.password == password).unwrap_or_else(|| with_new_revision(password)))
 }
 
-/// The password that the Secret `<name>-redis-auth` holds.
+/// Returns the password that the Secret `<name>-redis-auth` holds.
 pub fn auth_of(secret: &Secret) -> Option<Auth> {
     let data = secret.data.as_ref()?;
     let password = Password::parse(&data.get(key::PASSWORD)?.0).ok()?;
@@ -83,11 +84,11 @@ pub fn auth_of(secret: &Secret) -> Option<Auth> {
     Some(Auth { password, revision })
 }
 
-fn fresh(password: Password) -> Auth {
+fn with_new_revision(password: Password) -> Auth {
     Auth { password, revision: random_hex::<8>() }
 }
 
-fn user_password(wanted: &SecretKey, secret: &Secret) -> Result<Password, AuthError> {
+fn user_password(wanted: &SecretKeyRef, secret: &Secret) -> Result<Password, AuthError> {
     let (name, key) = (wanted.name.clone(), wanted.key.clone());
     let data = secret.data.clone().unwrap_or_default();
     match data.get(&wanted.key) {
@@ -105,8 +106,8 @@ mod tests {
     use super::*;
     use crate::reconcile::validate::testing::secret;
 
-    fn wanted() -> SecretKey {
-        SecretKey { name: "mine".to_owned(), key: "pw".to_owned() }
+    fn wanted() -> SecretKeyRef {
+        SecretKeyRef { name: "mine".to_owned(), key: "pw".to_owned() }
     }
 
     #[test]

@@ -8,16 +8,17 @@ use thiserror::Error;
 
 use chatcluster_api::{ChatCluster, ChatClusterSpec, names};
 
-/// What the operator was started with and every cluster shares.
+/// The settings of the operator that all clusters share.
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// The image of hubs that name none.
+    /// The image of hubs where the spec names none.
     pub hub_image: String,
-    /// The image of Redis where none is named.
+    /// The image of Redis where the spec names none.
     pub redis_image: String,
-    /// The namespace that the operator runs in, from which Redis takes its PING; none when it runs outside the cluster.
+    /// The namespace of the operator, from which Redis must be reachable for its PING; `None` when the
+    /// operator runs outside of the cluster.
     pub operator_namespace: Option<String>,
-    /// Whether every cluster is held as if it were paused.
+    /// True if every cluster is held as if it were paused.
     pub hold: bool,
 }
 
@@ -30,50 +31,52 @@ pub struct Cluster {
     pub namespace: String,
     /// `metadata.uid`.
     pub uid: String,
-    /// The owner reference of its children. Without `blockOwnerDeletion`, which would need one more permission.
+    /// The owner reference of its children. It has no `blockOwnerDeletion`, which would need one more
+    /// permission.
     pub owner: OwnerReference,
-    /// The name that messages travel under.
+    /// The name under which messages are published on Redis.
     pub event_key: String,
     /// The hub's image.
     pub hub_image: String,
     /// Redis's image.
     pub redis_image: String,
-    /// What was last asked to restart: the values of the annotations [`names::RESTART_HUB`] and [`names::RESTART_REDIS`].
+    /// The last requests to restart: the values of the annotations [`names::RESTART_HUB`] and
+    /// [`names::RESTART_REDIS`].
     pub restart: Restart,
-    /// Why nothing is changed, if nothing is.
-    pub held: Option<Held>,
-    /// Everything else.
+    /// The reason for which the operator changes nothing; `None` if it does.
+    pub held: Option<HoldReason>,
+    /// The spec, for everything else.
     pub spec: ChatClusterSpec,
 }
 
-/// The restarts that were asked for, by annotations: pods restart when the text changes.
+/// The restarts that were requested by annotations: pods restart when the text changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
-    /// Of the hubs.
+    /// The request for the hubs.
     pub hub: Option<String>,
-    /// Of Redis.
+    /// The request for Redis.
     pub redis: Option<String>,
 }
 
-/// Why the operator changes nothing.
+/// The reason for which the operator changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// `spec.paused`.
+pub enum HoldReason {
+    /// `spec.paused` is true.
     Paused,
     /// The operator was started with `--hold`.
     Hold,
 }
 
-/// What every object from the API server has and this one lacks.
+/// The metadata that every object from an API server has and this one lacks.
 #[derive(Debug, Error)]
 #[error("the ChatCluster has no {0}: it does not come from an API server")]
 pub struct Incomplete(&'static str);
 
 impl Cluster {
-    /// Takes a `ChatCluster` as the API server gave it.
+    /// Fills in the defaults of a `ChatCluster` as the API server delivered it.
     ///
     /// # Errors
-    /// If it lacks what every stored object has.
+    /// If it lacks metadata that every stored object has.
     pub fn new(object: &ChatCluster, defaults: &Defaults) -> Result<Self, Incomplete> {
         let namespace = object.namespace().ok_or(Incomplete("namespace"))?;
         let uid = object.uid().ok_or(Incomplete("uid"))?;
@@ -83,8 +86,8 @@ impl Cluster {
         let spec = object.spec.clone();
         let annotation = |name| object.annotations().get(name).cloned();
         let held = match (spec.paused, defaults.hold) {
-            (true, _) => Some(Held::Paused),
-            (false, true) => Some(Held::Hold),
+            (true, _) => Some(HoldReason::Paused),
+            (false, true) => Some(HoldReason::Hold),
             (false, false) => None,
         };
         Ok(Self {
@@ -103,7 +106,8 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// The same with a volume of that size, where it cannot have the spec's.
+    /// Returns the cluster with a volume of that size, for a volume that cannot have the spec's; without
+    /// change if `size` is `None`.
     pub fn with_volume_of(&self, size: Option<&str>) -> Cow<'_, Self> {
         let Some(size) = size else { return Cow::Borrowed(self) };
         let mut cluster = self.clone();
@@ -111,13 +115,13 @@ impl Cluster {
         Cow::Owned(cluster)
     }
 
-    /// How many hubs the spec asks for; `None`: an autoscaler decides.
+    /// Returns the number of hubs that the spec asks for; `None`: an autoscaler decides.
     pub fn replicas(&self) -> Option<i32> {
         self.spec.hub.autoscaling.is_none().then_some(self.spec.hub.replicas)
     }
 }
 
-/// The selector of the hub pods for `status.hub.selector`.
+/// Returns the selector of the hub pods, for `status.hub.selector`.
 pub fn hub_selector(cluster: &Cluster) -> String {
     names::selector_string(&cluster.name, names::Component::Hub)
 }

@@ -1,5 +1,5 @@
-//! The first step, pure: from a `ChatCluster` and the Secrets that it names to values that hold. After this step nothing is
-//! checked again.
+//! The first step, pure: it turns a `ChatCluster` and the Secrets that it names into valid values. No later
+//! step checks them again.
 
 mod auth;
 mod cluster;
@@ -11,8 +11,8 @@ mod secret;
 pub(crate) mod testing;
 
 pub use auth::{Auth, AuthError, auth_of, resolve_auth};
-pub use cluster::{Cluster, Defaults, Held, Incomplete, Restart, hub_selector};
+pub use cluster::{Cluster, Defaults, HoldReason, Incomplete, Restart, hub_selector};
 pub use hub_keys::{HubAuthError, HubKeys};
 pub(crate) use owner::{controller, owns};
 pub use password::{Password, PasswordError};
-pub use secret::{SecretKey, UserSecret};
+pub use secret::{SecretKeyRef, UserSecret};

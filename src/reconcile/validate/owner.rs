@@ -1,4 +1,4 @@
-//! Whose an object is.
+//! The owner of an object.
 
 use chatcluster_api::names::{APPLIED, INSTANCE, MANAGED_BY, OPERATOR};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -6,7 +6,8 @@ use kube::{Resource, ResourceExt};
 
 use super::cluster::Cluster;
 
-/// Whether `object` is a child of `cluster`: by its controller or, where someone took that away, by what we wrote on it.
+/// True if `object` is a child of `cluster`: by its controller or, where someone removed that, by the labels
+/// and the annotation that the operator wrote on it.
 pub(crate) fn owns<K: Resource>(cluster: &Cluster, object: &K) -> bool {
     let label = |name| object.labels().get(name).map(String::as_str);
     match controller(object) {
@@ -19,7 +20,7 @@ pub(crate) fn owns<K: Resource>(cluster: &Cluster, object: &K) -> bool {
     }
 }
 
-/// The one that `object` is a child of.
+/// Returns the owner reference of the object's controller.
 pub(crate) fn controller<K: Resource>(object: &K) -> Option<&OwnerReference> {
     object.owner_references().iter().find(|owner| owner.controller == Some(true))
 }

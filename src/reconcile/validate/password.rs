@@ -1,4 +1,4 @@
-//! The password of Redis: where it comes from, and the only forms in which it leaves the process.
+//! The password of Redis: its sources, and the only forms in which it leaves the process.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,32 +8,32 @@ use thiserror::Error;
 
 use crate::hex::{hex, random_hex};
 
-/// How many characters a password may have.
+/// The maximum length of a password, in bytes.
 const MAX_LENGTH: usize = 512;
 
 /// A password that Redis takes. It never shows in `{:?}`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
-/// Why bytes are not a password.
+/// The reason for which bytes are not a password.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum PasswordError {
     /// Nothing is left after the trailing line break.
     #[error("it is empty")]
     Empty,
-    /// Not UTF-8.
+    /// The bytes are not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
-    /// A control character, such as a line break, in the middle.
+    /// The text has a control character, such as a line break, in the middle.
     #[error("it has a control character such as a line break in it")]
     ControlCharacter,
-    /// Longer than Redis clients take in one line.
+    /// The text is longer than Redis clients take in one line.
     #[error("it is longer than {MAX_LENGTH} bytes")]
     TooLong,
 }
 
 impl Password {
-    /// 32 bytes from the system's random source, as 64 hexadecimal digits.
+    /// Generates a password: 32 bytes from the system's random source, as 64 hexadecimal digits.
     ///
     /// # Panics
     /// If the system has no random source: a guessable password must not come into being.
@@ -41,7 +41,8 @@ impl Password {
         Self(random_hex::<32>())
     }
 
-    /// The password that a Secret's key holds. One trailing line break, as editors and `echo` leave it, is not part of it.
+    /// Parses the value of a Secret's key. One trailing line break, as editors and `echo` leave it, is not
+    /// part of the password.
     pub fn parse(bytes: &[u8]) -> Result<Self, PasswordError> {
         let text = std::str::from_utf8(bytes).map_err(|_| PasswordError::NotText)?;
         let text = text.strip_suffix('\n').unwrap_or(text);
@@ -57,8 +58,8 @@ impl Password {
         }
     }
 
-    /// What makes it easy to guess, if it is: Redis answers hundreds of thousands of guesses a second.
-    /// It tells no more than that.
+    /// Returns why the password is easy to guess, if it is: Redis answers hundreds of thousands of guesses a
+    /// second. The text says no more about the password than that.
     pub fn weakness(&self) -> Option<&'static str> {
         let distinct: BTreeSet<char> = self.0.chars().collect();
         if self.0.chars().count() < 16 {
@@ -70,18 +71,19 @@ impl Password {
         }
     }
 
-    /// The password itself, for a Secret's data and for AUTH only.
+    /// Returns the password itself, for a Secret's data and for AUTH only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Redis's ACL file: the default user with this password's SHA-256, and no other user.
-    /// See <https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>.
+    /// Returns Redis's ACL file: the default user with this password's SHA-256, and no other user. See
+    /// <https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>.
     pub fn acl_file(&self) -> String {
         format!("user default on #{} ~* &* +@all\n", hex(&Sha256::digest(self.0.as_bytes())))
     }
 
-    /// `redis://:password@server:port`, with everything but unreserved characters percent-encoded (RFC 3986, 2.3).
+    /// Returns `redis://:password@server:port`, with everything but unreserved characters percent-encoded
+    /// (RFC 3986, 2.3).
     pub fn uri(&self, server: &str, port: u16) -> String {
         let mut encoded = String::with_capacity(self.0.len());
         for byte in self.0.bytes() {

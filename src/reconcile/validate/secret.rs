@@ -1,4 +1,4 @@
-//! Secrets of the user that a spec refers to.
+//! The user's Secrets to which a spec refers.
 
 use std::sync::Arc;
 
@@ -11,33 +11,33 @@ pub enum UserSecret {
     /// The spec names none.
     NotNamed,
     /// The spec names one that does not exist.
-    Missing(SecretKey),
-    /// It exists.
-    Found(SecretKey, Arc<Secret>),
+    Missing(SecretKeyRef),
+    /// The Secret that the spec names exists.
+    Found(SecretKeyRef, Arc<Secret>),
 }
 
-/// What a spec names of a Secret of the user.
+/// A spec's reference to a key of a user's Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretKey {
+pub struct SecretKeyRef {
     /// The Secret's name.
     pub name: String,
-    /// The key in it.
+    /// The key in the Secret's data.
     pub key: String,
 }
 
-impl From<&ExistingSecret> for SecretKey {
+impl From<&ExistingSecret> for SecretKeyRef {
     fn from(named: &ExistingSecret) -> Self {
         Self { name: named.name.clone(), key: named.key.clone() }
     }
 }
 
-impl From<&KeySecret> for SecretKey {
+impl From<&KeySecret> for SecretKeyRef {
     fn from(named: &KeySecret) -> Self {
         Self { name: named.name.clone(), key: named.key.clone() }
     }
 }
 
-/// What a Secret has instead of the key that is asked for.
-pub(super) fn has(present: &[String]) -> String {
+/// Returns the end of a message: the keys that a Secret has instead of the missing one.
+pub(super) fn present_keys(present: &[String]) -> String {
     if present.is_empty() { String::new() } else { format!(" (it has {})", present.join(", ")) }
 }

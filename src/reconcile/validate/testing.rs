@@ -24,20 +24,20 @@ pub(crate) fn auth() -> Auth {
     Auth { password: Password::parse(b"s3cret").unwrap(), revision: "r1".to_owned() }
 }
 
-/// A Secret with these keys.
+/// Returns a Secret with these keys and values.
 pub(crate) fn secret(pairs: &[(&str, &str)]) -> Secret {
     let data = pairs.iter().map(|(k, v)| ((*k).to_owned(), ByteString(v.as_bytes().to_vec())));
     Secret { data: Some(data.collect()), ..Secret::default() }
 }
 
-/// The hubs' keys where the spec's Secret is this one.
+/// Returns the hubs' keys where `user` is the Secret that the spec names.
 pub(crate) fn keys(cluster: &Cluster, user: &UserSecret) -> HubKeys {
     let there =
         secret(&[(hub_key::TOKEN, "t0ken-key-of-at-least-32-bytes-in-all"), (hub_key::REVISION, "k1")]);
     resolve(cluster, Some(&there), user)
 }
 
-/// The cluster `lobby` in the namespace `team`.
+/// Returns the cluster `lobby` in the namespace `team`.
 pub(crate) fn cluster(spec: serde_json::Value) -> Cluster {
     let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
     let metadata = ObjectMeta {

@@ -64,10 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     door.await_page()?;
     step("It works: whichever hub a client lands on, it hears everyone.");
     println!("  The chat page is served {}.", door.describe());
-    if options.once {
-        return Ok(());
+    if !options.once {
+        serve(&door);
     }
-    serve(&door)
+    Ok(())
 }
 
 /// Sends a message through each hub, and checks that every other receives it.
@@ -132,7 +132,7 @@ fn tell_why(target: &Target) {
 }
 
 /// Keeps the chat reachable from a browser until Ctrl-C.
-fn serve(door: &Door) -> Result<()> {
+fn serve(door: &Door) {
     println!("\nOpen the chat:  http://127.0.0.1:{}/   (twice, and talk to yourself)", door.port());
     println!("Look around:    cargo xtask cluster kubectl get chatclusters,pods");
     println!("Stop this:      Ctrl-C; the cluster stays, and the next demo takes seconds");
@@ -141,5 +141,4 @@ fn serve(door: &Door) -> Result<()> {
         sleep(Duration::from_millis(100));
     }
     println!();
-    Ok(())
 }

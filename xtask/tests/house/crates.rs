@@ -4,7 +4,8 @@
 pub(crate) struct Crate {
     /// The file of its root module.
     pub(crate) root: &'static str,
-    /// Its top-level modules from the ground up. Modules on one floor, separated by spaces, do not import each other.
+    /// Its top-level modules from the ground up. Modules on one floor, separated by spaces, do not import
+    /// each other.
     pub(crate) floors: &'static [&'static str],
 }
 
@@ -13,7 +14,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         root: "src/lib.rs",
         floors: &[
-            "causes hex key objects shutdown",
+            "error_chain hex key objects shutdown",
             "lease metrics telemetry",
             "client queue",
             "store",

@@ -140,7 +140,8 @@ fn a_sentence_begins_with_its_noun() {
 
 #[test]
 fn a_fault_is_found_wherever_it_stands() {
-    let code = "/// The queue.\n/// What waits is sent\n/// later.\nlet a = 1;   // Who is there\n// What is it?\n// ok of user";
+    let code = "/// The queue.\n/// What waits is sent\n/// later.\n\
+        let a = 1;   // Who is there\n// What is it?\n// ok of user";
     let found = |paragraphs: Vec<Paragraph>| faults_of(Path::new("f"), &paragraphs);
 
     assert_eq!(

@@ -68,12 +68,12 @@ fn resolve(source: &Source, module: &[String], path: &[String], hops: usize) -> 
             let path = [used.as_slice(), after].concat();
             return resolve(source, &current, &path, hops + 1);
         }
-        let through = here.globs.iter().filter_map(|glob| {
+        let mut through = here.globs.iter().filter_map(|glob| {
             let path = [glob.as_slice(), rest].concat();
             resolve(source, &current, &path, hops + 1)
                 .filter(|found| source.modules[found].defines.contains(name))
         });
-        return through.last().or(Some(current));
+        return through.next_back().or(Some(current));
     }
     Some(current)
 }

@@ -65,13 +65,12 @@ impl Source {
             if let syn::Item::Mod(inner) = item {
                 let name = inner.ident.to_string();
                 let inner_path = [path.clone(), vec![name.clone()]].concat();
-                match &inner.content {
-                    Some((_, items)) => self.read_items(root, file, &folder.join(&name), inner_path, items),
-                    None => {
-                        let flat = folder.join(format!("{name}.rs"));
-                        let file = if flat.exists() { flat } else { folder.join(&name).join("mod.rs") };
-                        self.read_file(root, &file, inner_path);
-                    }
+                if let Some((_, items)) = &inner.content {
+                    self.read_items(root, file, &folder.join(&name), inner_path, items);
+                } else {
+                    let flat = folder.join(format!("{name}.rs"));
+                    let file = if flat.exists() { flat } else { folder.join(&name).join("mod.rs") };
+                    self.read_file(root, &file, inner_path);
                 }
             } else {
                 Names(&mut module).visit_item(item);
@@ -101,7 +100,7 @@ impl Names<'_> {
         match tree {
             syn::UseTree::Path(path) => self.tree(&with(&path.ident), &path.tree),
             syn::UseTree::Name(name) if name.ident == "self" => {
-                self.import(before.last().cloned(), before.to_vec())
+                self.import(before.last().cloned(), before.to_vec());
             }
             syn::UseTree::Name(name) => self.import(Some(name.ident.to_string()), with(&name.ident)),
             syn::UseTree::Rename(rename) => {

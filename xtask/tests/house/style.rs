@@ -1,4 +1,5 @@
-//! One style: where module files and unit tests stand, how wide comments are, and how long the names of fields.
+//! One style: where module files and unit tests stand, how wide comments are, and how long the names of
+//! fields.
 
 use std::path::{Path, PathBuf};
 

@@ -81,7 +81,7 @@ impl Socket {
         socket
     }
 
-    /// What the hub has closed already need not be read to the end.
+    /// Sends bytes. A hub that has closed the connection need not read all of them.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let writer = self.writer.as_mut().expect("nothing drips into it");
         let _ = writer.write_all(bytes).await;
@@ -138,7 +138,7 @@ impl Socket {
         Some((frame[0] & 0xf, frame[head..].to_vec()))
     }
 
-    /// What the hub says until it closes, and the code that it closes with. Fails if it goes without a word.
+    /// Returns everything that the hub sends until it closes, and the code of the close. Fails without a close frame.
     pub(crate) async fn farewell(&mut self) -> (Vec<u8>, u16) {
         let mut said = Vec::new();
         loop {

@@ -1,5 +1,5 @@
-//! The keys of the hubs: the one that connection tokens are signed with, which the operator makes, and the one that clients'
-//! tokens are checked with, which is the user's. Both are in the Secret `<name>-hub-token`.
+//! The keys of the hubs: the key that signs connection tokens, which the operator generates, and the key that
+//! checks clients' tokens, which is the user's. Both are stored in the Secret `<name>-hub-token`.
 
 mod public_key;
 
@@ -14,47 +14,48 @@ use thiserror::Error;
 use self::public_key::PublicKey;
 use crate::hex::random_hex;
 use crate::reconcile::validate::cluster::Cluster;
-use crate::reconcile::validate::secret::{UserSecret, has};
+use crate::reconcile::validate::secret::{UserSecret, present_keys};
 use chatcluster_api::names::hub_key;
 use chatcluster_api::{Reason, TokenAlgorithm};
 
-/// The fewest bytes of a key that signs: as many as a SHA-256 (RFC 7518, 3.2).
-const SHORTEST: usize = 32;
-/// The most bytes of a user's key: it shares a Secret, which may have a MiB.
-const LONGEST: usize = 256 * 1024;
+/// The minimum length of a key that signs, in bytes: that of a SHA-256 (RFC 7518, 3.2).
+const MIN_LENGTH: usize = 32;
+/// The maximum length of a user's key, in bytes: it shares a Secret, which may have 1 MiB.
+const MAX_LENGTH: usize = 256 * 1024;
 
-/// A key. It never shows in `{:?}`.
+/// A key of the hubs. It never shows in `{:?}`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
+pub struct HubKey(Vec<u8>);
 
-impl Key {
-    /// The key itself, for a Secret's data only.
+impl HubKey {
+    /// Returns the key itself, for a Secret's data only.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for HubKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(hidden)")
+        f.write_str("HubKey(hidden)")
     }
 }
 
-/// What hubs are to sign and check tokens with.
+/// The keys with which hubs sign and check tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubKeys {
-    /// Signs connection tokens.
-    pub token: Key,
-    /// Changes with `token`. Random, so that it tells nothing of the key to those who may read pods but not Secrets.
+    /// The key that signs connection tokens.
+    pub token: HubKey,
+    /// A random text that changes with `token`. It says nothing about the key to people who may read pods but
+    /// not Secrets.
     pub revision: String,
-    /// Checks clients' tokens, by its name in the Secret; none where everyone gets in. While the one that the spec names
-    /// cannot be used, what is there stays.
-    pub clients: BTreeMap<String, Key>,
-    /// Why the one that the spec names cannot be used.
-    pub trouble: Option<HubAuthError>,
+    /// The key that checks clients' tokens, by its name in the Secret; empty where everyone is let in. While
+    /// the key that the spec names cannot be used, the present keys stay.
+    pub client_keys: BTreeMap<String, HubKey>,
+    /// The reason for which the key that the spec names cannot be used.
+    pub client_key_error: Option<HubAuthError>,
 }
 
-/// Why clients' tokens cannot be checked as the spec says. Each is mended by the user, and waits for that.
+/// The reason for which clients' tokens cannot be checked as the spec says. Waits for the user to correct it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum HubAuthError {
     /// `hub.auth.keySecret` names a Secret that does not exist.
@@ -62,15 +63,15 @@ pub enum HubAuthError {
         "the Secret {name} that hub.auth.keySecret names does not exist: create it with the key {key}, or remove hub.auth to let everyone in"
     )]
     SecretMissing {
-        /// Its name.
+        /// The Secret's name.
         name: String,
-        /// The key it should have.
+        /// The key that it should have.
         key: String,
     },
     /// The Secret has no such key.
     #[error(
         "the Secret {name} has no key {key}: add it, or name another in hub.auth.keySecret.key{}",
-        has(.present)
+        present_keys(.present)
     )]
     KeyMissing {
         /// The Secret's name.
@@ -80,16 +81,16 @@ pub enum HubAuthError {
         /// The keys that it has.
         present: Vec<String>,
     },
-    /// The key's value is none for this algorithm.
+    /// The key's value does not fit the algorithm.
     #[error("the key {key} of the Secret {name} cannot be used for hub.auth.algorithm {algorithm}: {error}")]
     Invalid {
         /// The Secret's name.
         name: String,
         /// The key.
         key: String,
-        /// What it is to be good for.
+        /// The algorithm in the spec.
         algorithm: &'static str,
-        /// What is wrong with it.
+        /// The fault of the value.
         error: KeyError,
     },
 }
@@ -104,65 +105,67 @@ impl From<&HubAuthError> for Reason {
     }
 }
 
-/// Why bytes are no key for an algorithm.
+/// The reason for which bytes are no key for an algorithm.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// More than a Secret should be asked to hold beside others.
-    #[error("it is longer than {} KiB", LONGEST / 1024)]
+    /// The key is longer than a Secret should be asked to hold beside others.
+    #[error("it is longer than {} KiB", MAX_LENGTH / 1024)]
     TooLong,
-    /// A secret that can be guessed.
+    /// The secret can be guessed.
     #[error(
-        "it is shorter than {SHORTEST} bytes: write a longer, random secret into it, and give it to whoever issues the tokens"
+        "it is shorter than {MIN_LENGTH} bytes: write a longer, random secret into it, and give it to whoever issues the tokens"
     )]
     TooShort,
-    /// What everyone may know, in the place of a secret: with it everyone could make tokens.
+    /// The key is public, in the place of a secret: with a key that everyone may know, everyone could make
+    /// tokens.
     #[error(
         "it is no secret but a public key or a key set: set the algorithm to RS256 or JWKS, or write a secret into it"
     )]
     Public,
-    /// What only the issuer may have.
+    /// The key is private, and only the issuer may have it.
     #[error("it has a private key in it, which hubs must not have: write only the public one into it")]
     Private,
-    /// Not PEM.
+    /// The text is no PEM.
     #[error("it is no public key as PEM (-----BEGIN PUBLIC KEY-----): write the issuer's into it")]
     NoPem,
-    /// A public key of another algorithm.
+    /// The key is a public key of another algorithm.
     #[error(
         "it is a public key, but none of RSA: write the issuer's RSA key into it, or give the issuer's keys as a JSON Web Key Set and set the algorithm to JWKS, which takes others, too"
     )]
     NotRsa,
-    /// Not a JSON Web Key Set.
+    /// The text is no JSON Web Key Set.
     #[error(
         "it is no JSON Web Key Set ({{\"keys\": […]}}, with at least one key that has a kid): write the issuer's into it"
     )]
     NoKeySet,
 }
 
-/// The keys that the spec asks for, given the Secret `<name>-hub-token` as it is now (if it is ours) and the user's. The key
-/// of connection tokens is never made anew while that Secret holds one that hubs take.
+/// Returns the keys that the spec asks for, given the present Secret `<name>-hub-token` (if it is ours) and
+/// the user's. No key of connection tokens is generated while that Secret holds one that hubs take.
 pub fn resolve(cluster: &Cluster, current: Option<&Secret>, user: &UserSecret) -> HubKeys {
     let there = |key: &str| current?.data.as_ref()?.get(key).map(|ByteString(bytes)| bytes.clone());
-    let (token, revision) = match there(hub_key::TOKEN).filter(|bytes| bytes.len() >= SHORTEST) {
+    let (token, revision) = match there(hub_key::TOKEN).filter(|bytes| bytes.len() >= MIN_LENGTH) {
         Some(token) => {
             let revision = there(hub_key::REVISION).and_then(|bytes| String::from_utf8(bytes).ok());
             let revision = revision.filter(|revision| !revision.is_empty() && revision.len() <= 64);
-            (Key(token), revision.unwrap_or_else(random_hex::<8>))
+            (HubKey(token), revision.unwrap_or_else(random_hex::<8>))
         }
-        None => (Key(random_hex::<32>().into_bytes()), random_hex::<8>()),
+        None => (HubKey(random_hex::<32>().into_bytes()), random_hex::<8>()),
     };
-    let (clients, trouble) = match client_key(cluster, user) {
+    let (client_keys, client_key_error) = match client_key(cluster, user) {
         Ok(named) => (named.into_iter().collect(), None),
         Err(error) => {
             let kept =
-                hub_key::CLIENTS.iter().filter_map(|name| Some(((*name).to_owned(), Key(there(name)?))));
+                hub_key::CLIENTS.iter().filter_map(|name| Some(((*name).to_owned(), HubKey(there(name)?))));
             (kept.collect(), Some(error))
         }
     };
-    HubKeys { token, revision, clients, trouble }
+    HubKeys { token, revision, client_keys, client_key_error }
 }
 
-/// The key that clients' tokens are checked with, and its name in the Secret `<name>-hub-token`; `None`: everyone gets in.
-pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String, Key)>, HubAuthError> {
+/// Returns the key that checks clients' tokens, with its name in the Secret `<name>-hub-token`; `None`:
+/// everyone is let in.
+pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String, HubKey)>, HubAuthError> {
     let Some(auth) = &cluster.spec.hub.auth else { return Ok(None) };
     let (name, key) = (auth.key_secret.name.clone(), auth.key_secret.key.clone());
     let UserSecret::Found(_, secret) = user else { return Err(HubAuthError::SecretMissing { name, key }) };
@@ -171,14 +174,14 @@ pub fn client_key(cluster: &Cluster, user: &UserSecret) -> Result<Option<(String
         return Err(HubAuthError::KeyMissing { name, key, present });
     };
     match check(auth.algorithm, bytes) {
-        Ok(()) => Ok(Some((file(auth.algorithm).to_owned(), Key(bytes.clone())))),
+        Ok(()) => Ok(Some((name_in_secret(auth.algorithm).to_owned(), HubKey(bytes.clone())))),
         Err(error) => Err(HubAuthError::Invalid { name, key, algorithm: auth.algorithm.as_str(), error }),
     }
 }
 
-/// Its name in the Secret. Another for each algorithm: a hub that still runs with the former one must not take a public key,
-/// which everyone may know, for the secret that tokens are signed with.
-pub fn file(algorithm: TokenAlgorithm) -> &'static str {
+/// Returns the name of the key in the Secret. Each algorithm has another name: a hub that still runs with the
+/// former algorithm must not take a public key, which everyone may know, for the secret that signs tokens.
+pub fn name_in_secret(algorithm: TokenAlgorithm) -> &'static str {
     match algorithm {
         TokenAlgorithm::Hs256 => hub_key::HS256,
         TokenAlgorithm::Rs256 => hub_key::RS256,
@@ -187,7 +190,7 @@ pub fn file(algorithm: TokenAlgorithm) -> &'static str {
 }
 
 fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
-    if bytes.len() > LONGEST {
+    if bytes.len() > MAX_LENGTH {
         return Err(KeyError::TooLong);
     }
     let text = std::str::from_utf8(bytes).unwrap_or_default();
@@ -198,10 +201,11 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
         TokenAlgorithm::Hs256 if public || pem("CERTIFICATE-----") || key_set(text).is_some() => {
             Err(KeyError::Public)
         }
-        // Whoever gives hubs a private key has mixed up the algorithms, and would be given it away.
+        // A user who gives hubs a private key has mixed up the algorithms, and the key would be disclosed to
+        // the hubs.
         TokenAlgorithm::Hs256 | TokenAlgorithm::Rs256 if private => Err(KeyError::Private),
-        // The hub takes white space at the end, as editors leave it, for no part of it.
-        TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < SHORTEST => Err(KeyError::TooShort),
+        // The hub ignores white space at the end, as editors leave it.
+        TokenAlgorithm::Hs256 if bytes.trim_ascii_end().len() < MIN_LENGTH => Err(KeyError::TooShort),
         TokenAlgorithm::Hs256 => Ok(()),
         TokenAlgorithm::Rs256 => match public_key::read(text) {
             Some(PublicKey::Rsa) => Ok(()),
@@ -210,14 +214,16 @@ fn check(algorithm: TokenAlgorithm, bytes: &[u8]) -> Result<(), KeyError> {
         },
         TokenAlgorithm::Jwks => match key_set(text) {
             None => Err(KeyError::NoKeySet),
-            // The private exponent: RFC 7518, 6.3.2.1, and 6.2.2.1 for elliptic curves.
+            // `d` is the private exponent (RFC 7518, 6.3.2.1) or, for elliptic curves, the private key
+            // (6.2.2.1).
             Some(keys) if keys.iter().any(|key| key.get("d").is_some()) => Err(KeyError::Private),
             Some(_) => Ok(()),
         },
     }
 }
 
-/// The keys of a JSON Web Key Set (RFC 7517, 5), if it is one and has any that a token's `kid` could name.
+/// Returns the keys of a JSON Web Key Set (RFC 7517, 5), if the text is one and has a key that a token's
+/// `kid` could name.
 fn key_set(text: &str) -> Option<Vec<Value>> {
     let set: Value = serde_json::from_str(text).ok()?;
     let keys = set.get("keys")?.as_array()?;

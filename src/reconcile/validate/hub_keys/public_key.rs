@@ -1,14 +1,14 @@
-//! Whose algorithm a public key is, as far as that has to be known: RSA's or another one's.
+//! The algorithm of a public key, as far as that has to be known: RSA or another one.
 
-/// What a file with a public key has in it.
+/// The algorithm of a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublicKey {
     Rsa,
-    /// Of an elliptic curve, for one.
+    /// Another algorithm, such as one of an elliptic curve.
     Other,
 }
 
-/// `rsaEncryption`, 1.2.840.113549.1.1.1 (RFC 8017, A.1).
+/// The object identifier `rsaEncryption`, 1.2.840.113549.1.1.1 (RFC 8017, A.1).
 const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
 /// Tags of DER (X.690, 8.1.2).
@@ -38,12 +38,13 @@ pub(super) fn read(text: &str) -> Option<PublicKey> {
     }
 }
 
-/// The content of an element of DER, and what follows it.
+/// Returns the content of the DER element at the start, whose tag has to be `tag`, and the bytes that follow
+/// it.
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = der.split_first_chunk()?;
     let (length, rest) = match usize::from(length) {
         length @ 0..=0x7f => (length, rest),
-        // More than 64 KiB is none of a key.
+        // No element of a key is longer than 64 KiB.
         count @ 0x81..=0x82 => {
             let (bytes, rest) = rest.split_at_checked(count - 0x80)?;
             (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)

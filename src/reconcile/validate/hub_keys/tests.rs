@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::reconcile::validate::SecretKey;
+use crate::reconcile::validate::SecretKeyRef;
 use crate::reconcile::validate::testing::{cluster, keys, secret};
 
 const SECRET: &str = "a secret of at least 32 bytes, shared";
@@ -48,7 +48,7 @@ fn with(algorithm: &str) -> Cluster {
 }
 
 fn user(value: &str) -> UserSecret {
-    let named = SecretKey { name: "mine".to_owned(), key: "k".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "k".to_owned() };
     UserSecret::Found(named, Arc::new(secret(&[("k", value)])))
 }
 
@@ -59,7 +59,7 @@ fn token(current: &[(&str, &str)]) -> (String, String) {
 
 #[test]
 fn a_key_that_is_there_is_kept() {
-    let long = "x".repeat(SHORTEST);
+    let long = "x".repeat(MIN_LENGTH);
 
     let kept = token(&[(hub_key::TOKEN, &long), (hub_key::REVISION, "r1")]);
 
@@ -67,7 +67,7 @@ fn a_key_that_is_there_is_kept() {
 }
 
 #[test]
-fn a_key_that_is_missing_emptied_or_too_short_is_made_anew_and_changes_the_revision() {
+fn a_key_that_is_missing_emptied_or_too_short_is_regenerated_and_changes_the_revision() {
     for broken in [None, Some(""), Some("short")] {
         let there = broken.map(|key| (hub_key::TOKEN, key)).into_iter();
         let there: Vec<_> = there.chain([(hub_key::REVISION, "r1")]).collect();
@@ -82,7 +82,7 @@ fn a_key_that_is_missing_emptied_or_too_short_is_made_anew_and_changes_the_revis
 
 #[test]
 fn a_key_without_its_revision_is_kept_and_gets_another() {
-    let long = "x".repeat(SHORTEST);
+    let long = "x".repeat(MIN_LENGTH);
 
     let (kept, revision) = token(&[(hub_key::TOKEN, &long)]);
 
@@ -94,7 +94,7 @@ fn a_key_without_its_revision_is_kept_and_gets_another() {
 fn keys_never_show_in_debug_output() {
     let text = format!("{:?}", keys(&with("HS256"), &user(SECRET)));
 
-    assert!(text.contains("Key(hidden)") && !text.contains("[97, "), "{text}");
+    assert!(text.contains("HubKey(hidden)") && !text.contains("[97, "), "{text}");
 }
 
 #[test]
@@ -105,14 +105,14 @@ fn without_auth_in_the_spec_no_key_of_the_users_is_copied() {
 #[test]
 fn each_algorithm_takes_its_own_kind_of_key_and_says_what_is_wrong_with_others() {
     use KeyError::{NoKeySet, NoPem, NotRsa, Private, Public, TooLong, TooShort};
-    let long = "x".repeat(LONGEST + 1);
+    let long = "x".repeat(MAX_LENGTH + 1);
     let private_set = KEY_SET.replace("\"kid\"", "\"d\": \"AQAB\", \"kid\"");
     let certificate = PEM.replace("PUBLIC KEY", "CERTIFICATE");
     let cases = [
         ("HS256", SECRET, Ok(())),
         ("HS256", "short", Err(TooShort)),
         ("HS256", "", Err(TooShort)),
-        ("HS256", &format!("short{}", "\n".repeat(SHORTEST)), Err(TooShort)),
+        ("HS256", &format!("short{}", "\n".repeat(MIN_LENGTH)), Err(TooShort)),
         ("HS256", PEM, Err(Public)),
         ("HS256", CURVE, Err(Public)),
         ("HS256", &certificate, Err(Public)),
@@ -161,7 +161,7 @@ fn a_key_has_another_name_for_each_algorithm() {
 
 #[test]
 fn what_is_wrong_is_said_with_the_remedy() {
-    let named = SecretKey { name: "mine".to_owned(), key: "k".to_owned() };
+    let named = SecretKeyRef { name: "mine".to_owned(), key: "k".to_owned() };
     let other = UserSecret::Found(named.clone(), Arc::new(secret(&[("jwt", SECRET)])));
     let said = |user: &UserSecret| client_key(&with("HS256"), user).unwrap_err().to_string();
 
@@ -179,7 +179,7 @@ fn while_the_users_key_cannot_be_used_what_is_there_stays() {
 
     let keys = resolve(&with("HS256"), Some(&current), &user(PEM));
 
-    assert!(keys.trouble.is_some());
-    let there: Vec<_> = keys.clients.iter().map(|(name, key)| (name.as_str(), key.reveal())).collect();
+    assert!(keys.client_key_error.is_some());
+    let there: Vec<_> = keys.client_keys.iter().map(|(name, key)| (name.as_str(), key.reveal())).collect();
     assert_eq!(there, [(hub_key::RS256, PEM.as_bytes())]);
 }

@@ -1,17 +1,17 @@
-//! What the path of a request to the API server names.
+//! The parts of a request's path to the API server.
 
 /// `/api/v1/…` or `/apis/GROUP/VERSION/…`, then `[namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]]`. See
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path<'a> {
+pub(crate) struct RequestPath<'a> {
     pub(crate) namespace: Option<&'a str>,
     pub(crate) resource: &'a str,
     pub(crate) name: Option<&'a str>,
     pub(crate) subresource: Option<&'a str>,
 }
 
-impl<'a> Path<'a> {
-    /// `None` where it names no resource, such as `/version`.
+impl<'a> RequestPath<'a> {
+    /// Parses a path; `None` if it names no resource, as `/version` does.
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let (["api", _, rest @ ..] | ["apis", _, _, rest @ ..]) = parts.as_slice() else { return None };

@@ -1,5 +1,5 @@
-//! Objects as the API server gives them, not decoded: most of what the watches tell is overtaken before anybody reads it, and the
-//! rest is decoded by who does.
+//! Objects as the JSON that the API server sent. Most versions that a watch delivers are superseded before
+//! anything reads them; the others are decoded by their reader.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,22 +9,19 @@ use std::marker::PhantomData;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::store::lean::of_its_kind;
-
-/// The JSON of an object, without managed fields, which the operator reads of none. Its metadata here is the least of it: by what it
-/// is found and whose it is, its version and its generation.
-pub struct Raw<K> {
+/// The JSON of an object, without its managed fields, which nothing reads. Decoded are only the parts of its
+/// metadata that identify it: name, namespace, uid, labels, resource version and generation.
+pub struct Undecoded<K> {
     metadata: ObjectMeta,
     json: Box<str>,
     kind: PhantomData<fn() -> K>,
 }
 
-/// What of an object is looked at.
+/// The parts of an object that are cut or looked into.
 #[derive(Deserialize)]
 struct Object<'a> {
     #[serde(borrow, default)]
@@ -33,7 +30,7 @@ struct Object<'a> {
     spec: Option<&'a RawValue>,
 }
 
-/// What of its metadata is.
+/// The parts of an object's metadata that are decoded, and the managed fields, which are cut.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
@@ -47,7 +44,7 @@ struct Metadata<'a> {
     managed_fields: Option<&'a RawValue>,
 }
 
-impl<K> Raw<K> {
+impl<K> Undecoded<K> {
     fn new(json: &str) -> Result<Self, serde_json::Error> {
         let object: Object<'_> = serde_json::from_str(json)?;
         let metadata = object.metadata.map(|metadata| serde_json::from_str(metadata.get()));
@@ -66,25 +63,23 @@ impl<K> Raw<K> {
         Ok(Self { metadata, json, kind: PhantomData })
     }
 
-    /// What it is without its spec.
+    /// Removes the spec.
     ///
     /// # Panics
     /// Never: it was read before.
-    #[must_use]
-    pub fn without_spec(mut self) -> Self {
+    pub fn remove_spec(&mut self) {
         let object: Object<'_> = serde_json::from_str(&self.json).expect("it was read before");
         if let Some(spec) = object.spec {
             self.json = without(&self.json, spec);
         }
-        self
     }
 
-    /// Its JSON.
+    /// The object's JSON.
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// Its JSON as a value.
+    /// The object's JSON, parsed.
     ///
     /// # Panics
     /// Never: it was read before.
@@ -93,62 +88,86 @@ impl<K> Raw<K> {
     }
 }
 
-impl<K: DeserializeOwned> Raw<K> {
-    /// The object.
+impl<K: DeserializeOwned> Undecoded<K> {
+    /// The decoded object.
     ///
     /// # Errors
-    /// If it is not what objects of its kind are.
+    /// If the JSON does not fit the kind's type.
     pub fn object(&self) -> Result<K, serde_json::Error> {
         serde_json::from_str(&self.json)
     }
 }
 
 #[cfg(test)]
-impl<K: Serialize> From<&K> for Raw<K> {
+impl<K: serde::Serialize> From<&K> for Undecoded<K> {
     /// # Panics
-    /// If it has maps whose keys are no strings, which nothing of Kubernetes has.
+    /// If the object has maps whose keys are not strings, which no Kubernetes type has.
     fn from(object: &K) -> Self {
         let json = serde_json::to_string(object).expect("Kubernetes objects have string keys only");
         Self::new(&json).expect("it was just written")
     }
 }
 
-/// `json` with `null` in the place of `part`, which is part of it.
+/// `json` with `null` in place of `part`, which must be a slice of `json`.
 fn without(json: &str, part: &RawValue) -> Box<str> {
     let part = part.get();
     let begin = part.as_ptr().addr() - json.as_ptr().addr();
     [&json[..begin], "null", &json[begin + part.len()..]].concat().into()
 }
 
-impl<K> Serialize for Raw<K> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json: &RawValue = serde_json::from_str(&self.json).map_err(S::Error::custom)?;
-        json.serialize(serializer)
-    }
-}
-
-impl<'de, K> Deserialize<'de> for Raw<K> {
+impl<'de, K> Deserialize<'de> for Undecoded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
         Self::new(json.get()).map_err(D::Error::custom)
     }
 }
 
-impl<K> Clone for Raw<K> {
+impl<K> Clone for Undecoded<K> {
     fn clone(&self) -> Self {
         Self { metadata: self.metadata.clone(), json: self.json.clone(), kind: PhantomData }
     }
 }
 
-impl<K> fmt::Debug for Raw<K> {
-    /// Not what it holds: that may be a password.
+impl<K> fmt::Debug for Undecoded<K> {
+    /// Leaves the content out: it may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ObjectMeta { namespace, name, resource_version, .. } = &self.metadata;
         write!(f, "{namespace:?}/{name:?} at {resource_version:?}")
     }
 }
 
-of_its_kind!(Raw, |raw| &raw.metadata, &mut raw.metadata);
+impl<K: Resource> Resource for Undecoded<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
+
+    fn kind(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+
+    fn group(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::group(dt)
+    }
+
+    fn version(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::version(dt)
+    }
+
+    fn api_version(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::api_version(dt)
+    }
+
+    fn plural(dt: &K::DynamicType) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +199,7 @@ mod tests {
 
     #[test]
     fn all_but_the_managed_fields_is_kept_as_it_was() {
-        let raw: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+        let raw: Undecoded<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
 
         assert_eq!(raw.value(), without_managed_fields());
         let whole: Pod = serde_json::from_value(without_managed_fields()).unwrap();
@@ -194,32 +213,33 @@ mod tests {
     #[test]
     fn in_lists_and_events_too() {
         let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [pod()]});
-        let list: ObjectList<Raw<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
+        let list: ObjectList<Undecoded<Pod>> = serde_json::from_str(&list.to_string()).unwrap();
         assert_eq!(list.items[0].value(), without_managed_fields());
 
         let event = format!(r#"{{"type": "MODIFIED", "object": {}}}"#, pod());
-        let event: WatchEvent<Raw<Pod>> = serde_json::from_str(&event).unwrap();
+        let event: WatchEvent<Undecoded<Pod>> = serde_json::from_str(&event).unwrap();
         let WatchEvent::Modified(object) = event else { panic!("{event:?}") };
         assert_eq!(object.value(), without_managed_fields());
     }
 
     #[test]
     fn a_spec_can_be_left_out() {
-        let raw: Raw<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
+        let mut reduced: Undecoded<Pod> = serde_json::from_str(&pod().to_string()).unwrap();
 
-        let reduced = raw.without_spec();
+        reduced.remove_spec();
 
         let mut expected = without_managed_fields();
         expected["spec"] = Value::Null;
         assert_eq!(reduced.value(), expected);
         assert_eq!(reduced.object().unwrap().spec, None);
-        assert_eq!(reduced.clone().without_spec().value(), expected);
+        reduced.remove_spec();
+        assert_eq!(reduced.value(), expected);
     }
 
     #[test]
     fn without_metadata_it_is_an_object_all_the_same() {
         for text in ["{}", r#"{"metadata": null}"#, r#"{"metadata": {"managedFields": null}}"#] {
-            let raw: Raw<Pod> = serde_json::from_str(text).unwrap();
+            let raw: Undecoded<Pod> = serde_json::from_str(text).unwrap();
 
             assert_eq!((raw.json(), raw.name_any()), (text, String::new()));
         }
@@ -228,16 +248,16 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for text in ["7", r#"{"metadata": 7}"#, r#"{"metadata": {"labels": 7}}"#] {
-            assert!(serde_json::from_str::<Raw<Pod>>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Undecoded<Pod>>(text).is_err(), "{text}");
         }
-        let odd: Raw<Pod> = serde_json::from_str(r#"{"spec": 7}"#).unwrap();
+        let odd: Undecoded<Pod> = serde_json::from_str(r#"{"spec": 7}"#).unwrap();
         assert!(odd.object().is_err());
     }
 
     #[test]
     fn a_secret_is_not_shown() {
         let text = r#"{"metadata": {"name": "x"}, "data": {"password": "hunter2"}}"#;
-        let raw: Raw<k8s_openapi::api::core::v1::Secret> = serde_json::from_str(text).unwrap();
+        let raw: Undecoded<k8s_openapi::api::core::v1::Secret> = serde_json::from_str(text).unwrap();
 
         assert!(!format!("{raw:?}").contains("hunter2"));
     }

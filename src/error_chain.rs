@@ -1,12 +1,12 @@
-//! An error and what caused it.
+//! Errors with their causes, as text.
 
 use std::error::Error;
 use std::fmt;
 
-/// All of it in one line: hyper's own words are only “client error (Connect)”.
-pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
+/// Displays an error and all its causes in one line. hyper's own text would only be “client error (Connect)”.
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn Error + 'static));
 
-impl fmt::Display for Causes<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut next = self.0.source();

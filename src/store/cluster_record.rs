@@ -1,4 +1,4 @@
-//! `ChatClusters` as they are kept: decoded, each would take ten times the room.
+//! `ChatClusters` in the cache. They are compressed: decoded, each would take ten times the memory.
 
 use std::borrow::Cow;
 
@@ -8,22 +8,22 @@ use serde::Deserialize;
 
 use crate::metrics::InCondition;
 use crate::queue::Urgency;
-use crate::store::packed::{Packed, Packer};
+use crate::store::compressed::{Compressed, Compressor};
 use chatcluster_api::ChatCluster;
 
-/// A `ChatCluster` that can be read, packed. Its metadata here is the least of it: by what it is found, its version and its generation.
+/// A `ChatCluster`, compressed. Its metadata here is only what identifies it, its version and its generation.
 #[derive(Clone, Debug, Resource)]
 #[resource(inherit = ChatCluster)]
-pub struct Known {
+pub struct ClusterRecord {
     metadata: ObjectMeta,
-    /// Which generation its status speaks of.
+    /// The generation that its status describes.
     observed_generation: Option<i64>,
-    json: Packed,
+    json: Compressed,
 }
 
-impl Known {
-    /// Takes it in.
-    pub(crate) fn new(cluster: &ChatCluster, packer: &Packer) -> Self {
+impl ClusterRecord {
+    /// Compresses a `ChatCluster`.
+    pub(crate) fn new(cluster: &ChatCluster, packer: &Compressor) -> Self {
         let ObjectMeta { namespace, name, uid, generation, resource_version, .. } = cluster.metadata.clone();
         Self {
             metadata: ObjectMeta {
@@ -39,7 +39,7 @@ impl Known {
         }
     }
 
-    /// How soon it is to be reconciled, as far as it shows by itself.
+    /// Returns the urgency of a reconcile, as far as the object alone shows it.
     pub(crate) fn urgency(&self) -> Urgency {
         match self.observed_generation {
             None => Urgency::New,
@@ -48,12 +48,13 @@ impl Known {
         }
     }
 
-    /// All of it.
+    /// Returns the whole object.
     pub fn cluster(&self) -> ChatCluster {
         self.json.object()
     }
 
-    /// What is counted of its conditions. Nothing else of it is decoded: there are many clusters to count.
+    /// Returns the labels under which its conditions are counted. Nothing else is decoded, because many
+    /// clusters are counted.
     pub(crate) fn conditions(&self) -> Vec<InCondition> {
         #[derive(Deserialize)]
         struct Cluster<'a> {
@@ -107,7 +108,7 @@ mod tests {
         }))
         .unwrap();
 
-        let known = Known::new(&cluster, &Packer::default());
+        let known = ClusterRecord::new(&cluster, &Compressor::default());
 
         assert_eq!(serde_json::to_value(known.cluster()).unwrap(), serde_json::to_value(&cluster).unwrap());
         let in_words = |c: InCondition| format!("{} {} {}", c.condition, c.status, c.reason);
@@ -120,6 +121,6 @@ mod tests {
     fn one_without_a_status_has_no_conditions() {
         let cluster = ChatCluster::new("lobby", chatcluster_api::ChatClusterSpec::default());
 
-        assert_eq!(Known::new(&cluster, &Packer::default()).conditions(), []);
+        assert_eq!(ClusterRecord::new(&cluster, &Compressor::default()).conditions(), []);
     }
 }
