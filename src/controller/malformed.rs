@@ -1,4 +1,5 @@
-//! Reports a `ChatCluster` that cannot be read, by a condition and one event. Such a cluster is not reconciled.
+//! Reports a `ChatCluster` that cannot be read, by a condition and one event. Such a cluster is not
+//! reconciled.
 
 use std::collections::HashMap;
 use std::time::Duration;

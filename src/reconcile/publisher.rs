@@ -50,13 +50,14 @@ pub struct Publishing {
 struct Recent {
     /// The time of each event, by a hash of the cluster's uid, the reason and the note.
     at: HashMap<u64, Instant>,
-    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters would
-    /// pay for each other.
+    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters
+    /// would pay for each other.
     swept: Option<Instant>,
 }
 
 impl Publisher {
-    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio runtime.
+    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio
+    /// runtime.
     pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
@@ -118,8 +119,8 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator still
-    /// leads.
+    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator
+    /// still leads.
     pub async fn finish(self) {
         self.ends.send_replace(true);
         if tokio::time::timeout(LAST_EVENTS, self.task).await.is_err() {
