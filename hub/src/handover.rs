@@ -1,10 +1,14 @@
-//! A connection with stateful reconnect goes on at another hub: when its own one ends, or can no longer be reached.
+//! Moves a connection with stateful reconnect to another hub, when its own hub ends or can no longer be
+//! reached.
 //!
-//! Its WebSocket is cut without a word of SignalR, so the client opens another one at once, as it does when the network fails. The
-//! hub where that comes in claims the connection on the backplane. Whichever has it says what it hears, so that the claiming hub can
-//! subscribe to that, and then to cut: Redis brings all that is said to both hubs in one order, and the cut with it, so that what
-//! comes before it is told by the one, and what comes after by the other, and nothing is lost or doubled. Then the connection is given away:
-//! rooms with the last message of each, groups, what is not confirmed. What was said in the rooms between the two is in their histories.
+//! The connection's WebSocket is closed without a SignalR message, so the client opens another one at once,
+//! as it does when the network fails. The hub at which that WebSocket arrives claims the connection on the
+//! backplane. The hub that has the connection replies with its subscriptions, so that the claiming hub can
+//! subscribe to the same topics, and then publish the cut. Redis delivers all messages, and the cut among
+//! them, to both hubs in one order: one hub delivers the messages before the cut, the other one those after
+//! it, and none is lost or delivered twice. Then the connection's state is handed over: its rooms with the
+//! last message of each, its groups, and the messages that the client has not acknowledged. Messages that are
+//! sent in the rooms in between are in the rooms' histories.
 
 use std::sync::Arc;
 
@@ -24,41 +28,41 @@ use crate::session::{Found, Session, Sessions};
 use crate::token::ConnectionId;
 use crate::topics::Topic;
 
-/// See the module.
+/// Hands connections over to other hubs, and takes them over from other hubs.
 #[derive(Debug)]
 pub struct Handover {
-    /// The way to the other hubs.
+    /// The backplane, which carries claims and replies.
     pub backplane: Arc<Backplane>,
-    /// The other hubs, as far as they were heard.
+    /// Registry of the hubs whose heartbeats are received.
     pub peers: Arc<Peers>,
     /// Registry of connections that outlive a request.
     pub sessions: Arc<Sessions>,
-    /// Registry of connections that are spoken to outside of rooms.
+    /// Registry of connections as they are addressed outside of rooms.
     pub audiences: Arc<Audiences>,
-    /// Registry of requests that wait for a reply of other hubs.
+    /// Registry of requests that wait for replies of other hubs.
     pub client_results: Arc<ClientResults>,
     /// Registry of rooms and their members on this hub.
     pub rooms: Arc<Rooms>,
-    /// Goes on with connections that come here.
+    /// Runs the connections that are taken over.
     pub runner: Arc<Runner>,
-    /// Counters.
+    /// The hub's metrics.
     pub metrics: Arc<Metrics>,
-    /// Connections on their way to other hubs.
+    /// The tasks that hand connections over to other hubs.
     pub outgoing: TaskTracker,
 }
 
 impl Handover {
-    /// Whether connections can move at all.
+    /// True if connections can move between hubs, for which they need Redis.
     pub fn is_possible(&self) -> bool {
         matches!(*self.backplane, Backplane::Redis(_))
     }
 
-    /// Whether there is another hub that could go on with this one's connections.
+    /// True if there is another hub that could take over this one's connections.
     pub fn has_peers(&self) -> bool {
         self.is_possible() && self.peers.instances().len() > 1
     }
 
-    /// The session of a connection that can move.
+    /// The session of a connection, if the connection is here and can move.
     fn movable(&self, id: ConnectionId) -> Option<Arc<Session>> {
         let Found::Live(session) = self.sessions.find(id) else { return None };
         (session.stateful.is_some() && session.outbox.activity.is_handshaken()).then_some(session)
@@ -70,19 +74,19 @@ impl Handover {
         self.backplane.publish_and_wait(Topic::Hub(instance.into()), reply).await
     }
 
-    /// Says what a connection hears, if it is here.
+    /// Replies to a claim with the subscriptions of a connection, if it is here.
     pub(crate) async fn show_subscriptions(self: Arc<Self>, id: ConnectionId, request_id: String) {
         let Some(session) = self.movable(id) else { return };
-        // It may be busy.
+        // The connection may be busy, so the claiming hub is told at once that it is here.
         if self.reply(&request_id, ReplyOutcome::Delivered).await.is_ok()
             && let Some(subscriptions) = session.subscriptions().await
         {
-            // Who asked gives up in time.
+            // If this reply is lost, the claiming hub gives up after its timeout.
             let _ = self.reply(&request_id, ReplyOutcome::Subscriptions(Box::new(subscriptions))).await;
         }
     }
 
-    /// Gives a connection away, if it is here. Its client is told nothing any more of what is said.
+    /// Hands a connection over, if it is here. From then on, this hub delivers nothing to its client.
     pub(crate) async fn hand_over(self: Arc<Self>, id: ConnectionId, request_id: String) {
         let Some(session) = self.movable(id) else { return };
         let Some(key) = self.audiences.key_of(&id.to_string()) else { return };
@@ -98,7 +102,7 @@ impl Handover {
         }
     }
 
-    /// Goes on with a connection of another hub; `None`: no hub has it.
+    /// Takes a connection over from another hub; `None` if no hub hands it over.
     pub(crate) async fn take_over(&self, admission: Admission) -> Option<Arc<Session>> {
         if !self.is_possible() {
             return None;
@@ -112,7 +116,7 @@ impl Handover {
         self.backplane.publish_and_wait(Topic::All, claim(false)).await.ok()?;
         let subscriptions = pending.subscriptions().await?;
         if subscriptions.user.as_deref() != admission.identity.user.as_deref() {
-            // Its token is another user's.
+            // The connection belongs to another user.
             return None;
         }
         let mut connection = self.runner.connection(admission);

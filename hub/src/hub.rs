@@ -1,4 +1,4 @@
-//! Puts the parts of a hub together.
+//! Assembles the parts of a hub.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,19 +23,19 @@ use crate::session::Sessions;
 use crate::token::{Owner, Signer};
 use crate::topics::{SubscriptionChange, SubscriptionChanges};
 
-/// The parts of a hub, for the few that bring them together: requests, background work and the end.
+/// The parts of a hub, for the modules that bring them together: requests, background tasks and shutdown.
 #[derive(Debug)]
 pub struct Hub {
     pod: String,
-    /// How long things take.
+    /// The hub's timeouts.
     pub(crate) timeouts: Timeouts,
-    /// The most bytes of one record of a client.
+    /// The most bytes of one record from a client.
     pub(crate) most_message_bytes: usize,
-    /// Whose pages get in, and with which token.
+    /// Checks the origins and tokens of clients.
     pub(crate) guards: Arc<Guards>,
     /// Signs connection tokens.
     pub(crate) signer: Arc<Signer>,
-    /// This hub, in connection tokens.
+    /// This hub, as connection tokens name it.
     pub(crate) owner: Owner,
     /// Registry of open connections.
     pub(crate) connections: Arc<Connections>,
@@ -43,23 +43,24 @@ pub struct Hub {
     pub(crate) sessions: Arc<Sessions>,
     /// Registry of rooms and their members on this hub.
     pub(crate) rooms: Arc<Rooms>,
-    /// Registry of connections that are spoken to outside of rooms.
+    /// Registry of connections as they are addressed outside of rooms.
     pub(crate) audiences: Arc<Audiences>,
     /// Registry of all hubs' heartbeats.
     pub(crate) peers: Arc<Peers>,
-    /// The way to the other hubs.
+    /// The connection to the other hubs, and the store of messages.
     pub(crate) backplane: Arc<Backplane>,
     /// Begins connections.
     pub(crate) runner: Arc<Runner>,
     /// Moves connections from hub to hub.
     pub(crate) handover: Arc<Handover>,
-    /// Counters.
+    /// The hub's metrics.
     pub metrics: Arc<Metrics>,
 }
 
 impl Hub {
-    /// Builds a hub that clients reach at `port` and that starts to connect to its backplane. The second value gives the
-    /// requests of other hubs, for a task to answer. Needs a Tokio runtime.
+    /// Builds a hub that clients reach at `port`, and starts to connect to its backplane. The second value
+    /// yields the actions that requests of other hubs call for; a task has to carry them out. Needs a Tokio
+    /// runtime.
     pub fn build(config: &Config, port: u16) -> (Self, PeerActions) {
         let number: u32 = rand::random();
         let instance = format!("{number:08x}");
@@ -162,10 +163,10 @@ impl Hub {
         (hub, peer_actions)
     }
 
-    /// Whether clients should come here.
+    /// Checks if clients should be sent to this hub.
     ///
     /// # Errors
-    /// Why not, in one line.
+    /// The reason why not, in one line.
     pub fn ready(&self) -> Result<(), String> {
         if self.connections.is_draining() {
             return Err("shutting down".into());
@@ -187,7 +188,7 @@ impl Hub {
     }
 }
 
-/// The registry of all hubs' heartbeats, of which this one sends its own.
+/// The registry of all hubs' heartbeats, with the heartbeat that this hub sends.
 fn peers(pod: &str, instance: &str) -> Peers {
     Peers::new(Heartbeat {
         pod: pod.to_owned(),
@@ -198,7 +199,7 @@ fn peers(pod: &str, instance: &str) -> Peers {
     })
 }
 
-/// Redis, if one is given; otherwise this process alone.
+/// Redis, if it is configured; otherwise the memory of this process.
 fn backplane(
     config: &Config,
     instance: &str,

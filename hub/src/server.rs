@@ -1,4 +1,4 @@
-//! Accepts connections, and reads requests from them.
+//! Accepts TCP connections, and reads requests from them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,16 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-/// After an error that is not the client's, such as too many open files, the system gets a moment.
+/// The pause after an error that no client has caused, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The most bytes of a request's head. It is kept for each connection that has not sent all of it.
+/// The most bytes of a request's head, which is kept for each connection that has not sent all of it.
 const MOST_HEAD: usize = 16 * 1024;
 
-/// Accepts until told to stop. Who is told so may count on it that nobody gets in any more once this has returned; requests that are
-/// under way go on.
+/// Accepts connections until `stop` is cancelled. Once this has returned, no connection is accepted any more;
+/// requests that are being served continue.
 pub async fn serve(listener: TcpListener, router: Router, head_timeout: Duration, stop: CancellationToken) {
-    // Small messages must not wait for others to share a packet with them. What is accepted has this from its listener.
+    // Small messages must not wait for others to share a packet with them. Accepted sockets inherit the
+    // option from the listener.
     let _ = rustix::net::sockopt::set_tcp_nodelay(&listener, true);
     loop {
         let (socket, address) = tokio::select! {
@@ -38,18 +39,19 @@ pub async fn serve(listener: TcpListener, router: Router, head_timeout: Duration
                 }
             },
         };
-        tokio::spawn(converse(socket, address, router.clone(), head_timeout, stop.clone()));
+        tokio::spawn(serve_connection(socket, address, router.clone(), head_timeout, stop.clone()));
     }
 }
 
-/// The client has gone before it was accepted.
+/// True if the client disconnected before its connection was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Boxed by parts, so that what a request needs is not kept while a WebSocket made of it lives on in a task of its own.
-async fn converse(
+/// Serves the requests of one connection. A WebSocket that a request opens lives on in a task of its own, so
+/// that the memory of this task is freed.
+async fn serve_connection(
     socket: TcpStream,
     address: SocketAddr,
     router: Router,
@@ -69,7 +71,7 @@ async fn converse(
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
-        // The client has gone, or does not speak HTTP.
+        // The client has disconnected or does not speak HTTP, or its connection has become a WebSocket.
         _ = &mut connection => {}
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

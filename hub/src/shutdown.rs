@@ -1,4 +1,5 @@
-//! How the hub ends: it lets its clients go one by one, so that the other pods do not get all of them at once.
+//! Shuts the hub down. Its clients are disconnected one by one, so that the other pods do not get all of them
+//! at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::hub::Hub;
 use crate::outbox::{CloseReason, Outbox};
 
-/// What is left of the grace period when the last client should be gone.
+/// The rest of the grace period after the time by which the last client should have disconnected.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// The signals that ask the hub to end; none is missed from the moment this exists.
+/// The signals that ask the hub to end. None is missed while this exists.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -22,13 +23,15 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// Listens for the signals from now on.
+    ///
     /// # Errors
-    /// When the system does not let us listen for them.
+    /// The system's error if it does not allow the process to handle the signals.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one, and gives its name.
+    /// Waits for a signal, and returns its name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -37,11 +40,12 @@ impl Signals {
     }
 }
 
-/// For clients with stateful reconnect to come to another hub, which goes on with their connections.
-const MOVE: Duration = Duration::from_secs(5);
+/// The time for clients with stateful reconnect to reach another hub, which takes their connections over.
+const TAKE_OVER: Duration = Duration::from_secs(5);
 
-/// Lets all clients go, evenly and in random order, and waits for them, but not beyond the grace period. Those with stateful
-/// reconnect are not told: their WebSocket is cut, and their connection goes on where the next one comes in.
+/// Disconnects all clients, evenly and in random order, and waits until their connections have ended, within
+/// the grace period. Clients with stateful reconnect receive no message: their WebSocket is closed, and their
+/// connection continues on the hub where the next one arrives.
 pub async fn drain(hub: &Hub, grace: Duration) {
     let start = Instant::now();
     let deadline = start + grace.saturating_sub(MARGIN).max(grace / 2);
@@ -54,9 +58,9 @@ pub async fn drain(hub: &Hub, grace: Duration) {
         movable.into_iter().map(|session| (address(&session.outbox), session)).collect();
     tracing::info!(connections = count, "closing connections");
     outboxes.shuffle(&mut rand::rng());
-    for (gone, outbox) in outboxes.into_iter().enumerate() {
-        // Thousands of clients go a few at a time: sleeps are no finer than a millisecond.
-        let due = start + spread.mul_f64(share(gone, count));
+    for (closed, outbox) in outboxes.into_iter().enumerate() {
+        // Sleeps are no finer than a millisecond, so thousands of clients are disconnected a few at a time.
+        let due = start + spread.mul_f64(share(closed, count));
         if due > Instant::now() + Duration::from_millis(1) {
             sleep(due - Instant::now()).await;
         }
@@ -67,7 +71,8 @@ pub async fn drain(hub: &Hub, grace: Duration) {
     }
     if !movable.is_empty() {
         drop(movable);
-        let _ = timeout_at(deadline.min(Instant::now() + MOVE.min(grace / 4)), hub.connections.empty()).await;
+        let _ = timeout_at(deadline.min(Instant::now() + TAKE_OVER.min(grace / 4)), hub.connections.empty())
+            .await;
         for outbox in hub.connections.outboxes() {
             outbox.end(CloseReason::Draining);
         }
@@ -80,7 +85,7 @@ pub async fn drain(hub: &Hub, grace: Duration) {
     hub.backplane.close().await;
 }
 
-/// `part` of `whole`, between 0 and 1.
+/// The share of `part` in `whole`, between 0 and 1.
 fn share(part: usize, whole: usize) -> f64 {
     let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
     number(part) / number(whole.max(1))

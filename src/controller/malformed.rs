@@ -1,4 +1,5 @@
-//! Reports a `ChatCluster` that cannot be read, by a condition and one event. Such a cluster is not reconciled.
+//! Reports a `ChatCluster` that cannot be read, by a condition and one event. Such a cluster is not
+//! reconciled.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -73,7 +74,7 @@ async fn tell(client: &Client, publisher: &Publisher, cluster: &Malformed) -> Re
         resource_version: metadata.resource_version.clone(),
         ..ObjectReference::default()
     };
-    let notice = EventContent {
+    let content = EventContent {
         warning: true,
         reason: Reason::Malformed.as_str(),
         note: message(cluster),
@@ -91,7 +92,7 @@ async fn tell(client: &Client, publisher: &Publisher, cluster: &Malformed) -> Re
         }
         Err(error) => return Err(error),
     }
-    publisher.publish(&reference, notice).await;
+    publisher.publish(&reference, content).await;
     Ok(())
 }
 

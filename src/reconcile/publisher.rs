@@ -50,13 +50,14 @@ pub struct Publishing {
 struct Recent {
     /// The time of each event, by a hash of the cluster's uid, the reason and the note.
     at: HashMap<u64, Instant>,
-    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters would
-    /// pay for each other.
+    /// The time of the last removal of old entries. It is not done for each event, or a thousand clusters
+    /// would pay for each other.
     swept: Option<Instant>,
 }
 
 impl Publisher {
-    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio runtime.
+    /// Starts the task that writes events. `instance` is the name of the operator's pod. Needs a Tokio
+    /// runtime.
     pub fn start(client: Client, instance: String) -> (Arc<Self>, Publishing) {
         let (queue, queued) = mpsc::channel(WAITING);
         let (ends, ending) = watch::channel(false);
@@ -66,14 +67,14 @@ impl Publisher {
 
     /// Publishes an event about the cluster soon, unless the same one was published a moment ago. An event
     /// that cannot be written is logged and lost: events are a courtesy, and no reconcile fails for one.
-    pub async fn publish(&self, cluster: &ObjectReference, notice: EventContent) {
-        if self.is_new(cluster, &notice) {
+    pub async fn publish(&self, cluster: &ObjectReference, content: EventContent) {
+        if self.is_new(cluster, &content) {
             // The queue is closed only at the very end.
-            let _ = self.queue.send(self.event(cluster, notice)).await;
+            let _ = self.queue.send(self.event(cluster, content)).await;
         }
     }
 
-    fn is_new(&self, cluster: &ObjectReference, notice: &EventContent) -> bool {
+    fn is_new(&self, cluster: &ObjectReference, content: &EventContent) -> bool {
         let now = Instant::now();
         let is_lately = |at: Instant| now.duration_since(at) < QUIET;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,14 +84,14 @@ impl Publisher {
             recent.swept = Some(now);
         }
         let mut hasher = DefaultHasher::new();
-        (&cluster.uid, &notice.reason, &notice.note).hash(&mut hasher);
+        (&cluster.uid, &content.reason, &content.note).hash(&mut hasher);
         !recent.at.insert(hasher.finish(), now).is_some_and(is_lately)
     }
 
-    fn event(&self, cluster: &ObjectReference, notice: EventContent) -> Event {
+    fn event(&self, cluster: &ObjectReference, content: EventContent) -> Event {
         let now = Timestamp::now();
         let name = cluster.name.as_deref().unwrap_or_default();
-        let mut note = notice.note;
+        let mut note = content.note;
         let mut end = note.len().min(LONGEST_NOTE);
         while !note.is_char_boundary(end) {
             end -= 1;
@@ -104,12 +105,12 @@ impl Publisher {
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(now)),
-            type_: Some(if notice.warning { "Warning" } else { "Normal" }.to_owned()),
+            type_: Some(if content.warning { "Warning" } else { "Normal" }.to_owned()),
             action: Some("Reconcile".to_owned()),
-            reason: Some(notice.reason),
+            reason: Some(content.reason),
             note: Some(note),
             regarding: Some(cluster.clone()),
-            related: notice.related,
+            related: content.related,
             reporting_controller: Some(OPERATOR.to_owned()),
             reporting_instance: Some(self.instance.clone()),
             ..Event::default()
@@ -118,8 +119,8 @@ impl Publisher {
 }
 
 impl Publishing {
-    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator still
-    /// leads.
+    /// Writes the remaining events, for a short time at most, and no new ones. Call it while the operator
+    /// still leads.
     pub async fn finish(self) {
         self.ends.send_replace(true);
         if tokio::time::timeout(LAST_EVENTS, self.task).await.is_err() {
@@ -197,7 +198,7 @@ mod tests {
         };
         let (publisher, publishing) = Publisher::start(client, "operator-0".to_owned());
         let cluster = ObjectReference { name: Some("lobby".to_owned()), ..ObjectReference::default() };
-        let notice = |note: String| EventContent {
+        let content = |note: String| EventContent {
             warning: false,
             reason: "Repaired".to_owned(),
             note,
@@ -205,14 +206,14 @@ mod tests {
         };
 
         for n in 0..8 {
-            publisher.publish(&cluster, notice(format!("{n} is back"))).await;
+            publisher.publish(&cluster, content(format!("{n} is back"))).await;
         }
-        publisher.publish(&cluster, notice("7 is back".to_owned())).await;
+        publisher.publish(&cluster, content("7 is back".to_owned())).await;
         while server.lock().unwrap().under_way < AT_ONCE {
             tokio::task::yield_now().await;
         }
         tokio::join!(publishing.finish(), async { answers.add_permits(8) });
-        publisher.publish(&cluster, notice("too late".to_owned())).await;
+        publisher.publish(&cluster, content("too late".to_owned())).await;
 
         let server = server.lock().unwrap();
         assert_eq!((server.written, server.most), (8, AT_ONCE));

@@ -2,8 +2,8 @@
 //! similar texts as the dictionary. The children of two clusters differ in little more than names, uids and
 //! times.
 //!
-//! With compression the operator takes 36 MiB for 1,000 clusters and 124 MiB for 10,000, without it 55 MiB and
-//! about 300 MiB (`docs/decisions/0002-own-cache.md`).
+//! With compression the operator takes 36 MiB for 1,000 clusters and 124 MiB for 10,000, without it 55 MiB
+//! and about 300 MiB (`docs/decisions/0002-own-cache.md`).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! Those of this pod's connections that are spoken to outside of rooms: all, those in a group, those of a user.
+//! Registry of this hub's connections as they are addressed outside of rooms: all of them, those in a group,
+//! and those of a user.
 
 mod client_results;
 
@@ -16,12 +17,13 @@ use crate::protocol::peer_messages::{HandoverClaim, PeerInvocation, PeerReply};
 use crate::sync::{self, lock};
 use crate::topics::{SubscriptionChanges, Topic};
 
-/// See the module.
+/// Registry of this hub's connections as they are addressed outside of rooms.
 #[derive(Debug)]
 pub struct Audiences {
     instance: String,
     all: Mutex<AllConnections>,
-    /// Connections in handover, to which the other hub delivers: until it has handed them over, or since this one has.
+    /// Connections in handover, to which the other hub delivers: connections that it has not handed over yet,
+    /// and connections that this hub has handed over.
     in_handover: RwLock<HashSet<ConnectionKey>>,
     client_results: Arc<ClientResults>,
     by_topic: RwLock<HashMap<Topic, Arc<TopicMembers>>>,
@@ -41,12 +43,13 @@ struct TopicMembers(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     members: Members,
-    /// Nobody was left, and whoever still finds it has to look it up again.
+    /// True once the last member has left. A task that still finds these members has to look the topic up
+    /// again.
     abandoned: bool,
 }
 
 impl Audiences {
-    /// Of a pod without connections.
+    /// The registry of a hub without connections.
     pub fn new(
         instance: &str,
         client_results: Arc<ClientResults>,
@@ -64,15 +67,16 @@ impl Audiences {
         }
     }
 
-    /// A client is there, and hears what is for all and what is for its connection alone.
+    /// Adds a connection. From now on it receives invocations of all clients, and of this connection alone.
     pub fn connected(&self, id: &str, member: &Member) {
         let mut all = lock(&self.all);
-        // Two that shook hands at once with one token are both heard, and the first one has the id.
+        // Two connections that do their handshakes at once with one token both receive messages, and the
+        // first one has the id.
         all.by_id.entry(id.into()).or_insert(member.key);
         all.members.insert(member.clone());
     }
 
-    /// A client is gone.
+    /// Removes a connection.
     pub fn disconnected(&self, id: &str, key: ConnectionKey) {
         let mut all = lock(&self.all);
         if all.by_id.get(id) == Some(&key) {
@@ -84,32 +88,33 @@ impl Audiences {
         self.client_results.disconnected(key);
     }
 
-    /// A hub is gone: nobody waits for its clients any more.
+    /// Notes that a hub is gone: requests to its clients fail.
     pub fn forget_hub(&self, instance: &str) {
         self.client_results.hub_gone(instance);
     }
 
-    /// Only these hubs are there.
+    /// Notes that only these hubs exist: requests to clients of other hubs fail.
     pub fn retain_hubs(&self, instances: &HashSet<String>, now: Instant) {
         self.client_results.retain_hubs(instances, now);
     }
 
-    /// Whether a connection is one of this pod's.
+    /// True if a connection is on this hub.
     pub fn is_local(&self, id: &str) -> bool {
         lock(&self.all).by_id.contains_key(id)
     }
 
-    /// A connection of this pod's.
+    /// The key of a connection, if it is on this hub.
     pub fn key_of(&self, id: &str) -> Option<ConnectionKey> {
         lock(&self.all).by_id.get(id).copied()
     }
 
-    /// A client is about to come from another hub, which tells it what is said until it has given it away.
+    /// Expects a connection from another hub, which delivers to it until the cut.
     pub fn expect_handover(&self, key: ConnectionKey) {
         sync::write(&self.in_handover).insert(key);
     }
 
-    /// From now on the hub that asks tells the client what is said, see [`HandoverClaim::cut`].
+    /// Handles the cut of a handover: from now on the claiming hub delivers to the client, see
+    /// [`HandoverClaim::cut`].
     fn cut(&self, claim: &HandoverClaim<'_>) {
         let all = lock(&self.all);
         let mut in_handover = sync::write(&self.in_handover);
@@ -120,7 +125,7 @@ impl Audiences {
         }
     }
 
-    /// Delivers what is for one connection; `false`: this is not the hub that tells it what is said.
+    /// Delivers an invocation of one connection. Returns false if this is not the hub that delivers to it.
     pub fn deliver_to_connection(&self, payload: &str) -> bool {
         PeerInvocation::read(payload)
             .is_some_and(|invocation| self.deliver(&invocation, &EncodedOnce::new(&invocation)))
@@ -137,7 +142,8 @@ impl Audiences {
         if sync::read(&self.in_handover).contains(&member.key) {
             return false;
         }
-        // While nobody can leave, so that whoever is asked and leaves is known to have been asked.
+        // This happens under the lock, so that no client can leave meanwhile: a client that leaves after it
+        // was invoked is known to have been invoked.
         if invocation.invocation_id.as_ref().is_none_or(|id| self.client_results.assign(id, member.key)) {
             let mut only = Members::default();
             only.insert(member.clone());
@@ -146,7 +152,7 @@ impl Audiences {
         true
     }
 
-    /// From now on a client hears what is for a group or a user.
+    /// Subscribes a connection to a group or a user.
     pub fn subscribe(&self, topic: &Topic, member: &Member) {
         loop {
             let topic_members = self.find(topic).unwrap_or_else(|| {
@@ -155,7 +161,8 @@ impl Audiences {
             });
             let mut state = lock(&topic_members.0);
             if state.abandoned {
-                // Between our look and our lock the last one left; who abandoned it is about to remove it.
+                // The last member left between the look-up and the lock. The task that abandoned the topic is
+                // about to remove it.
                 drop(state);
                 self.remove(topic, &topic_members);
                 continue;
@@ -170,7 +177,7 @@ impl Audiences {
         }
     }
 
-    /// A client no longer hears it.
+    /// Unsubscribes a connection from a group or a user.
     pub fn unsubscribe(&self, topic: &Topic, key: ConnectionKey) {
         let Some(topic_members) = self.find(topic) else { return };
         let mut state = lock(&topic_members.0);
@@ -200,7 +207,7 @@ impl Audiences {
             .collect()
     }
 
-    /// Delivers what came on a topic's channel; `false` if it was not understood.
+    /// Delivers a payload that arrived on a topic's channel. Returns false if the payload is not understood.
     pub fn receive(&self, topic: &Topic, payload: &str) -> bool {
         if let Topic::Hub(_) = topic {
             return PeerReply::read(payload).map(|reply| self.client_results.resolve(reply)).is_some();
@@ -225,7 +232,7 @@ impl Audiences {
         }
         let deliver = |members: &Members| {
             let in_handover = sync::read(&self.in_handover);
-            // A client may have said it at the hub that it came from.
+            // The sender may have sent this on the hub that it was handed over from.
             let sent_by_member = |member: &Member| {
                 member.origin.is_some() && member.origin.as_deref() == invocation.excluded.as_deref()
             };
@@ -246,7 +253,7 @@ impl Audiences {
         sync::read(&self.by_topic).get(topic).cloned()
     }
 
-    /// Removes `topic_members`, but not one that came to be of the same topic since.
+    /// Removes `topic_members`, unless others have taken their place since.
     fn remove(&self, topic: &Topic, topic_members: &Arc<TopicMembers>) {
         let mut by_topic = sync::write(&self.by_topic);
         if by_topic.get(topic).is_some_and(|current| Arc::ptr_eq(current, topic_members)) {

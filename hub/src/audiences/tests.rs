@@ -30,7 +30,7 @@ async fn received(member: &Member) -> usize {
 }
 
 #[tokio::test]
-async fn a_group_hears_what_is_for_it_and_all_hear_what_is_for_all() {
+async fn a_group_receives_its_invocations_and_all_receive_those_of_all() {
     let audiences = audiences();
     let (ada, grace) = (member(1), member(2));
     audiences.connected("ada", &ada);
@@ -48,7 +48,7 @@ async fn a_group_hears_what_is_for_it_and_all_hear_what_is_for_all() {
 }
 
 #[tokio::test]
-async fn what_is_said_around_a_cut_is_told_by_one_hub() {
+async fn invocations_around_a_cut_are_delivered_by_one_hub() {
     let (gives, takes) = (audiences(), audiences_of("other"));
     let (here, there) = (member(1), member(7));
     let request = takes.client_results.register(there.key).unwrap();
@@ -85,7 +85,7 @@ async fn what_is_said_around_a_cut_is_told_by_one_hub() {
 }
 
 #[test]
-fn the_last_to_leave_leaves_nothing_behind() {
+fn the_last_connection_leaves_no_topic_behind() {
     let audiences = audiences();
     audiences.connected("ada", &member(1));
     audiences.subscribe(&group("g"), &member(1));

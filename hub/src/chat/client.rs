@@ -1,4 +1,4 @@
-//! A client as one of many: in which rooms and groups it is.
+//! The client of a connection: its rooms and groups.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use crate::protocol::connection_ref::ConnectionRef;
 use crate::protocol::names::{GroupName, MemberName, RoomName};
 use crate::topics::Topic;
 
-/// A connection that may call methods.
+/// A connection whose client may call the hub's methods.
 #[derive(Debug, Clone)]
 pub struct ConnectionHandle {
-    /// Tells it from the others of this pod.
+    /// The key of the connection in this process.
     pub key: ConnectionKey,
-    /// What clients call it.
+    /// The id of the connection, for clients.
     pub id: String,
-    /// Its queue.
+    /// The queue of the connection.
     pub outbox: Arc<Outbox>,
-    /// Whose it is.
+    /// The identity of the client.
     pub identity: Arc<ClientIdentity>,
 }
 
-/// A client as one of many: in which rooms it is, and what it is called in each. Dropped, it is in none any more.
+/// The client of a connection: its rooms with its name in each, and its groups. A client that is dropped
+/// leaves all of them.
 #[derive(Debug)]
 pub struct Client {
     pub(super) services: Arc<ChatServices>,
@@ -39,19 +40,20 @@ pub struct Client {
 #[derive(Debug)]
 pub(super) struct Membership {
     pub(super) identity: Arc<MemberIdentity>,
-    /// It wants to know of the others.
+    /// True if the client wants presence notices.
     pub(super) wants_presence: bool,
-    /// When the others were last told that this one is writing.
+    /// The time when the other members were last notified that this one is writing.
     pub(super) typed: Option<Instant>,
 }
 
 impl Client {
-    /// In no room.
+    /// A client in no room.
     pub fn new(services: Arc<ChatServices>, connection: ConnectionHandle) -> Self {
         Self { services, connection, rooms: HashMap::new(), groups: HashSet::new(), origin: None }
     }
 
-    /// The client has shaken hands: from now on it hears what is for all, for its user, and for this connection.
+    /// Notes that the client's handshake is done: from now on it receives invocations of all clients, of its
+    /// user, and of this connection.
     pub fn connected(&self) {
         let member = self.member();
         self.services.audiences.connected(&self.connection.id, &member);
@@ -74,12 +76,12 @@ impl Client {
         }
     }
 
-    /// This connection, for other hubs.
+    /// This connection, as other hubs refer to it.
     pub(super) fn connection_ref(&self) -> ConnectionRef<'_> {
         ConnectionRef { instance: self.services.instance.as_str().into(), key: self.connection.key }
     }
 
-    /// Leaves all rooms, and hears nothing any more.
+    /// Leaves all rooms and groups. The client receives nothing any more.
     pub fn leave_all(&mut self) {
         let ConnectionHandle { key, id, identity, .. } = &self.connection;
         if let Some(user) = &identity.user {
@@ -88,7 +90,8 @@ impl Client {
         for group in std::mem::take(&mut self.groups) {
             self.services.audiences.unsubscribe(&Topic::Group(group), *key);
         }
-        // Last, for it also forgets that another hub tells the client by now what is said.
+        // This comes after the groups, because it also forgets that another hub may deliver to the client by
+        // now.
         self.services.audiences.disconnected(id, *key);
         for room in std::mem::take(&mut self.rooms).into_keys() {
             self.services.rooms.leave(room.as_str(), self.connection.key);
@@ -97,7 +100,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Also when its task panics or is cancelled.
+    /// Leaves all rooms and groups, also when the client's task panics or is cancelled.
     fn drop(&mut self) {
         self.leave_all();
     }

@@ -1,4 +1,4 @@
-//! A client on its way from one hub to another.
+//! Hands a client over from one hub to another.
 
 use std::sync::Arc;
 
@@ -18,11 +18,13 @@ use crate::rooms::Rooms;
 use crate::topics::Topic;
 
 impl Client {
-    /// Hears no room any more, and says in which it was, and what it heard there. They are to be left, see [`Rooms::finish_handover`].
+    /// Ends the delivery to the client, and returns its rooms with the last message delivered in each, its
+    /// groups, and its unanswered invocations. The rooms still have to be left, see
+    /// [`Rooms::finish_handover`].
     pub fn hand_over(&mut self) -> HandoverState {
         let (_, closed) = self.services.outbox_factory.create();
         closed.end(CloseReason::HandedOver);
-        // First, so that nobody is told that the client left: it may still answer.
+        // This comes first, so that no requester learns that the client left: the client may still answer.
         let unanswered = self.services.client_results.take_unanswered(self.connection.key);
         let rooms = std::mem::take(&mut self.rooms).into_iter().map(|(room, membership)| HandoverRoom {
             last: self.services.rooms.hand_over(room.as_str(), self.connection.key, &closed),
@@ -40,7 +42,7 @@ impl Client {
         state
     }
 
-    /// What is to be heard for it elsewhere, from some point on.
+    /// The subscriptions that another hub needs to take the client over.
     pub fn subscriptions(&self) -> Subscriptions {
         Subscriptions {
             messagepack: self.connection.outbox.encoding() == Encoding::MessagePack,
@@ -54,8 +56,8 @@ impl Client {
         self.groups.iter().map(|group| group.as_str().to_owned()).collect()
     }
 
-    /// Is about to go on where it will depart from another hub: all that it hears there comes here from now on, and is told to it
-    /// from the cut on, see [`HandoverClaim::cut`].
+    /// Prepares to take over a client that another hub still has, with the same subscriptions. From now on
+    /// its messages arrive here, too; they are delivered to it from the cut on, see [`HandoverClaim::cut`].
     pub async fn prepare_take_over(&mut self, subscriptions: Subscriptions) {
         self.origin = Some(subscriptions.origin.into());
         self.services.audiences.expect_handover(self.connection.key);
@@ -69,16 +71,17 @@ impl Client {
     async fn add_to_groups(&mut self, groups: Vec<String>) {
         for group in groups.into_iter().filter_map(|group| GroupName::new(group).ok()) {
             if !self.groups.contains(&group) {
-                // It was within the bound there, and the bounds are the same.
+                // The other hub has the same limit, and the client was within it there.
                 let _ = self.add_to_group(group).await;
             }
         }
     }
 
-    /// Goes on where it departed from another hub; what was said in its rooms meanwhile is told now.
+    /// Takes over a client from the state that another hub has handed over, and delivers the messages that
+    /// were sent in its rooms meanwhile.
     pub async fn take_over(&mut self, state: HandoverState) {
         self.services.client_results.restore_unanswered(self.connection.key, state.unanswered);
-        // It may have joined or left some since it was expected.
+        // The client may have joined or left groups since its subscriptions were sent.
         let left = self.groups.iter().filter(|group| !state.groups.iter().any(|g| g == group.as_str()));
         for group in left.cloned().collect::<Vec<_>>() {
             self.remove_from_group(&group);
@@ -99,7 +102,8 @@ impl Client {
                 }
             };
             if self.join(room, name, &options, deliver).await.is_err() {
-                // It may not be there any more.
+                // The join was refused, because the client is no longer allowed in the room. The client is
+                // notified that it loses messages.
                 outbox.push(gap);
             }
         }

@@ -1,4 +1,5 @@
-//! Speaking to clients outside of rooms: to all, to a group, to a user, to one connection. Nothing of this is stored.
+//! Invocations of clients outside of rooms: of all clients, a group, a user, or one connection. None of them
+//! is stored.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::protocol::peer_messages::PeerInvocation;
 use crate::topics::Topic;
 
 impl Client {
-    /// From now on the client hears what is for the group.
+    /// Adds the client to a group, whose invocations it receives from now on.
     ///
     /// # Errors
     /// [`CallError::TooManyRooms`].
@@ -30,15 +31,15 @@ impl Client {
         Ok(())
     }
 
-    /// The client no longer hears it.
+    /// Removes the client from a group.
     pub fn remove_from_group(&mut self, group: &GroupName) {
         if self.groups.remove(group) {
             self.services.audiences.unsubscribe(&Topic::Group(group.clone()), self.connection.key);
         }
     }
 
-    /// Calls a method of all clients of an audience, except perhaps this one. The receipt says how that went; this waits only while
-    /// too much is on its way.
+    /// Invokes a method of all recipients, with `to_others` except this client. The receipt is called with
+    /// the outcome; the future itself waits only while too many messages are on their way.
     pub async fn call(
         &self,
         recipients: Recipients,
@@ -69,10 +70,10 @@ impl Client {
         self.publish(topic, invocation, receipt).await;
     }
 
-    /// Calls a method of one client, wherever it is, and waits for what it gives back, as JSON.
+    /// Invokes a method of one client, on whichever hub it is, and waits for its result as JSON.
     ///
     /// # Errors
-    /// What the client failed with, or why it has not answered.
+    /// The error of the client, or the reason why there is no result.
     pub fn invoke(
         &self,
         connection: String,
@@ -101,7 +102,7 @@ impl Client {
         }
     }
 
-    /// Says something to every connection of a user.
+    /// Sends a text to every connection of a user.
     pub async fn tell(
         &self,
         user: String,

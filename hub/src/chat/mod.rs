@@ -1,4 +1,5 @@
-//! What a client can do: the hub's methods, with plain types in and out. How they are called is others' concern.
+//! The hub's methods, with plain types for arguments and results. The module `connection` parses invocations
+//! and sends completions.
 
 mod client;
 mod handover;

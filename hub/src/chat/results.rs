@@ -16,29 +16,29 @@ pub struct JoinResult {
     pub room: RoomName,
     /// The hub pod that serves the caller.
     pub pod: String,
-    /// How many members the room has, the caller included.
+    /// The number of the room's members, the caller included.
     pub members: usize,
-    /// How many pods serve them.
+    /// The number of pods that serve them.
     pub pods: usize,
-    /// The room's last message.
+    /// The position of the room's last message.
     pub last: Option<Position>,
-    /// Some of what came after `since` is no longer there.
+    /// True if some of the messages after `since` are no longer stored.
     pub gap: bool,
-    /// What was said before; what is said from now on is heard.
+    /// The requested messages. The client receives later ones as they arrive.
     #[serde(serialize_with = "shared")]
     pub history: Vec<Arc<StoredMessage>>,
 }
 
-/// What `MemberIdentity` gives back.
+/// The result of `Who`.
 #[derive(Debug, Serialize)]
 pub struct RoomMembers {
     /// The room.
     pub room: RoomName,
-    /// How many members it has.
+    /// The number of the room's members.
     pub count: usize,
-    /// How many pods serve them.
+    /// The number of pods that serve them.
     pub pods: usize,
-    /// The first of them.
+    /// The first of the members.
     pub members: Vec<MemberInfo>,
 }
 

@@ -1,4 +1,4 @@
-//! Rooms: being in them, and speaking there.
+//! The methods of rooms: joining and leaving them, and sending messages there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +15,12 @@ use crate::protocol::stored_message::MessageBody;
 use crate::rooms::{HistoryRequest, JoinSnapshot};
 use crate::topics::Topic;
 
-/// That someone is writing is told at most so often.
+/// The least time between two notices that a member is writing.
 const TYPING: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// From now on the client hears the room, beginning after `answer`. Again, it may have another name or other options.
+    /// Adds the client to a room. `answer` sends the result, and the client receives the room's messages from
+    /// then on. A client that is in the room already may change its name and its options.
     ///
     /// # Errors
     /// [`CallError::TooManyRooms`] and [`CallError::MayNotJoin`].
@@ -47,7 +48,7 @@ impl Client {
             self.services.backplane.ensure_subscribed(Topic::Room(room.clone())).await;
             hold.synced().await;
         }
-        // What a token says of a name counts.
+        // A name in the client's token has precedence.
         let name = identity.name.as_ref().and_then(|name| MemberName::new(name.clone()).ok()).unwrap_or(name);
         let member_identity = Arc::new(MemberIdentity { name, user: identity.user.clone() });
         let member = Member {
@@ -68,18 +69,19 @@ impl Client {
         Ok(())
     }
 
-    /// The client no longer hears the room, if it did.
+    /// Removes the client from a room, if it is in it.
     pub fn leave(&mut self, room: &RoomName) {
         if self.rooms.remove(room).is_some() {
             self.services.rooms.leave(room.as_str(), self.connection.key);
         }
     }
 
-    /// Everyone in the room hears the text. The receipt says when it is stored, or why not; this waits only while too
-    /// many messages are on their way, so that one client's messages need not wait for each other.
+    /// Sends a text to everyone in a room. The receipt is called when the text is stored, or with the reason
+    /// why it is not. The future itself waits only while too many messages are on their way, so that one
+    /// client's messages need not wait for each other.
     ///
     /// # Errors
-    /// [`CallError::NotJoined`]; then nothing comes of the receipt.
+    /// [`CallError::NotJoined`]; the receipt is not called then.
     pub async fn send(
         &self,
         room: &RoomName,
@@ -119,7 +121,7 @@ impl Client {
         Ok(())
     }
 
-    /// Those of the others who asked for it see that the client is writing; again only after a second.
+    /// Notifies the members that want presence notices that the client is writing, at most once a second.
     ///
     /// # Errors
     /// [`CallError::NotJoined`].
@@ -135,13 +137,13 @@ impl Client {
         let name = membership.identity.name.as_str().to_owned();
         let event =
             PresenceEvent::Typing { connection: self.connection_ref().to_string().into(), name: name.into() };
-        // Nobody minds if it is lost.
+        // A loss of this event does no harm.
         let receipt = Receipt::new(|_| ());
         self.services.backplane.publish(Topic::Room(room.clone()), event.json(), receipt).await;
         Ok(())
     }
 
-    /// Who is in a room.
+    /// The members of a room.
     ///
     /// # Errors
     /// [`CallError::NotJoined`].
@@ -152,7 +154,7 @@ impl Client {
         Ok(RoomMembers { room, count, pods, members })
     }
 
-    /// As [`Client::send`], and waits until the text is stored.
+    /// Sends a text as [`Client::send`] does, and waits until it is stored.
     ///
     /// # Errors
     /// [`CallError`].

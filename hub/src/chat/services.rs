@@ -8,25 +8,25 @@ use crate::backplane::Backplane;
 use crate::metrics::Metrics;
 use crate::rooms::Rooms;
 
-/// See the module.
+/// The parts of the hub that the chat's methods use.
 #[derive(Debug)]
 pub struct ChatServices {
     /// The hub pod.
     pub pod: String,
-    /// This process, in a few letters.
+    /// The random id of this process, in eight hexadecimal digits.
     pub instance: String,
     /// The most rooms and groups of one connection.
     pub most_rooms: usize,
     /// Registry of rooms and their members on this hub.
     pub rooms: Arc<Rooms>,
-    /// Registry of connections that are spoken to outside of rooms.
+    /// Registry of connections as they are addressed outside of rooms.
     pub audiences: Arc<Audiences>,
-    /// Registry of calls that wait for a client's answer.
+    /// Registry of requests that wait for a client's result.
     pub client_results: Arc<ClientResults>,
-    /// The way to the members that other hubs serve.
+    /// The connection to the other hubs, and the store of messages.
     pub backplane: Arc<Backplane>,
-    /// Keys and queues.
+    /// Creates keys and queues.
     pub outbox_factory: Arc<OutboxFactory>,
-    /// Counters.
+    /// The hub's metrics.
     pub metrics: Arc<Metrics>,
 }

@@ -1,4 +1,4 @@
-//! What a client says, from its handshake to its end.
+//! One client's connection, from its handshake to its end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,25 +22,28 @@ use crate::protocol::notices::Welcome;
 use crate::session::Stateful;
 use crate::websocket::MessageHandler;
 
-/// For the backplane to answer what a client that departs has sent, and between two looks whether it has.
-const ANSWERS: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_millis(5);
+/// The most time to wait for the completions of a client that is handed over.
+const COMPLETIONS: Duration = Duration::from_secs(1);
 
-/// One client's connection: handles all that the client sends. What the client is sent goes to its [`Outbox`].
+/// The interval between two checks for completions that are still missing.
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// One client's connection, which handles all that the client sends. Messages to the client go to its
+/// [`Outbox`].
 pub struct Connection {
     services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
     id: String,
     framer: Framer,
     invoker: MethodInvoker,
-    /// The transport carries no bytes.
+    /// True if the transport carries text alone, and no binary data.
     text_only: bool,
     stateful: Option<Arc<Stateful>>,
     allowance: Bucket,
 }
 
 impl Connection {
-    /// With a client that has not said anything yet.
+    /// A connection whose client has not sent anything yet.
     pub fn new(
         services: Arc<ConnectionServices>,
         admission: Admission,
@@ -59,27 +62,29 @@ impl Connection {
         }
     }
 
-    /// The client leaves all rooms. The admission is given back, to be kept while the client may still be busy with last words.
+    /// Leaves all rooms. The admission is returned, to be kept while the client may still be reading its last
+    /// messages.
     pub fn end(self, reason: &CloseReason) -> Admission {
         tracing::debug!(connection = self.id, ending = reason.name(), "closed");
         self.invoker.leave_all()
     }
 
-    /// The connection, as the hub knows it.
+    /// The connection's admission.
     pub fn admission(&self) -> &Admission {
         self.invoker.admission()
     }
 
-    /// The connection is to go on at another hub: leaves all rooms, and says what there is to know.
+    /// Leaves all rooms, because the connection continues on another hub, and returns the state for that hub.
     pub async fn hand_over(&mut self) -> HandoverState {
-        // An answer that is on its way is the client's, and a message of its own that it does not want to hear is known by this
-        // hub alone. What waits for another client waits on.
-        let answered = async {
+        // Completions that are on their way are for this client. Also, this hub alone recognizes the client's
+        // own messages with `echo: false`, so these have to be stored and delivered here. An invocation of
+        // another client that is still pending does not delay this any longer.
+        let completed = async {
             while !self.outbox.has_no_pending_completions() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         };
-        let _ = tokio::time::timeout(ANSWERS, answered).await;
+        let _ = tokio::time::timeout(COMPLETIONS, completed).await;
         let mut state = self.invoker.hand_over();
         if let Some(stateful) = &self.stateful {
             state.received = stateful.received().last();
@@ -87,12 +92,12 @@ impl Connection {
         state
     }
 
-    /// What another hub has to hear for it, to go on.
+    /// The subscriptions that another hub needs to take this connection over.
     pub fn subscriptions(&self) -> Subscriptions {
         self.invoker.subscriptions()
     }
 
-    /// Is about to go on where another hub leaves off.
+    /// Prepares to take over a connection that another hub still has.
     pub async fn prepare_take_over(&mut self, subscriptions: Subscriptions) {
         let encoding = subscriptions.encoding();
         self.framer.set_encoding(encoding);
@@ -100,14 +105,14 @@ impl Connection {
         self.invoker.prepare_take_over(subscriptions).await;
     }
 
-    /// Goes on where another hub left off.
+    /// Takes over a connection from the state that another hub has handed over.
     pub async fn take_over(&mut self, state: HandoverState, stateful: Arc<Stateful>) {
         self.stateful = Some(stateful);
         self.outbox.activity.handshake_done();
         self.invoker.take_over(state).await;
     }
 
-    /// The client goes on over another WebSocket.
+    /// Notes that the client continues over another WebSocket.
     pub fn reconnected(&mut self) {
         self.framer.reset();
         if let Some(stateful) = &self.stateful {

@@ -1,4 +1,4 @@
-//! Invokes the hub's methods for a client: from its invocations to their completions.
+//! Invokes the hub's methods for a client, and sends the completions.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::protocol::handover_state::{HandoverState, Subscriptions};
 use crate::protocol::methods::{self, CallError, ClientCall, HubCall, Recipients, SendOptions};
 use crate::protocol::names::RoomName;
 
-/// Invokes the hub's methods for one client, and answers it.
+/// Invokes the hub's methods for one client, and sends the completions.
 pub(super) struct MethodInvoker {
     services: Arc<ConnectionServices>,
     client: Client,
@@ -24,7 +24,7 @@ pub(super) struct MethodInvoker {
 }
 
 impl MethodInvoker {
-    /// For a client in no room.
+    /// An invoker for a client in no room.
     pub(super) fn new(services: Arc<ConnectionServices>, admission: Admission) -> Self {
         let connection = ConnectionHandle {
             key: admission.key,
@@ -41,28 +41,28 @@ impl MethodInvoker {
         Self { services, client, streams, admission }
     }
 
-    /// The client has shaken hands, and may be spoken to.
+    /// Notes that the client's handshake is done, so that messages may be sent to it.
     pub(super) fn connected(&self) {
         self.client.connected();
     }
 
-    /// The connection, as the hub knows it.
+    /// The connection's admission.
     pub(super) fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Whose calls these are.
+    /// The identity of the client.
     pub(super) fn identity(&self) -> &ClientIdentity {
         &self.admission.identity
     }
 
-    /// Answers a call that comes too soon.
+    /// Fails an invocation that comes too soon after others.
     pub(super) fn reject_rate(&self, id: Option<&str>) {
         let most = self.services.limits.messages_per_second;
         self.answer::<()>(id, Err(CallError::TooOften(most)));
     }
 
-    /// Carries out an invocation, and answers it if it has an id.
+    /// Carries out an invocation, and completes it if it has an id.
     pub(super) async fn invoke(&mut self, call: &Invocation<'_>) {
         let Invocation { id, target, arguments, streams } = call;
         let id = id.as_deref();
@@ -119,10 +119,11 @@ impl MethodInvoker {
         }
     }
 
-    /// Another client's answer may take its time: meanwhile this one goes on, and may have to answer itself.
+    /// Invokes a method of another client. The result may take a while: meanwhile this client's connection
+    /// continues, and the client may have to complete an invocation itself.
     async fn invoke_client(&self, id: Option<&str>, connection: String, call: ClientCall) {
         let Some(id) = id else {
-            // Nobody waits for what the other one says.
+            // The caller does not wait for a result.
             let receipt = self.deferred(None);
             return self.client.call(Recipients::Connection(connection), &call, false, receipt).await;
         };
@@ -150,35 +151,37 @@ impl MethodInvoker {
         });
     }
 
-    /// Leaves all rooms, and says all that another hub needs to go on. Streams end, for they are of this hub.
+    /// Leaves all rooms, and returns the state that another hub needs to continue. Streams end, because they
+    /// belong to this hub.
     pub(super) fn hand_over(&mut self) -> HandoverState {
         self.streams.fail_all(&CallError::ShuttingDown);
         self.client.hand_over()
     }
 
-    /// What another hub has to hear for it, to go on.
+    /// The subscriptions that another hub needs to take this connection over.
     pub(super) fn subscriptions(&self) -> Subscriptions {
         self.client.subscriptions()
     }
 
-    /// Is about to go on where another hub leaves off.
+    /// Prepares to take over a connection that another hub still has.
     pub(super) async fn prepare_take_over(&mut self, subscriptions: Subscriptions) {
         self.client.prepare_take_over(subscriptions).await;
     }
 
-    /// Goes on where another hub left off.
+    /// Takes over a connection from the state that another hub has handed over.
     pub(super) async fn take_over(&mut self, state: HandoverState) {
         self.client.take_over(state).await;
     }
 
-    /// The client answers a call of the hub's, or a stream of the client has ended, perhaps with an error.
+    /// Handles a completion from the client: of an invocation by the hub, or of a stream of the client,
+    /// perhaps with an error.
     pub(super) fn complete(&mut self, id: &str, outcome: Result<Option<&str>, &str>) {
         if !self.services.client_results.complete(self.admission.key, id, outcome) {
             self.streams.end(id, outcome.err());
         }
     }
 
-    /// An answer that comes while later calls are carried out.
+    /// The callback that completes an invocation while later ones are carried out.
     fn deferred<R: Serialize>(
         &self,
         id: Option<&str>,
@@ -197,7 +200,7 @@ impl MethodInvoker {
         }
     }
 
-    /// Its answer comes when the message is stored.
+    /// Sends a text to a room. The completion follows when the message is stored.
     async fn send(&self, id: Option<&str>, room: &RoomName, text: &str, options: SendOptions) {
         let receipt = self.deferred(id);
         if let Err(error) = self.client.send(room, text, options, receipt).await {
@@ -214,12 +217,12 @@ impl MethodInvoker {
         self.streams.begin(call.id.as_deref().unwrap_or_default(), &call.target, &call.arguments);
     }
 
-    /// The client wants no more of a stream.
+    /// Ends a stream that the client has cancelled.
     pub(super) fn cancel_stream(&mut self, id: &str) {
         self.streams.cancel(id);
     }
 
-    /// An item of a stream of the client.
+    /// Handles an item of a stream from the client.
     pub(super) async fn take_item(&mut self, stream: &str, item: &str) {
         self.streams.item(stream, item, &self.client).await;
     }
@@ -235,7 +238,7 @@ impl MethodInvoker {
         }
     }
 
-    /// Leaves all rooms.
+    /// Leaves all rooms, and returns the admission.
     pub(super) fn leave_all(mut self) -> Admission {
         self.client.leave_all();
         self.admission

@@ -1,4 +1,4 @@
-//! A client as the hub hears it, whatever it comes over: from its handshake to its end.
+//! One client's connection over any transport, from its handshake to its end.
 
 mod lifecycle;
 mod method_invoker;

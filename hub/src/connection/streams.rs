@@ -1,4 +1,4 @@
-//! Methods with a stream: `Watch`, which answers with one, and `SendMany`, which takes one.
+//! Methods with a stream: `Watch`, which returns one, and `SendMany`, which takes one.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,21 +25,23 @@ pub(super) struct Streams {
     services: Arc<ConnectionServices>,
     outbox: Arc<Outbox>,
     identity: Arc<ClientIdentity>,
-    /// By the id of the call that began them; dropped, they end.
+    /// Streams to the client, by the id of the invocation that began them. Dropping a guard ends its stream.
     watches: HashMap<String, DropGuard>,
-    /// By the id of the stream.
+    /// Streams from the client, by the id of the stream.
     uploads: HashMap<String, Upload>,
 }
 
-/// What a client sends to a room, item by item.
+/// A stream of texts that a client sends to a room.
 struct Upload {
-    /// The call, which is answered at the end or with the first item that is refused.
+    /// The id of the invocation, which is completed at the end of the stream or at the first item that is
+    /// refused.
     id: Option<String>,
     room: RoomName,
+    /// The number of texts that were stored.
     stored: u32,
 }
 
-/// The part of the hub's own invocations that matters here.
+/// The part of the hub's own invocations that is needed here.
 #[derive(Deserialize)]
 struct Invocation<'a> {
     #[serde(borrow)]
@@ -55,7 +57,7 @@ impl Streams {
         Self { services, outbox, identity, watches: HashMap::new(), uploads: HashMap::new() }
     }
 
-    /// `Watch`: what is said in a room, as a stream, until the client cancels it.
+    /// Begins a stream to the client for `Watch`: the messages of a room, until the client cancels it.
     pub(super) fn begin(&mut self, id: &str, target: &str, arguments: &[Cow<'_, str>]) {
         let call = match methods::bind(target, arguments) {
             Ok(HubCall::Join { .. }) if !target.eq_ignore_ascii_case("Watch") => {
@@ -90,12 +92,12 @@ impl Streams {
         });
     }
 
-    /// The client wants no more of a stream.
+    /// Ends a stream that the client has cancelled.
     pub(super) fn cancel(&mut self, id: &str) {
         self.watches.remove(id);
     }
 
-    /// `SendMany`: the client will send texts for a room.
+    /// Begins a stream from the client for `SendMany`: texts for a room.
     pub(super) fn accept(&mut self, id: Option<&str>, room: RoomName, streams: &[Cow<'_, str>]) {
         let accepted = match streams {
             [stream] => has_room(self.uploads.len()).map(|()| stream),
@@ -110,7 +112,8 @@ impl Streams {
         }
     }
 
-    /// The client sent an item. The stream ends with the first that is refused; what follows it is for nobody.
+    /// Handles an item from the client. The first item that is refused ends the stream, and later items are
+    /// ignored.
     pub(super) async fn item(&mut self, stream: &str, item: &str, client: &Client) {
         let Some(upload) = self.uploads.get_mut(stream) else { return };
         let text = serde_json::from_str::<String>(item).map_err(|_| CallError::NotText("text"));
@@ -127,7 +130,7 @@ impl Streams {
         }
     }
 
-    /// The client's stream has ended.
+    /// Handles the end of a stream from the client.
     pub(super) fn end(&mut self, stream: &str, error: Option<&str>) {
         let Some(Upload { id, stored, .. }) = self.uploads.remove(stream) else { return };
         if error.is_some() {
@@ -138,7 +141,7 @@ impl Streams {
         }
     }
 
-    /// Ends all of them, in both directions.
+    /// Ends all streams with an error, in both directions.
     pub(super) fn fail_all(&mut self, error: &CallError) {
         let watches: Vec<_> = self.watches.drain().map(|(id, _)| Some(id)).collect();
         let uploads = std::mem::take(&mut self.uploads).into_values().map(|upload| upload.id);
@@ -147,7 +150,7 @@ impl Streams {
         }
     }
 
-    /// Fails a call; without an id, nobody waits for its answer.
+    /// Fails an invocation. Without an id, the client does not wait for a completion.
     fn fail(&self, id: Option<&str>, error: &CallError) {
         self.services.metrics.call_failed(error);
         if let Some(id) = id {
@@ -161,12 +164,12 @@ fn has_room(streams: usize) -> Result<(), CallError> {
     if streams < MOST { Ok(()) } else { Err(CallError::TooManyStreams(MOST)) }
 }
 
-/// A member of a room that is a stream of a client.
+/// A member of a room that turns the room's messages into the items of a stream to a client.
 struct Watch {
     id: String,
-    /// The client's.
+    /// The client's queue.
     outbox: Arc<Outbox>,
-    /// Where the room speaks to: JSON, whatever the client's encoding.
+    /// The queue to which the room delivers, in JSON whatever the client's encoding.
     room_outbox: Arc<Outbox>,
     client: Client,
     metrics: Arc<Metrics>,
@@ -206,7 +209,7 @@ impl Watch {
     }
 }
 
-/// What a room says as an item of the stream `id`.
+/// Converts a message of a room into an item of the stream `id`.
 fn item(outbox: &Outbox, id: &str, record: &Record) -> Option<Record> {
     let (_, json) = record.split_last()?;
     let Invocation { arguments: [argument] } = serde_json::from_slice(json).ok()?;

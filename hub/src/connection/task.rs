@@ -1,5 +1,5 @@
-//! The task of a connection that outlives a request: it takes the bytes of the client in order, by whichever
-//! request they came.
+//! The task of a connection that outlives a request. It handles the client's bytes in order, by whichever
+//! request they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::session::{Input, Kind, Session, Sessions, Stateful};
 use crate::token::ConnectionId;
 use crate::websocket::MessageHandler;
 
-/// How often received messages are confirmed to clients with stateful reconnect (ASP.NET Core's interval).
+/// The interval at which received messages are acknowledged to clients with stateful reconnect, as in ASP.NET
+/// Core.
 const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Begins connections, and the tasks of those that outlive a request.
@@ -25,14 +26,14 @@ pub struct Runner {
     pub services: Arc<ConnectionServices>,
     /// Registry of connections that outlive a request.
     pub sessions: Arc<Sessions>,
-    /// Bytes that are kept for a client with stateful reconnect until it confirms them.
+    /// The bytes that are kept for a client with stateful reconnect until it acknowledges them.
     pub stateful_buffer_bytes: usize,
-    /// For a client to take its last words.
+    /// The time for a client to read its last messages.
     pub linger: Duration,
 }
 
 impl Runner {
-    /// With a client that was admitted and has not said anything yet, over a WebSocket.
+    /// The connection of a client that was admitted and has not sent anything yet, over a WebSocket.
     pub fn connection(&self, admission: Admission) -> Connection {
         Connection::new(Arc::clone(&self.services), admission, false, None)
     }
@@ -46,7 +47,7 @@ impl Runner {
         self.start(connection, kind, stateful)
     }
 
-    /// Goes on with one that another hub gave away; `None` if it makes no sense.
+    /// Begins a session for a connection that another hub handed over; `None` if its state is malformed.
     pub async fn take_over(&self, mut connection: Connection, state: HandoverState) -> Option<Arc<Session>> {
         let stateful = Arc::new(Stateful::resumed(&state, self.stateful_buffer_bytes)?);
         connection.take_over(state, Arc::clone(&stateful)).await;
@@ -56,23 +57,23 @@ impl Runner {
     fn start(&self, connection: Connection, kind: Kind, stateful: Option<Arc<Stateful>>) -> Arc<Session> {
         let Admission { id, outbox, .. } = connection.admission();
         let id = *id;
-        let (session, arriving) = Session::new(kind, Arc::clone(outbox), stateful);
+        let (session, receiver) = Session::new(kind, Arc::clone(outbox), stateful);
         let session = Arc::new(session);
         self.sessions.insert(id, Arc::clone(&session));
         let sessions = Arc::clone(&self.sessions);
-        tokio::spawn(run(sessions, self.linger, id, Arc::clone(&session), connection, arriving));
+        tokio::spawn(run(sessions, self.linger, id, Arc::clone(&session), connection, receiver));
         session
     }
 }
 
-/// Hears the client until the end.
+/// Handles the session's input until the connection ends.
 async fn run(
     sessions: Arc<Sessions>,
     linger: Duration,
     id: ConnectionId,
     session: Arc<Session>,
     mut connection: Connection,
-    mut arriving: mpsc::Receiver<Input>,
+    mut receiver: mpsc::Receiver<Input>,
 ) {
     let outbox = Arc::clone(&session.outbox);
     let mut ack_at = None;
@@ -86,7 +87,7 @@ async fn run(
         let handled = tokio::select! {
             biased;
             () = outbox.ended() => break,
-            input = arriving.recv() => match input {
+            input = receiver.recv() => match input {
                 Some(Input::Received(bytes)) => connection.handle(bytes).await,
                 Some(Input::Reconnected) => {
                     connection.reconnected();
@@ -122,7 +123,7 @@ async fn run(
     let reason = outbox.close_reason().unwrap_or(CloseReason::Gone);
     let admission = connection.end(&reason);
     if reason != CloseReason::HandedOver {
-        // The last words are for whoever serves the client now, or soon.
+        // The last messages are sent by the request that serves the client now, or soon.
         let _ = tokio::time::timeout(linger, session.close_sent.cancelled()).await;
     }
     sessions.ended(id);

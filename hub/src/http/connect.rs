@@ -1,5 +1,5 @@
-//! `GET /hub`: a client connects over one of the three transports (`TransportProtocols.md`), here or, by way of this
-//! hub, at the one that has its connection.
+//! `GET /hub`: a client connects over one of the three transports (`TransportProtocols.md`), to this hub or,
+//! by way of it, to the hub that has its connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::token::{ConnectionId, Token};
 use crate::transports::{long_polling, server_sent_events, stateful_websocket};
 use crate::websocket::{self, NotUpgradable};
 
-/// What is asked for.
+/// The transport that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {
     WebSocket,
@@ -44,7 +44,7 @@ impl Transport {
     }
 }
 
-/// `GET /hub`: a WebSocket, the stream of events, or a poll.
+/// `GET /hub`: serves a WebSocket, the stream of events, or a poll.
 pub(super) async fn connect(
     State(services): State<Arc<RequestServices>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
@@ -63,14 +63,14 @@ pub(super) async fn connect(
             if token.owner != services.owner
                 && !matches!(services.sessions.find(token.id), Found::Live(_))
                 && (!services.handover.is_possible()
-                    || services.forwarder.is_there(&token, is_fresh(&token)).await)
+                    || services.forwarder.is_reachable(&token, is_fresh(&token)).await)
             {
                 return services.forwarder.forward(&text, &token, request).await;
             }
             resume(services, address, identity, &token, request).await
         }
-        // A WebSocket needs no memory: whichever hub gets it serves it. So one without a token, or with that of a hub with
-        // another key, is as good.
+        // Without stateful reconnect, a WebSocket needs no state of the negotiation, and any hub can serve
+        // it. It is therefore accepted without a token, too, or with the token of a hub that has another key.
         (Transport::WebSocket, token) => {
             if token.is_some_and(|token| services.has(token.id)) {
                 let text = "this connection has a WebSocket or another transport already: negotiate anew\n";
@@ -123,7 +123,7 @@ fn websocket(
             Err(error) => return refuse(&error),
         };
     let upgrade = hyper::upgrade::on(&mut request);
-    // Everything of the request goes before the connection begins.
+    // The request is freed before the connection begins.
     drop(request);
     tokio::spawn(async move {
         let Some((socket, early)) = upgrade.await.ok().and_then(websocket::socket_of) else {
@@ -132,7 +132,7 @@ fn websocket(
         let outbox = Arc::clone(&admission.outbox);
         let mut connection = Box::new(services.runner.connection(admission));
         let (reason, socket) = websocket::serve(socket, early, &outbox, &mut *connection).await;
-        // The rooms are left now, while the client may still be busy with the last words.
+        // The client leaves its rooms now, while it may still be reading its last messages.
         let admission = connection.end(&reason);
         socket.close(&outbox, &reason, services.linger).await;
         drop(admission);
@@ -140,7 +140,8 @@ fn websocket(
     response
 }
 
-/// A WebSocket of a connection with stateful reconnect: the first, or a later one, also of one that another hub had.
+/// Serves a WebSocket of a connection with stateful reconnect: the first one, or a later one, also if another
+/// hub has the connection.
 async fn resume(
     services: Arc<RequestServices>,
     address: SocketAddr,
@@ -162,7 +163,7 @@ async fn resume(
             Ok(admission) => admission,
             Err(error) => return refuse(&error),
         };
-        // Boxed, for hardly any request comes to this.
+        // The future is boxed, because hardly any request needs it.
         let Some(session) = Box::pin(services.handover.take_over(admission)).await else { return unknown() };
         session
     } else {

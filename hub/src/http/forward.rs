@@ -1,4 +1,4 @@
-//! Passes a request on to the hub whose connection it is for, with whatever follows it.
+//! Forwards a request, and all data that follows it, to the hub that has its connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::metrics::{Metrics, RefusedRequest};
 use crate::peers::Peers;
 use crate::token::{Signer, Token};
 
-/// Shows that another hub of this cluster passed the request on.
+/// The header that proves that another hub of this cluster forwarded the request.
 const PASSED: HeaderName = HeaderName::from_static("x-chatcluster-passed");
 
-/// For the connection to the other hub: it is near, or gone.
+/// The time for connecting to the other hub, which is either near or gone.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// See the module.
+/// Forwards requests to the hubs that have their connections.
 #[derive(Debug)]
 pub(super) struct Forwarder {
     pub(super) signer: Arc<Signer>,
@@ -32,9 +32,10 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Whether the hub that has a token's connection can be reached. Nothing was heard of it yet if it or this one has just started, and
-    /// what is fresh may be of such a hub; otherwise the dead are not waited for.
-    pub(super) async fn is_there(&self, token: &Token, is_fresh: bool) -> bool {
+    /// True if the hub that has a token's connection can be reached. If that hub or this one has just
+    /// started, this one has not received a heartbeat of it yet, so the hub of a fresh token is tried in any
+    /// case. Otherwise, no time is spent on hubs that are gone.
+    pub(super) async fn is_reachable(&self, token: &Token, is_fresh: bool) -> bool {
         let is_known = self.peers.instances().contains(&format!("{:08x}", token.owner.instance));
         (is_known || is_fresh)
             && tokio::time::timeout(CONNECT, TcpStream::connect(token.owner.address))
@@ -42,25 +43,25 @@ impl Forwarder {
                 .is_ok_and(|connected| connected.is_ok())
     }
 
-    /// What the other hub answers. A hub that is gone took its connections with it.
+    /// The response of the other hub, or a refusal if it is gone, and its connections with it.
     pub(super) async fn forward(&self, text: &str, token: &Token, request: Request) -> Response {
         let pass = self.signer.pass(text);
         if request.headers().get(&PASSED).is_some_and(|value| value == pass.as_str()) {
-            // It was for an earlier hub at our address.
-            return gone();
+            // The request was for an earlier hub at this hub's address.
+            return hub_gone();
         }
         self.metrics.requests_passed_on.inc();
         match exchange(token, &pass, request).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::debug!(owner = %token.owner.address, %error, "cannot pass a request on");
-                gone()
+                hub_gone()
             }
         }
     }
 }
 
-fn gone() -> Response {
+fn hub_gone() -> Response {
     let text = "the hub that had this connection is gone: negotiate anew\n";
     refused(RefusedRequest::HubGone, StatusCode::NOT_FOUND, text)
 }

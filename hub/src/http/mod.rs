@@ -1,4 +1,4 @@
-//! The hub's HTTP surface.
+//! The hub's HTTP routes.
 
 mod connect;
 mod forward;
@@ -24,7 +24,7 @@ use crate::guards::Guards;
 use crate::hub::Hub;
 use crate::metrics::{CONTENT_TYPE, Metrics, RefusedRequest};
 
-/// All routes.
+/// All routes of the hub.
 pub fn router(hub: &Arc<Hub>) -> Router {
     let services = Arc::new(RequestServices {
         guards: Arc::clone(&hub.guards),
@@ -58,11 +58,12 @@ pub fn router(hub: &Arc<Hub>) -> Router {
         .merge(page::router())
 }
 
-/// Answers browsers that ask what pages of other origins may do.
+/// Adds the headers by which browsers allow requests of pages from other origins, and answers preflight
+/// requests.
 async fn cross_origin(State(guards): State<Arc<Guards>>, request: Request, next: Next) -> Response {
-    // Only browsers send an origin; for all others there is nothing to keep.
-    let is_asked = request.headers().contains_key(header::ORIGIN);
-    let headers = if is_asked { request.headers().clone() } else { HeaderMap::new() };
+    // Only browsers send an origin; the headers of other requests are not copied.
+    let has_origin = request.headers().contains_key(header::ORIGIN);
+    let headers = if has_origin { request.headers().clone() } else { HeaderMap::new() };
     let mut response = if request.method() == Method::OPTIONS {
         match guards.origins.check(&headers) {
             Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -76,7 +77,7 @@ async fn cross_origin(State(guards): State<Arc<Guards>>, request: Request, next:
     response
 }
 
-/// Counts a request that is refused, for the reason that its answer carries.
+/// Counts a refused request by the reason that its response carries.
 async fn count_refused(State(metrics): State<Arc<Metrics>>, response: Response) -> Response {
     if let Some(reason) = response.extensions().get::<RefusedRequest>() {
         metrics.refused(*reason);

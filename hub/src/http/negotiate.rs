@@ -1,4 +1,4 @@
-//! `POST /hub/negotiate`.
+//! `POST /hub/negotiate`: gives a client a connection token.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) struct NegotiateQuery {
     access_token: Option<String>,
 }
 
-/// `POST /hub/negotiate`. Nothing is kept for it.
+/// `POST /hub/negotiate`: gives a client a connection token, for which the hub keeps no state.
 pub(super) async fn negotiate(
     State(services): State<Arc<RequestServices>>,
     Query(query): Query<NegotiateQuery>,

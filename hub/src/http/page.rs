@@ -7,9 +7,9 @@ use axum::routing::get;
 
 /// A file of the page.
 struct Asset {
-    /// Where it is served.
+    /// The path at which the file is served.
     path: &'static str,
-    /// Its media type.
+    /// The file's media type.
     media_type: &'static str,
     content: &'static [u8],
 }
@@ -26,7 +26,8 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 fn respond(asset: &'static Asset) -> impl IntoResponse {
-    // Vite puts a hash of the content in the names under `assets`; the other names stay, so their content may not.
+    // Vite puts a hash of the content into the names under `assets`. Other names stay the same when their
+    // content changes.
     let cache = if asset.path.starts_with("/assets/") { "max-age=31536000, immutable" } else { "no-cache" };
     let headers: [(HeaderName, HeaderValue); 5] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type)),

@@ -1,4 +1,4 @@
-//! Answers that refuse a request.
+//! Responses that refuse a request.
 
 use axum::Extension;
 use axum::http::{StatusCode, header};
@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use crate::guards::AdmissionError;
 use crate::metrics::RefusedRequest;
 
-/// An answer that refuses a request, and that carries the reason for which the refusal is counted.
+/// A response that refuses a request, and that carries the reason for which the refusal is counted.
 pub(super) fn refused(reason: RefusedRequest, status: StatusCode, text: impl IntoResponse) -> Response {
     (status, Extension(reason), text).into_response()
 }
 
-/// A refusal as an answer.
+/// The response for an admission error.
 pub(super) fn refuse(error: &AdmissionError) -> Response {
     let mut response = refused(error.into(), error.status(), format!("{error}\n"));
     if matches!(error, AdmissionError::Token(_)) {

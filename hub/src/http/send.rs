@@ -1,4 +1,4 @@
-//! `POST /hub` and `DELETE /hub`: what a client says that cannot say it over its transport.
+//! `POST /hub` and `DELETE /hub`: the requests of clients whose transport carries data to the client alone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::refusals::unknown;
 use super::services::{ConnectQuery, RequestServices};
 use crate::outbox::CloseReason;
 
-/// `POST /hub`: what a client says that cannot say it over its transport.
+/// `POST /hub`: data of a client whose transport carries data to the client alone.
 pub(super) async fn send(
     State(services): State<Arc<RequestServices>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
@@ -27,17 +27,17 @@ pub(super) async fn send(
     let Some(session) = session else {
         return services.forwarder.forward(query.id.as_deref().unwrap_or_default(), &token, request).await;
     };
-    // Records have a bound of their own; this one is for those that come together.
+    // Each record has a bound of its own; this is the bound of several records that come together.
     let Ok(bytes) = to_bytes(request.into_body(), 2 * services.most_message_bytes + 1024).await else {
         let error = ProtocolError::TooLarge { most_bytes: services.most_message_bytes };
         session.outbox.end(CloseReason::Protocol(error));
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    // With any other answer, clients take the connection for ended.
+    // At any other status, clients assume that the connection has ended.
     if session.receive(bytes).await { StatusCode::OK.into_response() } else { unknown() }
 }
 
-/// `DELETE /hub`: a client that polls says goodbye.
+/// `DELETE /hub`: a long-polling client ends its connection.
 pub(super) async fn end(
     State(services): State<Arc<RequestServices>>,
     Query(query): Query<ConnectQuery>,

@@ -1,4 +1,4 @@
-//! The parts of the hub that SignalR's requests use, and what these have in common.
+//! The parts of the hub that SignalR's requests use, and the look-up of sessions that requests share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::handover::Handover;
 use crate::session::{Found, Kind, Session, Sessions};
 use crate::token::{ConnectionId, Owner, Signer, Token};
 
-/// A token that is older does not begin a connection any more.
+/// The age at which a token can no longer begin a connection.
 const FRESH: Duration = Duration::from_secs(45);
 
 /// The parts of the hub that SignalR's requests use.
@@ -33,7 +33,7 @@ pub(super) struct RequestServices {
     pub(super) runner: Arc<Runner>,
     pub(super) handover: Arc<Handover>,
     pub(super) forwarder: Forwarder,
-    /// For a client to take its last words.
+    /// The time for a client to read its last messages.
     pub(super) linger: Duration,
     /// The most bytes of one record.
     pub(super) most_message_bytes: usize,
@@ -48,12 +48,12 @@ pub(super) struct ConnectQuery {
 }
 
 impl RequestServices {
-    /// Whether a connection is one of this hub's, and a client speaks over it.
+    /// True if the connection is on this hub, and has a client.
     pub(super) fn has(&self, id: ConnectionId) -> bool {
         matches!(self.sessions.find(id), Found::Live(_)) || self.audiences.is_local(&id.to_string())
     }
 
-    /// The session of a token, or a new one.
+    /// The session of a token, or a new one; true with a new one.
     pub(super) fn session(
         &self,
         address: SocketAddr,
@@ -64,7 +64,7 @@ impl RequestServices {
         match self.sessions.find(token.id) {
             Found::Live(session) if session.kind == kind => Ok((session, false)),
             Found::Live(_) => Err(Box::new(in_use("this connection has another transport\n"))),
-            // Who polls is told so that the client stops.
+            // This status makes a polling client stop.
             Found::Ended if kind == Kind::LongPolling => {
                 Err(Box::new(StatusCode::NO_CONTENT.into_response()))
             }
@@ -72,15 +72,16 @@ impl RequestServices {
                 let admission = self
                     .connections
                     .admit(token.id, identity, address.ip())
-                    .map_err(|r| Box::new(refuse(&r)))?;
+                    .map_err(|error| Box::new(refuse(&error)))?;
                 Ok((self.runner.begin(admission, kind), true))
             }
             Found::Ended | Found::Nothing => Err(Box::new(unknown())),
         }
     }
 
-    /// The session that a request is for; with `None`, it is another hub's. With an address, a new one may begin: Python's signalrcore
-    /// says its handshake before it polls, as negotiation has made the connection for it.
+    /// The session that a request is for; `None` if another hub has it. With an address, a new session may
+    /// begin: Python's signalrcore sends its handshake before its first poll, as if negotiation had created
+    /// the connection.
     pub(super) fn own_session(
         &self,
         query: &ConnectQuery,
@@ -111,7 +112,7 @@ pub(super) fn is_fresh(token: &Token) -> bool {
     now().saturating_sub(token.issued) < FRESH
 }
 
-/// The time since 1970.
+/// The current time, since 1970.
 pub(super) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! How someone goes on at another hub.
+//! Membership in a room of a connection that is handed over to another hub.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,13 @@ use crate::members::{ConnectionKey, Member};
 use crate::outbox::Outbox;
 use crate::protocol::position::Position;
 
-/// For the hub that goes on with a connection to say that it is there.
+/// The time for the hub that takes a connection over to announce its member.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 impl Rooms {
-    /// A connection goes on at another hub: it hears the room no more, and said is up to which message it has. The others see it here
-    /// until that hub says that it is there, or until it leaves.
+    /// Ends the delivery of a room to a connection that continues on another hub, and returns the last
+    /// message that was delivered to it. Other members see it here until that hub announces it, or until it
+    /// leaves. `closed` replaces the member's queue.
     pub fn hand_over(&self, name: &str, key: ConnectionKey, closed: &Arc<Outbox>) -> Option<Position> {
         let room = self.find(name)?;
         let mut state = room.lock();
@@ -24,10 +25,11 @@ impl Rooms {
         state.timeline.last()
     }
 
-    /// Waits until a connection that has departed is at another hub, but not for long, and has it leave.
+    /// Waits until another hub has announced a connection that was handed over. After two seconds without an
+    /// announcement, the connection leaves the room.
     pub async fn finish_handover(&self, name: &str, key: ConnectionKey) {
         let Some(room) = self.find(name) else { return };
-        let gone = async {
+        let removed = async {
             loop {
                 let notified = room.synced.notified();
                 if room.lock().members.get(key).is_none() {
@@ -36,7 +38,7 @@ impl Rooms {
                 notified.await;
             }
         };
-        if tokio::time::timeout(ARRIVAL, gone).await.is_err() {
+        if tokio::time::timeout(ARRIVAL, removed).await.is_err() {
             self.leave(name, key);
         }
     }

@@ -1,4 +1,4 @@
-//! How someone comes to be in a room.
+//! Joining a room: a hold keeps the room while a member joins it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::members::Member;
 use crate::protocol::names::RoomName;
 use crate::sync;
 
-/// See [`Rooms::hold`].
+/// Keeps a room from being abandoned until it is dropped, see [`Rooms::hold`].
 #[derive(Debug)]
 pub struct RoomHold {
     rooms: Arc<Rooms>,
@@ -17,8 +17,8 @@ pub struct RoomHold {
 }
 
 impl Rooms {
-    /// Keeps a room from being abandoned, whether someone is in it or not. It may have to be heard first, see
-    /// [`Room::is_current`].
+    /// Finds or creates a room, and keeps it from being abandoned while the hold exists, even without
+    /// members. The room's history may have to be loaded first, see [`Room::is_current`].
     pub fn hold(self: &Arc<Self>, name: &RoomName) -> RoomHold {
         loop {
             let room = self.find(name.as_str()).unwrap_or_else(|| {
@@ -28,7 +28,8 @@ impl Rooms {
             });
             let mut state = room.lock();
             if state.abandoned {
-                // Between our look and our lock the last one left; who abandoned it is about to remove it.
+                // The last member left between the look-up and the lock. The task that abandoned the room is
+                // about to remove it.
                 drop(state);
                 self.remove(&room);
                 continue;
@@ -41,8 +42,9 @@ impl Rooms {
 }
 
 impl RoomHold {
-    /// Puts a member in the room, again if need be. `answer` tells it what it finds, and before it has been told, it hears nothing of
-    /// this room; between that and what it hears then, nothing is missing, and nothing comes twice.
+    /// Adds a member to the room, or replaces it if it is a member already. `answer` sends the snapshot to
+    /// the member, which receives nothing else of this room before. Between the snapshot and the messages
+    /// after it, no message is missing, and none comes twice.
     pub fn join<R>(
         &self,
         member: &Member,
@@ -70,7 +72,7 @@ impl RoomHold {
         }
         drop(state);
 
-        // To encode a history takes a while, and the room is not to wait for it.
+        // Encoding a history takes a while, so the room is not locked meanwhile.
         let answered = answer(snapshot);
 
         let mut state = self.room.lock();
@@ -93,7 +95,7 @@ impl RoomHold {
         presence.member_joined(local, member, previous.as_ref(), *watchers > 0);
         self.rooms.presence_queue.enqueue_change(&self.room, &mut state);
         if state.timeline.is_loaded() {
-            // Unless it was so before, it came to be known while this one was told that it is not.
+            // If the history was not loaded before, it was loaded while the join was answered.
             let last = state.timeline.last();
             state.notify_awaiting_history(&self.room.name, last, &self.rooms.metrics);
         }

@@ -1,4 +1,4 @@
-//! A member's request as it joins a room, and the room as it finds it.
+//! The history that a joining member requests, and the snapshot of the room that it gets.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use crate::protocol::stored_message::StoredMessage;
 /// The part of a room's history that a member asks for as it joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryRequest {
-    /// At most so many of the last messages.
+    /// At most this many of the last messages.
     Latest(usize),
-    /// What came after this one.
+    /// The messages after this one.
     Since(Position),
 }
 
-/// The room as a member finds it when it joins.
+/// The room at the moment when a member joins it.
 #[derive(Debug)]
 pub struct JoinSnapshot {
-    /// The last message's.
+    /// The position of the last message, as far as this hub knows it.
     pub last: Option<Position>,
-    /// Some of what was asked for is not there.
+    /// True if some of the requested messages are not available.
     pub gap: bool,
-    /// The messages that were asked for; those that follow are heard.
+    /// The requested messages. The member receives later ones as they arrive.
     pub messages: Vec<Arc<StoredMessage>>,
-    /// How many members there are.
+    /// The number of members on all hubs, the new one included.
     pub members: usize,
-    /// How many pods serve them.
+    /// The number of pods that serve them.
     pub pods: usize,
 }

@@ -1,4 +1,4 @@
-//! Who, of this pod's connections, is in which room; what was said there; and delivery to them.
+//! Rooms of this hub: their members here, their messages, and their presence on all hubs.
 
 mod handover;
 mod hold;

@@ -1,19 +1,22 @@
-//! The difference in a room's members that those on this hub are still to be told.
+//! Changes of a room's members, of which the members on this hub have not been notified yet.
 
 use std::collections::HashMap;
 
 use crate::members::ConnectionKey;
 use crate::protocol::presence::MemberInfo;
 
-/// The most members of a pod that others know by name; beyond that, they are counted.
+/// The most members of a pod that other pods know by name; beyond that, members are only counted.
 pub(super) const MOST_NAMED: usize = 1_000;
 
-/// The members that joined and left, by process and key, so that one that joins and leaves is not told of.
+/// Members that joined and left since the last notice, by process and key. A member that joins and leaves
+/// between two notices is not in it.
 #[derive(Debug, Default)]
 pub(super) struct PresenceDiff {
     pub(super) joined: HashMap<(Box<str>, ConnectionKey), MemberInfo>,
     pub(super) left: HashMap<(Box<str>, ConnectionKey), MemberInfo>,
+    /// True if there were too many changes to name them.
     pub(super) too_many: bool,
+    /// True if anything changed, the count included.
     pub(super) changed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Rooms with presence to announce, to other hubs or to the members here.
+//! Queues of rooms with presence to announce, to other hubs or to the members here.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,17 +25,17 @@ impl PresenceQueue {
         self.changed.notify_one();
     }
 
-    /// Queues the list of a room's members here, for which another hub has asked.
+    /// Queues the list of a room's members here, because another hub has asked for it.
     pub(super) fn enqueue_list(&self, room: &Arc<Room>) {
         let mut requests = lock(&self.list_requests);
-        // Several newcomers need but one answer.
+        // One list answers several requests.
         if !requests.iter().any(|waiting| Arc::ptr_eq(waiting, room)) {
             requests.push(Arc::clone(room));
             self.list_requested.notify_one();
         }
     }
 
-    /// Queues a room, if it has changes to announce.
+    /// Queues a room if it has changes to announce and is not in the queue.
     pub(super) fn enqueue_change(&self, room: &Arc<Room>, state: &mut State) {
         if !state.enqueued && state.presence.has_pending() {
             state.enqueued = true;

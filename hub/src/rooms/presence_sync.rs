@@ -1,5 +1,5 @@
-//! When pods tell each other, and clients are told, of who comes and goes: little by little, so that a thousand who come at
-//! once are a few announcements.
+//! Announces presence to other pods and to clients. Announcements are paced, so that a thousand members who
+//! join at once cause only a few.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::room::{Room, State};
 use crate::protocol::names::RoomName;
 use crate::sync::lock;
 
-/// Each room has its changes told to the other pods at most so often.
+/// The least time between two announcements of a room's changes to the other pods.
 pub(super) const PACE: Duration = Duration::from_millis(250);
 
 impl Rooms {
-    /// Waits until something is to be told to other pods, and gives it: rooms, and what to publish there. Members here are told
+    /// Waits for announcements to other pods, and returns them with their rooms. Members here are notified
     /// meanwhile. Only one task may wait.
     pub async fn next_announcements(&self) -> Vec<(RoomName, String)> {
         loop {
@@ -35,10 +35,10 @@ impl Rooms {
 
     async fn changed(&self) {
         self.presence_queue.changed.notified().await;
-        // Nothing is lost when this is cancelled here.
-        let again = scopeguard(&self.presence_queue.changed);
+        // If this future is dropped during the pause, the permit is restored, so that no change is lost.
+        let permit = RestorePermit(Some(&self.presence_queue.changed));
         tokio::time::sleep(PACE).await;
-        again.forget();
+        permit.forget();
     }
 
     fn requested_lists(&self) -> Vec<(RoomName, String)> {
@@ -84,7 +84,7 @@ impl Rooms {
         announcements
     }
 
-    /// A pod is gone, and nobody on it is in any room.
+    /// Removes the members of a hub that is gone from all rooms.
     pub fn forget_hub(&self, instance: &str) {
         for room in self.all() {
             let mut state = room.lock();
@@ -94,7 +94,8 @@ impl Rooms {
         }
     }
 
-    /// Forgets what came from other pods than these. One that is new may not have been heard of yet, so all are asked again.
+    /// Removes the members of all hubs but these. A hub that is new may not have been heard of yet, so all
+    /// hubs are asked for their lists again.
     pub fn retain_hubs(&self, instances: &HashSet<String>) {
         for room in self.all() {
             let mut state = room.lock();
@@ -107,7 +108,8 @@ impl Rooms {
         }
     }
 
-    /// The connection to the backplane is a new one: messages may have been missed, and who is where has to be said again.
+    /// Handles a reconnect to the backplane: messages may have been missed, and all hubs have to announce
+    /// their members again.
     pub fn resume(&self, now: Instant) {
         for room in self.all() {
             let mut state = room.lock();
@@ -117,7 +119,7 @@ impl Rooms {
         }
     }
 
-    /// A pod that was taken for gone is there: it is asked for its members, and so are all.
+    /// Asks all hubs for their members, because a hub that was taken for dead is alive.
     pub fn resync(&self) {
         for room in self.all() {
             let mut state = room.lock();
@@ -126,26 +128,22 @@ impl Rooms {
         }
     }
 
-    /// How many members of rooms are known on other pods.
+    /// The number of members on other pods, in all rooms with a member here.
     pub fn remote_members(&self) -> usize {
         self.all().iter().map(|room| room.lock().presence.remote_count().0).sum()
     }
 }
 
-/// Puts a permit back if the wait after it is cancelled.
-fn scopeguard(notify: &Notify) -> Again<'_> {
-    Again(Some(notify))
-}
+/// Restores the permit of a [`Notify`] when it is dropped, unless [`RestorePermit::forget`] was called.
+struct RestorePermit<'a>(Option<&'a Notify>);
 
-struct Again<'a>(Option<&'a Notify>);
-
-impl Again<'_> {
+impl RestorePermit<'_> {
     fn forget(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Again<'_> {
+impl Drop for RestorePermit<'_> {
     fn drop(&mut self) {
         if let Some(notify) = self.0 {
             notify.notify_one();

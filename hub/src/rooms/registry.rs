@@ -1,4 +1,4 @@
-//! The rooms with a member on this pod.
+//! Registry of the rooms with a member on this hub.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, RwLock};
@@ -20,10 +20,10 @@ use crate::protocol::stored_message::StoredMessage;
 use crate::sync;
 use crate::topics::{SubscriptionChanges, Topic};
 
-/// The rooms with a member on this pod.
+/// Registry of the rooms with a member on this hub.
 ///
-/// Delivery holds the lock of its own room, and that of all rooms only to find it: a busy room does not slow
-/// another one, and neither do joins elsewhere.
+/// Delivery locks its own room, and the registry only to find that room: a busy room does not slow down
+/// another one, and neither do joins of other rooms.
 #[derive(Debug)]
 pub struct Rooms {
     pub(super) by_name: RwLock<HashMap<RoomName, Arc<Room>>>,
@@ -34,7 +34,7 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Without a room.
+    /// An empty registry.
     pub fn new(local_hub: LocalHub, changes: SubscriptionChanges, metrics: Arc<Metrics>) -> Self {
         Self {
             by_name: RwLock::default(),
@@ -45,7 +45,7 @@ impl Rooms {
         }
     }
 
-    /// Takes a connection out of a room, and says up to which message it has heard it.
+    /// Removes a connection from a room. Returns the last message that was delivered to it.
     pub fn leave(&self, name: &str, key: ConnectionKey) -> Option<Position> {
         let room = self.find(name)?;
         let mut state = room.lock();
@@ -76,7 +76,7 @@ impl Rooms {
         self.changes.reevaluate(Topic::Room(room.name.clone()));
     }
 
-    /// Delivers what came on a room's channel; `false` if it was not understood.
+    /// Delivers a payload that arrived on a room's channel. Returns false if the payload is not understood.
     pub fn receive(&self, name: &str, payload: &str) -> bool {
         if payload.starts_with('{') {
             return self.receive_presence(name, payload);
@@ -147,27 +147,27 @@ impl Rooms {
         true
     }
 
-    /// Whether a room has a member here, or is about to.
+    /// True if a room has a member here, or is about to have one.
     pub fn has_subscribers(&self, name: &str) -> bool {
         self.find(name).is_some_and(|room| room.lock().is_occupied())
     }
 
-    /// The rooms with a member here, in no order.
+    /// The rooms with a member here, in no particular order.
     pub fn all(&self) -> Vec<Arc<Room>> {
         sync::read(&self.by_name).values().cloned().collect()
     }
 
-    /// How many rooms have a member here.
+    /// The number of rooms with a member here.
     pub fn count(&self) -> usize {
         sync::read(&self.by_name).len()
     }
 
-    /// A room with a member here.
+    /// Finds a room that has a member here, or is about to have one.
     pub fn find(&self, name: &str) -> Option<Arc<Room>> {
         sync::read(&self.by_name).get(name).cloned()
     }
 
-    /// Removes `room`, but not one that came to be under the same name since.
+    /// Removes `room`, unless another room has taken its name since.
     pub(super) fn remove(&self, room: &Arc<Room>) {
         let mut rooms = sync::write(&self.by_name);
         if rooms.get(room.name.as_str()).is_some_and(|current| Arc::ptr_eq(current, room)) {
@@ -175,7 +175,8 @@ impl Rooms {
         }
     }
 
-    /// What the backplane has of a room. `true`: it has to be read again.
+    /// Adds a page of a room's history, read from the backplane, and delivers the messages in it that members
+    /// have missed. Returns true if the history has to be read again.
     pub fn caught_up(&self, room: &Room, page: HistoryPage) -> bool {
         self.metrics.catch_ups.inc();
         let mut state = room.lock();

@@ -1,4 +1,4 @@
-//! One room: its members here, what is said, and who is in it elsewhere.
+//! One room: its members here, its messages, and its presence on all hubs.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,15 +21,15 @@ use crate::protocol::presence::MemberInfo;
 use crate::protocol::stored_message::StoredMessage;
 use crate::sync::lock;
 
-/// How long someone who enters waits for other pods to say who is there.
+/// The most time that a join waits for other pods to list their members.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The hub that all its rooms have in common.
+/// This hub, as its rooms know it.
 #[derive(Debug, Clone)]
 pub struct LocalHub {
-    /// The pod.
+    /// The hub's pod.
     pub pod: Arc<str>,
-    /// The process.
+    /// The hub's process.
     pub instance: String,
     /// The most messages that are kept of a room.
     pub history: usize,
@@ -41,7 +41,8 @@ pub struct Room {
     pub(super) name: RoomName,
     pub(super) local_hub: Arc<LocalHub>,
     pub(super) state: Mutex<State>,
-    /// The other pods have said who is there, or who has gone on there.
+    /// Notified when the other pods have listed their members, or have announced members that were handed
+    /// over to them.
     pub(super) synced: Notify,
 }
 
@@ -49,18 +50,18 @@ pub struct Room {
 pub(super) struct State {
     pub(super) members: Members,
     pub(super) timeline: Timeline,
-    /// Members that joined before the history was loaded, and the last message that each knows.
+    /// Members that joined before the history was loaded, each with the last message that it knows.
     pub(super) awaiting_history: Vec<(ConnectionKey, Option<Position>)>,
     /// Members whose join is being answered, and the notices buffered since.
     pub(super) joining: Vec<(ConnectionKey, Vec<BufferedNotice>)>,
     /// The number of holds: joins that are about to happen.
     pub(super) holds: usize,
     pub(super) presence: RoomPresence,
-    /// How many members want to know of the others.
+    /// The number of members that want presence notices.
     pub(super) watchers: usize,
-    /// There is something to tell others or members, and someone is about to.
+    /// True while the room is queued because it has presence to announce.
     pub(super) enqueued: bool,
-    /// Nobody was left, and whoever still finds this room has to look it up again.
+    /// True once the last member has left. A task that still finds this room has to look it up again.
     pub(super) abandoned: bool,
 }
 
@@ -81,13 +82,15 @@ impl State {
         self.members.deliver(|encoding| message.record(encoding), receives, metrics);
     }
 
-    /// Those who departed from here and are on another pod now leave. `true`: there were some.
+    /// Removes members that were handed over and that another pod announces now. Returns true if there were
+    /// any.
     pub(super) fn remove_handed_over(&mut self, local_hub: &LocalHub, origins: &[Cow<'_, str>]) -> bool {
         let key_of = |origin: &Cow<'_, str>| ConnectionRef::read(origin)?.local_key(&local_hub.instance);
         let mut any = false;
         for key in origins.iter().filter_map(key_of) {
             let State { members, presence, watchers, .. } = self;
-            // Whoever can write to Redis cannot make anyone else leave.
+            // Only members that were handed over have an ended queue: a process that can write to Redis
+            // cannot make other members leave.
             if let Some(member) = members.get(key).filter(|member| member.outbox.has_ended()).cloned() {
                 members.remove(key);
                 *watchers -= usize::from(member.wants_presence);
@@ -98,7 +101,8 @@ impl State {
         any
     }
 
-    /// Who entered before the history was known learns that there was more than it was given.
+    /// Sends a gap to members that joined before the history was loaded, if it contains messages that they
+    /// did not get.
     pub(super) fn notify_awaiting_history(
         &mut self,
         room: &RoomName,
@@ -150,12 +154,12 @@ impl Room {
         Self { name, local_hub: Arc::clone(local_hub), state: Mutex::new(state), synced: Notify::new() }
     }
 
-    /// Its name.
+    /// The room's name.
     pub fn name(&self) -> &RoomName {
         &self.name
     }
 
-    /// Whether it needs nothing from the backplane before someone enters who knows the message `since`.
+    /// True if nothing has to be read from the backplane before a member joins with this request.
     pub fn is_current(&self, history: HistoryRequest) -> bool {
         let mut state = self.lock();
         if let HistoryRequest::Since(since) = history
@@ -166,17 +170,17 @@ impl Room {
         !state.timeline.is_behind()
     }
 
-    /// Whether it waits for the backplane.
+    /// True while the room's history has to be read from the backplane.
     pub fn is_behind(&self) -> bool {
         self.lock().timeline.is_behind()
     }
 
-    /// The last message that was heard.
+    /// The position of the last message that was received.
     pub fn last(&self) -> Option<Position> {
         self.lock().timeline.last()
     }
 
-    /// Waits until the other pods have said who is there, but not for long.
+    /// Waits until the other pods have listed their members, for at most half a second.
     pub async fn synced(&self) {
         let synced = async {
             loop {
@@ -188,22 +192,22 @@ impl Room {
             }
         };
         if tokio::time::timeout(PATIENCE, synced).await.is_err() {
-            // Whoever comes next need not wait again.
+            // The next member that joins does not have to wait again.
             self.lock().presence.sync_requested(0);
         }
     }
 
-    /// Who is in the room, as the other pods are asked to say in turn.
+    /// The list of the members here, which asks the other pods for theirs.
     pub fn sync_request(&self) -> String {
         presence::member_list(State::local_members(&self.lock().members, &self.local_hub), true)
     }
 
-    /// Whether the other pods were asked, on this connection to the backplane.
+    /// True if the other pods were asked for their lists since the last reconnect to the backplane.
     pub fn is_sync_requested(&self) -> bool {
         self.lock().presence.is_sync_requested()
     }
 
-    /// So many other pods were asked.
+    /// Notes that this number of other pods were asked for their lists.
     pub fn sync_requested(&self, others: usize) {
         let mut state = self.lock();
         state.presence.sync_requested(others);
@@ -212,7 +216,7 @@ impl Room {
         }
     }
 
-    /// How many members there are, how many pods serve them, and the first of them.
+    /// The number of members, the number of pods that serve them, and the first of the members.
     pub fn member_list(&self) -> (usize, usize, Vec<MemberInfo>) {
         let state = self.lock();
         let local = State::local_members(&state.members, &self.local_hub);

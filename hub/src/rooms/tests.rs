@@ -30,7 +30,7 @@ async fn received(member: &Member) -> usize {
 }
 
 #[test]
-fn a_room_is_gone_with_its_last_member_and_with_the_last_who_waits_to_enter() {
+fn a_room_is_removed_with_its_last_member_and_its_last_hold() {
     let rooms = rooms();
 
     let hold = rooms.hold(&name("a"));
@@ -48,7 +48,7 @@ fn a_room_is_gone_with_its_last_member_and_with_the_last_who_waits_to_enter() {
 }
 
 #[tokio::test]
-async fn a_room_hears_its_own_messages_only_and_spares_who_is_spared() {
+async fn a_message_reaches_its_own_room_and_not_the_excluded_member() {
     let rooms = rooms();
     let (ada, grace, elsewhere) = (member(1), member(2), member(3));
     for (room, member) in [("a", &ada), ("a", &grace), ("b", &elsewhere)] {
@@ -66,7 +66,7 @@ async fn a_room_hears_its_own_messages_only_and_spares_who_is_spared() {
 }
 
 #[tokio::test]
-async fn who_enters_finds_what_was_said_and_hears_what_follows() {
+async fn a_new_member_gets_the_history_and_receives_later_messages() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
     rooms.caught_up(&hold, HistoryPage::default());
@@ -83,7 +83,7 @@ async fn who_enters_finds_what_was_said_and_hears_what_follows() {
 }
 
 #[tokio::test]
-async fn who_entered_before_the_history_was_known_is_told_of_a_gap_if_there_was_any() {
+async fn a_member_that_joined_before_the_history_was_loaded_is_told_of_a_gap() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
     let (ada, grace) = (member(1), member(2));
@@ -98,7 +98,7 @@ async fn who_entered_before_the_history_was_known_is_told_of_a_gap_if_there_was_
 }
 
 #[test]
-fn members_that_come_and_go_at_once_leave_nothing_behind() {
+fn members_that_join_and_leave_concurrently_leave_no_room_behind() {
     let rooms = rooms();
 
     std::thread::scope(|scope| {
@@ -118,7 +118,7 @@ fn members_that_come_and_go_at_once_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn who_enters_is_answered_before_it_hears_anything() {
+async fn a_join_is_answered_before_any_message() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
     rooms.caught_up(&hold, HistoryPage::default());
@@ -136,7 +136,7 @@ async fn who_enters_is_answered_before_it_hears_anything() {
 }
 
 #[tokio::test]
-async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_one() {
+async fn a_history_that_is_loaded_during_a_join_is_a_gap_to_the_new_member() {
     let rooms = rooms();
     let hold = rooms.hold(&name("a"));
     let ada = member(1);
@@ -151,7 +151,7 @@ async fn a_history_that_comes_to_be_known_while_someone_enters_is_a_gap_to_that_
 }
 
 #[tokio::test]
-async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsewhere() {
+async fn a_member_in_handover_receives_nothing_and_is_listed_until_another_hub_announces_it() {
     let rooms = rooms();
     let (ada, grace) = (member(1), member(2));
     let hold = rooms.hold(&name("a"));
@@ -170,9 +170,9 @@ async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsew
     assert_eq!((received(&ada).await, received(&grace).await), (1, 2));
     assert_eq!(rooms.find("a").unwrap().member_list().0, 2);
 
-    // Grace has not departed, whatever others say.
-    let arrived = r#"{"k":"list","i":"b","p":"hub-b","n":1,"m":[[7,"Ada",null]],"f":["a.1","a.2"]}"#;
-    assert!(rooms.receive("a", arrived));
+    // Grace was not handed over, whatever other hubs announce.
+    let announced = r#"{"k":"list","i":"b","p":"hub-b","n":1,"m":[[7,"Ada",null]],"f":["a.1","a.2"]}"#;
+    assert!(rooms.receive("a", announced));
     rooms.finish_handover("a", 1).await;
     assert_eq!(rooms.find("a").unwrap().member_list().0, 2);
     rooms.leave("a", 2);
@@ -180,7 +180,7 @@ async fn who_departs_hears_nothing_and_is_there_for_the_others_until_it_is_elsew
 }
 
 #[tokio::test]
-async fn who_departs_and_arrives_nowhere_leaves() {
+async fn a_member_in_handover_that_no_hub_announces_leaves() {
     let rooms = rooms();
     rooms.hold(&name("a")).join(&member(1), HistoryRequest::Latest(5), |snapshot| snapshot);
     let closed = member(0).outbox;

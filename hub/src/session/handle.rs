@@ -11,10 +11,10 @@ use super::stateful::Stateful;
 use crate::outbox::Outbox;
 use crate::protocol::handover_state::{HandoverState, Subscriptions};
 
-/// How many requests or frames may wait for their turn.
+/// The number of requests or frames that may wait to be handled.
 const MOST_WAITING: usize = 16;
 
-/// What a session is like, from its beginning.
+/// The transport of a session, which does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Server-Sent Events: text only.
@@ -25,47 +25,48 @@ pub enum Kind {
     Stateful,
 }
 
-/// What a client does, in its order.
+/// An input of a session's task. Inputs are handled in order.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// It said this.
+    /// Data from the client.
     Received(Bytes),
-    /// It goes on over another WebSocket: what the last one left unfinished stays so, and comes again.
+    /// The client continues over another WebSocket. A record that the last one left incomplete is dropped;
+    /// the client sends it again.
     Reconnected,
-    /// It is to go on at another hub, which asks what it hears.
+    /// Another hub asks for the subscriptions, to take the connection over.
     ShowSubscriptions(oneshot::Sender<Subscriptions>),
-    /// It goes on at another hub.
+    /// The connection continues on another hub, which needs its state.
     HandOver(oneshot::Sender<HandoverState>),
 }
 
-/// One connection.
+/// A connection that outlives a request.
 #[derive(Debug)]
 pub struct Session {
-    /// What the client is told.
+    /// The queue of records for the client.
     pub outbox: Arc<Outbox>,
-    /// What it is like.
+    /// The transport.
     pub kind: Kind,
-    /// Of a stateful one.
+    /// The state of stateful reconnect, if the client uses it.
     pub stateful: Option<Arc<Stateful>>,
     input: mpsc::Sender<Input>,
-    /// Counts those that served it; only the last one does.
+    /// The number of leases so far. Only the holder of the last one serves the client.
     lease_count: AtomicU64,
     superseded: Notify,
-    /// It is to go on at another hub.
+    /// True if the connection is to continue on another hub.
     is_leaving: AtomicBool,
     lease: tokio::sync::Mutex<()>,
-    /// The client knows how it ended.
+    /// Cancelled once the client has been sent the close reason.
     pub close_sent: CancellationToken,
 }
 
 impl Session {
-    /// A session that nobody serves yet, and what its client does.
+    /// A session that no request serves yet, and the receiver of its inputs.
     pub(crate) fn new(
         kind: Kind,
         outbox: Arc<Outbox>,
         stateful: Option<Arc<Stateful>>,
     ) -> (Self, mpsc::Receiver<Input>) {
-        let (input, arriving) = mpsc::channel(MOST_WAITING);
+        let (input, receiver) = mpsc::channel(MOST_WAITING);
         let session = Self {
             outbox,
             kind,
@@ -77,35 +78,37 @@ impl Session {
             lease: tokio::sync::Mutex::new(()),
             close_sent: CancellationToken::new(),
         };
-        (session, arriving)
+        (session, receiver)
     }
 
-    /// Hands on what the client sent; waits while it is busy with what came before. `false`: it has ended.
+    /// Passes on data from the client, and waits while the session's task is busy with earlier inputs.
+    /// Returns false if the session has ended.
     pub async fn receive(&self, bytes: Bytes) -> bool {
         self.pass(Input::Received(bytes)).await
     }
 
-    /// What is heard from now on comes over another WebSocket. `false`: it has ended.
+    /// Notes that data from now on comes over another WebSocket. Returns false if the session has ended.
     pub async fn reconnected(&self) -> bool {
         self.pass(Input::Reconnected).await
     }
 
-    /// What another hub has to hear for it, to go on; `None`: it has ended.
+    /// The subscriptions that another hub needs to take the connection over; `None`: the session has ended.
     pub async fn subscriptions(&self) -> Option<Subscriptions> {
         let (report, reported) = oneshot::channel();
         if self.pass(Input::ShowSubscriptions(report)).await { reported.await.ok() } else { None }
     }
 
-    /// Ends it here, and gives all that another hub needs to go on; `None`: it has ended otherwise.
+    /// Ends the session on this hub, and returns the state that another hub needs to continue; `None`: the
+    /// session has ended for another reason.
     pub async fn hand_over(&self) -> Option<HandoverState> {
         let stateful = self.stateful.as_ref()?;
-        // From now on nobody tells the client anything.
+        // With this lease, no request sends anything to the client from now on.
         let _lease = self.acquire().await;
-        let (report, departed) = oneshot::channel();
+        let (report, reported) = oneshot::channel();
         if !self.pass(Input::HandOver(report)).await {
             return None;
         }
-        let mut state = departed.await.ok()?;
+        let mut state = reported.await.ok()?;
         let mut batch = Vec::new();
         loop {
             let reason = self.outbox.take(&mut batch).await;
@@ -120,13 +123,14 @@ impl Session {
         Some(state)
     }
 
-    /// Closes the WebSocket, but not the connection: the client opens another one at once, and that is to come in at another hub.
+    /// Closes the WebSocket, but not the connection: the client opens another WebSocket at once, which is
+    /// supposed to arrive at another hub.
     pub async fn drop_socket(&self) {
         self.is_leaving.store(true, Ordering::SeqCst);
         drop(self.acquire().await);
     }
 
-    /// Whether [`Session::drop_socket`] was called, perhaps before a WebSocket was there that was on its way.
+    /// True if [`Session::drop_socket`] was called, perhaps while a WebSocket was still on its way here.
     pub fn is_leaving(&self) -> bool {
         self.is_leaving.load(Ordering::SeqCst)
     }
@@ -139,7 +143,7 @@ impl Session {
         }
     }
 
-    /// From now on the caller serves the client, and whoever did so is relieved.
+    /// Makes the caller serve the client from now on. The request that has served it is superseded.
     pub async fn acquire(&self) -> ServingLease<'_> {
         let number = self.lease_count.fetch_add(1, Ordering::SeqCst) + 1;
         self.superseded.notify_waiters();
@@ -157,7 +161,7 @@ pub struct ServingLease<'a> {
 }
 
 impl ServingLease<'_> {
-    /// Waits until someone else wants to serve the client.
+    /// Waits until another request wants to serve the client.
     pub async fn superseded(&self) {
         loop {
             let notified = self.session.superseded.notified();

@@ -1,7 +1,7 @@
 //! Connections that outlive a request: over Server-Sent Events, long polling, or stateful reconnect.
 //!
-//! A task of its own hears what the client sends, in order, by whichever request it came. What the client is told is taken
-//! by the one request that serves it at the time; a later one takes over.
+//! Each session has a task that handles the client's data in order, by whichever request it arrives. Records
+//! for the client are sent by the one request that serves it at the time; a later request supersedes it.
 
 mod handle;
 mod registry;

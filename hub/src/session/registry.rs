@@ -1,4 +1,4 @@
-//! The sessions of this hub, and those that ended lately.
+//! Registry of this hub's sessions, and of sessions that ended lately.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,11 +8,11 @@ use super::handle::{Kind, Session};
 use crate::sync::lock;
 use crate::token::ConnectionId;
 
-/// How long a session that ended is remembered, so that who comes late learns that it ended, and does not begin another one.
-/// Tokens are good for less than that.
+/// The time for which an ended session is remembered, so that a late request learns that it ended, and does
+/// not begin another one. Tokens can begin a connection for less than that.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
-/// The sessions of this hub.
+/// Registry of this hub's sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
     by_id: Mutex<HashMap<ConnectionId, SessionSlot>>,
@@ -24,19 +24,19 @@ enum SessionSlot {
     Ended(Instant),
 }
 
-/// What there is under an id.
+/// The result of looking for a session by its id.
 #[derive(Debug)]
 pub enum Found {
-    /// A session.
+    /// The session exists.
     Live(Arc<Session>),
-    /// One that ended lately.
+    /// The session ended lately.
     Ended,
-    /// None, as far as is known.
+    /// No session with this id is known.
     Nothing,
 }
 
 impl Sessions {
-    /// What there is under an id.
+    /// Finds a session by its id.
     pub fn find(&self, id: ConnectionId) -> Found {
         match self.lock().get(&id) {
             Some(SessionSlot::Live(session)) => Found::Live(Arc::clone(session)),
@@ -55,9 +55,10 @@ impl Sessions {
         self.lock().insert(id, SessionSlot::Ended(Instant::now()));
     }
 
-    /// Those that could go on at another hub: their clients come back by themselves, and have shaken hands.
+    /// The sessions that could continue on another hub: their clients reconnect by themselves, and have
+    /// completed their handshake.
     pub fn movable(&self) -> Vec<Arc<Session>> {
-        let live = |entry: &SessionSlot| match entry {
+        let live = |slot: &SessionSlot| match slot {
             SessionSlot::Live(session) if session.kind == Kind::Stateful => Some(Arc::clone(session)),
             _ => None,
         };
@@ -65,9 +66,9 @@ impl Sessions {
         sessions.into_iter().filter(|session| session.outbox.activity.is_handshaken()).collect()
     }
 
-    /// Forgets those that ended long ago.
+    /// Forgets the sessions that ended long ago.
     pub fn sweep(&self) {
-        self.lock().retain(|_, entry| !matches!(entry, SessionSlot::Ended(at) if at.elapsed() > REMEMBERED));
+        self.lock().retain(|_, slot| !matches!(slot, SessionSlot::Ended(at) if at.elapsed() > REMEMBERED));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, SessionSlot>> {

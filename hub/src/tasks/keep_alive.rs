@@ -1,5 +1,6 @@
-//! One timer for all connections: pings those that heard nothing for a while, lets those go that said nothing for too long,
-//! did not shake hands in time, or may not stay any longer.
+//! One timer for all connections. It pings clients to which nothing was sent for a while, and ends
+//! connections whose client sent nothing for too long, did not complete its handshake in time, or has a token
+//! that expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use crate::config::Timeouts;
 use crate::outbox::{CloseReason, Outbox};
 use crate::session::Sessions;
 
-/// Between two looks: what is late by less than that does not matter to anyone.
+/// The interval between two checks. A delay of less than that does not matter to any client.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks after the connections as long as the hub runs.
+/// Checks the connections as long as the hub runs.
 pub(super) async fn run(connections: Arc<Connections>, sessions: Arc<Sessions>, timeouts: Timeouts) {
     let interval = INTERVAL.min(timeouts.shortest() / 4);
     let mut ticks = tokio::time::interval(interval);
@@ -23,12 +24,12 @@ pub(super) async fn run(connections: Arc<Connections>, sessions: Arc<Sessions>, 
         ticks.tick().await;
         sessions.sweep();
         for outbox in connections.outboxes() {
-            look(&outbox, &timeouts);
+            check(&outbox, &timeouts);
         }
     }
 }
 
-fn look(outbox: &Arc<Outbox>, timeouts: &Timeouts) {
+fn check(outbox: &Arc<Outbox>, timeouts: &Timeouts) {
     let activity = &outbox.activity;
     if !activity.is_handshaken() {
         if activity.age() >= timeouts.handshake {
@@ -41,7 +42,8 @@ fn look(outbox: &Arc<Outbox>, timeouts: &Timeouts) {
     } else if activity.since_received() >= timeouts.silence {
         outbox.end(CloseReason::Silent);
     } else if activity.since_sent() >= timeouts.ping {
-        // Also where nothing is written to now, as between two polls: one is enough there.
+        // The ping counts as sent even if nothing is written now, as between two polls: one ping is enough
+        // there.
         activity.sent_now();
         outbox.push(outbox.encoding().ping());
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::audiences::PeerActions;
 use crate::hub::Hub;
 
-/// Starts all tasks. With `rebalance`, a hub with far more clients than the others lets some go.
+/// Starts all tasks. With `rebalance`, a hub with far more clients than the others disconnects some of them.
 /// Needs a Tokio runtime.
 pub fn start(hub: &Hub, actions: PeerActions, rebalance: bool) {
     let (connections, sessions) = (Arc::clone(&hub.connections), Arc::clone(&hub.sessions));

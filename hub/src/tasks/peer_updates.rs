@@ -8,21 +8,23 @@ use crate::handover::Handover;
 use crate::rooms::Rooms;
 use crate::topics::Topic;
 
-/// Tells other pods who comes and goes, as long as the hub runs.
+/// Announces to other pods which members join and leave, as long as the hub runs.
 pub(super) async fn announce_presence(rooms: Arc<Rooms>, backplane: Arc<Backplane>) {
     loop {
         for (room, announcement) in rooms.next_announcements().await {
-            // Without a backplane there is nobody to tell, and with a new one all is said again.
+            // A failure does no harm: while the backplane is away no hub receives announcements, and after a
+            // reconnect all members are announced again.
             backplane.publish(Topic::Room(room), announcement, Receipt::new(|_| ())).await;
         }
     }
 }
 
-/// Acts on the requests of other hubs, as long as this one runs.
+/// Carries out the actions that requests of other hubs call for, as long as this hub runs.
 pub(super) async fn act(mut actions: PeerActions, backplane: Arc<Backplane>, handover: Arc<Handover>) {
     while let Some(action) = actions.recv().await {
         match action {
-            // Without a backplane nobody is reached, and whoever waits is told so in time.
+            // A failure does no harm: while the backplane is away no hub is reached, and the one that waits
+            // gives up in time.
             PeerAction::SendReply(instance, reply) => {
                 backplane.publish(Topic::Hub(instance), reply, Receipt::new(|_| ())).await;
             }

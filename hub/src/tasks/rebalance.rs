@@ -1,5 +1,6 @@
-//! After a scale-up the new hubs have no clients: hubs that have far more than their share let some go, a few each second.
-//! A load balancer brings these to any hub; as long as that is one with too many, they are let go again, so the hubs even out.
+//! Evens out the clients of all hubs. After a scale-up the new hubs have no clients, so hubs that have far
+//! more than their share disconnect some, a few each second. A load balancer sends these clients to any hub;
+//! if that is one with too many again, they are disconnected again, until the hubs are even.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,10 @@ use crate::metrics::Metrics;
 use crate::outbox::CloseReason;
 use crate::peers::Peers;
 
-/// How often a hub compares itself with its peers.
+/// The interval at which a hub compares itself with its peers.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Clients more than a fifth above the mean, and this many, are not worth a reconnect.
+/// The number of clients, beyond a fifth above the mean, that are not worth a reconnect.
 const TOLERATED: u64 = 10;
 
 /// Evens a hub out with its peers as long as it runs.
@@ -33,11 +34,11 @@ pub(super) async fn run(
             continue;
         }
         let surplus = surplus(metrics.connections.get(), &peers.connections(Instant::now()));
-        let_go(&connections, surplus);
+        disconnect(&connections, surplus);
     }
 }
 
-fn let_go(connections: &Connections, surplus: u64) {
+fn disconnect(connections: &Connections, surplus: u64) {
     let Ok(count @ 1..) = usize::try_from(surplus) else { return };
     tracing::info!(count, "letting clients go to hubs with fewer");
     for outbox in connections.outboxes().into_iter().choose_multiple(&mut rand::rng(), count) {
@@ -45,7 +46,8 @@ fn let_go(connections: &Connections, surplus: u64) {
     }
 }
 
-/// How many clients a hub with `own` lets go now, where `all` is what each hub has, this one included.
+/// The number of clients that a hub with `own` clients disconnects now. `all` contains the number of clients
+/// of each hub, this one included.
 fn surplus(own: u64, all: &[u64]) -> u64 {
     let mean = all.iter().sum::<u64>() / (all.len() as u64).max(1);
     if own <= mean + mean / 5 + TOLERATED { 0 } else { (own - mean).min(own / 50 + 1) }
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_far_more_than_the_others_lets_a_few_go() {
+    fn a_hub_with_far_more_clients_than_the_others_disconnects_a_few() {
         assert_eq!(surplus(0, &[]), 0);
         assert_eq!(surplus(1000, &[1000]), 0);
         assert_eq!(surplus(30, &[30, 10]), 0);

@@ -1,4 +1,4 @@
-//! Long polling: each GET takes what has gathered, or waits for it; what the client says comes by POST.
+//! Long polling: each GET returns the queued records, or waits for some. The client sends its data by POST.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use signalr::encoding::Encoding;
 
 use crate::session::Session;
 
-/// A poll is answered after this time, if need be with nothing: proxies end requests that take longer.
+/// The time after which a poll is answered, even without records: proxies end requests that take longer.
 const LONGEST: Duration = Duration::from_secs(90);
 
-/// One poll. The first one is answered at once: it only opens the connection.
+/// Serves one poll. The first one is answered at once: it only opens the connection.
 pub async fn serve(session: Arc<Session>, is_first: bool) -> Response {
     session.outbox.activity.received_now();
     if is_first {
@@ -27,7 +27,7 @@ pub async fn serve(session: Arc<Session>, is_first: bool) -> Response {
         reason = session.outbox.take(&mut batch) => reason,
         () = tokio::time::sleep(LONGEST) => None,
     };
-    // A client that waited for so long was there all the time.
+    // The client was connected for all the time that its poll waited.
     session.outbox.activity.received_now();
     let encoding = session.outbox.encoding();
     if let Some(reason) = reason {

@@ -1,4 +1,4 @@
-//! What serves a session: one request at a time, each in its transport's way (`TransportProtocols.md`).
+//! The requests that serve a session, one at a time, over each of its transports (`TransportProtocols.md`).
 
 pub mod long_polling;
 pub mod server_sent_events;

@@ -1,4 +1,5 @@
-//! Server-Sent Events: one answer that never ends carries what the client is told; what it says comes by POST.
+//! Server-Sent Events: one response that does not end carries all records for the client. The client sends
+//! its data by POST.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use signalr::record::Record;
 use crate::outbox::CloseReason;
 use crate::session::Session;
 
-/// Ends the session when the client lets go of its stream.
+/// Ends the session when its response is dropped, because the client has closed it.
 struct StreamGuard(Arc<Session>);
 
 impl Drop for StreamGuard {
@@ -23,17 +24,17 @@ impl Drop for StreamGuard {
     }
 }
 
-/// The answer.
+/// The response that carries the session's events.
 pub fn serve(session: Arc<Session>) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache, no-store, no-transform"),
-        // Proxies that collect answers would keep everything to themselves.
+        // Without this, proxies that buffer responses would hold the events back.
         (http::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    // A comment first, so that the client has the headers, and with them the connection.
+    // A comment comes first, so that the client gets the headers at once, and with them the connection.
     let opened = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b":\r\n\r\n"))]);
-    let told = stream::unfold(Some(StreamGuard(session)), |guard| async {
+    let events = stream::unfold(Some(StreamGuard(session)), |guard| async {
         let guard = guard?;
         let mut batch = Vec::new();
         let reason = guard.0.outbox.take(&mut batch).await;
@@ -43,10 +44,10 @@ pub fn serve(session: Arc<Session>) -> Response {
         let is_over = reason.is_some();
         Some((Ok(event(&batch)), (!is_over).then_some(guard)))
     });
-    (headers, Body::from_stream(futures::StreamExt::chain(opened, told))).into_response()
+    (headers, Body::from_stream(futures::StreamExt::chain(opened, events))).into_response()
 }
 
-/// Several records make one event: none of them has a line break, for JSON escapes them.
+/// One event with several records. No record contains a line break, because JSON escapes them.
 fn event(batch: &[Record]) -> Bytes {
     if batch.is_empty() {
         return Bytes::new();

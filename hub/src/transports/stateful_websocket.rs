@@ -1,4 +1,5 @@
-//! A WebSocket of a connection with stateful reconnect: when it breaks, the session goes on with the next one.
+//! A WebSocket of a connection with stateful reconnect. When it breaks, the session continues with the next
+//! one.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -14,39 +15,39 @@ use crate::outbox::CloseReason;
 use crate::protocol::frame::{self, Decoder, FrameEvent};
 use crate::session::{Session, Stateful};
 
-/// For a client to say something after the answer to its handshake; npm's does so at once.
+/// The time for a client to send something after the answer to its handshake. The npm client does so at once.
 const READY: Duration = Duration::from_secs(1);
 
-/// Why this WebSocket serves no longer.
+/// The reason why a WebSocket no longer serves its session.
 enum End {
-    /// It broke: another one may come.
+    /// The WebSocket broke; another one may follow.
     Broken,
-    /// Another one has come.
+    /// Another WebSocket serves the session.
     Superseded,
-    /// The connection is over.
+    /// The connection has ended.
     Over(CloseReason),
 }
 
-/// Serves until the WebSocket or the session ends. `early` is what came with the request.
+/// Serves until the WebSocket or the session ends. `early` is data that arrived together with the request.
 pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linger: Duration) {
     let Some(stateful) = session.stateful.clone() else { return };
     let lease = session.acquire().await;
-    let is_again = session.outbox.activity.is_handshaken();
+    let is_reconnect = session.outbox.activity.is_handshaken();
     let ready = Notify::new();
     let end = tokio::select! {
         biased;
         () = lease.superseded() => End::Superseded,
-        end = send_loop(&socket, &session, &stateful, is_again, &ready) => end,
-        end = receive_loop(&socket, &early, &session, is_again, &ready) => end,
-        // npm's client gives up when its WebSocket breaks before it has said where it begins.
-        () = leave(&session, is_again, &ready) => End::Superseded,
-        // A client that takes nothing is not waited for.
+        end = send_loop(&socket, &session, &stateful, is_reconnect, &ready) => end,
+        end = receive_loop(&socket, &early, &session, is_reconnect, &ready) => end,
+        // The npm client gives up if its WebSocket breaks before it has sent its sequence message.
+        () = wait_to_leave(&session, is_reconnect, &ready) => End::Superseded,
+        // A client that reads nothing is not waited for.
         () = session.outbox.ended().then(|()| tokio::time::sleep(linger)) => End::Broken,
     };
     match end {
         End::Broken => {}
         End::Superseded => {
-            // Whoever comes next does not wait for a client that takes nothing.
+            // The next WebSocket does not wait for a client that reads nothing.
             drop(lease);
             let _ = tokio::time::timeout(linger, write(&socket, &closing(&CloseReason::Gone))).await;
         }
@@ -62,9 +63,10 @@ pub async fn serve(socket: TcpStream, early: Bytes, session: Arc<Session>, linge
     }
 }
 
-/// Waits for what a client says first on a WebSocket that comes in although it should go elsewhere.
-async fn leave(session: &Session, is_again: bool, ready: &Notify) {
-    if !is_again || !session.is_leaving() {
+/// Waits for the client's first message on a WebSocket that arrives here although it should go to another
+/// hub.
+async fn wait_to_leave(session: &Session, is_reconnect: bool, ready: &Notify) {
+    if !is_reconnect || !session.is_leaving() {
         return std::future::pending().await;
     }
     let _ = tokio::time::timeout(READY, ready.notified()).await;
@@ -80,16 +82,16 @@ async fn send_loop(
     socket: &TcpStream,
     session: &Session,
     stateful: &Stateful,
-    is_again: bool,
+    is_reconnect: bool,
     ready: &Notify,
 ) -> End {
     let outbox = &session.outbox;
     let mut batch = Vec::new();
-    let mut is_first = !is_again;
-    if is_again {
-        let (first, again) = stateful.unacknowledged();
+    let mut is_first = !is_reconnect;
+    if is_reconnect {
+        let (first, records) = stateful.unacknowledged();
         batch.push(outbox.encoding().sequence(first));
-        batch.extend(again);
+        batch.extend(records);
         if write_records(socket, session, &batch).await.is_err() {
             return End::Broken;
         }
@@ -101,12 +103,14 @@ async fn send_loop(
         }
         batch.clear();
         let reason = outbox.take(&mut batch).await;
-        // Kept first: what is taken is lost otherwise, should the write be cut short.
+        // The records are kept first: they have left the queue, and would be lost if the write were cut
+        // short.
         stateful.sent(&batch);
         let mut rest = &batch[..];
         if std::mem::take(&mut is_first) && reason.is_none() {
-            // npm's client counts messages from its next step on: what comes together with the answer to its handshake would be
-            // counted here alone, and come twice after a reconnect.
+            // The npm client begins to count messages after it has handled the answer to its handshake.
+            // Messages that arrive together with that answer would be counted by the hub alone, and delivered
+            // twice after a reconnect.
             let (answer, later) = rest.split_at(1);
             if write_records(socket, session, answer).await.is_err() {
                 return End::Broken;
@@ -141,16 +145,16 @@ async fn write(socket: &TcpStream, mut bytes: &[u8]) -> Result<(), ()> {
     Ok(())
 }
 
-/// Only [`send_loop`] writes, so pings of the WebSocket are answered by nothing: SignalR's clients send none.
-/// What comes after the handshake makes `ready`.
+/// Handles the client's frames. Pings of the WebSocket are not answered, because only [`send_loop`] writes:
+/// SignalR's clients send none. Data that arrives after the handshake notifies `ready`.
 async fn receive_loop(
     socket: &TcpStream,
     early: &[u8],
     session: &Session,
-    is_again: bool,
+    is_reconnect: bool,
     ready: &Notify,
 ) -> End {
-    if is_again && !session.reconnected().await {
+    if is_reconnect && !session.reconnected().await {
         return std::future::pending().await;
     }
     let mut decoder = Decoder::default();
@@ -169,12 +173,12 @@ async fn receive_loop(
                 ready.notify_one();
             }
             if !session.receive(bytes.into()).await {
-                // The session is over, and tells the client so.
+                // The session has ended, and [`send_loop`] tells the client.
                 return std::future::pending().await;
             }
         }
-        if let Err(fault) = fed {
-            session.outbox.end(CloseReason::Frame(fault));
+        if let Err(error) = fed {
+            session.outbox.end(CloseReason::Frame(error));
             return std::future::pending().await;
         }
         if has_closed {

@@ -1,5 +1,6 @@
-//! Decides when a status is written: at once if it reports readiness or a problem, and later if it only reports a
-//! step on the way. While a thousand clusters are created, most steps are overtaken before anybody reads them.
+//! Decides when a status is written: at once if it reports readiness or a problem, and later if it only
+//! reports a step on the way. While a thousand clusters are created, most steps are overtaken before anybody
+//! reads them.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ const STEP: Duration = Duration::from_secs(2);
 /// The same while many clusters wait, so that each writes one status while all of them are created.
 const STEP_WHILE_BUSY: Duration = Duration::from_secs(8);
 
-/// Returns how long to wait before the status `after` is written over `before`. `ago` is the time since `before`
-/// was written, or the cluster was first seen. `is_busy` is true while many other clusters wait.
+/// Returns how long to wait before the status `after` is written over `before`. `ago` is the time since
+/// `before` was written, or the cluster was first seen. `is_busy` is true while many other clusters wait.
 pub(crate) fn pause(
     before: &ChatClusterStatus,
     after: &ChatClusterStatus,

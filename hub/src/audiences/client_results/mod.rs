@@ -1,6 +1,8 @@
-//! Calls of clients' methods that want an answer (client results, in SignalR's words): who here waits for one, and which of
-//! this hub's clients owes one. The hub that has the connection says at once that it asked, so that a connection that no hub
-//! has is not waited for; then it passes on what the client says.
+//! Invocations of clients' methods that want a result (client results, in SignalR's words): the requests of
+//! this hub's clients that wait for a result, and the invocations that this hub's clients have not answered.
+//!
+//! The hub that has the connection replies as soon as it has delivered the invocation, so that a connection
+//! that no hub has is not waited for. Then it forwards the client's result.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,27 +21,28 @@ use crate::protocol::peer_messages::{HandoverClaim, PeerReply, ReplyOutcome};
 use crate::sync::lock;
 use crate::token::ConnectionId;
 
-/// For the hub that has a connection to say so.
+/// The time for the hub that has a connection to reply.
 const FIND: Duration = Duration::from_secs(5);
 
-/// The same when a client waits to get on with its connection: without it, it begins another one.
+/// The same for the first reply to a handover claim: a client waits for it, and begins a new connection if
+/// there is none.
 const CLAIM: Duration = Duration::from_secs(1);
 
-/// The most answers that one connection waits for.
+/// The most results that one connection may wait for.
 const MOST_PENDING: usize = 16;
 
-/// The most answers that one connection owes.
+/// The most invocations that one connection may leave unanswered.
 const MOST_UNANSWERED: usize = 64;
 
-/// An action that follows from a request of another hub. There are as many as requests, whose number is bounded where
-/// they are made.
+/// An action that follows from a request of another hub. The number of actions is bounded by that of the
+/// requests, which the requesting hubs limit.
 #[derive(Debug)]
 pub enum PeerAction {
     /// Send a reply to the hub that made the request.
     SendReply(Arc<str>, String),
     /// Reply to this request with the subscriptions of this connection.
     ShowSubscriptions(ConnectionId, String),
-    /// Reply to this request with this connection's state: it goes on at the hub that asks.
+    /// Reply to this request with the state of this connection, which continues on the requesting hub.
     HandOver(ConnectionId, String),
 }
 
@@ -67,7 +70,7 @@ struct State {
 #[derive(Debug)]
 struct Pending {
     outcomes: mpsc::UnboundedSender<ReplyOutcome>,
-    /// The hub that has the connection, and since when.
+    /// The hub that has the connection, and the time of its reply.
     served_by: Option<(Box<str>, Instant)>,
 }
 
@@ -80,7 +83,7 @@ pub struct PendingResult {
 }
 
 impl ClientResults {
-    /// None yet. Clients have so long to answer.
+    /// A registry without requests. Clients have to answer within `result_timeout`.
     pub fn new(instance: &str, result_timeout: Duration) -> (Self, PeerActions) {
         let (actions, receiver) = mpsc::unbounded_channel();
         let instance = instance.to_owned();
@@ -106,12 +109,13 @@ impl ClientResults {
         Ok(PendingResult { registry: Arc::clone(self), key, outcomes: receiver })
     }
 
-    /// A client of this hub is about to be asked; `false`: it must not be, for it owes too much.
+    /// Notes that a client of this hub is about to be invoked. Returns false if it must not be, because it
+    /// has too many unanswered invocations.
     pub fn assign(&self, request_id: &str, to: ConnectionKey) -> bool {
         let mut state = self.lock();
         let unanswered = state.unanswered.entry(to).or_default();
         if unanswered.len() >= MOST_UNANSWERED {
-            // Nobody waits for those any more.
+            // Requests that are older than the timeout are not waited for any more.
             unanswered.retain(|(_, since)| since.elapsed() < self.result_timeout);
         }
         let is_assigned = unanswered.len() < MOST_UNANSWERED;
@@ -123,7 +127,7 @@ impl ClientResults {
         is_assigned
     }
 
-    /// A client answers; `false`: nobody asked it that.
+    /// Handles a client's completion. Returns false if the client has no such unanswered invocation.
     pub fn complete(
         &self,
         from: ConnectionKey,
@@ -151,7 +155,7 @@ impl ClientResults {
         true
     }
 
-    /// A client of this hub is gone.
+    /// Notes that a client of this hub has left: its unanswered invocations fail.
     pub fn disconnected(&self, key: ConnectionKey) {
         let unanswered = self.lock().unanswered.remove(&key);
         for (request_id, _) in unanswered.into_iter().flatten() {
@@ -171,12 +175,13 @@ impl ClientResults {
         }
     }
 
-    /// A hub is gone, with its clients.
+    /// Notes that a hub is gone: requests to its clients fail.
     pub fn hub_gone(&self, instance: &str) {
         self.give_up(|hub, _| hub == instance);
     }
 
-    /// Only these hubs are there. Of one that is new nothing may have been heard yet but that it asked.
+    /// Notes that only these hubs exist: requests to clients of other hubs fail. A hub that is new may have
+    /// replied before its first heartbeat, so recent replies are not affected.
     pub fn retain_hubs(&self, instances: &HashSet<String>, now: Instant) {
         self.give_up(|hub, since| {
             now.saturating_duration_since(since) > peers::STALE && !instances.contains(hub)
@@ -191,9 +196,9 @@ impl ClientResults {
         }
     }
 
-    /// A hub asks for a connection.
+    /// Queues the action for another hub's claim to a connection.
     pub fn take_claim(&self, claim: HandoverClaim<'_>) {
-        // Who asks has looked at home.
+        // A hub that claims a connection has looked for it in its own registry already.
         if self.read_own(&claim.request_id).is_none()
             && let Some(id) = ConnectionId::read(&claim.connection)
         {
@@ -202,8 +207,8 @@ impl ClientResults {
         }
     }
 
-    /// What a client of this hub was asked and has not answered. Who asked is not told that it left, and is not to give up when
-    /// this hub ends.
+    /// Removes and returns the unanswered invocations of a client that is being handed over. Their requesters
+    /// do not learn that the client left, and do not give up when this hub ends.
     pub fn take_unanswered(&self, key: ConnectionKey) -> Vec<String> {
         let unanswered = self.lock().unanswered.remove(&key);
         let unanswered: Vec<String> =
@@ -218,19 +223,19 @@ impl ClientResults {
         unanswered
     }
 
-    /// What a client that has come from another hub was asked there.
+    /// Adds the unanswered invocations of a client that another hub has handed over.
     pub fn restore_unanswered(&self, key: ConnectionKey, request_ids: Vec<String>) {
         for request_id in &request_ids {
             self.reply(request_id, ReplyOutcome::Delivered);
         }
         let unanswered = request_ids.into_iter().map(|request_id| (request_id.into(), Instant::now()));
         if unanswered.len() > 0 {
-            // It may have been asked something here already.
+            // The client may have been invoked on this hub already.
             self.lock().unanswered.entry(key).or_default().extend(unanswered);
         }
     }
 
-    /// Says to whoever asked what became of it.
+    /// Sends the outcome of a request to the hub that made it.
     pub fn reply(&self, request_id: &str, outcome: ReplyOutcome) {
         let instance = matches!(outcome, ReplyOutcome::Delivered).then(|| self.instance.as_str().into());
         self.send(PeerReply { request_id: request_id.into(), instance, outcome });
@@ -240,7 +245,7 @@ impl ClientResults {
         if self.read_own(&reply.request_id).is_some() {
             self.resolve(reply);
         } else if let Some((instance, _)) = reply.request_id.split_once('-') {
-            // Without a receiver the hub ends.
+            // Without a receiver, the hub is ending.
             let _ = self.actions.send(PeerAction::SendReply(instance.into(), reply.json()));
         }
     }
@@ -267,10 +272,10 @@ impl PendingResult {
         format!("{}-{}-{}", self.registry.instance, self.key.0, self.key.1)
     }
 
-    /// Waits for what the connection answers, which has to be JSON through and through.
+    /// Waits for the result of the connection's client, every part of which has to be valid JSON.
     ///
     /// # Errors
-    /// What it failed with, or why there is no answer.
+    /// The error of the client, or the reason why there is no result.
     pub async fn result(mut self, connection: &str) -> Result<Box<RawValue>, CallError> {
         let mut until = None;
         loop {
@@ -289,7 +294,7 @@ impl PendingResult {
                     until.get_or_insert_with(|| tokio::time::Instant::now() + self.registry.result_timeout);
                     continue;
                 }
-                // Its text may hold what is none, such as half of a surrogate pair.
+                // The raw text may contain invalid strings, such as half of a surrogate pair.
                 Some(ReplyOutcome::Result(value)) => {
                     match serde_json::from_str::<serde_json::Value>(value.get()) {
                         Ok(_) => Ok(value),

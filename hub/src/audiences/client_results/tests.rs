@@ -6,7 +6,7 @@ fn two_hubs() -> (Arc<ClientResults>, Arc<ClientResults>, PeerActions) {
     (Arc::new(asks), Arc::new(answers), replies)
 }
 
-fn pass_on(replies: &mut PeerActions, to: &ClientResults) {
+fn forward(replies: &mut PeerActions, to: &ClientResults) {
     while let Ok(PeerAction::SendReply(instance, payload)) = replies.try_recv() {
         assert_eq!(*instance, *to.instance);
         to.resolve(PeerReply::read(&payload).unwrap());
@@ -14,9 +14,9 @@ fn pass_on(replies: &mut PeerActions, to: &ClientResults) {
 }
 
 #[tokio::test]
-async fn an_answer_comes_back_to_who_asked() {
+async fn a_result_returns_to_the_requesting_hub() {
     let (asks, answers, mut replies) = two_hubs();
-    for (said, expected) in [
+    for (completion, expected) in [
         (Ok(Some(r#"{"a":1}"#)), Ok(r#"{"a":1}"#)),
         (Ok(None), Ok("null")),
         (Err("no"), Err(CallError::ClientError("no".into()))),
@@ -25,40 +25,40 @@ async fn an_answer_comes_back_to_who_asked() {
         let pending = asks.register(1).unwrap();
         assert!(answers.assign(&pending.id(), 7));
 
-        assert!(!answers.complete(8, &pending.id(), said), "it was not asked");
-        assert!(answers.complete(7, &pending.id(), said));
-        assert!(!answers.complete(7, &pending.id(), said), "once is enough");
+        assert!(!answers.complete(8, &pending.id(), completion), "it was not asked");
+        assert!(answers.complete(7, &pending.id(), completion));
+        assert!(!answers.complete(7, &pending.id(), completion), "once is enough");
 
-        pass_on(&mut replies, &asks);
-        let heard = pending.result("c").await;
-        assert_eq!(heard.as_ref().map(|value| value.get()).map_err(Clone::clone), expected);
+        forward(&mut replies, &asks);
+        let result = pending.result("c").await;
+        assert_eq!(result.as_ref().map(|value| value.get()).map_err(Clone::clone), expected);
     }
     assert!(asks.lock().pending.is_empty() && answers.lock().unanswered.is_empty());
 }
 
 #[tokio::test]
-async fn who_leaves_or_says_nothing_is_not_waited_for() {
+async fn a_client_that_leaves_or_does_not_answer_is_not_waited_for() {
     let (asks, answers, mut replies) = two_hubs();
     let (left, silent) = (asks.register(1).unwrap(), asks.register(1).unwrap());
     answers.assign(&left.id(), 7);
     answers.assign(&silent.id(), 8);
     answers.disconnected(7);
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
 
     assert_eq!(left.result("c").await.unwrap_err(), CallError::Left);
     let id = silent.id();
     assert_eq!(silent.result("c").await.unwrap_err(), CallError::NoAnswer(0));
     answers.complete(8, &id, Ok(None));
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
     assert!(asks.lock().pending.is_empty() && answers.lock().unanswered.is_empty());
 }
 
 #[tokio::test]
-async fn a_hub_that_is_gone_answers_nothing_that_its_clients_were_asked() {
+async fn requests_to_the_clients_of_a_hub_that_is_gone_fail() {
     let (asks, answers, mut replies) = two_hubs();
     let (at_b, not_found) = (asks.register(1).unwrap(), asks.register(1).unwrap());
     answers.assign(&at_b.id(), 7);
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
 
     asks.hub_gone("c");
     asks.hub_gone("b");
@@ -73,12 +73,12 @@ async fn a_hub_that_is_gone_answers_nothing_that_its_clients_were_asked() {
 }
 
 #[tokio::test]
-async fn a_hub_that_was_never_heard_of_is_gone_after_a_while() {
+async fn a_hub_without_heartbeats_is_gone_after_a_while() {
     let (asks, answers, mut replies) = two_hubs();
     let (peers, now) = (HashSet::from(["a".to_owned()]), Instant::now());
     let pending = asks.register(1).unwrap();
     answers.assign(&pending.id(), 7);
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
 
     asks.retain_hubs(&HashSet::from(["b".to_owned()]), now + 2 * peers::STALE);
     asks.retain_hubs(&peers, now);
@@ -89,27 +89,27 @@ async fn a_hub_that_was_never_heard_of_is_gone_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_on_at_another_hub_answers_from_there_though_its_first_hub_is_gone() {
+async fn a_client_that_is_handed_over_answers_from_its_new_hub_though_the_first_one_is_gone() {
     let (asks, answers, mut replies) = two_hubs();
     let (third, mut thirds_replies) = ClientResults::new("c", Duration::from_mins(10));
     let pending = asks.register(1).unwrap();
     let id = pending.id();
     answers.assign(&id, 7);
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
 
     let unanswered = answers.take_unanswered(7);
-    pass_on(&mut replies, &asks);
+    forward(&mut replies, &asks);
     asks.hub_gone("b");
     third.restore_unanswered(9, unanswered);
-    pass_on(&mut thirds_replies, &asks);
+    forward(&mut thirds_replies, &asks);
     assert!(third.complete(9, &id, Ok(Some("1"))));
-    pass_on(&mut thirds_replies, &asks);
+    forward(&mut thirds_replies, &asks);
 
     assert_eq!(pending.result("c").await.unwrap().get(), "1");
 }
 
 #[test]
-fn nobody_asks_or_owes_without_bound() {
+fn pending_and_unanswered_invocations_are_bounded() {
     let (asks, answers, _replies) = two_hubs();
 
     let mut pending: Vec<_> = (0..MOST_PENDING).map(|_| asks.register(1).unwrap()).collect();

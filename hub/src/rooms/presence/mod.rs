@@ -1,6 +1,7 @@
-//! Who is in a room on other pods, and who came and went lately, here and there.
+//! The presence of one room: its members on other pods, and recent changes of its members on all pods.
 //!
-//! Pure: what it holds comes from what pods tell each other ([`PresenceEvent`]); nothing of it is stored anywhere.
+//! Pure: all of this comes from the events that hubs publish ([`PresenceEvent`]), and none of it is stored
+//! anywhere.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,43 +13,45 @@ use crate::members::{ConnectionKey, Member, Members};
 use crate::protocol::connection_ref::ConnectionRef;
 use crate::protocol::presence::{MemberInfo, MemberRecord, PresenceEvent, PresenceNotice};
 
-/// The most pods of a room, so that a foreign sender cannot fill the memory.
+/// The most pods that are tracked for a room, so that a foreign sender cannot fill the memory.
 const MOST_PEERS: usize = 1_000;
 
-/// The most members that are believed of a pod.
+/// The most members that a pod is believed to have.
 const MOST_COUNTED: usize = 10_000_000;
 
-/// In larger rooms clients are told how many there are, and not who.
-const MOST_TOLD: usize = 200;
+/// The largest room whose members are named in notices. In larger rooms, clients receive counts alone.
+const MOST_LISTED: usize = 200;
 
-/// Clients are told at most so often.
+/// The least time between two notices to clients.
 const PACE: Duration = Duration::from_secs(1);
 
-/// After a new connection to the backplane, a pod that says nothing of a room for so long has nobody there any more: by then it
-/// has connected again, too.
+/// After a reconnect to the backplane, a pod that announces nothing in a room for this long counts as having
+/// no members there: by then it has reconnected, too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The time for an announcement of this hub to come back to it.
+/// The time for an announcement of this hub to return to it from the backplane.
 const ECHO: Duration = Duration::from_secs(2);
 
-/// The presence of one room: its members on other hubs, and what peers and clients are still to be told.
+/// The presence of one room: its members on other hubs, and changes that have yet to be announced to peers
+/// and clients.
 #[derive(Debug, Default)]
 pub struct RoomPresence {
     peers: HashMap<Box<str>, Peer>,
-    /// What the others are to be told of the members here.
+    /// Changes of the members here, for the next announcement to peers.
     pending: PendingAnnouncements,
-    /// What the members here are to be told.
+    /// Changes of all members, for the next notice to the members here.
     diff: PresenceDiff,
     notified_at: Option<Instant>,
-    /// Origins of members that were handed over to this hub and whose announcement has not echoed yet: until then they may
-    /// also be listed at their old pod, by announcements on their way. Meanwhile members are told nothing.
+    /// Origins of members that were handed over to this hub and whose announcement has not returned from the
+    /// backplane yet. Until then, announcements on their way may still list these members at their old pod,
+    /// so the members here receive no notice.
     awaiting_echo: HashSet<Box<str>>,
     awaiting_echo_since: Option<Instant>,
-    /// Announcements did not fit together: the others are to be asked for their lists.
+    /// True if announcements did not fit together, so that the peers have to be asked for their lists.
     needs_resync: bool,
-    /// Peers that have sent their list since the others were asked.
+    /// Peers that have sent their list since they were asked.
     synced_peers: HashSet<Box<str>>,
-    /// The number of peers that were asked.
+    /// The number of peers that were asked; `None`: they have not been asked since the last reconnect.
     awaited_peers: Option<usize>,
 }
 
@@ -57,7 +60,7 @@ struct Peer {
     pod: Arc<str>,
     count: usize,
     named: HashMap<ConnectionKey, MemberInfo>,
-    /// It was not heard of since then, although the others were asked.
+    /// The time of the reconnect after which this peer has not sent its list yet.
     unconfirmed_since: Option<Instant>,
 }
 
@@ -67,25 +70,25 @@ struct PendingAnnouncements {
     left: HashSet<ConnectionKey>,
 }
 
-/// The members on this hub.
+/// The members of a room on this hub.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalMembers<'a> {
-    /// The process.
+    /// This hub's process.
     pub instance: &'a str,
-    /// Its pod.
+    /// This hub's pod.
     pub pod: &'a Arc<str>,
-    /// Its members.
+    /// The members.
     pub members: &'a Members,
 }
 
 impl RoomPresence {
-    /// How many are there on other pods, and how many pods that is.
+    /// The number of members on other pods, and the number of these pods.
     pub fn remote_count(&self) -> (usize, usize) {
         let with_members = self.peers.values().filter(|peer| peer.count > 0);
         with_members.fold((0, 0), |(count, pods), peer| (count + peer.count, pods + 1))
     }
 
-    /// Someone came here, or is called otherwise now.
+    /// Notes that a member joined here, or changed its name.
     pub fn member_joined(
         &mut self,
         local: LocalMembers,
@@ -108,7 +111,7 @@ impl RoomPresence {
         }
     }
 
-    /// Someone here went.
+    /// Notes that a member here left.
     pub fn member_left(&mut self, local: LocalMembers, member: &Member, is_watched: bool) {
         if is_watched {
             self.diff.left(local.instance, member.key, member_info(member, local.pod));
@@ -119,7 +122,7 @@ impl RoomPresence {
         }
     }
 
-    /// Another pod tells of its members. `true`: it is to be told of those here.
+    /// Applies an event of another pod. Returns true if that pod asks for the list of the members here.
     pub fn apply(&mut self, event: &PresenceEvent, is_watched: bool) -> bool {
         let (PresenceEvent::Changed { instance, pod, origins, .. }
         | PresenceEvent::List { instance, pod, origins, .. }) = event
@@ -148,7 +151,8 @@ impl RoomPresence {
                 }
                 peer.merge(instance, joined, diff);
                 peer.count = (*count).min(MOST_COUNTED);
-                // A pod that nothing was known of has others, too; and each of its members is named if there are few.
+                // The pod's list is needed if the pod was unknown and has members besides those that just
+                // joined, or if the names of its members, while they are few, do not match their count.
                 self.needs_resync |= is_new && peer.named.len() != *count;
                 self.needs_resync |=
                     peer.named.len() > *count || (peer.named.len() < *count && *count < MOST_NAMED);
@@ -156,8 +160,8 @@ impl RoomPresence {
             }
             PresenceEvent::List { count, members, ask, .. } => {
                 let keys: HashSet<_> = members.iter().map(|MemberRecord(key, ..)| *key).collect();
-                let gone: Vec<_> = peer.named.keys().filter(|key| !keys.contains(key)).copied().collect();
-                for key in gone {
+                let missing: Vec<_> = peer.named.keys().filter(|key| !keys.contains(key)).copied().collect();
+                for key in missing {
                     if let Some(member_info) = peer.named.remove(&key) {
                         diff.left(instance, key, member_info);
                     }
@@ -170,11 +174,12 @@ impl RoomPresence {
             }
             PresenceEvent::Typing { .. } => false,
         };
-        // One without members is kept as long as it is there: it is told of those here.
+        // A peer without members is kept while its hub is alive, because it has to receive this hub's
+        // announcements.
         is_list_requested
     }
 
-    /// Removes members that were handed over by other pods, here or to the pod that announces it.
+    /// Removes members that were handed over by other pods, to this pod or to the one that announces them.
     pub fn remove_moved(&mut self, origins: &[Cow<'_, str>], is_watched: bool) {
         for origin in origins {
             self.awaiting_echo.remove(&**origin);
@@ -188,7 +193,7 @@ impl RoomPresence {
         }
     }
 
-    /// A pod is gone.
+    /// Removes a pod that is gone, and its members.
     pub fn remove_peer(&mut self, instance: &str, is_watched: bool) {
         let Some(peer) = self.peers.remove(instance) else { return };
         if is_watched {
@@ -199,12 +204,12 @@ impl RoomPresence {
         }
     }
 
-    /// The pods that are none of these.
+    /// The peers that are not among these instances.
     pub fn unknown_peers(&self, instances: &HashSet<String>) -> Vec<Box<str>> {
         self.peers.keys().filter(|instance| !instances.contains(&***instance)).cloned().collect()
     }
 
-    /// The connection to the backplane is a new one: who is there has to say so again.
+    /// Marks all peers as unconfirmed after a reconnect to the backplane: each has to send its list again.
     pub fn mark_unconfirmed(&mut self, now: Instant) {
         self.synced_peers.clear();
         self.awaited_peers = None;
@@ -213,27 +218,27 @@ impl RoomPresence {
         }
     }
 
-    /// The others are to be asked at the next [`RoomPresence::next_announcement`].
+    /// Asks the peers for their lists, with the next [`RoomPresence::next_announcement`].
     pub fn request_resync(&mut self) {
         self.needs_resync = true;
     }
 
-    /// So many others were asked.
+    /// Notes that this number of peers were asked for their lists.
     pub fn sync_requested(&mut self, others: usize) {
         self.awaited_peers = Some(others);
     }
 
-    /// Whether the others were asked since the connection is a new one.
+    /// True if the peers were asked for their lists since the last reconnect to the backplane.
     pub fn is_sync_requested(&self) -> bool {
         self.awaited_peers.is_some()
     }
 
-    /// Whether all who were asked have answered, or nobody could be.
+    /// True unless the list of a peer that was asked is still missing.
     pub fn is_synced(&self) -> bool {
         self.awaited_peers.is_none_or(|awaited| self.synced_peers.len() >= awaited)
     }
 
-    /// Whether there is something to do at the next [`RoomPresence::next_announcement`] or [`RoomPresence::next_notice`].
+    /// True if [`RoomPresence::next_announcement`] or [`RoomPresence::next_notice`] has something to do.
     pub fn has_pending(&self) -> bool {
         self.needs_resync
             || self.diff.changed
@@ -242,7 +247,8 @@ impl RoomPresence {
             || self.peers.values().any(|peer| peer.unconfirmed_since.is_some())
     }
 
-    /// What the other pods are to be told now.
+    /// The announcement to the other pods that is due now, if there is one. Removes peers that have been
+    /// unconfirmed for too long.
     pub fn next_announcement(
         &mut self,
         local: LocalMembers,
@@ -281,7 +287,9 @@ impl RoomPresence {
         Some(event.json())
     }
 
-    /// What the members here are to be told now, if they were not just told something.
+    /// The notice to the members here that is due now. There is none if nothing changed, within a second
+    /// after the last notice, or while an announcement has not returned from the backplane (for at most two
+    /// seconds).
     pub fn next_notice<'r>(
         &mut self,
         room: &'r str,
@@ -299,31 +307,31 @@ impl RoomPresence {
         let diff = std::mem::take(&mut self.diff);
         let names = |members: HashMap<_, MemberInfo>| {
             let names = members.into_values();
-            if diff.too_many || count > MOST_TOLD { Vec::new() } else { names.collect() }
+            if diff.too_many || count > MOST_LISTED { Vec::new() } else { names.collect() }
         };
         let (joined, left) = (names(diff.joined), names(diff.left));
         Some(PresenceNotice { room, count, pods, joined, left })
     }
 
-    /// Nobody here wants to know.
+    /// Drops the changes, because no member here wants notices.
     pub fn discard_diff(&mut self) {
         self.diff = PresenceDiff::default();
     }
 
-    /// How many there are, and how many pods serve them.
+    /// The number of members on all pods, and the number of pods that serve them.
     pub fn count(&self, local: LocalMembers) -> (usize, usize) {
         let (count, pods) = self.remote_count();
         (local.members.len() + count, pods + usize::from(!local.members.is_empty()))
     }
 
-    /// The first of all members.
+    /// The members on all pods, at most the first 1,000.
     pub fn member_infos(&self, local: LocalMembers) -> Vec<MemberInfo> {
         let own = local.members.iter().map(|member| member_info(member, local.pod));
         let others = self.peers.values().flat_map(|peer| peer.named.values().cloned());
         own.chain(others).take(MOST_NAMED).collect()
     }
 
-    /// The announcement that no member is left on this hub, if another one has to know.
+    /// The announcement that no member is left on this hub, if there is a peer that has to know.
     pub fn leave_announcement(&self, local: LocalMembers) -> Option<String> {
         let event = PresenceEvent::List {
             instance: local.instance.into(),
@@ -358,7 +366,7 @@ impl Peer {
     }
 }
 
-/// All members here, as the other pods are told.
+/// The list of the members here, for the other pods. With `ask`, they are asked for their own lists.
 pub fn member_list(local: LocalMembers, ask: bool) -> String {
     member_list_with_origins(local, ask, Vec::new())
 }

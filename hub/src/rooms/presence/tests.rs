@@ -3,7 +3,7 @@ use crate::members::MemberIdentity;
 use crate::outbox::{Limits, Outbox};
 use crate::protocol::names::MemberName;
 
-/// A pod with members, and what it knows of the others.
+/// A pod with members, and its knowledge of other pods.
 struct Pod {
     instance: &'static str,
     name: Arc<str>,
@@ -63,7 +63,7 @@ impl Pod {
         self.presence.apply(&PresenceEvent::read(payload).unwrap(), true)
     }
 
-    /// Count, pods, who came, who left.
+    /// The count, the number of pods, and the names of the members that joined and left.
     fn notices(&mut self, now: Instant) -> Option<(usize, usize, Vec<String>, Vec<String>)> {
         let local = Self::local_members(self.instance, &self.name, &self.members);
         let notice = self.presence.next_notice("lobby", local, now)?;
@@ -115,7 +115,7 @@ fn two_pods_know_of_each_other_s_members() {
 }
 
 #[test]
-fn who_is_alone_tells_nobody() {
+fn a_pod_without_peers_announces_nothing() {
     let mut a = Pod::new("a");
     a.join(1, "Ada");
 
@@ -133,7 +133,7 @@ fn a_pod_that_is_gone_takes_its_members_along() {
 }
 
 #[test]
-fn who_goes_on_at_another_pod_changes_it_at_once_for_everyone() {
+fn a_member_that_is_handed_over_changes_its_pod_at_once_for_everyone() {
     let now = Instant::now();
     let (mut a, mut b) = two(now);
     let mut c = Pod::new("c");
@@ -146,31 +146,31 @@ fn who_goes_on_at_another_pod_changes_it_at_once_for_everyone() {
     c.notices(now + PACE);
     let now = now + 2 * PACE;
 
-    // Ada, from the first pod to the second.
+    // Ada is handed over from the first pod to the second.
     b.join_from(Some("a.1"), 7, "Ada");
-    let told = b.announces(now).unwrap();
-    assert_eq!(b.notices(now), None, "she may come again in what is on its way");
+    let announced = b.announces(now).unwrap();
+    assert_eq!(b.notices(now), None, "announcements on their way may list her again");
     b.receives(&a.list(false));
-    let PresenceEvent::Changed { origins, .. } = PresenceEvent::read(&told).unwrap() else {
-        panic!("{told}")
+    let PresenceEvent::Changed { origins, .. } = PresenceEvent::read(&announced).unwrap() else {
+        panic!("{announced}")
     };
     b.presence.remove_moved(&origins, true);
-    c.receives(&told);
+    c.receives(&announced);
     a.leave(1);
-    a.receives(&told);
+    a.receives(&announced);
 
     let swapped = Some((3, 2, names(&["Ada"]), names(&["Ada"])));
     assert_eq!((a.notices(now), b.notices(now), c.notices(now)), (swapped.clone(), swapped.clone(), swapped));
     let left = a.announces(now).unwrap();
     for pod in [&mut b, &mut c] {
         pod.receives(&left);
-        assert_eq!(pod.announces(now), None, "nothing is doubtful");
+        assert_eq!(pod.announces(now), None, "nothing has to be asked for");
         assert_eq!(pod.notices(now + PACE), None);
     }
 }
 
 #[test]
-fn what_does_not_fit_together_is_asked_for() {
+fn lists_are_asked_for_when_announcements_do_not_fit_together() {
     let now = Instant::now();
     let (mut a, mut b) = two(now);
 
@@ -187,7 +187,7 @@ fn what_does_not_fit_together_is_asked_for() {
 }
 
 #[test]
-fn who_does_not_answer_after_an_outage_is_given_up() {
+fn a_peer_that_does_not_answer_after_an_outage_is_removed() {
     let now = Instant::now();
     let (mut a, b) = two(now);
 
@@ -234,7 +234,7 @@ fn a_large_room_is_counted_and_not_named() {
 }
 
 #[test]
-fn all_are_waited_for_who_were_asked() {
+fn every_peer_that_was_asked_is_waited_for() {
     let (mut a, b, c) = (Pod::new("a"), Pod::new("b"), Pod::new("c"));
 
     a.presence.sync_requested(2);
@@ -247,7 +247,7 @@ fn all_are_waited_for_who_were_asked() {
 }
 
 #[test]
-fn what_is_no_event_is_not_read() {
+fn a_payload_that_is_no_event_is_not_read() {
     for payload in
         ["", "{}", "{\"k\":\"list\"}", "{\"k\":\"list\",\"i\":\"a\",\"p\":\"a\",\"n\":-1,\"m\":[]}"]
     {

@@ -1,6 +1,7 @@
-//! The messages of one room, as this pod knows them: what came last, the last few, and what to do about a new one.
+//! The messages of one room, as this hub knows them: the last position, the most recent messages, and the
+//! meaning of a new message.
 //!
-//! Pure: what to read from the backplane and whom to tell is others' concern.
+//! Pure: other modules read the backplane and deliver to members.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,61 +9,66 @@ use std::sync::Arc;
 use crate::protocol::position::Position;
 use crate::protocol::stored_message::StoredMessage;
 
-/// The most bytes of messages that are kept of a room, or given to a client at once: more would fill the queue of
-/// that client.
+/// The most bytes of messages that are kept of a room, or sent to a client at once: more would fill that
+/// client's queue.
 const MOST_BYTES: usize = 512 * 1024;
 
-/// The most messages that wait while a room catches up. Those that are too many are read from the backplane again.
+/// The most messages that are buffered while a room catches up. If more arrive, the buffer is dropped, and
+/// they are read from the backplane.
 const MOST_WAITING: usize = 1024;
 
 /// The part of a room's history that was read from the backplane.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
-    /// The last message's, even if it is no longer there. `None`: nothing was ever said.
+    /// The position of the last message, even if it is no longer stored. `None`: no message was ever sent.
     pub last: Option<Position>,
-    /// What came after the position that was asked for, or all that is kept if the history began anew since.
+    /// The messages after the requested position, or all that are stored if the history has started again
+    /// since.
     pub messages: Vec<Arc<StoredMessage>>,
 }
 
 /// The meaning of a message that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// It is the next one.
+    /// The message is the next one.
     Next,
     /// The message arrived before.
     Duplicate,
     /// The message is buffered until the room has caught up.
     Buffered,
-    /// Something before it is missing: the room has to catch up, and then it is looked at again.
+    /// A message before this one is missing. The room has to catch up; until then, this message is buffered.
     Gap,
 }
 
-/// What to tell the members, in order.
+/// A message or a gap to deliver to the members.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Messages after this one are lost. `None`: from the start.
+    /// Messages after this position are lost; `None`: from the start.
     Gap(Option<Position>),
     /// The next message.
     Message(Arc<StoredMessage>),
 }
 
-/// What came of catching up.
+/// The result of catching up.
 #[derive(Debug, Default)]
 pub struct CaughtUp {
-    /// What to tell the members.
+    /// The messages and gaps to deliver, in order.
     pub steps: Vec<Step>,
-    /// Not everything fitted together: read again.
+    /// True if not everything fits together, so that the history has to be read again.
     pub again: bool,
-    /// What claimed to be messages and was none of this history.
+    /// The number of buffered messages that are not part of this history.
     pub invalid: usize,
 }
 
-/// See the module.
+/// The messages of one room, as this hub knows them.
 #[derive(Debug)]
 pub struct Timeline {
+    /// The most messages that are kept.
     most: usize,
     last: Option<Position>,
+    /// The most recent messages, the oldest first.
     recent: VecDeque<Arc<StoredMessage>>,
+    /// The bytes of the recent messages.
     bytes: usize,
     phase: Phase,
     loaded: bool,
@@ -70,17 +76,18 @@ pub struct Timeline {
 
 #[derive(Debug)]
 enum Phase {
-    /// The next message is the next number.
+    /// No message up to the last one is missing.
     Current,
-    /// Messages wait until the backplane was read.
+    /// Messages may be missing. Arriving messages are buffered until the backplane has been read.
     Behind(Backlog),
 }
 
 #[derive(Debug, Default)]
 struct Backlog {
-    /// With each, whether the backplane was read since it came.
+    /// The buffered messages, each with true if the backplane was read after its arrival.
     waiting: Vec<(Arc<StoredMessage>, bool)>,
     bytes: usize,
+    /// True if the buffer was full and was dropped.
     overflowed: bool,
 }
 
@@ -103,7 +110,7 @@ enum SequenceCheck {
 }
 
 impl Timeline {
-    /// Of a room of which nothing is known yet, and of which at most so many messages are kept.
+    /// A timeline of which nothing is known yet, and which keeps at most `most` messages.
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -115,29 +122,29 @@ impl Timeline {
         }
     }
 
-    /// The last message's.
+    /// The position of the last message.
     pub fn last(&self) -> Option<Position> {
         self.last
     }
 
-    /// Whether it was ever read from the backplane.
+    /// True once the history was read from the backplane.
     pub fn is_loaded(&self) -> bool {
         self.loaded
     }
 
-    /// Whether it waits for the backplane.
+    /// True while the history has to be read from the backplane.
     pub fn is_behind(&self) -> bool {
         matches!(self.phase, Phase::Behind(_))
     }
 
-    /// From now on messages wait: some may have been missed.
+    /// Buffers messages from now on, because some may have been missed.
     pub fn fall_behind(&mut self) {
         if !self.is_behind() {
             self.phase = Phase::Behind(Backlog::default());
         }
     }
 
-    /// A message came. If it is the next one it is kept.
+    /// Classifies a message that arrived. The next message is kept.
     pub fn receive(&mut self, message: &Arc<StoredMessage>) -> Arrival {
         if let Phase::Behind(backlog) = &mut self.phase {
             backlog.keep(Arc::clone(message));
@@ -158,7 +165,8 @@ impl Timeline {
         }
     }
 
-    /// The backplane was read, after all that waits had come or while it came.
+    /// Merges a page of history. It was read from the backplane after the buffered messages arrived, or while
+    /// they did.
     pub fn caught_up(&mut self, page: HistoryPage) -> CaughtUp {
         let Phase::Behind(backlog) = std::mem::replace(&mut self.phase, Phase::Current) else {
             return CaughtUp::default();
@@ -168,7 +176,7 @@ impl Timeline {
         let waiting = backlog.waiting;
         self.merge(page, &waiting, &mut caught_up.steps);
         if !was_loaded {
-            // Nobody was promised anything before.
+            // No member was promised the messages before the first page.
             caught_up.steps.clear();
         }
         let mut still_waiting = Backlog::default();
@@ -179,7 +187,7 @@ impl Timeline {
                     caught_up.steps.push(Step::Message(message));
                 }
                 SequenceCheck::Seen => {}
-                // What came before the backplane was read has to be in what it gave.
+                // A message that arrived before the backplane was read would be in the page.
                 SequenceCheck::Ahead if was_read => caught_up.invalid += 1,
                 SequenceCheck::Ahead => still_waiting.waiting.push((message, true)),
             }
@@ -193,7 +201,7 @@ impl Timeline {
         caught_up
     }
 
-    /// Takes what the backplane gave, and what waits of the same history.
+    /// Merges the page with the buffered messages of the same epoch.
     fn merge(&mut self, page: HistoryPage, waiting: &[(Arc<StoredMessage>, bool)], steps: &mut Vec<Step>) {
         let Some(last) = page.last else {
             if let Some(before) = self.last {
@@ -226,7 +234,7 @@ impl Timeline {
             steps.push(Step::Gap(before));
         }
         if before.is_none() || expected.is_none() {
-            // Of an earlier epoch, and still there: for those who join.
+            // Messages of an earlier epoch that are still stored are kept for members that join.
             for message in earlier.into_iter().filter(|message| message.position.epoch != last.epoch) {
                 self.keep(message);
             }
@@ -243,7 +251,7 @@ impl Timeline {
             && last.number > 0
             && expected.is_none_or(|next| next.number <= last.number)
         {
-            // It was said, and is no longer there.
+            // The last messages were sent, and are no longer stored.
             if !matches!(steps.last(), Some(Step::Gap(_))) {
                 self.push_gap(steps, before);
             }
@@ -253,7 +261,7 @@ impl Timeline {
         self.last = Some(last);
     }
 
-    /// Some messages from here on are missing.
+    /// Adds a gap: messages are missing from here on.
     fn push_gap(&mut self, steps: &mut Vec<Step>, before: Option<Position>) {
         let after = match steps.last() {
             Some(Step::Message(message)) => Some(message.position),
@@ -291,12 +299,12 @@ impl Timeline {
         }
     }
 
-    /// The last messages, at most so many.
+    /// The last messages, at most `most`.
     pub fn latest(&self, most: usize) -> Vec<Arc<StoredMessage>> {
         self.recent.iter().skip(self.recent.len().saturating_sub(most)).cloned().collect()
     }
 
-    /// What came after `since`, and whether some of that is missing.
+    /// The messages after `since`, and true if some of these are missing.
     pub fn after(&self, since: Position) -> (Vec<Arc<StoredMessage>>, bool) {
         match self.last {
             Some(last) if last == since => (Vec::new(), false),
@@ -308,7 +316,8 @@ impl Timeline {
                 let whole = messages.first().is_some_and(|first| first.position == since.next());
                 (messages, !whole)
             }
-            // Of another history, of which some may have been lost; what follows it, if it is known.
+            // The position is of another history, of which messages may be lost. If its message is known, the
+            // messages after it are returned; otherwise all are.
             _ => {
                 let known = self.recent.iter().position(|message| message.position == since);
                 (self.recent.iter().skip(known.map_or(0, |index| index + 1)).cloned().collect(), true)
@@ -316,13 +325,13 @@ impl Timeline {
         }
     }
 
-    /// Whether a client has heard of a message that this pod has not: the room has to catch up.
+    /// True if a client knows a message that this hub does not know, so that the room has to catch up.
     pub fn is_ahead(&self, since: Position) -> bool {
         self.last.is_none_or(|last| last.epoch != since.epoch || last.number < since.number)
     }
 }
 
-/// Drops the earliest messages if they would not fit in a client's queue.
+/// Drops the earliest messages if not all fit in a client's queue, and puts a gap in their place.
 fn bound(steps: &mut Vec<Step>) {
     let mut bytes = 0;
     let fits = steps.iter().rev().take_while(|step| {
@@ -335,7 +344,7 @@ fn bound(steps: &mut Vec<Step>) {
     if dropped == 0 {
         return;
     }
-    // What it follows is known when a gap comes first; otherwise the first message says it.
+    // An earlier gap at the start determines where the new one begins; otherwise the first message does.
     let after = match &steps[0] {
         Step::Gap(after) => *after,
         Step::Message(message) => {

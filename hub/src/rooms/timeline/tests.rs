@@ -43,7 +43,7 @@ fn recent(timeline: &Timeline) -> Vec<u64> {
 }
 
 #[test]
-fn each_message_follows_the_last_one_and_none_is_said_twice() {
+fn each_message_follows_the_last_one_and_none_is_delivered_twice() {
     let mut timeline = current(3, 5);
 
     assert_eq!(timeline.receive(&message(5)), Arrival::Duplicate);
@@ -53,7 +53,7 @@ fn each_message_follows_the_last_one_and_none_is_said_twice() {
 }
 
 #[test]
-fn what_was_missed_is_said_in_its_place() {
+fn missed_messages_are_delivered_in_their_place() {
     let mut timeline = current(10, 2);
 
     assert_eq!(timeline.receive(&message(5)), Arrival::Gap);
@@ -66,7 +66,7 @@ fn what_was_missed_is_said_in_its_place() {
 }
 
 #[test]
-fn what_is_no_longer_there_is_a_gap() {
+fn messages_that_are_no_longer_stored_are_a_gap() {
     let mut timeline = current(10, 2);
 
     timeline.fall_behind();
@@ -77,7 +77,7 @@ fn what_is_no_longer_there_is_a_gap() {
 }
 
 #[test]
-fn without_a_history_what_came_by_itself_is_said_and_the_rest_is_a_gap() {
+fn without_a_history_buffered_messages_are_delivered_and_the_rest_is_a_gap() {
     let mut timeline = current(0, 2);
 
     timeline.receive(&message(5));
@@ -89,7 +89,7 @@ fn without_a_history_what_came_by_itself_is_said_and_the_rest_is_a_gap() {
 }
 
 #[test]
-fn nothing_missed_is_nothing_told() {
+fn nothing_is_delivered_if_nothing_was_missed() {
     let mut timeline = current(10, 2);
 
     timeline.fall_behind();
@@ -99,16 +99,16 @@ fn nothing_missed_is_nothing_told() {
 }
 
 #[test]
-fn a_history_that_began_anew_is_one_gap_and_then_complete() {
+fn a_history_that_started_again_is_one_gap_and_then_complete() {
     let mut timeline = current(10, 5);
-    let anew = |number| Position { epoch: EPOCH - 1, number };
+    let restarted = |number| Position { epoch: EPOCH - 1, number };
 
-    assert_eq!(timeline.receive(&message_at(anew(2))), Arrival::Gap);
-    let messages = [anew(1), anew(2)].map(message_at).into();
-    let caught_up = timeline.caught_up(HistoryPage { last: Some(anew(2)), messages });
+    assert_eq!(timeline.receive(&message_at(restarted(2))), Arrival::Gap);
+    let messages = [restarted(1), restarted(2)].map(message_at).into();
+    let caught_up = timeline.caught_up(HistoryPage { last: Some(restarted(2)), messages });
 
     assert_eq!(numbers(&caught_up), [-5, 1, 2]);
-    assert_eq!(timeline.receive(&message_at(anew(3))), Arrival::Next);
+    assert_eq!(timeline.receive(&message_at(restarted(3))), Arrival::Next);
 }
 
 #[test]
@@ -124,23 +124,23 @@ fn a_history_that_is_gone_is_one_gap() {
 }
 
 #[test]
-fn a_history_that_went_back_begins_anew_and_keeps_what_is_there_for_those_who_join() {
+fn a_history_that_went_back_starts_again_and_keeps_stored_messages_for_new_members() {
     let mut timeline = current(10, 5);
-    let anew = Position { epoch: EPOCH + 1, number: 0 };
+    let restarted = Position { epoch: EPOCH + 1, number: 0 };
 
     timeline.fall_behind();
     let messages = [1, 2, 3].map(message).into();
-    let caught_up = timeline.caught_up(HistoryPage { last: Some(anew), messages });
+    let caught_up = timeline.caught_up(HistoryPage { last: Some(restarted), messages });
 
     assert_eq!(numbers(&caught_up), [-5]);
     assert_eq!(recent(&timeline), [1, 2, 3]);
-    assert_eq!(timeline.receive(&message_at(anew.next())), Arrival::Next);
+    assert_eq!(timeline.receive(&message_at(restarted.next())), Arrival::Next);
     let (after, gap) = timeline.after(at(2));
     assert!(gap && after.len() == 2);
 }
 
 #[test]
-fn the_first_reading_is_told_to_nobody_but_what_comes_after_it_is() {
+fn the_first_page_is_not_delivered_but_messages_after_it_are() {
     let mut timeline = Timeline::new(10);
 
     assert_eq!(timeline.receive(&message(3)), Arrival::Buffered);
@@ -152,7 +152,7 @@ fn the_first_reading_is_told_to_nobody_but_what_comes_after_it_is() {
 }
 
 #[test]
-fn more_than_can_wait_is_read_again() {
+fn messages_beyond_the_buffer_are_read_again() {
     let mut timeline = current(5_000, 1);
     timeline.fall_behind();
     for number in 2..4_000 {
@@ -182,7 +182,7 @@ fn an_invented_id_is_looked_for_once_and_then_dropped() {
 }
 
 #[test]
-fn who_comes_back_gets_what_was_missed_or_is_told_of_a_gap() {
+fn a_returning_member_gets_missed_messages_or_a_gap() {
     let timeline = current(3, 8);
     let after = |number| {
         let (messages, gap) = timeline.after(at(number));
@@ -206,9 +206,9 @@ fn more_than_a_client_can_take_at_once_is_a_gap() {
         .collect();
 
     timeline.fall_behind();
-    let told = numbers(&timeline.caught_up(HistoryPage { last: Some(at(40)), messages }));
+    let steps = numbers(&timeline.caught_up(HistoryPage { last: Some(at(40)), messages }));
 
-    assert_eq!(told.first(), Some(&-2));
-    assert_eq!(told.last(), Some(&40));
-    assert!((10..20).contains(&told.len()), "{told:?}");
+    assert_eq!(steps.first(), Some(&-2));
+    assert_eq!(steps.last(), Some(&40));
+    assert!((10..20).contains(&steps.len()), "{steps:?}");
 }

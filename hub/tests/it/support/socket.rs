@@ -138,7 +138,8 @@ impl Socket {
         Some((frame[0] & 0xf, frame[head..].to_vec()))
     }
 
-    /// Returns everything that the hub sends until it closes, and the code of the close. Fails without a close frame.
+    /// Returns everything that the hub sends until it closes, and the code of the close. Fails without a
+    /// close frame.
     pub(crate) async fn farewell(&mut self) -> (Vec<u8>, u16) {
         let mut said = Vec::new();
         loop {
