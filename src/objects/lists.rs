@@ -112,8 +112,9 @@ pub fn last(path: &str) -> &str {
 /// Returns the last segment of a path and the name of the one before, without the label of an element.
 fn place(path: &str) -> (&str, &str) {
     let (before, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let parent = last(before);
-    (parent.split_once('[').map_or(parent, |(list, _)| list), field)
+    // The label may have dots.
+    let list = before.strip_suffix(']').and_then(|labelled| labelled.rsplit_once('['));
+    (last(list.map_or(before, |(list, _)| list)), field)
 }
 
 fn protocol(named: Option<&Value>) -> &str {
@@ -138,6 +139,7 @@ mod tests {
     #[test]
     fn a_map_is_known_by_its_place_and_not_by_its_name_alone() {
         assert!(is_atomic("spec.selector") && is_atomic("spec.volumes[data].cinder.secretRef"));
+        assert!(is_atomic("spec.topologySpreadConstraints[topology.kubernetes.io/zone].labelSelector"));
         assert!(!is_atomic("metadata.selector") && !is_atomic("spec.containers[hub].envFrom[0].secretRef"));
     }
 }

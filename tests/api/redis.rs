@@ -1,13 +1,13 @@
 //! A real Redis at the address of a fake pod: the tests own the control plane's network namespace and may
 //! give it any address. With this Redis, clusters become `Ready` without a container.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 
 use crate::support::{Chat, Kind, SOON, run};
 
@@ -15,7 +15,7 @@ use crate::support::{Chat, Kind, SOON, run};
 pub(crate) struct Redis {
     address: String,
     acl: PathBuf,
-    _server: Child,
+    server: Child,
 }
 
 impl Redis {
@@ -64,10 +64,9 @@ impl Redis {
             .args([std::ffi::OsStr::new("--aclfile"), acl.as_os_str()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("redis-server: {error}; it is in Debian's package redis-tools"));
-        Self { address, acl, _server: server }
+        Self { address, acl, server }
     }
 
     /// Subscribes as a hub's pod does: authenticates, sets the pod's name and subscribes. The subscription
@@ -108,7 +107,10 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         let address = format!("{}/32", self.address);
-        let _ = std::process::Command::new("ip").args(["addr", "del", &address, "dev", "lo"]).status();
+        // The next Redis may get the same address, and must find its port free.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = Command::new("ip").args(["addr", "del", &address, "dev", "lo"]).status();
         let _ = std::fs::remove_file(&self.acl);
     }
 }
