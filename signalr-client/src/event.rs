@@ -21,9 +21,8 @@ pub struct Call {
 /// A message from the hub that somebody may wait for.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Call(Call),
-    /// A call that the hub waits to be answered, with its id
-    Question(String, Call),
+    /// An invocation by the hub, with an id if the hub waits for a result
+    Invocation { id: Option<String>, call: Call },
     /// The end of an invocation: its id, and its result or error
     Completion(String, Result<Option<Value>, String>),
 }
@@ -36,11 +35,8 @@ pub(crate) fn event(encoding: Encoding, record: &[u8], at: Instant) -> Result<Op
     Ok(match read(encoding, record)? {
         HubMessage::Invocation(call) => {
             let arguments = call.arguments.iter().map(|argument| value(argument)).collect();
-            let called = Call { target: call.target.into_owned(), arguments, at };
-            Some(match call.id {
-                Some(id) => Event::Question(id.into_owned(), called),
-                None => Event::Call(called),
-            })
+            let id = call.id.map(std::borrow::Cow::into_owned);
+            Some(Event::Invocation { id, call: Call { target: call.target.into_owned(), arguments, at } })
         }
         HubMessage::Completion { id, outcome } => {
             let outcome = match outcome {

@@ -87,7 +87,7 @@ impl Client {
                 }
                 // The answer to an invocation that is no longer waited for.
                 Event::Completion(..) => {}
-                Event::Call(call) | Event::Question(_, call) => self.calls.push_back(call),
+                Event::Invocation { call, .. } => self.calls.push_back(call),
             }
         }
     }
@@ -103,8 +103,8 @@ impl Client {
         }
         loop {
             match self.next(deadline, || "a call of the hub".to_owned()).await? {
-                Event::Call(call) | Event::Question(_, call) if fits(&call) => return Ok(call),
-                Event::Call(call) | Event::Question(_, call) => self.calls.push_back(call),
+                Event::Invocation { call, .. } if fits(&call) => return Ok(call),
+                Event::Invocation { call, .. } => self.calls.push_back(call),
                 Event::Completion(..) => {}
             }
         }
@@ -144,7 +144,7 @@ async fn carry<S>(
             record = socket.next() => {
                 let received = record.and_then(|record| event(encoding, &record, Instant::now()));
                 let answer = match &received {
-                    Ok(Some(Event::Question(id, call))) => Some(no_answer(encoding, id, call)),
+                    Ok(Some(Event::Invocation { id: Some(id), call })) => Some(no_answer(encoding, id, call)),
                     _ => None,
                 };
                 let has_ended = received.is_err();
