@@ -1,12 +1,14 @@
 //! Clients outside of a cluster with real pods: from the first connection that the load balancer's address
 //! takes to the first message that crosses two hubs.
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use signalr_client::{Client, Encoding, Endpoint};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::wait::until;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -51,12 +53,11 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 /// Tries briefly and often: the kernel would repeat a connection request that is lost, not refused, only
 /// after a second.
 async fn await_listener(address: SocketAddr) -> Result<()> {
-    let deadline = Instant::now() + LISTENER;
-    while !matches!(timeout(Duration::from_millis(100), TcpStream::connect(address)).await, Ok(Ok(_))) {
-        ensure!(Instant::now() < deadline, "{address} takes no connection");
-        sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
+    until(&format!("{address} takes a connection"), LISTENER, Duration::from_millis(20), async || {
+        let connected = timeout(Duration::from_millis(100), TcpStream::connect(address)).await;
+        Ok(matches!(connected, Ok(Ok(_))).then_some(()))
+    })
+    .await
 }
 
 /// Connects until each hub serves one client: the load balancer picks a hub for every connection. A new

@@ -28,8 +28,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         root: "bench/operator/src/main.rs",
         floors: &[
-            "api crossing names objects options wait",
-            "audit operator pods",
+            "api names objects options wait",
+            "audit crossing operator pods",
             "bench figures redis",
             "create delete reference rest restart",
             "churn drift floor",
