@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, RawClient, Way, until, within};
+use crate::support::{Balancer, Client, Cluster, HubProcess, Kind, RawClient, Way, until};
 
 /// The ways to connect that `supports` accepts: each client with each of its transports and protocols.
 fn ways(supports: impl Fn(Way) -> bool) -> impl Iterator<Item = Way> {
@@ -332,11 +332,9 @@ async fn a_client_that_sends_nothing_is_not_taken_for_gone() {
 
 /// Waits until the room has this number of members.
 async fn members(client: &mut Client, room: &str, count: u64) {
-    within(&format!("{count} are in {room}"), async {
-        while client.invoke("Who", &json!([room])).await.expect("the client is in the room")["count"] != count
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    until(&format!("{count} are in {room}"), async || {
+        let members = client.invoke("Who", &json!([room])).await.expect("the client is in the room");
+        (members["count"] == count).then_some(())
     })
     .await;
 }
