@@ -1,17 +1,12 @@
 //! Every deleted child comes back, and the chat with it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
 use crate::people::{People, speak_until_heard};
 use crate::pods::Probe;
-use crate::support::{Chat, Kind, Namespace, PODS};
-
-/// The bound for a repair: a watch event triggers it, so it takes about a second; the rest is for a busy
-/// machine. (A workload that is deleted in the foreground waits for its pods to end first, but these tests
-/// delete none that way.)
-const AT_ONCE: Duration = Duration::from_secs(15);
+use crate::support::{Chat, Kind, Namespace, PODS, SOON};
 
 #[tokio::test]
 async fn each_deleted_child_comes_back_and_messages_flow_again() {
@@ -29,7 +24,8 @@ async fn each_deleted_child_comes_back_and_messages_flow_again() {
 
         child.delete().await;
 
-        ns.wait_for_another(&child, &before, AT_ONCE).await;
+        // A workload that is deleted in the foreground waits for its pods to end; these are not.
+        ns.wait_for_another(&child, &before, SOON).await;
         let back = start.elapsed();
         people_talk(&ns, &lobby).await;
         lobby.becomes_ready().await;

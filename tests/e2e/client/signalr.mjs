@@ -58,35 +58,37 @@ async function open(client, url, skipNegotiation) {
     .configureLogging(LogLevel.None)
     .build()
   connection.joined = new Set()
-  let welcomed
-  const expectWelcome = () =>
-    new Promise((resolve) => {
-      welcomed = resolve
-    })
-  let welcome = expectWelcome()
+  // Each resolves at the next welcome, also if that is the one of a later reconnection: a hub that ends
+  // tells a client that has just arrived to reconnect, perhaps before it has welcomed it.
+  const waiting = []
+  const nextWelcome = () => new Promise((resolve) => waiting.push(resolve))
 
   connection.on('welcome', ({ pod }) => {
     connection.pod = pod
-    welcomed()
+    for (const resolve of waiting.splice(0)) resolve()
   })
   connection.on('message', (message) => happened('message', { client, ...message }))
+  let welcomedAgain
   connection.onreconnecting(() => {
-    welcome = expectWelcome()
+    welcomedAgain = nextWelcome()
     happened('reconnecting', { client })
   })
   connection.onreconnected(async () => {
+    const welcome = welcomedAgain
+    await welcome
+    if (welcome !== welcomedAgain) return // The connection was lost again: the next reconnection goes on.
     try {
-      await welcome
       for (const room of connection.joined) await connection.invoke('Join', room, client)
       happened('reconnected', { client, pod: connection.pod })
     } catch {
-      // The connection was lost again meanwhile: the next reconnection joins the rooms.
+      // The connection was lost meanwhile: the next reconnection joins the rooms.
     }
   })
   connection.onclose((error) => {
     if (clients.get(client) === connection) happened('closed', { client, error: error?.message })
   })
 
+  const welcome = nextWelcome()
   await connection.start()
   await welcome
   return { connection, pod: connection.pod }
