@@ -126,6 +126,7 @@ async fn run(
         // The last messages are sent by the request that serves the client now, or soon.
         let _ = tokio::time::timeout(linger, session.close_sent.cancelled()).await;
     }
-    sessions.ended(id);
+    sessions.ended(id, &session);
     drop(admission);
+    session.is_over.cancel();
 }

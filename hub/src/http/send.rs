@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use signalr::error::ProtocolError;
+use tokio::time::timeout;
 
 use super::refusals::unknown;
 use super::services::{ConnectQuery, RequestServices};
@@ -37,7 +39,10 @@ pub(super) async fn send(
     if session.receive(bytes).await { StatusCode::OK.into_response() } else { unknown() }
 }
 
-/// `DELETE /hub`: a long-polling client ends its connection.
+/// The time for a connection to leave its rooms, which a call that it waits for may delay.
+const LEAVES: Duration = Duration::from_secs(5);
+
+/// `DELETE /hub`: a long-polling client ends its connection. Once this is answered, the connection is gone.
 pub(super) async fn end(
     State(services): State<Arc<RequestServices>>,
     Query(query): Query<ConnectQuery>,
@@ -46,6 +51,9 @@ pub(super) async fn end(
     match services.own_session(&query, request.headers(), None) {
         Ok((_, Some(session))) => {
             session.outbox.end(CloseReason::ClientClosed);
+            // The client fetches no last messages.
+            session.close_sent.cancel();
+            let _ = timeout(LEAVES, session.is_over.cancelled()).await;
             (StatusCode::ACCEPTED, Body::empty()).into_response()
         }
         Ok((token, None)) => {

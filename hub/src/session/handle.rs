@@ -57,6 +57,8 @@ pub struct Session {
     lease: tokio::sync::Mutex<()>,
     /// Cancelled once the client has been sent the close reason.
     pub close_sent: CancellationToken,
+    /// Cancelled once the client has left its rooms and groups, and no request finds the session any more.
+    pub is_over: CancellationToken,
 }
 
 impl Session {
@@ -77,6 +79,7 @@ impl Session {
             is_leaving: AtomicBool::new(false),
             lease: tokio::sync::Mutex::new(()),
             close_sent: CancellationToken::new(),
+            is_over: CancellationToken::new(),
         };
         (session, receiver)
     }
@@ -138,8 +141,9 @@ impl Session {
     async fn pass(&self, input: Input) -> bool {
         self.outbox.activity.received_now();
         tokio::select! {
-            sent = self.input.send(input) => sent.is_ok(),
+            biased;
             () = self.outbox.ended() => false,
+            sent = self.input.send(input) => sent.is_ok(),
         }
     }
 

@@ -51,8 +51,11 @@ impl Sessions {
     }
 
     /// Notes that a session has ended.
-    pub(crate) fn ended(&self, id: ConnectionId) {
-        self.lock().insert(id, SessionSlot::Ended(Instant::now()));
+    pub(crate) fn ended(&self, id: ConnectionId, session: &Arc<Session>) {
+        let mut by_id = self.lock();
+        if matches!(by_id.get(&id), Some(SessionSlot::Live(live)) if Arc::ptr_eq(live, session)) {
+            by_id.insert(id, SessionSlot::Ended(Instant::now()));
+        }
     }
 
     /// The sessions that could continue on another hub: their clients reconnect by themselves, and have

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Bystanders;
 use crate::support::socket::{Socket, frame, negotiate, op, request, upgrade};
-use crate::support::{Cluster, Folder, HubProcess, until};
+use crate::support::{Cluster, Folder, HubProcess, RawClient, until};
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
@@ -147,14 +147,36 @@ async fn a_connection_that_was_deleted_is_gone() {
     assert_eq!(polling.post(HANDSHAKE).await, 404);
     let polled = polling.poll().await.0;
     assert!([204, 404].contains(&polled), "{polled}");
-    // The task of the session may still be ending it.
-    until("a second DELETE finds no connection", async || {
-        let status = request(hub.address(), "DELETE", &polling.path(), b"").await.status;
-        assert!([202, 404].contains(&status), "{status}");
-        (status == 404).then_some(())
-    })
-    .await;
+    assert_eq!(request(hub.address(), "DELETE", &polling.path(), b"").await.status, 404);
     bystanders.go_on(&hub).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_deleted_has_left_its_rooms() {
+    let hub = HubProcess::alone().await;
+    let mut watcher = RawClient::join(hub.address(), "lobby").await;
+
+    for turn in 0..20 {
+        let polling = Polling::shaken(hub.address()).await;
+        let join = b"{\"type\":1,\"target\":\"Join\",\"arguments\":[\"lobby\",\"Ada\"]}\x1e";
+        assert_eq!(polling.post(join).await, 200);
+        until("the connection is in the room", async || (members(&mut watcher).await == 2).then_some(()))
+            .await;
+
+        assert_eq!(request(hub.address(), "DELETE", &polling.path(), b"").await.status, 202);
+
+        assert_eq!(members(&mut watcher).await, 1, "turn {turn}");
+        assert!((hub.connections().await - 1.0).abs() < f64::EPSILON, "turn {turn}");
+    }
+}
+
+/// The number of members of the lobby.
+async fn members(client: &mut RawClient) -> u64 {
+    client
+        .write("{\"type\":1,\"invocationId\":\"w\",\"target\":\"Who\",\"arguments\":[\"lobby\"]}\x1e")
+        .await;
+    let answer: serde_json::Value = serde_json::from_str(&client.record().await).unwrap();
+    answer["result"]["count"].as_u64().unwrap_or_else(|| panic!("{answer}"))
 }
 
 #[tokio::test]
