@@ -18,7 +18,9 @@ use crate::config::VERSION;
 use crate::guards::Bucket;
 use crate::outbox::{CloseReason, Outbox};
 use crate::protocol::handover_state::{HandoverState, Subscriptions};
-use crate::protocol::notices::Welcome;
+use crate::protocol::names::MAX_CHARS;
+use crate::protocol::notices::{Limits, Welcome};
+use crate::rooms::MOST_NAMED;
 use crate::session::Stateful;
 use crate::websocket::MessageHandler;
 
@@ -137,6 +139,11 @@ impl Connection {
             version: VERSION,
             backplane: self.services.backplane,
             user: self.invoker.identity().user.as_deref(),
+            limits: Limits {
+                message_bytes: self.services.limits.most_message_bytes,
+                name_characters: MAX_CHARS,
+                named_members: MOST_NAMED,
+            },
         };
         self.outbox.push(welcome.record(encoding));
         self.invoker.connected();

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// The most characters of a name.
-const MAX_CHARS: usize = 64;
+pub const MAX_CHARS: usize = 64;
 
 /// The reason why a name is not accepted; `{0}` is the kind of name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

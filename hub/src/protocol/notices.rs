@@ -30,6 +30,20 @@ pub struct Welcome<'a> {
     /// The client's user, by its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
+    /// The limits that the client has to keep to.
+    pub limits: Limits,
+}
+
+/// The limits of a hub that concern its clients.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The most bytes of a message from a client.
+    pub message_bytes: usize,
+    /// The most characters of the name of a room, a member or a group.
+    pub name_characters: usize,
+    /// The most members of a room that `Who` lists.
+    pub named_members: usize,
 }
 
 impl Welcome<'_> {

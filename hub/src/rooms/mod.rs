@@ -13,6 +13,7 @@ pub mod timeline;
 
 pub use self::hold::RoomHold;
 pub use self::join::{HistoryRequest, JoinSnapshot};
+pub use self::presence_diff::MOST_NAMED;
 pub use self::registry::Rooms;
 pub use self::room::{LocalHub, Room};
 

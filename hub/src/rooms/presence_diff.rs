@@ -6,7 +6,7 @@ use crate::members::ConnectionKey;
 use crate::protocol::presence::MemberInfo;
 
 /// The most members of a pod that other pods know by name; beyond that, members are only counted.
-pub(super) const MOST_NAMED: usize = 1_000;
+pub const MOST_NAMED: usize = 1_000;
 
 /// Members that joined and left since the last notice, by process and key. A member that joins and leaves
 /// between two notices is not in it.

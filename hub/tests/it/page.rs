@@ -35,6 +35,11 @@ async fn a_text_that_is_too_long_is_reported_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn no_message_freezes_the_page() {
+    play("noMessageFreezesThePage").await;
+}
+
+#[tokio::test]
 async fn a_link_brings_others_to_the_room_and_its_history() {
     play("aLinkBringsOthersToTheRoomAndItsHistory").await;
 }

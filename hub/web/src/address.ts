@@ -1,11 +1,11 @@
 // The room and the token in the address bar.
 
-import { MOST_CHARS } from "./hub";
+import { LIMITS } from "./hub";
 
 /** The room that a link leads to. */
 export function roomOf(search: string): string | undefined {
   const room = new URLSearchParams(search).get("room")?.trim();
-  return room ? Array.from(room).slice(0, MOST_CHARS).join("") : undefined;
+  return room ? Array.from(room).slice(0, LIMITS.nameCharacters).join("") : undefined;
 }
 
 /** The link to a room: the page's own address without anything personal. */

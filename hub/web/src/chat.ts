@@ -2,15 +2,16 @@
 
 import { Connection, Lost, reasonOf } from "./connection";
 import type { Gap, Joined, Message, Presence, Stored, Typing, Welcome, Who } from "./hub";
+import { limitsOf } from "./hub";
 import { keep, kept } from "./keep";
 import { wait } from "./retry";
-import { isStale } from "./state/people";
+import { askEvery, isStale } from "./state/people";
 import { lastId, reduce, START } from "./state/state";
 import type { Event, Place, State } from "./state/state";
 import { HOLDS_MS, SAY_AT_MOST_EVERY_MS, SAY_EVERY_MS } from "./state/typing";
 
-/** The shortest time between two questions to the hub for a room's members, in milliseconds. */
-const ASK_EVERY_MS = 1_000;
+/** The shortest time between two renderings, in milliseconds: a burst of messages is shown at once. */
+const SHOW_EVERY_MS = 50;
 
 export class Chat {
   #state = START;
@@ -19,8 +20,15 @@ export class Chat {
   #token;
   /** The number of consecutive refusals to let the user into the room. */
   #refusals = 0;
-  /** Set for a while after the members were asked for; `again`: they have changed since. */
-  #asked: { again: boolean } | undefined;
+  /** The time when the members were asked for last, and the timer for the next question. */
+  #askedAt = -Infinity;
+  #nextQuestion: ReturnType<typeof setTimeout> | undefined;
+  /** True if the list of members was right when it was asked for, and every change since is known. */
+  #knowsPeople = false;
+  /** True while the list of members is shown. */
+  #listsPeople = false;
+  #shownAt = -Infinity;
+  #nextShowing: ReturnType<typeof setTimeout> | undefined;
   #saidTyping = -Infinity;
 
   constructor(url: string, token: string) {
@@ -99,16 +107,27 @@ export class Chat {
     this.#connection.say("Typing", place.room);
   }
 
+  /** Notes whether the list of members is shown. While it is not, the hub is not asked for it. */
+  listPeople(shown: boolean): void {
+    this.#listsPeople = shown;
+    this.#askWho();
+  }
+
   #happened(event: Event): void {
     const before = this.#state;
     this.#state = reduce(before, event);
     const { place, own, box, membership } = this.#state;
     if (place && before.place === place && (before.own !== own || before.box !== box)) keep(place.room, own, box);
-    this.#listener(this.#state);
+    this.#show();
 
     if (event.type === "connected" && place) void this.#join();
     if (event.type === "gap" && membership === "joined") void this.#join(event.gap.after ?? undefined);
-    if (event.type === "presence" && isStale(this.#state.people)) this.#askWho();
+    if (event.type === "presence") {
+      // Large rooms do not say who came and went.
+      const { joined, left } = event.presence;
+      this.#knowsPeople &&= joined.length + left.length > 0;
+      this.#askWho();
+    }
     if (event.type === "typing") setTimeout(() => this.#happened({ type: "tick", now: Date.now() }), HOLDS_MS);
   }
 
@@ -124,6 +143,8 @@ export class Chat {
       if (this.#state.place !== place) return;
       this.#refusals = 0;
       this.#happened({ type: "joined", joined, now: Date.now() });
+      this.#knowsPeople = false;
+      this.#askedAt = -Infinity;
       this.#askWho();
       this.#sendWaiting();
     } catch (error) {
@@ -156,24 +177,45 @@ export class Chat {
     }
   }
 
-  #askWho(): void {
-    if (this.#asked) {
-      this.#asked.again = true;
+  /** Shows the state: now, or soon if another one was shown just before. */
+  #show(): void {
+    if (this.#nextShowing !== undefined) return;
+    const wait = this.#shownAt + SHOW_EVERY_MS - performance.now();
+    if (wait > 0) {
+      this.#nextShowing = setTimeout(() => {
+        this.#nextShowing = undefined;
+        this.#show();
+      }, wait);
       return;
     }
-    const asked = (this.#asked = { again: false });
+    this.#shownAt = performance.now();
+    this.#listener(this.#state);
+  }
+
+  /** Asks for the members if they are shown and the list is not right: now, or as soon as it may be asked. */
+  #askWho(): void {
+    clearTimeout(this.#nextQuestion);
+    const { people, welcome, membership } = this.#state;
+    if (!this.#listsPeople || membership !== "joined") return;
+    if (this.#knowsPeople && !isStale(people, limitsOf(welcome))) return;
+    const wait = this.#askedAt + askEvery(people) - performance.now();
+    if (wait > 0) {
+      this.#nextQuestion = setTimeout(() => this.#askWho(), wait);
+      return;
+    }
+    this.#askedAt = performance.now();
     void this.#who();
-    setTimeout(() => {
-      this.#asked = undefined;
-      if (asked.again && this.#state.membership === "joined") this.#askWho();
-    }, ASK_EVERY_MS);
+    this.#nextQuestion = setTimeout(() => this.#askWho(), askEvery(people));
   }
 
   async #who(): Promise<void> {
     const { place } = this.#state;
     if (!place) return;
     try {
-      this.#happened({ type: "who", who: await this.#connection.invoke<Who>("Who", place.room) });
+      const who = await this.#connection.invoke<Who>("Who", place.room);
+      if (this.#state.place !== place) return;
+      this.#knowsPeople = true;
+      this.#happened({ type: "who", who });
     } catch {
       // The members are asked for again after the next change or reconnect.
     }

@@ -8,6 +8,18 @@ export interface Welcome {
   backplane: "redis" | "memory";
   /** The user whom the token names. */
   user?: string;
+  /** Hubs of older versions do not name their limits. */
+  limits?: Limits;
+}
+
+/** The limits of a hub that concern the page. */
+export interface Limits {
+  /** The largest message that the hub accepts: the whole invocation, in bytes. */
+  messageBytes: number;
+  /** The longest names of people and rooms, in characters. */
+  nameCharacters: number;
+  /** The most members of a room whom the hub names. */
+  namedMembers: number;
 }
 
 export interface Message {
@@ -51,7 +63,7 @@ export interface Presence {
   left: Person[];
 }
 
-/** The answer to `Who`, with at most the first 1,000 members. */
+/** The answer to `Who`, with at most as many members as the hub names. */
 export interface Who {
   room: string;
   count: number;
@@ -76,11 +88,24 @@ export interface Gap {
   after: string | null;
 }
 
-/** The longest names of people and rooms, in characters. */
-export const MOST_CHARS = 64;
+/** The limits of a hub that has not named its own yet: its defaults. */
+export const LIMITS: Limits = { messageBytes: 32 * 1024, nameCharacters: 64, namedMembers: 1_000 };
+
+/** The limits of the hub that serves the page. */
+export function limitsOf(welcome: Welcome | undefined): Limits {
+  return welcome?.limits ?? LIMITS;
+}
+
+const encoder = new TextEncoder();
 
 /**
- * The longest text of a message, in bytes of JSON. The hub accepts 32 KiB for a whole message and closes the
- * connection of a client that sends more, so the page complains before.
+ * The number of bytes by which a text for a room exceeds the largest message that the hub accepts; 0 or less: it
+ * can be sent. The hub ends the connection of a client that sends more, so the page complains before.
  */
-export const MOST_BYTES = 31 * 1024;
+export function excess(room: string, text: string, { messageBytes }: Limits): number {
+  // Most texts are far below the limit: a UTF-16 unit takes at most three bytes, or six if it is escaped.
+  if ((text.length + room.length) * 6 + 1_024 < messageBytes) return 0;
+  // The longest nonce and a long invocation id, and the separator behind the record.
+  const message = { arguments: [room, text, { nonce: "x".repeat(64) }], invocationId: "4294967295", target: "Send", type: 1 };
+  return encoder.encode(JSON.stringify(message)).length + 1 - messageBytes;
+}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { byPod, changed, isStale, listed } from "../src/state/people";
+import { LIMITS } from "../src/hub";
+import { askEvery, byPod, changed, isStale, listed } from "../src/state/people";
 import { sentence, writing } from "../src/state/typing";
 import type { Writers } from "../src/state/typing";
 
@@ -27,11 +28,20 @@ describe("the people", () => {
   });
 
   test("are asked for when the list cannot be right", () => {
-    assert.ok(!isStale({ count: 2, pods: 2, members: [ada, grace] }));
-    assert.ok(isStale({ count: 3, pods: 2, members: [ada, grace] }), "large rooms do not say who came");
-    assert.ok(isStale({ count: 2, pods: 1, members: [ada, grace] }));
+    assert.ok(!isStale({ count: 2, pods: 2, members: [ada, grace] }, LIMITS));
+    assert.ok(isStale({ count: 3, pods: 2, members: [ada, grace] }, LIMITS), "large rooms do not say who came");
+    assert.ok(isStale({ count: 2, pods: 1, members: [ada, grace] }, LIMITS));
     const named = Array.from({ length: 1_000 }, () => ada);
-    assert.ok(!isStale({ count: 5_000, pods: 3, members: named }), "the hub names no more");
+    assert.ok(!isStale({ count: 5_000, pods: 3, members: named }, LIMITS), "the hub names no more");
+  });
+
+  test("cost each member of a large room no more than those of a small one", () => {
+    // The hub's answer has a line for each person, up to the most that it names.
+    const linesASecond = (count: number) => (Math.min(count, LIMITS.namedMembers) / askEvery({ count, pods: 1, members: [] })) * 1000;
+
+    assert.equal(linesASecond(10), 10);
+    for (const count of [20, 200, 1_000, 5_000]) assert.ok(linesASecond(count) <= 20, `${count}: ${linesASecond(count)}`);
+    assert.ok(askEvery({ count: 1_000_000, pods: 1, members: [] }) <= 60_000);
   });
 
   test("are shown by pod, in order", () => {

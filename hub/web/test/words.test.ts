@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { linkTo, roomOf, tokenOf } from "../src/address";
-import { parts } from "../src/text";
+import { excess, LIMITS } from "../src/hub";
+import { beginning, MOST_LINKS, MOST_SHOWN_CHARS, MOST_SHOWN_LINES, parts } from "../src/text";
 import { dayOf } from "../src/view/clock";
 
 describe("the address", () => {
@@ -42,6 +43,55 @@ describe("a text", () => {
     assert.deepEqual(links("(http://example.com/a), HTTPS://EXAMPLE.COM!"), ["http://example.com/a", "https://example.com/"]);
     assert.deepEqual(links("javascript:alert(1) data:text/html,x file:///etc ftp://x mailto:a@b.c //x.example"), []);
     assert.deepEqual(links('https://example.com/"onclick="x'), ["https://example.com/"]);
+  });
+});
+
+describe("a text that is meant to freeze the page", () => {
+  const LONG = 30_000;
+  const hostile = [
+    `https://x/${"?".repeat(LONG)}y`,
+    `https://x/${"!)".repeat(LONG / 2)}`,
+    `https://x/${"(".repeat(LONG)}`,
+    "https://".repeat(LONG / 8),
+    "https://a ".repeat(LONG / 10),
+    `${"http://".repeat(LONG / 8)} `,
+    "h".repeat(LONG),
+    "http://<".repeat(LONG / 8),
+  ];
+
+  test("takes no longer than its length explains", () => {
+    const start = performance.now();
+    for (const text of hostile) for (let times = 0; times < 20; times += 1) parts(text);
+
+    // It takes some tens of milliseconds; what is quadratic takes half a minute.
+    assert.ok(performance.now() - start < 5_000, `${performance.now() - start} ms`);
+  });
+
+  test("loses nothing, and has a bounded number of links", () => {
+    for (const text of hostile) {
+      assert.equal(parts(text).map((part) => part.text).join(""), text);
+      assert.ok(parts(text).filter(({ href }) => href !== undefined).length <= MOST_LINKS);
+    }
+  });
+
+  test("is shown in part at first", () => {
+    assert.equal(beginning("short\nand sweet"), undefined);
+    assert.equal(beginning("x".repeat(MOST_SHOWN_CHARS)), undefined);
+    assert.equal(beginning("x".repeat(MOST_SHOWN_CHARS + 1)), "x".repeat(MOST_SHOWN_CHARS));
+    assert.equal(beginning(`${"x".repeat(MOST_SHOWN_CHARS - 1)}🦀`), "x".repeat(MOST_SHOWN_CHARS - 1));
+    assert.equal(beginning("\n".repeat(LONG))?.length, MOST_SHOWN_LINES - 1);
+  });
+});
+
+describe("the largest text", () => {
+  const limits = { ...LIMITS, messageBytes: 2_000 };
+
+  test("follows from the hub's limit, however it is escaped", () => {
+    assert.equal(excess("r", "short", limits), 0);
+    const most = 2_000 - excess("r", "x".repeat(2_000), limits);
+    assert.ok(excess("r", "x".repeat(most), limits) <= 0 && excess("r", "x".repeat(most + 1), limits) > 0, `${most}`);
+    assert.ok(excess("r", '"'.repeat(most / 2 + 1), limits) > 0, "a quote takes two bytes");
+    assert.ok(excess("🦀".repeat(64), "x".repeat(most), limits) > 0, "the room is part of the message");
   });
 });
 

@@ -1,6 +1,6 @@
 // The people in the room, and their pods.
 
-import type { Person, Presence, Who } from "../hub";
+import type { Limits, Person, Presence, Who } from "../hub";
 
 export interface People {
   count: number;
@@ -10,9 +10,6 @@ export interface People {
 }
 
 export const NOBODY: People = { count: 0, pods: 0, members: [] };
-
-/** The most people whom the hub names. */
-export const MOST_NAMED = 1_000;
 
 /** The people as the hub lists them. */
 export function listed({ count, pods, members }: Who): People {
@@ -33,13 +30,30 @@ export function changed(people: People, { count, pods, joined, left }: Presence)
 }
 
 /** True if the list is incomplete or wrong, so that the hub has to be asked. */
-export function isStale({ count, pods, members }: People): boolean {
-  return members.length !== Math.min(count, MOST_NAMED) || (count <= MOST_NAMED && byPod(members).length !== pods);
+export function isStale({ count, pods, members }: People, { namedMembers }: Limits): boolean {
+  if (members.length !== Math.min(count, namedMembers)) return true;
+  return count <= namedMembers && new Set(members.map(({ pod }) => pod)).size !== pods;
+}
+
+/** The least time between two questions for the members, in milliseconds, and for each member. */
+const ASK_EVERY_MS = 1_000;
+const ASK_EVERY_MS_PER_PERSON = 60;
+/** The longest time between two questions, in milliseconds. */
+const ASK_AT_LEAST_EVERY_MS = 60_000;
+
+/**
+ * The time between two questions to the hub for the members of a room, in milliseconds. It grows with the room,
+ * whose members all ask: so a large one costs each of them, and each second, no more than a small one.
+ */
+export function askEvery({ count }: People): number {
+  return Math.min(Math.max(ASK_EVERY_MS, count * ASK_EVERY_MS_PER_PERSON), ASK_AT_LEAST_EVERY_MS);
 }
 
 function same(a: Person, b: Person): boolean {
   return a.name === b.name && a.pod === b.pod && a.user === b.user;
 }
+
+const order = new Intl.Collator();
 
 /** The pods in order, each with its people in order. */
 export function byPod(members: readonly Person[]): { pod: string; members: Person[] }[] {
@@ -50,6 +64,6 @@ export function byPod(members: readonly Person[]): { pod: string; members: Perso
     else pods.set(person.pod, [person]);
   }
   return [...pods]
-    .map(([pod, members]) => ({ pod, members: members.sort((a, b) => a.name.localeCompare(b.name)) }))
-    .sort((a, b) => a.pod.localeCompare(b.pod));
+    .map(([pod, members]) => ({ pod, members: members.sort((a, b) => order.compare(a.name, b.name)) }))
+    .sort((a, b) => order.compare(a.pod, b.pod));
 }

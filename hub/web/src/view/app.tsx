@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { linkTo, roomOf } from "../address";
 import type { Chat } from "../chat";
+import { limitsOf } from "../hub";
 import { recall, remember } from "../memory";
 import type { Place, State } from "../state/state";
 import { Banner } from "./banner";
@@ -39,6 +40,7 @@ export function App({ chat }: { chat: Chat }) {
     const room = recall("session", "in");
     if (name && room && (roomOf(location.search) ?? room) === room) enter({ name, room }, true);
   }, [chat]);
+  useEffect(() => chat.listPeople(peopleShown), [chat, peopleShown]);
   useTitle(state);
 
   const lock = state.link.is === "locked" && (
@@ -61,7 +63,7 @@ export function App({ chat }: { chat: Chat }) {
           <Room chat={chat} state={state} place={place} peopleShown={peopleShown} onHidePeople={() => showPeople(false)} />
         </>
       ) : (
-        <main class="door">{lock || <Door refusal={state.refusal} onEnter={(next) => enter(next)} />}</main>
+        <main class="door">{lock || <Door refusal={state.refusal} limits={limitsOf(state.welcome)} onEnter={(next) => enter(next)} />}</main>
       )}
     </div>
   );

@@ -1,20 +1,22 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { MOST_BYTES } from "../hub";
+import { excess } from "../hub";
+import type { Limits } from "../hub";
 import { recall, remember } from "../memory";
 import { SendIcon } from "./icons";
 
 interface Props {
   room: string;
+  limits: Limits;
   onTyping: () => void;
   onSend: (text: string) => void;
 }
 
 /** The field for a message. Its content survives a reload. */
-export function Composer({ room, onTyping, onSend }: Props) {
+export function Composer({ room, limits, onTyping, onSend }: Props) {
   const [text, setText] = useState(() => recall("session", `draft.${room}`));
   const field = useRef<HTMLTextAreaElement>(null);
-  const excess = size(text) - MOST_BYTES;
+  const tooMany = excess(room, text.trimEnd(), limits);
 
   useEffect(() => field.current?.focus(), []);
   useEffect(() => remember("session", `draft.${room}`, text), [room, text]);
@@ -27,7 +29,7 @@ export function Composer({ room, onTyping, onSend }: Props) {
   }, [text]);
 
   const send = () => {
-    if (!text.trim() || excess > 0) return;
+    if (!text.trim() || tooMany > 0) return;
     onSend(text.trimEnd());
     setText("");
     field.current?.focus();
@@ -41,9 +43,9 @@ export function Composer({ room, onTyping, onSend }: Props) {
         send();
       }}
     >
-      {excess > 0 && (
+      {tooMany > 0 && (
         <p class="error" role="alert">
-          {excess.toLocaleString()} bytes too long to be sent at once.
+          {tooMany.toLocaleString()} bytes too long to be sent at once.
         </p>
       )}
       <textarea
@@ -52,7 +54,7 @@ export function Composer({ room, onTyping, onSend }: Props) {
         rows={1}
         value={text}
         aria-label="Message"
-        aria-invalid={excess > 0}
+        aria-invalid={tooMany > 0}
         autocomplete="off"
         enterkeyhint="send"
         placeholder={`Message ${room}`}
@@ -73,11 +75,4 @@ export function Composer({ room, onTyping, onSend }: Props) {
       </button>
     </form>
   );
-}
-
-const encoder = new TextEncoder();
-
-function size(text: string): number {
-  // Most texts are far below the limit: a UTF-16 unit takes at most three bytes, or six if escaped.
-  return text.length * 6 < MOST_BYTES ? 0 : encoder.encode(JSON.stringify(text)).length;
 }

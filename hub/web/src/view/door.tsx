@@ -1,12 +1,18 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { roomOf } from "../address";
-import { MOST_CHARS } from "../hub";
+import type { Limits } from "../hub";
 import { recall } from "../memory";
 import type { Place } from "../state/state";
 
+interface Props {
+  refusal: string;
+  limits: Limits;
+  onEnter: (place: Place) => void;
+}
+
 /** Asks for the user's name and room. */
-export function Door({ refusal, onEnter }: { refusal: string; onEnter: (place: Place) => void }) {
+export function Door({ refusal, limits, onEnter }: Props) {
   const [name, setName] = useState(() => recall("lasting", "name"));
   const [room, setRoom] = useState(() => roomOf(location.search) ?? (recall("lasting", "room") || "lobby"));
   const nameField = useRef<HTMLInputElement>(null);
@@ -30,7 +36,7 @@ export function Door({ refusal, onEnter }: { refusal: string; onEnter: (place: P
           id="name"
           ref={nameField}
           value={name}
-          maxLength={MOST_CHARS}
+          maxLength={limits.nameCharacters}
           required
           pattern=".*\S.*"
           autocomplete="nickname"
@@ -42,7 +48,7 @@ export function Door({ refusal, onEnter }: { refusal: string; onEnter: (place: P
         <input
           id="room"
           value={room}
-          maxLength={MOST_CHARS}
+          maxLength={limits.nameCharacters}
           required
           pattern=".*\S.*"
           autocomplete="off"

@@ -1,3 +1,4 @@
+import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { rows } from "../state/rows";
@@ -21,8 +22,13 @@ const NEAR = 32;
 export function Log({ state, name, onAgain, onRemove }: Props) {
   const { log, own, lostAfter, box, membership, welcome } = state;
   const shown = useMemo(() => rows(log, own, lostAfter, dayOf), [log, own, lostAfter]);
-  // Unchanged elements are not compared again, for example when someone comes or writes.
-  const elements = useMemo(() => shown.map(rowOf), [shown]);
+  // Unchanged elements are not compared again: a message costs its own row, and not those of the whole log.
+  const before = useRef<ReadonlyMap<string, Shown>>(new Map());
+  const elements = useMemo(() => {
+    const all = shown.map((row) => ({ row, element: elementOf(before.current.get(row.key), row) }));
+    before.current = new Map(all.map((one) => [one.row.key, one]));
+    return all.map(({ element }) => element);
+  }, [shown]);
   const pane = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLOListElement>(null);
   const atEnd = useRef(true);
@@ -88,11 +94,30 @@ export function Log({ state, name, onAgain, onRemove }: Props) {
   );
 }
 
+/** A row, and its element. */
+interface Shown {
+  row: Row;
+  element: VNode;
+}
+
+/** The element of a row: that of before, if it would be the same. */
+function elementOf(before: Shown | undefined, row: Row): VNode {
+  return before && isSame(before.row, row) ? before.element : rowOf(row);
+}
+
+function isSame(a: Row, b: Row): boolean {
+  if (a.is === "message" && b.is === "message") {
+    return a.message === b.message && a.mine === b.mine && a.first === b.first;
+  }
+  if (a.is === "gap" && b.is === "gap") return a.missing === b.missing;
+  return a.is === "day" && b.is === "day" && a.day === b.day;
+}
+
 /**
  * The element of a row. Stored and unstored messages are in one list, so that a message keeps its element
  * when it is stored.
  */
-function rowOf(row: Row) {
+function rowOf(row: Row): VNode {
   switch (row.is) {
     case "day":
       return (

@@ -1,7 +1,8 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Mark } from "../state/outbox";
-import { parts } from "../text";
+import { beginning, parts } from "../text";
+import type { Part } from "../text";
 import { Avatar } from "./avatar";
 import { timeOf } from "./clock";
 import { CheckIcon, ClockIcon, WarnIcon } from "./icons";
@@ -42,20 +43,42 @@ export function MessageItem({ from, user, text, at, pod, mine, first, mark, reas
       <div class="line">
         {mine && <MarkOf mark={mark} />}
         <p class="text" title={date.toLocaleString()}>
-          {parts(text).map(({ text, href }) =>
-            href === undefined ? (
-              text
-            ) : (
-              <a href={href} target="_blank" rel="noopener noreferrer">
-                {text}
-              </a>
-            ),
-          )}
+          <Text text={text} />
         </p>
       </div>
       {mark === "waiting" && <p class="trouble waits">Waits for the connection</p>}
       {mark === "failed" && <Failed reason={reason} onAgain={onAgain} onRemove={onRemove} />}
     </li>
+  );
+}
+
+/** A text with its web addresses as links. A long one is shown whole when the reader asks for it. */
+function Text({ text }: { text: string }) {
+  const start = beginning(text);
+  const [whole, setWhole] = useState(false);
+  const shown = whole || start === undefined ? text : start;
+  const content = useMemo(() => parts(shown).map(partOf), [shown]);
+  return (
+    <>
+      {content}
+      {start !== undefined && !whole && (
+        <>
+          {"… "}
+          <button type="button" class="small quiet more" onClick={() => setWhole(true)}>
+            Show all {text.length.toLocaleString()} characters
+          </button>
+        </>
+      )}
+    </>
+  );
+}
+
+function partOf({ text, href }: Part) {
+  if (href === undefined) return text;
+  return (
+    <a href={href} target="_blank" rel="noopener noreferrer">
+      {text}
+    </a>
   );
 }
 

@@ -1,4 +1,3 @@
-import type { Person } from "../hub";
 import { byPod } from "../state/people";
 import type { People as Everyone } from "../state/people";
 import { Avatar } from "./avatar";
@@ -16,6 +15,7 @@ interface Props {
 /** The people in the room, by the pod that serves them. */
 export function People({ people, current, me, pod, onHide }: Props) {
   const unnamed = people.count - people.members.length;
+  const myself = people.members.find((person) => person.pod === pod && person.name === me);
   return (
     <aside
       id="people"
@@ -34,13 +34,13 @@ export function People({ people, current, me, pod, onHide }: Props) {
         <section key={there.pod} aria-label={`Served by ${there.pod}`}>
           <h3>{there.pod}</h3>
           <ul>
-            {there.members.map((person, index, all) => (
+            {there.members.map((person, index) => (
               <li key={index}>
                 <Avatar name={person.name} />
                 <span class="who">
                   {person.name}
                   {person.user !== undefined && person.user !== person.name && <span class="faint"> {person.user}</span>}
-                  {there.pod === pod && index === all.findIndex(is(me)) && <span class="faint"> (you)</span>}
+                  {person === myself && <span class="faint"> (you)</span>}
                 </span>
               </li>
             ))}
@@ -51,8 +51,6 @@ export function People({ people, current, me, pod, onHide }: Props) {
     </aside>
   );
 }
-
-const is = (name: string) => (person: Person) => person.name === name;
 
 function summary({ count, pods }: Everyone): string {
   const of = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;

@@ -1,4 +1,7 @@
+import { useMemo } from "preact/hooks";
+
 import type { Chat } from "../chat";
+import { limitsOf } from "../hub";
 import type { Place, State } from "../state/state";
 import { sentence } from "../state/typing";
 import { Composer } from "./composer";
@@ -15,6 +18,13 @@ interface Props {
 
 /** The messages, the people, and the composer. */
 export function Room({ chat, state, place, peopleShown, onHidePeople }: Props) {
+  const { people, membership, welcome } = state;
+  const current = membership !== "rejoining";
+  // An unchanged element is not compared again: a list of a thousand people costs nothing when a message comes.
+  const list = useMemo(
+    () => peopleShown && <People {...{ people, current }} me={place.name} pod={welcome?.pod} onHide={onHidePeople} />,
+    [peopleShown, people, current, place.name, welcome?.pod],
+  );
   return (
     <main class="room">
       <div class="talk">
@@ -30,19 +40,12 @@ export function Room({ chat, state, place, peopleShown, onHidePeople }: Props) {
         <Composer
           key={place.room}
           room={place.room}
+          limits={limitsOf(state.welcome)}
           onTyping={() => chat.typing()}
           onSend={(text) => chat.send(text)}
         />
       </div>
-      {peopleShown && (
-        <People
-          people={state.people}
-          current={state.membership !== "rejoining"}
-          me={place.name}
-          pod={state.welcome?.pod}
-          onHide={onHidePeople}
-        />
-      )}
+      {list}
     </main>
   );
 }
